@@ -1,0 +1,2 @@
+//! The peer.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `fanload`: drives a WebSocket broadcast server and measures its fan-out.
+fn main() {}

@@ -1,0 +1,88 @@
+//! Every setting and every limit of the server, with its unit in its name.
+//!
+//! This is the parsed form: [`crate::cli`] reads flags, environment and file into it and refuses
+//! what cannot work, so the rest of the program need not check again.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What happens to a session that falls too far behind its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowConsumer {
+    /// It is closed with code 4001.
+    Close,
+    /// It is told how much it missed and goes on at the head of the room.
+    Skip,
+}
+
+/// A complete, checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Addresses to listen on; port 0 lets the kernel pick one.
+    pub listen: Vec<SocketAddr>,
+    /// Shard threads, each with a ring, a log and sessions of its own.
+    pub shards: NonZeroUsize,
+    /// Whether shard `i` is bound to the `i`-th processor of the process's affinity mask.
+    pub pin: bool,
+    /// Folder to serve instead of the embedded chat page.
+    pub static_dir: Option<PathBuf>,
+    /// Origins allowed to open a WebSocket besides the same host as `Host` and no `Origin`
+    /// at all; `*` allows any.
+    pub allow_origin: Vec<String>,
+    /// Size of one shard's log; a power of two and a multiple of the page size.
+    pub log_bytes: usize,
+    /// How far a session may fall behind its room before [`SlowConsumer`] decides.
+    pub lag_bytes_max: usize,
+    /// Open WebSocket sessions over all shards; one more is answered 503.
+    pub connections_max: usize,
+    /// Largest message, in payload bytes after reassembly; a larger one is closed with 1009.
+    pub message_bytes_max: usize,
+    /// Whether `/echo` is served, which sends each message back to its sender.
+    pub echo: bool,
+    /// Silence after which the server pings a session.
+    pub ping_interval: Duration,
+    /// Silence after which the server closes a session.
+    pub idle_timeout: Duration,
+    /// How long a request head may take to arrive.
+    pub head_timeout: Duration,
+    /// How long a closing handshake may take before the connection is dropped.
+    pub close_timeout: Duration,
+    /// What happens to a session that falls too far behind.
+    pub slow_consumer: SlowConsumer,
+    /// Members up to which a room announces each join and leave; above it, only the count.
+    pub presence_members_max: usize,
+    /// Members from which a room spreads over the shards that accepted its sessions.
+    pub spread_members_min: usize,
+    /// Rooms that may exist at once on a shard.
+    pub rooms_max: usize,
+    /// Descriptors the process may open: the hard `RLIMIT_NOFILE`.
+    pub descriptors_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 9001))],
+            shards: NonZeroUsize::MIN,
+            pin: false,
+            static_dir: None,
+            allow_origin: Vec::new(),
+            log_bytes: 64 << 20,
+            lag_bytes_max: 16 << 20,
+            connections_max: 10_000,
+            message_bytes_max: 64 << 10,
+            echo: false,
+            ping_interval: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            slow_consumer: SlowConsumer::Close,
+            presence_members_max: 2_000,
+            spread_members_min: 64,
+            rooms_max: 1 << 20,
+            descriptors_max: 20_000,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Fanring: an io_uring WebSocket fan-out server for Linux.
+//!
+//! Modules stand in the order the data flows: bytes come in by [`ring`], [`wire`] turns them into
+//! messages, [`room`] appends those to a log, [`session`] is a cursor into it, [`mesh`] joins the
+//! threads, [`shard`] drives all of it on one core, and [`web`] serves what is not a WebSocket.
+
+pub mod config;
+pub mod metrics;
+
+pub mod ring;
+pub mod wire;
+
+pub mod room;
+pub mod session;
+
+pub mod mesh;
+
+pub mod shard;
+pub mod web;
+
+pub mod cli;
+pub mod doctor;
+pub mod server;

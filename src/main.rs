@@ -1,0 +1,2 @@
+//! The `fanring` command.
+fn main() {}

@@ -1,0 +1,82 @@
+//! Counters of each thread, written by that thread alone and summed by whoever reads them.
+//!
+//! No locks and no read-modify-write instructions: one writer, relaxed loads and stores, each
+//! thread's counters on cache lines of their own.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A figure with a single writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`; only the owning thread may call this.
+    pub fn add(&self, count: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
+    }
+
+    /// Replaces the figure; only the owning thread may call this.
+    pub fn set(&self, figure: u64) {
+        self.0.store(figure, Relaxed);
+    }
+
+    /// The figure as last written.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+macro_rules! shard_metrics {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What one shard counts.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct ShardMetrics { $($(#[doc = $doc])+ pub $name: Counter,)+ }
+
+        impl ShardMetrics {
+            /// Every figure with its name, in declaration order.
+            #[must_use]
+            pub fn figures(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.get()),)+]
+            }
+        }
+    };
+}
+
+shard_metrics! {
+    /// Gauge: connections that hold a slot, in whatever state.
+    connections,
+    /// Gauge: sessions past their handshake and not yet closing.
+    sessions,
+    /// Gauge: operations the kernel still owes an answer to, over all connections.
+    operations,
+    /// Gauge: rooms with at least one member here, or homed here.
+    rooms,
+    /// Connections accepted.
+    accepted,
+    /// Handshakes refused, by whatever status.
+    refused,
+    /// Messages published by sessions of this shard.
+    published,
+    /// Payload and header bytes appended to the log.
+    appended_bytes,
+    /// Sends submitted.
+    sends,
+    /// Bytes the kernel took.
+    sent_bytes,
+    /// Sends that met a full socket.
+    send_blocked,
+    /// Sessions closed because they fell behind.
+    slow_closed,
+    /// Times a session was moved to the head because it fell behind.
+    slow_skipped,
+    /// Receives that found no free buffer.
+    receive_no_buffers,
+    /// Accepts put off because a limit was reached.
+    accept_backoffs,
+    /// Messages parked because another thread's ring was full.
+    mesh_parked,
+    /// Times the completion queue overflowed; the kernel keeps the entries.
+    completion_overflows,
+}
