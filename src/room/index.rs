@@ -207,13 +207,12 @@ impl Index {
             let batch_end = batch.start + batch.bytes;
             let stop = end.min(batch_end).min(self.next_own(reading, at));
             let piece = Piece { position: batch.position + (at - batch.start), bytes: stop - at };
-            match pieces.last_mut() {
-                Some(last)
-                    if pieces.len() > first && last.position + last.bytes == piece.position =>
-                {
+            let count = pieces.len() - first;
+            match pieces[first..].last_mut() {
+                Some(last) if last.position + last.bytes == piece.position => {
                     last.bytes += piece.bytes;
                 }
-                _ if pieces.len() - first == pieces_max => break,
+                _ if count == pieces_max => break,
                 _ => pieces.push(piece),
             }
             at = self.skip_own(reading, stop);

@@ -253,6 +253,23 @@ impl Rooms {
         &mut self.rooms[id.0 as usize]
     }
 
+    /// The sequencer of a room that may be gone or have its home elsewhere.
+    pub fn sequencer_of(&mut self, id: RoomId) -> Option<&mut Sequencer> {
+        self.rooms.get_mut(id.0 as usize)?.sequencer.as_deref_mut()
+    }
+
+    /// The member of an audience that the flush under way serves next; `None` when it is complete
+    /// or the room is gone.
+    pub fn next_to_flush(&mut self, id: RoomId, rendition: Rendition) -> Option<u32> {
+        self.rooms.get_mut(id.0 as usize)?.audience(rendition).next_to_flush()
+    }
+
+    /// The stream that a session in `place` reads, if it is in a room.
+    #[must_use]
+    pub fn index(&self, id: RoomId, rendition: Rendition) -> &Index {
+        &self.get(id).audiences[rendition as usize].index
+    }
+
     /// Forgets the room if nobody needs it any more.
     pub fn release(&mut self, id: RoomId) {
         let unused = self.rooms.get(id.0 as usize).is_some_and(Room::is_unused);

@@ -23,6 +23,8 @@ pub struct Sequencer {
     members_by_shard: Box<[u32]>,
     visible: u32,
     next_offset: u64,
+    /// A bit for each shard whose members are held back.
+    congested_shards: u64,
     /// Whether the other shards were told that the room spreads over all of them.
     pub spread: bool,
     /// Whether a count is owed.
@@ -38,6 +40,7 @@ impl Sequencer {
             members_by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
             visible: 0,
             next_offset: 0,
+            congested_shards: 0,
             spread: false,
             count_due: false,
             last_count: None,
@@ -107,6 +110,13 @@ impl Sequencer {
         let first = self.next_offset;
         self.next_offset += count;
         first
+    }
+
+    /// Members on `shard` are held back, or no longer; returns whether any are anywhere.
+    pub fn congested(&mut self, shard: u16, on: bool) -> bool {
+        let bit = 1 << (shard % 64);
+        self.congested_shards = (self.congested_shards & !bit) | if on { bit } else { 0 };
+        self.congested_shards != 0
     }
 
     /// Whether nobody is in the room.

@@ -7,14 +7,14 @@ pub mod outbox;
 mod slab;
 pub mod timers;
 
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
 
 use uuid::Uuid;
 
 pub use self::slab::{SessionKey, Sessions};
 use self::timers::Tick;
-use crate::room::index::OwnMessages;
-use crate::room::{Rendition, RoomId};
+use crate::room::index::{Index, OwnMessages};
+use crate::room::{Rendition, RoomId, Rooms};
 use crate::wire::message::Reader;
 
 /// How far a connection has come.
@@ -124,7 +124,7 @@ pub struct Private {
 #[derive(Debug)]
 pub struct Session {
     /// Its socket.
-    pub fd: RawFd,
+    pub socket: OwnedFd,
     /// How far it has come.
     pub phase: Phase,
     /// Small facts.
@@ -147,6 +147,8 @@ pub struct Session {
     pub head: Option<Box<Vec<u8>>>,
     /// When the peer was last heard.
     pub heard: Tick,
+    /// When its socket last took bytes after having been full.
+    pub progress: Tick,
     /// When a phase other than `Open` ends.
     pub deadline: Tick,
     /// The tick of its valid entry in the timer wheel; other entries are stale.
@@ -158,9 +160,9 @@ pub struct Session {
 impl Session {
     /// A connection of which nothing is known but its socket.
     #[must_use]
-    pub fn new(fd: RawFd, id: Uuid, now: Tick, deadline: Tick) -> Self {
+    pub fn new(socket: OwnedFd, id: Uuid, now: Tick, deadline: Tick) -> Self {
         Self {
-            fd,
+            socket,
             phase: Phase::Head,
             flags: Flags::default(),
             place: Place::None,
@@ -172,6 +174,7 @@ impl Session {
             private: None,
             head: None,
             heard: now,
+            progress: now,
             deadline,
             timer: Tick::default(),
             id,
@@ -184,6 +187,24 @@ impl Session {
         u64::from(self.flags.has(Flags::RECEIVING))
             + u64::from(self.flags.has(Flags::SENDING))
             + u64::from(self.flags.has(Flags::BLOCKED))
+    }
+
+    /// Whether it is a member of `room` that reads `rendition`.
+    #[must_use]
+    pub fn reads(&self, room: RoomId, rendition: Rendition) -> bool {
+        matches!(self.place, Place::Room { room: here, rendition: read, number }
+            if here == room && read == rendition && number != u32::MAX)
+    }
+
+    /// The stream it reads, if it is a member of a room.
+    #[must_use]
+    pub fn stream<'a>(&self, rooms: &'a Rooms) -> Option<&'a Index> {
+        match self.place {
+            Place::Room { room, rendition, number } if number != u32::MAX => {
+                Some(rooms.index(room, rendition))
+            }
+            _ => None,
+        }
     }
 
     /// Private bytes not yet sent.

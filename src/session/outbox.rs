@@ -54,7 +54,9 @@ pub enum Progress {
 }
 
 impl Session {
-    fn reading(&self, member: MemberId) -> Reading {
+    /// Its cursor and what else decides which bytes it is sent.
+    #[must_use]
+    pub fn reading(&self, member: MemberId) -> Reading {
         Reading { cursor: self.cursor, member, own: self.own }
     }
 

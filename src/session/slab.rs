@@ -66,6 +66,11 @@ impl Sessions {
         self.slab.get_mut(key.slot as usize)
     }
 
+    /// The session in `slot`, if it holds one.
+    pub fn get_mut(&mut self, slot: u32) -> Option<&mut Session> {
+        self.slab.get_mut(slot as usize)
+    }
+
     /// The session in `slot`, which holds one.
     #[must_use]
     pub fn at(&self, slot: u32) -> &Session {

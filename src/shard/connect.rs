@@ -1,12 +1,12 @@
 //! From a new socket to an open session: the request head, where the connection belongs, the join.
 
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::message::Message;
-use super::{Action, Shard};
+use super::Shard;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Announcement;
 use crate::room::{Rendition, RoomId, Rooms};
@@ -18,28 +18,26 @@ use crate::wire::plain;
 
 impl Shard {
     /// A connection was accepted.
-    pub fn handle_accepted(&mut self, fd: RawFd) {
+    pub fn handle_accepted(&mut self, socket: OwnedFd) {
         self.metrics().accepted.add(1);
-        match self.insert(fd) {
-            Some(_) if self.stopping => self.actions.push_back(Action::Close(fd)),
-            Some(slot) => self.settle(slot),
-            None => self.actions.push_back(Action::Close(fd)),
+        if let Some(slot) = self.insert(socket) {
+            self.settle(slot);
         }
     }
 
     /// Another thread hands over a connection with the bytes it has read.
-    pub(super) fn adopt(&mut self, fd: RawFd, bytes: Vec<u8>, placed: bool) {
-        let Some(slot) = (if self.stopping { None } else { self.insert(fd) }) else {
-            self.actions.push_back(Action::Close(fd));
-            return;
-        };
+    pub(super) fn adopt(&mut self, socket: OwnedFd, bytes: &[u8], placed: bool) {
+        let Some(slot) = self.insert(socket) else { return };
+        let key = self.sessions.key(slot);
         if placed {
             self.sessions.at_mut(slot).flags.set(Flags::PLACED);
         } else {
             self.metrics().adopted_from_web.add(1);
         }
-        self.head_bytes(slot, &bytes);
-        self.settle(slot);
+        self.head_bytes(slot, bytes);
+        if self.sessions.lookup(key).is_some() {
+            self.settle(slot);
+        }
     }
 
     /// Bytes of a request head. Nothing is kept when the head is whole at once.
@@ -61,7 +59,7 @@ impl Shard {
 
     fn gather_head(&mut self, slot: u32, gathered: Box<Vec<u8>>) {
         if gathered.len() > HEAD_BYTES_MAX {
-            self.refuse(slot, &http::HttpError::TooLarge.refusal());
+            self.refuse(slot, &http::HttpError::HeadTooLong.refusal());
         } else {
             self.sessions.at_mut(slot).head = Some(gathered);
         }
@@ -75,8 +73,8 @@ impl Shard {
         let config = Arc::clone(&self.setup.config);
         let policy = Policy { allow_origin: &config.allow_origin, echo: config.echo };
         match handshake::route(&head, &policy) {
-            Route::Web => self.hand_over(slot, self.setup.shards, |fd| {
-                Message::Serve { fd, bytes: bytes.to_vec() }
+            Route::Web => self.hand_over(slot, self.setup.shards, |socket| {
+                Message::Serve { socket, bytes: bytes.to_vec() }
             }),
             Route::Refused(refusal) => self.refuse(slot, &refusal),
             Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
@@ -84,10 +82,10 @@ impl Shard {
     }
 
     /// Gives the socket to another thread. In this phase no operation on it is in flight.
-    fn hand_over(&mut self, slot: u32, to: u16, message: impl FnOnce(RawFd) -> Message) {
+    fn hand_over(&mut self, slot: u32, to: u16, message: impl FnOnce(OwnedFd) -> Message) {
         assert_eq!(self.sessions.at(slot).operations(), 0);
         let session = self.sessions.remove(slot);
-        self.send(to, message(session.fd));
+        self.send(to, message(session.socket));
     }
 
     fn refuse(&mut self, slot: u32, refusal: &Refusal) {
@@ -122,7 +120,7 @@ impl Shard {
         let placed = self.sessions.at(slot).flags.has(Flags::PLACED);
         if home != self.setup.number && !placed && !self.spread_rooms.contains(&name) {
             let bytes = bytes.to_vec();
-            return self.hand_over(slot, home, |fd| Message::Adopt { fd, bytes, placed: true });
+            return self.hand_over(slot, home, |socket| Message::Adopt { socket, bytes, placed: true });
         }
         let Some(room) = self.rooms.find_or_create(&name) else {
             return self.refuse(slot, &Refusal::busy());
@@ -209,9 +207,7 @@ impl Shard {
         let spread = members >= spread_min || (sequencer.spread && members > spread_min / 2);
         if spread != sequencer.spread {
             sequencer.spread = spread;
-            for shard in (0..self.setup.shards).filter(|&shard| shard != self.setup.number) {
-                self.send(shard, Message::Spread { room: Arc::clone(&name), spread });
-            }
+            self.send_to_shards(|| Message::Spread { room: Arc::clone(&name), spread });
         }
     }
 

@@ -1,6 +1,6 @@
 //! What threads say to each other over the mesh.
 
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -14,7 +14,7 @@ pub enum Message {
     /// To a shard: a connection to take over, with the bytes read from it so far.
     Adopt {
         /// The socket; no operation on it is in flight.
-        fd: RawFd,
+        socket: OwnedFd,
         /// A whole request head, and perhaps more.
         bytes: Vec<u8>,
         /// Whether it stays where it arrives.
@@ -23,7 +23,7 @@ pub enum Message {
     /// To the web thread: a connection whose first request is not for a WebSocket.
     Serve {
         /// The socket; no operation on it is in flight.
-        fd: RawFd,
+        socket: OwnedFd,
         /// A whole request head, and perhaps more.
         bytes: Vec<u8>,
     },

@@ -14,7 +14,7 @@ mod receive;
 mod turn;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ use crate::wire::close::CloseCode;
 
 /// Something to be done to a socket. Those that name a session are operations: each is answered
 /// by exactly one terminal event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Action {
     /// Receive once, into a buffer of the receive ring.
     ReceiveOnce(SessionKey, RawFd),
@@ -47,13 +47,13 @@ pub enum Action {
     /// Say when the socket is writable.
     PollWritable(SessionKey, RawFd),
     /// Shut down the write side: a FIN after everything sent.
-    ShutdownWrite(RawFd),
+    ShutdownWrite(SessionKey),
     /// Shut down both sides: every operation in flight completes.
-    Shutdown(RawFd),
+    Shutdown(SessionKey),
     /// Close a socket on which no operation is in flight.
-    Close(RawFd),
+    Close(OwnedFd),
     /// The same with a reset, which frees what the kernel still holds for the peer.
-    Abort(RawFd),
+    Abort(OwnedFd),
 }
 
 /// Who a shard is and what it may use.
@@ -87,10 +87,12 @@ pub struct Shard {
     dirty_sessions: VecDeque<u32>,
     /// Audiences whose flush is under way.
     dirty_audiences: VecDeque<(RoomId, Rendition)>,
-    /// Slots whose sockets were full: only these can fall behind.
-    watched: Vec<u32>,
-    /// Slots that are not read from for now.
-    paused: Vec<u32>,
+    /// Sessions whose sockets were full: only these can fall behind.
+    watched: Vec<SessionKey>,
+    /// Sessions that are not read from for now.
+    paused: Vec<SessionKey>,
+    /// Dead sessions whose slots may be free.
+    dead: Vec<SessionKey>,
     /// Frames that skipped sessions have missed and not yet been told of.
     missed: HashMap<SessionKey, u64>,
     /// Rooms that owe a member count.
@@ -141,6 +143,7 @@ impl Shard {
             dirty_audiences: VecDeque::new(),
             watched: Vec::new(),
             paused: Vec::new(),
+            dead: Vec::new(),
             missed: HashMap::new(),
             counts_due: Vec::new(),
             spread_rooms: HashSet::new(),
@@ -180,6 +183,7 @@ impl Shard {
             || !self.dirty_sessions.is_empty()
             || !self.dirty_audiences.is_empty()
             || !self.actions.is_empty()
+            || !self.dead.is_empty()
             || !self.outgoing.is_empty()
     }
 
@@ -201,10 +205,17 @@ impl Shard {
         [wheel, counts, congestion].into_iter().flatten().min()
     }
 
+    /// The socket of a session, if it is still there.
+    #[must_use]
+    pub fn socket(&mut self, key: SessionKey) -> Option<BorrowedFd<'_>> {
+        self.sessions.lookup(key).map(|session| session.socket.as_fd())
+    }
+
     // What is to be done.
 
     /// The next thing to do to a socket.
     pub fn poll_action(&mut self) -> Option<Action> {
+        self.bury();
         self.actions.pop_front()
     }
 
@@ -220,6 +231,21 @@ impl Shard {
         metrics.sessions.set(self.open);
         metrics.operations.set(self.operations);
         metrics.rooms.set(self.rooms.len() as u64);
+    }
+
+    /// How often the completion queue of this shard's ring has overflowed.
+    pub fn publish_overflows(&self, count: u64) {
+        self.metrics().completion_overflows.set(count);
+    }
+
+    /// Accepting was put off because a limit was reached.
+    pub fn accept_backed_off(&self) {
+        self.metrics().accept_backoffs.add(1);
+    }
+
+    /// A message to another thread had to wait for room in a ring.
+    pub fn message_parked(&self) {
+        self.metrics().mesh_parked.add(1);
     }
 
     // What happened.
@@ -263,7 +289,7 @@ impl Shard {
     /// A message from another thread.
     pub fn handle_message(&mut self, from: ThreadId, message: Message) {
         match message {
-            Message::Adopt { fd, bytes, placed } => self.adopt(fd, bytes, placed),
+            Message::Adopt { socket, bytes, placed } => self.adopt(socket, &bytes, placed),
             Message::Join { room, member, id, visible } => self.join(&room, member, id, visible),
             Message::Joined { member, ok } => self.joined(member, ok),
             Message::Leave { room, member, id, visible } => self.left(&room, member, id, visible),
@@ -312,6 +338,13 @@ impl Shard {
         self.outgoing.push_back((ThreadId(to), message));
     }
 
+    fn send_to_shards(&mut self, message: impl Fn() -> Message) {
+        let me = self.setup.number;
+        for shard in (0..self.setup.shards).filter(|&shard| shard != me) {
+            self.send(shard, message());
+        }
+    }
+
     fn member_id(&self, slot: u32) -> MemberId {
         let key = self.sessions.key(slot);
         MemberId { shard: self.setup.number, slot, generation: key.generation }
@@ -355,10 +388,14 @@ impl Shard {
         }
     }
 
-    fn insert(&mut self, fd: RawFd) -> Option<u32> {
+    /// Gives the connection a slot. Dropped, and so closed, when there is none or the server stops.
+    fn insert(&mut self, socket: OwnedFd) -> Option<u32> {
         let id = self.new_id();
         let deadline = self.tick().after(self.config().head_timeout);
-        let slot = self.sessions.insert(Session::new(fd, id, self.tick(), deadline))?.slot;
+        if self.stopping {
+            return None;
+        }
+        let slot = self.sessions.insert(Session::new(socket, id, self.tick(), deadline))?.slot;
         self.schedule(slot, deadline);
         Some(slot)
     }

@@ -1,5 +1,7 @@
 //! What arrives at a session: frames become messages, messages become publishes and replies.
 
+use std::os::fd::AsRawFd;
+
 use super::{Action, Shard};
 use crate::room::RoomId;
 use crate::session::{Flags, Phase, Place, SessionKey};
@@ -68,7 +70,7 @@ impl Shard {
         let mut reader = std::mem::take(&mut session.reader);
         loop {
             match reader.next(&mut input, &rules) {
-                Ok(Some(event)) => self.event(slot, &event),
+                Ok(Some(event)) => self.event(slot, event),
                 Ok(None) => break,
                 Err(error) => {
                     self.close(slot, error.close_code(), &error.to_string());
@@ -86,9 +88,9 @@ impl Shard {
         }
     }
 
-    fn event(&mut self, slot: u32, event: &Event<'_>) {
+    fn event(&mut self, slot: u32, event: Event<'_>) {
         let closing = self.sessions.at(slot).phase != Phase::Open;
-        match *event {
+        match event {
             Event::Close(code, _reason) => self.close_received(slot, code),
             _ if closing => {}
             Event::Pong(_) => {}
@@ -148,15 +150,15 @@ impl Shard {
                 return self.kill(slot);
             }
             Phase::Closing if drained => {
-                let fd = session.fd;
+                let key = self.sessions.key(slot);
                 self.sessions.at_mut(slot).phase = Phase::Lingering;
-                self.actions.push_back(Action::ShutdownWrite(fd));
+                self.actions.push_back(Action::ShutdownWrite(key));
             }
-            Phase::Dead => return self.free_if_unused(slot),
+            Phase::Dead => return self.dead.push(self.sessions.key(slot)),
             _ => {}
         }
         let (session, key) = (self.sessions.at(slot), self.sessions.key(slot));
-        let fd = session.fd;
+        let fd = session.socket.as_raw_fd();
         if flags.has(Flags::RECEIVING.and(Flags::PAUSED)) {
             return;
         }
