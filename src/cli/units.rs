@@ -48,7 +48,7 @@ pub enum ValueError {
 }
 
 /// A size in bytes: digits, then nothing, `B`, `K`, `M` or `G`, or those with `iB` (powers of 1024).
-pub fn bytes(text: &str) -> Result<usize, ValueError> {
+pub(super) fn bytes(text: &str) -> Result<usize, ValueError> {
     let (number, unit) = split_number(text).ok_or(ValueError::Size)?;
     let shift = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 0,
@@ -64,7 +64,7 @@ pub fn bytes(text: &str) -> Result<usize, ValueError> {
 }
 
 /// A duration: digits, then `ms`, `s`, `m` or `h`.
-pub fn duration(text: &str) -> Result<Duration, ValueError> {
+pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
     let (number, unit) = split_number(text).ok_or(ValueError::Duration)?;
     let milliseconds_each: u64 = match unit {
         "ms" => 1,
@@ -81,12 +81,12 @@ pub fn duration(text: &str) -> Result<Duration, ValueError> {
 }
 
 /// A whole number.
-pub fn count(text: &str) -> Result<usize, ValueError> {
+pub(super) fn count(text: &str) -> Result<usize, ValueError> {
     text.parse().map_err(|_| ValueError::Count)
 }
 
 /// A switch of the environment or the file; a flag gives `true` by being there.
-pub fn switch(text: &str) -> Result<bool, ValueError> {
+pub(super) fn switch(text: &str) -> Result<bool, ValueError> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
@@ -95,7 +95,7 @@ pub fn switch(text: &str) -> Result<bool, ValueError> {
 }
 
 /// A numeric address with a port; a name is refused, since it may stand for several addresses.
-pub fn address(text: &str) -> Result<SocketAddr, ValueError> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, ValueError> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -113,7 +113,7 @@ pub fn address(text: &str) -> Result<SocketAddr, ValueError> {
 }
 
 /// An origin as a browser sends it (RFC 6454 section 6.1), in lower case, or `*`.
-pub fn origin(text: &str) -> Result<String, ValueError> {
+pub(super) fn origin(text: &str) -> Result<String, ValueError> {
     if text == "*" {
         return Ok(text.to_owned());
     }

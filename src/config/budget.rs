@@ -153,7 +153,8 @@ mod tests {
     fn every_limit_moves_the_total() {
         let base = Config::default();
         let total = base.budget().total_bytes();
-        let changed: [(&str, fn(&mut Config)); 4] = [
+        type Change = fn(&mut Config);
+        let changed: [(&str, Change); 4] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
