@@ -110,6 +110,11 @@ pub(super) fn explain(call: &'static str, error: &io::Error) -> SetupError {
     }
 }
 
+/// Explains why a ring that was set up can't be used.
+pub(super) fn refused_to_enter(errno: Errno) -> SetupError {
+    explain("io_uring_enter", &errno.into())
+}
+
 /// The kernel's release, as `uname -r` prints it.
 #[must_use]
 pub fn release() -> String {

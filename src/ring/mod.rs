@@ -72,7 +72,7 @@ impl Ring {
     /// A [`SetupError`], whose text names what stands in the way and how to remove it.
     pub fn new(config: &RingConfig) -> Result<Self, SetupError> {
         let (queue, buffers, features) = setup::build(config)?;
-        Ok(Self {
+        let mut ring = Self {
             queue,
             buffers,
             scratch: Box::new(Scratch::new()),
@@ -84,7 +84,12 @@ impl Ring {
             failed: None,
             features,
             not_send: PhantomData,
-        })
+        };
+        // A filter may let a ring be made and not be used: better to know now than at the first
+        // connection.
+        ring.enter(0, EnterFlags::GETEVENTS);
+        ring.failed
+            .map_or(Ok(ring), |errno| Err(error::refused_to_enter(errno)))
     }
 
     /// What the kernel granted.
