@@ -1,1 +1,380 @@
-x
+// The chat page: one WebSocket to /ws or /ws/<room>, chosen by ?room=.
+//
+// The server sends every message to all others in the room, never back to its sender, so own
+// messages are added here. This page's convention is JSON text {"name": ..., "text": ...};
+// anything else that arrives is shown as it is.
+"use strict";
+
+const ENTRIES_MAX = 1000;
+const RETRY_FIRST_MS = 500;
+const RETRY_LAST_MS = 30_000;
+// A connection that lived this long starts over with short waits when it breaks.
+const STABLE_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 20_000;
+const KEEP_ALIVE_ANSWER_MS = 8_000;
+// A burst of joins or leaves is one look at the count, not many.
+const RESYNC_DELAY_MS = 400;
+// Bytes waiting to be sent above which the connection counts as stuck.
+const BUFFERED_MAX = 256 * 1024;
+// Messages of one author within this time share one heading.
+const GROUP_MS = 5 * 60_000;
+const NAME_KEY = "fanring.name";
+
+const element = (id) => document.getElementById(id);
+const nameField = element("name");
+const textField = element("text");
+const sendButton = element("send");
+const hint = element("hint");
+const log = element("log");
+const scroller = element("scroller");
+const newer = element("newer");
+const state = element("state");
+const HINT = hint.textContent;
+
+const room = new URLSearchParams(location.search).get("room") ?? "";
+
+// ---- what the room looks like ----
+
+let lastEntry = { kind: "", author: "", time: 0 };
+
+function timeElement(date) {
+  const time = document.createElement("time");
+  time.dateTime = date.toISOString();
+  time.textContent = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  time.title = date.toLocaleString();
+  return time;
+}
+
+function textElement(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.textContent = text;
+  return node;
+}
+
+function isAtBottom() {
+  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 48;
+}
+
+function scrollToBottom() {
+  scroller.scrollTop = scroller.scrollHeight;
+  newer.hidden = true;
+}
+
+function append(entry, kind, author) {
+  const follow = isAtBottom() || kind === "own";
+  const now = Date.now();
+  const sameAuthor = lastEntry.kind === kind && lastEntry.author === author;
+  const isFirst = !sameAuthor || now - lastEntry.time > GROUP_MS;
+  lastEntry = { kind, author, time: now };
+  entry.dataset.kind = kind;
+  entry.classList.toggle("first", isFirst);
+  if (isFirst && kind === "other") entry.prepend(textElement("p", "author", author));
+  element("empty").hidden = true;
+  log.append(entry);
+  while (log.childElementCount > ENTRIES_MAX) log.firstElementChild.remove();
+  if (follow) scrollToBottom();
+  else newer.hidden = false;
+  return entry;
+}
+
+function addMessage(kind, author, text, className = "words") {
+  const entry = document.createElement("li");
+  const bubble = document.createElement("div");
+  bubble.className = "bubble";
+  bubble.append(textElement("span", className, text), timeElement(new Date()));
+  if (kind === "own") entry.append(textElement("span", "hidden", "You: "));
+  entry.append(bubble);
+  return append(entry, kind, author);
+}
+
+function addNotice(text) {
+  const entry = document.createElement("li");
+  entry.append(text, timeElement(new Date()));
+  append(entry, "notice", "");
+}
+
+function setMembers(count) {
+  element("members").textContent = count === null ? "–" : String(count);
+}
+
+function setState(name, text) {
+  state.dataset.state = name;
+  // A status that is written again is read aloud again.
+  if (state.textContent !== text) state.textContent = text;
+}
+
+// ---- member count ----
+
+let members = null;
+let resyncTimer = 0;
+let resyncNumber = 0;
+
+function countMembers(change) {
+  if (members !== null) {
+    members = Math.max(1, members + change);
+    setMembers(members);
+  }
+  // Joins and leaves can arrive before an answer that already counts them, so ask once more.
+  scheduleResync();
+}
+
+function scheduleResync() {
+  clearTimeout(resyncTimer);
+  resyncTimer = setTimeout(resyncMembers, RESYNC_DELAY_MS);
+}
+
+async function resyncMembers() {
+  const number = ++resyncNumber;
+  try {
+    const answer = await fetch(`/rooms/${encodeURIComponent(room)}`, { cache: "no-store" });
+    if (!answer.ok) return;
+    const { members: count } = await answer.json();
+    if (number !== resyncNumber || !isOnline() || !Number.isInteger(count)) return;
+    members = count;
+    setMembers(count);
+  } catch {
+    // The next join, leave or reconnect asks again.
+  }
+}
+
+// ---- what arrives ----
+
+function handleText(text) {
+  if (text === "") {
+    clearTimeout(answerTimer);
+    answerTimer = 0;
+    return;
+  }
+  let message = null;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    // Not JSON: shown as it is.
+  }
+  if (message !== null && typeof message === "object" && !Array.isArray(message)) {
+    if (typeof message.event === "string" && handleEvent(message)) return;
+    if (typeof message.text === "string") {
+      const name = typeof message.name === "string" ? message.name.trim().slice(0, 64) : "";
+      addMessage("other", name || "Anonymous", message.text);
+      return;
+    }
+  }
+  addMessage("other", "Raw message", text, "words raw");
+}
+
+function handleEvent(message) {
+  const id = String(message.id ?? "").slice(0, 8);
+  switch (message.event) {
+    case "connect":
+      addNotice(`${id} joined`);
+      countMembers(1);
+      return true;
+    case "disconnect":
+      addNotice(`${id} left`);
+      countMembers(-1);
+      return true;
+    case "members":
+      if (!Number.isInteger(message.count)) return false;
+      members = message.count;
+      setMembers(members);
+      return true;
+    case "gap":
+      addNotice(`${Number(message.missed) || "Some"} messages were missed`);
+      return true;
+    default:
+      return false;
+  }
+}
+
+// ---- connection ----
+
+let socket = null;
+let attempts = 0;
+let retryTimer = 0;
+let retryAt = 0;
+let connectTimer = 0;
+let stableTimer = 0;
+let keepAliveTimer = 0;
+let answerTimer = 0;
+let wasOnline = false;
+
+function isOnline() {
+  return socket !== null && socket.readyState === WebSocket.OPEN;
+}
+
+function connect() {
+  clearTimeout(retryTimer);
+  retryAt = 0;
+  setState("connecting", "Connecting…");
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const path = room === "" ? "/ws" : `/ws/${encodeURIComponent(room)}`;
+  const opened = new WebSocket(`${scheme}//${location.host}${path}`);
+  socket = opened;
+  connectTimer = setTimeout(() => lose(opened), CONNECT_TIMEOUT_MS);
+  opened.addEventListener("open", () => {
+    if (socket === opened) handleOpen();
+  });
+  opened.addEventListener("message", (event) => {
+    if (socket !== opened) return;
+    if (typeof event.data === "string") handleText(event.data);
+    else addNotice(`A binary message of ${event.data.size} bytes`);
+  });
+  opened.addEventListener("close", (event) => lose(opened, event));
+}
+
+function handleOpen() {
+  clearTimeout(connectTimer);
+  stableTimer = setTimeout(() => { attempts = 0; }, STABLE_MS);
+  keepAliveTimer = setInterval(keepAlive, KEEP_ALIVE_MS);
+  setState("online", "Online");
+  if (wasOnline) addNotice("Connected again; messages sent in between were missed");
+  wasOnline = true;
+  updateComposer();
+  resyncMembers();
+}
+
+// Ends this connection, whether it closed or only went silent, and plans the next one.
+function lose(lost, event) {
+  if (socket !== lost) return;
+  socket = null;
+  for (const timer of [connectTimer, stableTimer, answerTimer]) clearTimeout(timer);
+  clearInterval(keepAliveTimer);
+  answerTimer = 0;
+  // A close that the other side never answers must not hold up the next connection.
+  lost.close();
+  members = null;
+  setMembers(null);
+  if (event?.code === 4001) addNotice("The connection was too slow and was closed");
+  const ceiling = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** attempts);
+  attempts = Math.min(attempts + 1, 16);
+  // Full jitter: after a restart the pages must not all come back at the same moment.
+  retryAt = Date.now() + Math.random() * ceiling;
+  updateComposer();
+  countDown();
+}
+
+function countDown() {
+  clearTimeout(retryTimer);
+  const left = retryAt - Date.now();
+  if (left <= 0) {
+    connect();
+    return;
+  }
+  setState("offline", `Offline, retry in ${Math.ceil(left / 1000)} s`);
+  retryTimer = setTimeout(countDown, Math.min(left, 250));
+}
+
+function keepAlive() {
+  if (!isOnline() || answerTimer !== 0) return;
+  const asked = socket;
+  asked.send("");
+  answerTimer = setTimeout(() => lose(asked), KEEP_ALIVE_ANSWER_MS);
+}
+
+window.addEventListener("online", () => {
+  if (socket === null) connect();
+});
+window.addEventListener("offline", () => {
+  if (socket !== null) lose(socket);
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState !== "visible") return;
+  if (socket === null) connect();
+  else if (isOnline()) {
+    // Timers of a hidden page may have been held back: find out now whether it still lives.
+    keepAlive();
+    resyncMembers();
+  }
+});
+
+// ---- composing ----
+
+function readName() {
+  try {
+    return localStorage.getItem(NAME_KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function rememberName() {
+  try {
+    localStorage.setItem(NAME_KEY, nameField.value.trim());
+  } catch {
+    // A browser that forbids storage just forgets the name.
+  }
+}
+
+function updateComposer() {
+  const hasText = textField.value.trim() !== "";
+  sendButton.disabled = !isOnline() || !hasText;
+  const isWaiting = hasText && !isOnline();
+  hint.textContent = isWaiting ? "Not sent yet: your text stays here until you are online." : HINT;
+  hint.dataset.kind = isWaiting ? "warning" : "";
+}
+
+function fitText() {
+  textField.style.height = "auto";
+  textField.style.height = `${textField.scrollHeight + 2}px`;
+}
+
+function send() {
+  const text = textField.value.trim();
+  if (text === "" || !isOnline()) {
+    updateComposer();
+    return;
+  }
+  if (socket.bufferedAmount > BUFFERED_MAX) {
+    lose(socket);
+    return;
+  }
+  const name = nameField.value.trim();
+  socket.send(JSON.stringify({ name, text }));
+  // Whether the server is still there shows sooner this way than by the next regular look.
+  keepAlive();
+  addMessage("own", name, text);
+  textField.value = "";
+  fitText();
+  updateComposer();
+}
+
+element("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+  textField.focus();
+});
+textField.addEventListener("keydown", (event) => {
+  // Enter that ends an input method's composition is not meant for the page.
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    send();
+  }
+});
+textField.addEventListener("input", () => {
+  fitText();
+  updateComposer();
+});
+nameField.addEventListener("input", rememberName);
+nameField.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.isComposing) {
+    event.preventDefault();
+    textField.focus();
+  }
+});
+newer.addEventListener("click", () => {
+  scrollToBottom();
+  textField.focus();
+});
+scroller.addEventListener("scroll", () => {
+  if (isAtBottom()) newer.hidden = true;
+});
+
+nameField.value = readName();
+if (room !== "") {
+  element("room").textContent = room;
+  document.title = `${room} – Fanring chat`;
+}
+(nameField.value === "" ? nameField : textField).focus();
+connect();
