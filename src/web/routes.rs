@@ -40,7 +40,9 @@ pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply
             ["ws"] | ["ws", _] => return upgrade_required(method),
             _ => {}
         }
+        let is_file = !target.is_folder || path.is_empty();
         if site.folder.is_none()
+            && is_file
             && let Some(reply) = page::answer(method, &path, &request.headers)
         {
             return reply;

@@ -13,8 +13,9 @@ const STABLE_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 20_000;
 const KEEP_ALIVE_ANSWER_MS = 8_000;
-// A burst of joins or leaves is one look at the count, not many.
-const RESYNC_DELAY_MS = 400;
+const RESYNC_MS = 120_000;
+const RESYNC_RETRY_MS = 5_000;
+const RESYNC_SOON_MS = 600;
 // Bytes waiting to be sent above which the connection counts as stuck.
 const BUFFERED_MAX = 256 * 1024;
 // Messages of one author within this time share one heading.
@@ -31,6 +32,7 @@ const scroller = element("scroller");
 const newer = element("newer");
 const state = element("state");
 const HINT = hint.textContent;
+const UNCONFIRMED = "The connection broke: this may not have arrived";
 
 const room = new URLSearchParams(location.search).get("room") ?? "";
 
@@ -110,41 +112,53 @@ function setState(name, text) {
 let members = null;
 let resyncTimer = 0;
 let resyncNumber = 0;
+let isResyncing = false;
+let changedMeanwhile = false;
 
+// Joins and leaves are counted here; the server is asked only now and then, or a room of
+// thousands would ask all at once whenever one person comes.
 function countMembers(change) {
-  if (members !== null) {
-    members = Math.max(1, members + change);
-    setMembers(members);
-  }
-  // Joins and leaves can arrive before an answer that already counts them, so ask once more.
-  scheduleResync();
+  if (isResyncing) changedMeanwhile = true;
+  if (members === null) return;
+  members = Math.max(1, members + change);
+  setMembers(members);
 }
 
-function scheduleResync() {
+function scheduleResync(delay) {
   clearTimeout(resyncTimer);
-  resyncTimer = setTimeout(resyncMembers, RESYNC_DELAY_MS);
+  resyncTimer = setTimeout(resyncMembers, delay * (0.5 + Math.random()));
 }
 
 async function resyncMembers() {
   const number = ++resyncNumber;
+  isResyncing = true;
+  changedMeanwhile = false;
+  let count = null;
   try {
     const answer = await fetch(`/rooms/${encodeURIComponent(room)}`, { cache: "no-store" });
-    if (!answer.ok) return;
-    const { members: count } = await answer.json();
-    if (number !== resyncNumber || !isOnline() || !Number.isInteger(count)) return;
-    members = count;
-    setMembers(count);
+    if (answer.ok) count = (await answer.json()).members;
   } catch {
-    // The next join, leave or reconnect asks again.
+    // Asked again later, like after any other failure.
   }
+  if (number !== resyncNumber) return;
+  isResyncing = false;
+  if (!isOnline()) return;
+  if (!Number.isInteger(count)) {
+    scheduleResync(RESYNC_RETRY_MS);
+    return;
+  }
+  members = count;
+  setMembers(count);
+  // A join or leave during the question may or may not be in the answer.
+  scheduleResync(changedMeanwhile ? RESYNC_SOON_MS : RESYNC_MS);
 }
 
 // ---- what arrives ----
 
 function handleText(text) {
   if (text === "") {
-    clearTimeout(answerTimer);
-    answerTimer = 0;
+    awaiting.shift();
+    watchAnswers();
     return;
   }
   let message = null;
@@ -198,6 +212,9 @@ let connectTimer = 0;
 let stableTimer = 0;
 let keepAliveTimer = 0;
 let answerTimer = 0;
+// One item for each empty message that was not answered yet: the own message sent just before
+// it, which its answer confirms, or null.
+let awaiting = [];
 let wasOnline = false;
 
 function isOnline() {
@@ -227,7 +244,7 @@ function connect() {
 function handleOpen() {
   clearTimeout(connectTimer);
   stableTimer = setTimeout(() => { attempts = 0; }, STABLE_MS);
-  keepAliveTimer = setInterval(keepAlive, KEEP_ALIVE_MS);
+  keepAliveTimer = setInterval(() => keepAlive(), KEEP_ALIVE_MS);
   setState("online", "Online");
   if (wasOnline) addNotice("Connected again; messages sent in between were missed");
   wasOnline = true;
@@ -239,9 +256,10 @@ function handleOpen() {
 function lose(lost, event) {
   if (socket !== lost) return;
   socket = null;
-  for (const timer of [connectTimer, stableTimer, answerTimer]) clearTimeout(timer);
+  for (const timer of [connectTimer, stableTimer, answerTimer, resyncTimer]) clearTimeout(timer);
   clearInterval(keepAliveTimer);
-  answerTimer = 0;
+  for (const entry of awaiting) entry?.append(textElement("span", "unsent", UNCONFIRMED));
+  awaiting = [];
   // A close that the other side never answers must not hold up the next connection.
   lost.close();
   members = null;
@@ -266,11 +284,18 @@ function countDown() {
   retryTimer = setTimeout(countDown, Math.min(left, 250));
 }
 
-function keepAlive() {
-  if (!isOnline() || answerTimer !== 0) return;
+// The server answers an empty message with an empty one, after all that was sent before it.
+function keepAlive(entry = null) {
+  if (!isOnline()) return;
+  socket.send("");
+  awaiting.push(entry);
+  if (awaiting.length === 1) watchAnswers();
+}
+
+function watchAnswers() {
+  clearTimeout(answerTimer);
   const asked = socket;
-  asked.send("");
-  answerTimer = setTimeout(() => lose(asked), KEEP_ALIVE_ANSWER_MS);
+  if (awaiting.length > 0) answerTimer = setTimeout(() => lose(asked), KEEP_ALIVE_ANSWER_MS);
 }
 
 window.addEventListener("online", () => {
@@ -321,7 +346,7 @@ function fitText() {
 }
 
 function send() {
-  const text = textField.value.trim();
+  const text = textField.value.trimEnd();
   if (text === "" || !isOnline()) {
     updateComposer();
     return;
@@ -332,9 +357,7 @@ function send() {
   }
   const name = nameField.value.trim();
   socket.send(JSON.stringify({ name, text }));
-  // Whether the server is still there shows sooner this way than by the next regular look.
-  keepAlive();
-  addMessage("own", name, text);
+  keepAlive(addMessage("own", name, text));
   textField.value = "";
   fitText();
   updateComposer();

@@ -14,7 +14,7 @@ use super::harness::Server;
 const LARGE_BYTES: usize = 5_000_011;
 
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|index| (index % 251) as u8).collect()
+    (0..=250).cycle().take(length).collect()
 }
 
 /// `outer/secret.txt`, and `outer/site` to be served.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -17,6 +17,14 @@ use super::super::site::{Backend, Limits, Site};
 
 /// Longer than anything here takes, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks until the answer is yes; a request to the server in between is all the pause it needs.
+pub(super) fn wait_until(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain");
+    }
+}
 
 /// A connection the site gave back.
 pub(super) type Adopted = (OwnedFd, Vec<u8>);

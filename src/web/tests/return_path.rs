@@ -122,8 +122,7 @@ fn hands_back_after_pipelined_answers() {
     assert_eq!(rest, [1, 2]);
 }
 
-/// All of it in the very first bytes: the shard took only the first head, the rest is in the
-/// socket, or came along.
+/// All of it sent at once, before the web thread even has the connection.
 #[test]
 fn hands_back_a_request_in_the_first_bytes() {
     let server = Server::embedded();

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use super::super::site::Limits;
-use super::harness::Server;
+use super::harness::{Server, wait_until};
 
 /// The figures of the backend stand in the health answer, which nobody may keep.
 #[test]
@@ -233,9 +233,7 @@ fn ends_stalled_answers() {
     let server = Server::start(Some(outer.path()), short_limits());
     let mut stalled = server.connect();
     stalled.send("GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-    while server.get("/healthz").json()["web_connections"] != 1 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(|| server.get("/healthz").json()["web_connections"] == 1);
     let mut received = Vec::new();
     // A reset ends it as well.
     let _ = stalled.stream.read_to_end(&mut received);
@@ -259,9 +257,7 @@ fn limits_connections() {
     assert_eq!(first.receive("GET").status, 200);
     assert!(first.rest().is_empty());
     drop(first);
-    while server.get("/rooms").status != 200 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(|| server.get("/rooms").status == 200);
 }
 
 /// Stopping closes idle connections at once, without breaking anything off.
