@@ -179,7 +179,7 @@ def take_screenshot(server, browser, path):
         ("Ada", "Since six. One append per message, and everyone reads from the same log."),
         ("Linus", "How does it look when somebody stops reading?"),
         ("Ada", "Their cursor just gets old. Nobody else notices."),
-        ("Grace", "So a slow phone costs nothing but patience 🙂"),
+        ("Grace", "So a slow phone costs nothing but patience!"),
         ("Linus", "I like it. I will bring the load generator after lunch."),
         ("Ada", "Deal."),
     ]

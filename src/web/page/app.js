@@ -55,17 +55,21 @@ function textElement(tag, className, text) {
   return node;
 }
 
+// Whether new messages pull the view along; scrolling up ends it, scrolling down begins it.
+let isFollowing = true;
+
 function isAtBottom() {
   return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 48;
 }
 
 function scrollToBottom() {
   scroller.scrollTop = scroller.scrollHeight;
+  isFollowing = true;
   newer.hidden = true;
 }
 
 function append(entry, kind, author) {
-  const follow = isAtBottom() || kind === "own";
+  const follow = isFollowing || kind === "own";
   const now = Date.now();
   const sameAuthor = lastEntry.kind === kind && lastEntry.author === author;
   const isFirst = !sameAuthor || now - lastEntry.time > GROUP_MS;
@@ -101,10 +105,12 @@ function setMembers(count) {
   element("members").textContent = count === null ? "–" : String(count);
 }
 
-function setState(name, text) {
+function setState(name, word, detail = "") {
   state.dataset.state = name;
-  // A status that is written again is read aloud again.
-  if (state.textContent !== text) state.textContent = text;
+  // A status that is written again is read aloud again, so the countdown is kept apart.
+  const status = element("state-word");
+  if (status.textContent !== word) status.textContent = word;
+  element("state-detail").textContent = detail;
 }
 
 // ---- member count ----
@@ -280,7 +286,7 @@ function countDown() {
     connect();
     return;
   }
-  setState("offline", `Offline, retry in ${Math.ceil(left / 1000)} s`);
+  setState("offline", "Offline", `, retry in ${Math.ceil(left / 1000)} s`);
   retryTimer = setTimeout(countDown, Math.min(left, 250));
 }
 
@@ -391,8 +397,13 @@ newer.addEventListener("click", () => {
   textField.focus();
 });
 scroller.addEventListener("scroll", () => {
-  if (isAtBottom()) newer.hidden = true;
+  isFollowing = isAtBottom();
+  if (isFollowing) newer.hidden = true;
 });
+// The composer grows with its text and a phone's keyboard takes half the screen.
+new ResizeObserver(() => {
+  if (isFollowing) scrollToBottom();
+}).observe(scroller);
 
 nameField.value = readName();
 if (room !== "") {
