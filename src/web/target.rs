@@ -63,8 +63,8 @@ fn parse_segment(segment: &str) -> Result<Vec<u8>, TargetError> {
     }
 }
 
-/// `None` if a `%` is not followed by two hexadecimal digits.
-fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
+/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits.
+pub(super) fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {

@@ -46,6 +46,7 @@ impl Backend for Shards {
         let members = match room {
             "" => Some(2),
             "tea é" => Some(7),
+            ".tea" => Some(1),
             _ => None,
         };
         async move {

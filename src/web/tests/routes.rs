@@ -49,7 +49,14 @@ fn counts_members() {
     let none = server.get("/rooms/none");
     assert_eq!(none.status, 404);
     assert_eq!(none.json()["members"], 0);
-    assert_eq!(server.get("/rooms/a/b").status, 404);
+    let hidden = server.get("/rooms/.tea");
+    assert_eq!(
+        hidden.json(),
+        serde_json::json!({"room": ".tea", "members": 1})
+    );
+    for path in ["/rooms/a/b", "/rooms/a%2Fb", "/rooms/%zz", "/rooms/%ff"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
 }
 
 /// The embedded page is complete, is confirmed by its tag, and allows nothing foreign or inline.
