@@ -166,6 +166,33 @@ def check_reconnect(server, browser, first):
         page.close()
 
 
+def check_silence(server, browser):
+    """A server that still has its connections but says nothing counts as gone, and what it did
+    not confirm is marked."""
+    first = browser.open(server.url("/?room=silence"))
+    second = browser.open(server.url("/?room=silence"))
+    for page in (first, second):
+        page.wait(ONLINE)
+        page.wait(members(2))
+    say(first, "confirmed")
+    second.wait(shows("other", "confirmed"))
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        say(first, "into the void")
+        first.wait(OFFLINE)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    unsent = "[...document.querySelectorAll('.unsent')].map((note) => note.parentNode.innerText)"
+    marked = first.evaluate(unsent)
+    assert len(marked) == 1 and "into the void" in marked[0], marked
+    for page in (first, second):
+        page.wait(ONLINE, 45)
+    say(first, "heard again")
+    second.wait(shows("other", "heard again"))
+    for page in (first, second):
+        page.close()
+
+
 def take_screenshot(server, browser, path):
     """A conversation as the reader of the documentation should see it."""
     options = {"width": 900, "height": 720, "scale": 1.5}
@@ -212,6 +239,8 @@ def main():
         passed += 1
         if options.screenshot:
             take_screenshot(server, browser, options.screenshot)
+        check_silence(server, browser)
+        passed += 1
         check_reconnect(server, browser, first)
         passed += 1
         print(f"browser: {passed} passed, 0 failed")
