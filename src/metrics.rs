@@ -12,7 +12,8 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// Adds `count`; only the owning thread may call this.
     pub fn add(&self, count: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
     }
 
     /// Replaces the figure; only the owning thread may call this.
