@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use support::client::Client;
 use support::crowd::Crowd;
-use support::frame::Outgoing;
-use support::room::{Numbered, fill};
+use support::room::Numbered;
 use support::server::Server;
 use support::wait::Deadline;
 
@@ -194,8 +193,13 @@ fn a_publisher_faster_than_the_server_is_slowed_down() {
     assert!(blocked > 0, "the publisher was never held up");
 }
 
-/// Opens rooms whose members are on both shards, with `publishers` and `subscribers` in each,
-/// and gives the publishers' tasks and what each subscriber shall hear.
+/// A server whose rooms are on both shards however small they are.
+fn spread_server() -> Server {
+    Server::start(&["--shards", "2", "--spread-members-min", "1"])
+}
+
+/// Opens rooms with a publisher and six subscribers each, on whatever shard accepts them, and
+/// gives the publishers' tasks and what each subscriber shall hear.
 fn spread_rooms(
     address: SocketAddr,
     crowd: &mut Crowd,
@@ -207,7 +211,6 @@ fn spread_rooms(
     let mut expected = HashMap::new();
     for room in 0..rooms {
         let target = format!("/ws/room-{room}?presence=0");
-        let fillers = fill(address, &target);
         let subscribers: Vec<usize> = (0..6).map(|_| crowd.connect(address, &target)).collect();
         let publisher = Flood {
             client: Client::connect(address, &target),
@@ -219,9 +222,6 @@ fn spread_rooms(
         for subscriber in subscribers {
             expected.insert(subscriber, vec![(room, messages)]);
         }
-        for mut filler in fillers {
-            filler.send(&Outgoing::close(1000, ""));
-        }
     }
     (floods, expected)
 }
@@ -231,7 +231,7 @@ fn spread_rooms(
 #[test]
 fn publishers_in_both_directions_lose_nothing() {
     let _alone = alone();
-    let server = Server::start(&["--shards", "2"]);
+    let server = spread_server();
     let mut crowd = Crowd::new();
     let (floods, expected) = spread_rooms(server.address(), &mut crowd, 4, 3_000, 2_048);
     server.await_figure("sessions", |sessions| sessions == 28);
@@ -245,7 +245,7 @@ fn publishers_in_both_directions_lose_nothing() {
 #[test]
 fn floods_of_small_messages_lose_nothing() {
     let _alone = alone();
-    let server = Server::start(&["--shards", "2"]);
+    let server = spread_server();
     let mut crowd = Crowd::new();
     let (floods, expected) = spread_rooms(server.address(), &mut crowd, 4, 30_000, 32);
     flood(&server, floods, &mut crowd, &expected);
@@ -256,9 +256,8 @@ fn floods_of_small_messages_lose_nothing() {
 #[test]
 fn publishers_in_one_room_share_one_order() {
     let _alone = alone();
-    let server = Server::start(&["--shards", "2"]);
+    let server = spread_server();
     let target = "/ws/shared?presence=0";
-    let fillers = fill(server.address(), target);
     let mut crowd = Crowd::new();
     let subscribers: Vec<usize> = (0..8)
         .map(|_| crowd.connect(server.address(), target))
@@ -268,7 +267,6 @@ fn publishers_in_one_room_share_one_order() {
     let publishers: Vec<usize> = (0..4)
         .map(|_| crowd.connect(server.address(), target))
         .collect();
-    drop(fillers);
     server.await_figure("sessions", |sessions| sessions == 12);
     for (number, publisher) in publishers.iter().enumerate() {
         let publisher_number = u32::try_from(number).expect("four");

@@ -1,12 +1,6 @@
-//! Numbered messages that carry who sent them, and rooms whose members are on every shard.
+//! Numbered messages that carry who sent them.
 
-use std::net::SocketAddr;
-
-use super::client::Client;
 use super::frame::{BINARY, Outgoing, View};
-
-/// Members up to which a room stays on its home shard (`spread_members_min`).
-pub(crate) const SPREAD_MEMBERS_MIN: usize = 64;
 
 /// A numbered message: the publisher and its count of messages before this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,13 +55,4 @@ impl Numbered {
         (u64::from(self.sequence) * 31 + u64::from(self.publisher) * 7 + index as u64).to_le_bytes()
             [0]
     }
-}
-
-/// Fills a room up to where its further members stay on the shards that accepted them. Those
-/// who join while these are held may be anywhere; these can leave afterwards.
-#[track_caller]
-pub(crate) fn fill(address: SocketAddr, target: &str) -> Vec<Client> {
-    (0..SPREAD_MEMBERS_MIN)
-        .map(|_| Client::connect(address, target))
-        .collect()
 }
