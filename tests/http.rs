@@ -10,7 +10,7 @@ use support::client::{Client, fresh_key, handshake};
 use support::frame::{Outgoing, TEXT};
 use support::http::{Wire, request, request_bytes};
 use support::server::Server;
-use support::wait::each;
+use support::wait::{PATIENCE, each, eventually};
 
 /// A file that no request may ever reach.
 const SECRET: &str = "this is outside of the folder";
@@ -335,6 +335,27 @@ fn sessions_of_kept_connections_chat_with_others() {
     }
     kept[0].text("from the kept");
     first.expect(TEXT, "from the kept");
+}
+
+/// Goal: the number of a room's members can be asked for, as the page does.
+#[test]
+fn the_number_of_members_is_told() {
+    let server = Server::start(&["--shards", "2"]);
+    let address = server.address();
+    let members: Vec<Client> = (0..3)
+        .map(|_| Client::connect(address, "/ws/a%20room"))
+        .collect();
+    let _elsewhere = Client::connect(address, "/ws");
+    for (target, room, count) in [("/rooms/a%20room", "a room", 3), ("/rooms", "", 1)] {
+        let response = request(address, "GET", target, &[]);
+        assert_eq!(response.status, 200, "{target}");
+        let told: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
+        assert_eq!(told, serde_json::json!({"room": room, "members": count}));
+    }
+    drop(members);
+    eventually("a room without members is unknown", PATIENCE, || {
+        (request(address, "GET", "/rooms/a%20room", &[]).status == 404).then_some(())
+    });
 }
 
 /// Goal: a request in single bytes is a request.
