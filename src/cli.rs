@@ -1,1 +1,102 @@
-//! cli.
+//! The command line: from arguments, environment and settings file to something to do.
+//!
+//! Nothing here starts, prints or exits; [`parse`] says what `main` should do, so that tests can
+//! ask it too. The machine and the environment are arguments for the same reason.
+
+mod error;
+mod flags;
+mod layers;
+mod machine;
+mod resolve;
+mod units;
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+pub use error::{CliError, EXIT_REFUSED};
+pub use layers::{Environment, Source};
+pub use machine::{Machine, raise_descriptor_limit};
+pub use units::ValueError;
+
+use crate::config::Config;
+use layers::Layers;
+
+/// What the command asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run the server.
+    Serve(Box<Start>),
+    /// Examine the machine.
+    Doctor,
+    /// Print this text (help or version) to stdout and succeed.
+    Print(String),
+}
+
+/// A server ready to be started.
+#[derive(Debug)]
+pub struct Start {
+    /// Its checked configuration.
+    pub config: Config,
+    /// Sentences for the log: values that became others.
+    pub notices: Vec<String>,
+}
+
+/// Reads a command; `args` begins with the program's name.
+///
+/// # Errors
+/// One sentence for stderr that names the fix; the exit code is then [`EXIT_REFUSED`].
+pub fn parse(
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    environment: Environment<'_>,
+    machine: &Machine,
+) -> Result<Invocation, CliError> {
+    let matches = match flags::command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => return printed(&error),
+    };
+    let flags = match matches.subcommand() {
+        Some(("doctor", _)) => return Ok(Invocation::Doctor),
+        Some((_, serve)) => serve,
+        None => &matches,
+    };
+    let layers = Layers::collect(flags, environment)?;
+    let resolve::Resolved { config, notices } = resolve::resolve(&layers, machine)?;
+    Ok(Invocation::Serve(Box::new(Start { config, notices })))
+}
+
+/// clap reports help and version as errors, and errors as paragraphs.
+fn printed(error: &clap::Error) -> Result<Invocation, CliError> {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return Ok(Invocation::Print(error.render().to_string()));
+    }
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let mut sentence = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    if let Some(near) = suggestion(error) {
+        sentence = format!("{sentence}, the nearest is '{near}'");
+    } else if error.kind() == ErrorKind::ArgumentConflict {
+        let fix = if first.contains("subcommand") {
+            "options go after the command"
+        } else {
+            "keep one of them"
+        };
+        sentence = format!("{sentence}, {fix}");
+    }
+    Err(CliError::Usage(sentence))
+}
+
+fn suggestion(error: &clap::Error) -> Option<&str> {
+    let kinds = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand];
+    kinds.into_iter().find_map(|kind| match error.get(kind)? {
+        ContextValue::String(name) => Some(name.as_str()),
+        ContextValue::Strings(names) => names.first().map(String::as_str),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

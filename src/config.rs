@@ -8,6 +8,44 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod budget;
+
+pub use budget::{Budget, BudgetLine};
+
+/// Shards a process may run; the mesh grows with the square of their number.
+pub const SHARDS_MAX: usize = 64;
+/// Smallest log of a shard.
+pub const LOG_BYTES_MIN: usize = 1 << 20;
+/// Largest log of a shard.
+pub const LOG_BYTES_MAX: usize = 1 << 36;
+/// Most sessions a process takes on, whatever its descriptor limit allows.
+pub const CONNECTIONS_MAX: usize = 1 << 20;
+/// Longest interval or timeout that can be set.
+pub const DURATION_MAX: Duration = Duration::from_hours(24);
+/// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
+pub const FRAME_HEADER_BYTES_MAX: usize = 10;
+
+/// Submission queue entries of a shard's ring: few, so that they stay in cache.
+pub const SUBMISSION_ENTRIES: u32 = 512;
+/// Completion queue entries of a shard's ring.
+pub const COMPLETION_ENTRIES: u32 = 4096;
+/// Receive buffers a shard lends to the kernel.
+pub const RECEIVE_BUFFERS: u16 = 64;
+/// Size of one receive buffer.
+pub const RECEIVE_BUFFER_BYTES: u32 = 2048;
+/// Messages one mesh ring holds, for each ordered pair of threads.
+pub const MESH_RING_SLOTS: usize = 1024;
+/// Request head read before the connection is answered 431.
+pub const HEAD_BYTES_MAX: usize = 8 << 10;
+
+/// Connections the web thread serves at once; each may have a file open.
+pub const WEB_CONNECTIONS_MAX: usize = 256;
+/// Descriptors for standard streams, the web thread's ring, signals and whatever libraries open.
+const DESCRIPTORS_FOR_PROCESS: usize = 64;
+/// Descriptors of a shard besides its listeners and sessions: ring, doorbell, log, spares for
+/// connections about to be refused.
+const DESCRIPTORS_FOR_SHARD: usize = 8;
+
 /// What happens to a session that falls too far behind its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowConsumer {
@@ -84,5 +122,21 @@ impl Default for Config {
             rooms_max: 1 << 20,
             descriptors_max: 20_000,
         }
+    }
+}
+
+impl Config {
+    /// Descriptors that are not for sessions, for `shards` shards with `listeners` addresses each.
+    #[must_use]
+    pub const fn descriptors_reserved(shards: usize, listeners: usize) -> usize {
+        DESCRIPTORS_FOR_PROCESS
+            + 2 * WEB_CONNECTIONS_MAX
+            + shards * (DESCRIPTORS_FOR_SHARD + listeners)
+    }
+
+    /// The most memory these limits allow, line by line.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        Budget::of(self)
     }
 }

@@ -58,6 +58,8 @@ shard_metrics! {
     accepted,
     /// Handshakes refused, by whatever status.
     refused,
+    /// Connections that the web thread handed back for an upgrade.
+    adopted_from_web,
     /// Messages published by sessions of this shard.
     published,
     /// Payload and header bytes appended to the log.

@@ -1,1 +1,281 @@
-//! room.
+//! Rooms: who is in them, what has been said, and in which order.
+//!
+//! A [`Room`] on a shard is what that shard's members need: an [`index::Index`] into the shard's
+//! [`log::Log`] for each rendition in use, and the members of each. On the room's home shard it
+//! also carries the [`sequencer::Sequencer`], which alone decides the order. Rooms know neither
+//! sockets nor clocks.
+
+pub mod index;
+pub mod log;
+mod mapping;
+pub mod sequencer;
+pub mod staging;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use slab::Slab;
+
+use self::index::{Index, MemberId};
+use self::log::Log;
+use self::sequencer::Sequencer;
+use self::staging::{Entry, Group};
+
+/// A room's handle on one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoomId(pub u32);
+
+/// A form in which a room's messages are sent; every member reads one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendition {
+    /// Messages and join and leave notices.
+    Full,
+    /// Messages alone.
+    Quiet,
+}
+
+impl Rendition {
+    /// All of them, in the order of [`Room::renditions`].
+    pub const ALL: [Self; 2] = [Self::Full, Self::Quiet];
+}
+
+/// Members of one rendition, where its stream lies in the log, and how far a flush has come.
+#[derive(Debug, Default)]
+pub struct Audience {
+    /// The stream.
+    pub index: Index,
+    /// Slots of the members, in no order.
+    pub members: Vec<u32>,
+    /// The member that the flush under way, or the next one, serves next.
+    flush_next: usize,
+    /// Members that the flush under way has yet to serve.
+    flush_left: usize,
+}
+
+/// A flush begins this many members after where the last one began, so that nobody is always last.
+const FLUSH_ROTATION: usize = 97;
+
+impl Audience {
+    /// Every member has something new to send; true when no flush was under way.
+    pub fn start_flush(&mut self) -> bool {
+        let idle = self.flush_left == 0;
+        if idle && !self.members.is_empty() {
+            self.flush_next = (self.flush_next + FLUSH_ROTATION) % self.members.len();
+        }
+        self.flush_left = self.members.len();
+        idle && self.flush_left > 0
+    }
+
+    /// The slot to serve next; `None` when the flush is complete.
+    pub fn next_to_flush(&mut self) -> Option<u32> {
+        self.flush_left = self.flush_left.checked_sub(1)?;
+        if self.flush_next >= self.members.len() {
+            self.flush_next = 0;
+        }
+        let slot = *self.members.get(self.flush_next)?;
+        self.flush_next += 1;
+        Some(slot)
+    }
+
+    /// Adds a member; returns where it stands in `members`.
+    pub fn add(&mut self, slot: u32) -> usize {
+        self.members.push(slot);
+        self.members.len() - 1
+    }
+
+    /// Takes out the member at `number`; returns the one that moved into its place, which the
+    /// flush under way may now pass by.
+    pub fn remove(&mut self, number: usize) -> Option<u32> {
+        self.members.swap_remove(number);
+        self.flush_left = self.flush_left.min(self.members.len());
+        self.members.get(number).copied()
+    }
+
+    /// Whether a flush is under way.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        self.flush_left > 0
+    }
+}
+
+/// A room as one shard sees it.
+#[derive(Debug)]
+pub struct Room {
+    /// Its name; empty for the default room.
+    pub name: Arc<str>,
+    /// The shard that sequences it.
+    pub home: u16,
+    /// One for each [`Rendition`].
+    pub audiences: [Audience; 2],
+    /// Present on the home shard.
+    pub sequencer: Option<Box<Sequencer>>,
+    /// What this turn has gathered for it.
+    pub staged: Group,
+    /// Sessions here whose join the home shard has yet to confirm.
+    pub joining: u32,
+    /// Members here that are behind because their sockets are full, yet keep reading.
+    pub congested: bool,
+}
+
+impl Room {
+    fn new(name: Arc<str>, home: u16, sequencer: Option<Box<Sequencer>>) -> Self {
+        Self {
+            name,
+            home,
+            audiences: <[Audience; 2]>::default(),
+            sequencer,
+            staged: Group::default(),
+            joining: 0,
+            congested: false,
+        }
+    }
+
+    /// The members that read `rendition`.
+    pub fn audience(&mut self, rendition: Rendition) -> &mut Audience {
+        &mut self.audiences[rendition as usize]
+    }
+
+    /// Members on this shard.
+    #[must_use]
+    pub fn members_here(&self) -> usize {
+        self.audiences.iter().map(|audience| audience.members.len()).sum()
+    }
+
+    /// Appends `frames`, which `entries` describe one by one, to `log` and to the stream of every
+    /// rendition. `published` is told of every own message: whose, in which rendition, and its
+    /// range of the stream.
+    pub fn append(
+        &mut self,
+        log: &mut Log,
+        frames: &[u8],
+        entries: &[Entry],
+        mut published: impl FnMut(MemberId, Rendition, u64, u64),
+    ) {
+        let position = log.append(frames);
+        for rendition in Rendition::ALL {
+            let audience = self.audience(rendition);
+            if audience.members.is_empty() {
+                continue;
+            }
+            let mut at = position;
+            for entry in entries {
+                let bytes = u64::from(entry.bytes);
+                if entry.is_in(rendition) {
+                    let start = audience.index.push(at, bytes, 1);
+                    if let Some(origin) = entry.origin {
+                        audience.index.push_own(origin, start, start + bytes);
+                        published(origin, rendition, start, start + bytes);
+                    }
+                }
+                at += bytes;
+            }
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.members_here() == 0
+            && self.joining == 0
+            && self.staged.is_empty()
+            && self.sequencer.as_ref().is_none_or(|sequencer| sequencer.is_idle())
+    }
+}
+
+/// The rooms of one shard, by name and by handle.
+#[derive(Debug)]
+pub struct Rooms {
+    by_name: HashMap<Arc<str>, RoomId>,
+    rooms: Slab<Room>,
+    shard: u16,
+    shards: u16,
+    rooms_max: usize,
+}
+
+impl Rooms {
+    /// An empty table for shard `shard` of `shards`.
+    #[must_use]
+    pub fn new(shard: u16, shards: u16, rooms_max: usize) -> Self {
+        Self { by_name: HashMap::new(), rooms: Slab::new(), shard, shards, rooms_max }
+    }
+
+    /// The home shard of the room called `name`: every thread computes the same one.
+    #[must_use]
+    pub fn home_of(name: &str, shards: u16) -> u16 {
+        // FNV-1a: stable over threads and restarts, which the standard library's hasher is not.
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        // The high bits are the better mixed ones.
+        u16::try_from((hash >> 32) % u64::from(shards)).unwrap_or(0)
+    }
+
+    /// How many rooms exist here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
+    /// The room called `name`, if it exists here.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<RoomId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The room called `name`, made when it does not exist; `None` when there are too many.
+    pub fn find_or_create(&mut self, name: &Arc<str>) -> Option<RoomId> {
+        if let Some(id) = self.find(name) {
+            return Some(id);
+        }
+        if self.rooms.len() >= self.rooms_max {
+            return None;
+        }
+        let home = Self::home_of(name, self.shards);
+        let sequencer = (home == self.shard).then(|| Box::new(Sequencer::new(self.shards)));
+        let key = self.rooms.insert(Room::new(Arc::clone(name), home, sequencer));
+        let id = RoomId(u32::try_from(key).ok()?);
+        self.by_name.insert(Arc::clone(name), id);
+        Some(id)
+    }
+
+    /// The room of a handle that is held by a member, a staged message or a flush.
+    #[must_use]
+    pub fn get(&self, id: RoomId) -> &Room {
+        &self.rooms[id.0 as usize]
+    }
+
+    /// Like [`Self::get`].
+    pub fn get_mut(&mut self, id: RoomId) -> &mut Room {
+        &mut self.rooms[id.0 as usize]
+    }
+
+    /// The sequencer of a room that may be gone or have its home elsewhere.
+    pub fn sequencer_of(&mut self, id: RoomId) -> Option<&mut Sequencer> {
+        self.rooms.get_mut(id.0 as usize)?.sequencer.as_deref_mut()
+    }
+
+    /// The member of an audience that the flush under way serves next; `None` when it is complete
+    /// or the room is gone.
+    pub fn next_to_flush(&mut self, id: RoomId, rendition: Rendition) -> Option<u32> {
+        self.rooms.get_mut(id.0 as usize)?.audience(rendition).next_to_flush()
+    }
+
+    /// The stream that a session in `place` reads, if it is in a room.
+    #[must_use]
+    pub fn index(&self, id: RoomId, rendition: Rendition) -> &Index {
+        &self.get(id).audiences[rendition as usize].index
+    }
+
+    /// Forgets the room if nobody needs it any more.
+    pub fn release(&mut self, id: RoomId) {
+        let unused = self.rooms.get(id.0 as usize).is_some_and(Room::is_unused);
+        if unused {
+            let room = self.rooms.remove(id.0 as usize);
+            self.by_name.remove(&room.name);
+        }
+    }
+}

@@ -1,1 +1,402 @@
-//! shard.
+//! A shard: everything about the sessions of one core, as a state machine without I/O.
+//!
+//! `handle_*` methods take what happened; `poll_*` methods give out what is to be done. The shard
+//! knows no ring, makes no system call and reads no clock: [`Shard::handle_time`] says what time
+//! it is. [`event_loop`] runs it on a real ring, the simulation in `tests/` on a made-up kernel.
+
+mod connect;
+pub mod event_loop;
+mod flush;
+mod leave;
+pub mod message;
+mod pause;
+mod receive;
+mod turn;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub use self::flush::{FlushBatch, PlannedSend};
+pub use self::message::Message;
+pub use self::receive::Received;
+use crate::config::Config;
+use crate::mesh::ThreadId;
+use crate::metrics::ShardMetrics;
+use crate::room::index::MemberId;
+use crate::room::log::Log;
+use crate::room::staging::{Entry, Staging};
+use crate::room::{Rendition, RoomId, Rooms};
+use crate::session::timers::{Tick, Wheel};
+use crate::session::{Flags, Phase, Session, SessionKey, Sessions};
+use crate::wire::close::CloseCode;
+
+/// Something to be done to a socket. Those that name a session are operations: each is answered
+/// by exactly one terminal event.
+#[derive(Debug)]
+pub enum Action {
+    /// Receive once, into a buffer of the receive ring.
+    ReceiveOnce(SessionKey, RawFd),
+    /// Receive until told otherwise.
+    Receive(SessionKey, RawFd),
+    /// Cancel the receive in flight; the answer is the receive's own.
+    CancelReceive(SessionKey),
+    /// Say when the socket is writable.
+    PollWritable(SessionKey, RawFd),
+    /// Shut down the write side: a FIN after everything sent.
+    ShutdownWrite(SessionKey),
+    /// Shut down both sides: every operation in flight completes.
+    Shutdown(SessionKey),
+    /// Close a socket on which no operation is in flight.
+    Close(OwnedFd),
+    /// The same with a reset, which frees what the kernel still holds for the peer.
+    Abort(OwnedFd),
+}
+
+/// Who a shard is and what it may use.
+#[derive(Debug, Clone)]
+pub struct ShardSetup {
+    /// Its number.
+    pub number: u16,
+    /// How many there are.
+    pub shards: u16,
+    /// Settings and limits.
+    pub config: Arc<Config>,
+    /// Everybody's counters; the shard writes those of its own number.
+    pub metrics: Arc<[ShardMetrics]>,
+    /// Where session ids and jitter come from.
+    pub seed: u64,
+}
+
+/// The state of one shard.
+#[derive(Debug)]
+pub struct Shard {
+    setup: ShardSetup,
+    now: Duration,
+    random: fastrand::Rng,
+    sessions: Sessions,
+    rooms: Rooms,
+    log: Log,
+    wheel: Wheel,
+    /// Messages of this turn.
+    staging: Staging,
+    /// Slots with private replies or a writable socket.
+    dirty_sessions: VecDeque<u32>,
+    /// Audiences whose flush is under way.
+    dirty_audiences: VecDeque<(RoomId, Rendition)>,
+    /// Sessions whose sockets were full: only these can fall behind.
+    watched: Vec<SessionKey>,
+    /// Sessions that are not read from for now.
+    paused: Vec<SessionKey>,
+    /// Dead sessions whose slots may be free.
+    dead: Vec<SessionKey>,
+    /// Frames that skipped sessions have missed and not yet been told of.
+    missed: HashMap<SessionKey, u64>,
+    /// Rooms that owe a member count.
+    counts_due: Vec<RoomId>,
+    /// Names of the rooms whose sessions stay where they were accepted.
+    spread_rooms: HashSet<Arc<str>>,
+    /// Which shards asked that nobody publish to their rooms for now.
+    throttled_by: Vec<bool>,
+    /// Whether this shard asked for that.
+    throttling: bool,
+    /// Rooms here with members held back, and those who hold others back elsewhere.
+    congestion: pause::Congestion,
+    actions: VecDeque<Action>,
+    outgoing: VecDeque<(ThreadId, Message)>,
+    appended_since_flush: usize,
+    watched_at: u64,
+    operations: u64,
+    open: u64,
+    stopping: bool,
+    scratch: Scratch,
+}
+
+/// Buffers kept between turns so that steady work allocates nothing.
+#[derive(Debug, Default)]
+struct Scratch {
+    frames: Vec<u8>,
+    entries: Vec<Entry>,
+    due: Vec<SessionKey>,
+    plan: crate::session::outbox::Plan,
+}
+
+impl Shard {
+    /// A shard without sessions.
+    ///
+    /// # Errors
+    /// When its log cannot be mapped.
+    pub fn new(setup: ShardSetup) -> std::io::Result<Self> {
+        let config = Arc::clone(&setup.config);
+        Ok(Self {
+            now: Duration::ZERO,
+            random: fastrand::Rng::with_seed(setup.seed),
+            sessions: Sessions::new(config.descriptors_max.min((1 << 24) - 1)),
+            rooms: Rooms::new(setup.number, setup.shards, config.rooms_max),
+            log: Log::new(config.log_bytes)?,
+            wheel: Wheel::default(),
+            staging: Staging::default(),
+            dirty_sessions: VecDeque::new(),
+            dirty_audiences: VecDeque::new(),
+            watched: Vec::new(),
+            paused: Vec::new(),
+            dead: Vec::new(),
+            missed: HashMap::new(),
+            counts_due: Vec::new(),
+            spread_rooms: HashSet::new(),
+            throttled_by: vec![false; usize::from(setup.shards)],
+            throttling: false,
+            congestion: pause::Congestion::default(),
+            actions: VecDeque::new(),
+            outgoing: VecDeque::new(),
+            appended_since_flush: 0,
+            watched_at: 0,
+            operations: 0,
+            open: 0,
+            stopping: false,
+            scratch: Scratch::default(),
+            setup,
+        })
+    }
+
+    // Getters.
+
+    /// Whether no connection is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Whether it was told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Whether there is work that waits for nothing from outside.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.staging.is_empty()
+            || !self.dirty_sessions.is_empty()
+            || !self.dirty_audiences.is_empty()
+            || !self.actions.is_empty()
+            || !self.dead.is_empty()
+            || !self.outgoing.is_empty()
+    }
+
+    /// Operations in flight over all connections.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    /// When [`Self::handle_time`] has something to do next, if ever.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        let wheel = self.wheel.next_due().map(|tick| crate::session::timers::TICK * tick.0);
+        let counts = (self.counts_due.iter())
+            .filter_map(|&room| self.rooms.get(room).sequencer.as_ref())
+            .map(|sequencer| sequencer.count_at(self.now))
+            .min();
+        let congestion = self.congestion.next_look();
+        [wheel, counts, congestion].into_iter().flatten().min()
+    }
+
+    /// The socket of a session, if it is still there.
+    #[must_use]
+    pub fn socket(&mut self, key: SessionKey) -> Option<BorrowedFd<'_>> {
+        self.sessions.lookup(key).map(|session| session.socket.as_fd())
+    }
+
+    // What is to be done.
+
+    /// The next thing to do to a socket.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.bury();
+        self.actions.pop_front()
+    }
+
+    /// The next message to another thread.
+    pub fn poll_message(&mut self) -> Option<(ThreadId, Message)> {
+        self.outgoing.pop_front()
+    }
+
+    /// Brings the gauges up to date; once a turn.
+    pub fn publish_gauges(&self) {
+        let metrics = self.metrics();
+        metrics.connections.set(self.sessions.len() as u64);
+        metrics.sessions.set(self.open);
+        metrics.operations.set(self.operations);
+        metrics.rooms.set(self.rooms.len() as u64);
+    }
+
+    /// How often the completion queue of this shard's ring has overflowed.
+    pub fn publish_overflows(&self, count: u64) {
+        self.metrics().completion_overflows.set(count);
+    }
+
+    /// Accepting was put off because a limit was reached.
+    pub fn accept_backed_off(&self) {
+        self.metrics().accept_backoffs.add(1);
+    }
+
+    /// A message to another thread had to wait for room in a ring.
+    pub fn message_parked(&self) {
+        self.metrics().mesh_parked.add(1);
+    }
+
+    // What happened.
+
+    /// It is `now`, counted from the shard's beginning: deadlines that have passed are acted on.
+    pub fn handle_time(&mut self, now: Duration) {
+        assert!(now >= self.now, "time goes forward");
+        self.now = now;
+        let mut due = std::mem::take(&mut self.scratch.due);
+        self.wheel.expire(self.tick(), &mut due);
+        for key in due.drain(..) {
+            self.deadline_reached(key);
+        }
+        self.scratch.due = due;
+        self.announce_counts();
+        self.look_at_congestion();
+    }
+
+    /// The server is stopping: says goodbye to every session with 1001.
+    pub fn handle_stop(&mut self) {
+        self.stopping = true;
+        let slots: Vec<u32> = self.sessions.slots().collect();
+        for slot in slots {
+            match self.sessions.at(slot).phase {
+                Phase::Open => self.close(slot, CloseCode::GOING_AWAY, "the server is stopping"),
+                Phase::Head | Phase::Joining => self.kill(slot),
+                Phase::Closing | Phase::Lingering | Phase::Dead => {}
+            }
+        }
+    }
+
+    /// The time for goodbyes is over.
+    pub fn handle_stop_deadline(&mut self) {
+        let slots: Vec<u32> = self.sessions.slots().collect();
+        for slot in slots {
+            self.sessions.at_mut(slot).flags.set(Flags::ABORT);
+            self.kill(slot);
+        }
+    }
+
+    /// A message from another thread.
+    pub fn handle_message(&mut self, from: ThreadId, message: Message) {
+        match message {
+            Message::Adopt { socket, bytes, placed } => self.adopt(socket, &bytes, placed),
+            Message::Join { room, member, id, visible } => self.join(&room, member, id, visible),
+            Message::Joined { member, ok } => self.joined(member, ok),
+            Message::Leave { room, member, id, visible } => self.left(&room, member, id, visible),
+            Message::Publish { room, frames, entries } => self.sequence(&room, &frames, &entries),
+            Message::Deliver { room, first_offset: _, frames, entries } => {
+                if let Some(room) = self.rooms.find(&room) {
+                    self.deliver(room, &frames, &entries);
+                }
+            }
+            Message::Spread { room, spread: true } => {
+                self.spread_rooms.insert(room);
+            }
+            Message::Spread { room, spread: false } => {
+                self.spread_rooms.remove(&room);
+            }
+            Message::Throttle { on } => self.throttled_by[usize::from(from.0)] = on,
+            Message::Congestion { room, on } => self.congestion_elsewhere(from, &room, on),
+            Message::CountMembers { room, ticket } => {
+                let members = (self.rooms.find(&room))
+                    .and_then(|room| self.rooms.get(room).sequencer.as_ref())
+                    .map(|sequencer| sequencer.visible());
+                self.send(from.0, Message::MembersCounted { ticket, members });
+            }
+            Message::Stop => self.handle_stop(),
+            Message::Serve { .. } | Message::MembersCounted { .. } => {
+                unreachable!("these go to the web thread")
+            }
+        }
+    }
+
+    // Helpers that every part of the shard uses.
+
+    fn tick(&self) -> Tick {
+        Tick::at(self.now)
+    }
+
+    fn metrics(&self) -> &ShardMetrics {
+        &self.setup.metrics[usize::from(self.setup.number)]
+    }
+
+    fn config(&self) -> &Config {
+        &self.setup.config
+    }
+
+    fn send(&mut self, to: u16, message: Message) {
+        self.outgoing.push_back((ThreadId(to), message));
+    }
+
+    fn send_to_shards(&mut self, message: impl Fn() -> Message) {
+        let me = self.setup.number;
+        for shard in (0..self.setup.shards).filter(|&shard| shard != me) {
+            self.send(shard, message());
+        }
+    }
+
+    fn member_id(&self, slot: u32) -> MemberId {
+        let key = self.sessions.key(slot);
+        MemberId { shard: self.setup.number, slot, generation: key.generation }
+    }
+
+    fn new_id(&mut self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.random.u128(..).to_ne_bytes()).into_uuid()
+    }
+
+    fn begin_operation(&mut self, slot: u32, operation: Flags) {
+        let flags = &mut self.sessions.at_mut(slot).flags;
+        assert!(!flags.has(operation), "one operation of a kind at a time");
+        flags.set(operation);
+        self.operations += 1;
+    }
+
+    fn end_operation(&mut self, slot: u32, operation: Flags) {
+        let flags = &mut self.sessions.at_mut(slot).flags;
+        assert!(flags.has(operation), "an answer to an operation that was not in flight");
+        flags.clear(operation);
+        self.operations -= 1;
+    }
+
+    /// Puts the session among those to flush, unless its socket is known to be full.
+    fn mark_dirty(&mut self, slot: u32) {
+        let flags = &mut self.sessions.at_mut(slot).flags;
+        if !flags.has(Flags::DIRTY.and(Flags::BLOCKED)) {
+            flags.set(Flags::DIRTY);
+            self.dirty_sessions.push_back(slot);
+        }
+    }
+
+    /// Makes sure that the wheel brings the session up by `deadline`.
+    fn schedule(&mut self, slot: u32, deadline: Tick) {
+        let tick = self.tick();
+        let key = self.sessions.key(slot);
+        let session = self.sessions.at_mut(slot);
+        if deadline < session.timer || session.timer <= tick {
+            session.timer = deadline.max(Tick(tick.0 + 1));
+            self.wheel.insert(key, session.timer);
+        }
+    }
+
+    /// Gives the connection a slot. Dropped, and so closed, when there is none or the server stops.
+    fn insert(&mut self, socket: OwnedFd) -> Option<u32> {
+        let id = self.new_id();
+        let deadline = self.tick().after(self.config().head_timeout);
+        if self.stopping {
+            return None;
+        }
+        let slot = self.sessions.insert(Session::new(socket, id, self.tick(), deadline))?.slot;
+        self.schedule(slot, deadline);
+        Some(slot)
+    }
+}

@@ -1,1 +1,15 @@
-//! wire.
+//! The bytes a peer sends and the bytes it is sent: HTTP request heads, the WebSocket handshake,
+//! frames, messages and close codes (RFC 6455), and the words of the plain protocol.
+//!
+//! Sans-IO: nothing here reads a clock, touches a socket or knows what a session or room is.
+//! Callers own every buffer; bytes go in, events or bytes come out.
+#![forbid(unsafe_code)]
+
+pub mod close;
+pub mod frame;
+pub mod handshake;
+pub mod http;
+pub mod mask;
+pub mod message;
+pub mod plain;
+pub mod utf8;

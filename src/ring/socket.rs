@@ -1,0 +1,149 @@
+//! Sockets around the ring: listeners, addresses, half-closing.
+//!
+//! Accepted sockets inherit what [`listen`] sets on the listener, so nothing has to be set for
+//! each connection (Linux copies the options of the listener into the child, `tcp(7)`).
+
+use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// How much unsent data a socket takes before a send comes back short, in bytes.
+///
+/// A peer that stops reading must not pin megabytes in the kernel: the log is the buffer, and the
+/// kernel's only has to cover the time until the next flush (`TCP_NOTSENT_LOWAT`, `tcp(7)`).
+pub const UNSENT_BYTES_MAX: u32 = 131_072;
+
+/// A listening TCP socket that may share its port with other listeners of this process.
+///
+/// Sets `SO_REUSEADDR`, `SO_REUSEPORT` (one listener for each shard, `socket(7)`), `IPV6_V6ONLY`
+/// where it applies, `TCP_NODELAY` and [`UNSENT_BYTES_MAX`]. Port 0 picks a free one, see
+/// [`bound_address`].
+///
+/// # Errors
+/// What `socket(2)`, `bind(2)` and `listen(2)` say: EADDRINUSE, EACCES, EADDRNOTAVAIL, EMFILE.
+pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// The address a socket is bound to.
+///
+/// # Errors
+/// EBADF, or `InvalidData` when the socket is not an IP socket.
+pub fn bound_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    let address = getsockname(socket)?;
+    address
+        .try_into()
+        .map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// The address of the other end.
+///
+/// # Errors
+/// ENOTCONN when the connection is gone already, or `InvalidData` when it is not an IP socket.
+pub fn peer_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    let address = getpeername(socket)?.ok_or(io::ErrorKind::InvalidData)?;
+    address
+        .try_into()
+        .map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Sends a FIN after what is queued; receiving goes on.
+///
+/// # Errors
+/// ENOTCONN when the peer has reset the connection.
+pub fn shutdown_write(socket: impl AsFd) -> io::Result<()> {
+    Ok(shutdown(socket, Shutdown::Write)?)
+}
+
+/// Ends both directions: receives and polls in flight on the socket complete.
+///
+/// # Errors
+/// ENOTCONN when the peer has reset the connection.
+pub fn shutdown_both(socket: impl AsFd) -> io::Result<()> {
+    Ok(shutdown(socket, Shutdown::Both)?)
+}
+
+/// Closes a socket. Operations of a ring on it are not cancelled by that: they keep the connection
+/// alive until they complete, so shut it down or cancel them first.
+pub fn close(socket: OwnedFd) {
+    drop(socket);
+}
+
+/// Makes the next [`close`] send a RST instead of a FIN and drop what is queued, for a peer that
+/// does not read (`SO_LINGER` with a time of zero, `socket(7)`).
+///
+/// # Errors
+/// EBADF.
+pub fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
+    let zero = Some(std::time::Duration::ZERO);
+    Ok(rustix::net::sockopt::set_socket_linger(socket, zero)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv6Addr, TcpStream};
+
+    // Goal: an accepted socket has the listener's options without a call of its own.
+    #[test]
+    fn accepted_sockets_inherit_the_options() {
+        let listener = listen("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let address = bound_address(&listener).unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let (accepted, _) = Socket::from(listener).accept().unwrap();
+        assert!(accepted.tcp_nodelay().unwrap());
+        assert_eq!(accepted.tcp_notsent_lowat().unwrap(), UNSENT_BYTES_MAX);
+        assert_eq!(
+            peer_address(&accepted).unwrap(),
+            client.local_addr().unwrap()
+        );
+    }
+
+    // Goal: each shard can have its own listener on the one port.
+    #[test]
+    fn listeners_share_a_port() {
+        let first = listen("127.0.0.1:0".parse().unwrap(), 16).unwrap();
+        let address = bound_address(&first).unwrap();
+        let second = listen(address, 16).unwrap();
+        assert_eq!(bound_address(&second).unwrap(), address);
+    }
+
+    // Goal: an IPv6 wildcard does not take the IPv4 port away from a second listener.
+    #[test]
+    fn ipv6_listeners_leave_ipv4_alone() {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let listener = Socket::from(listen(any, 16).unwrap());
+        assert!(listener.only_v6().unwrap());
+    }
+
+    // Goal: half-closing ends the reader's stream and leaves the other direction open.
+    #[test]
+    fn shutting_down_the_write_side_is_a_fin() {
+        use std::io::{Read, Write};
+        let listener = Socket::from(listen("127.0.0.1:0".parse().unwrap(), 16).unwrap());
+        let mut client = TcpStream::connect(bound_address(&listener).unwrap()).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        shutdown_write(&accepted).unwrap();
+        assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+        client.write_all(b"still").unwrap();
+        let mut bytes = [0; 5];
+        accepted.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"still");
+    }
+}

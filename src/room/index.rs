@@ -1,0 +1,333 @@
+//! The index of a room: which ranges of the log belong to it, as one unbroken stream.
+//!
+//! Members of a room stand in its *stream*: its bytes numbered from 0 without gaps, whatever else
+//! the log holds in between. A cursor is a stream position, so lag is a subtraction and a short
+//! send an addition. The index maps a stream position to the log. It holds no bytes itself and
+//! forgets what no member needs any more.
+
+use std::collections::VecDeque;
+
+use super::log::Log;
+use crate::wire::frame;
+
+/// A session anywhere on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MemberId {
+    /// The shard that owns the session.
+    pub shard: u16,
+    /// Its slot there.
+    pub slot: u32,
+    /// Which of the slot's successive tenants it is.
+    pub generation: u32,
+}
+
+/// A contiguous run of frames of one room.
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    /// Stream position of its first byte.
+    start: u64,
+    /// Log position of its first byte.
+    position: u64,
+    bytes: u64,
+    /// Frames in the stream before it.
+    first_frame: u64,
+}
+
+/// Bytes that their own publisher is not sent.
+#[derive(Debug, Clone, Copy)]
+struct OwnRange {
+    origin: MemberId,
+    start: u64,
+    end: u64,
+    frames: u64,
+}
+
+/// A contiguous piece of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Log position of its first byte.
+    pub position: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// What a member remembers of its own messages, to skip them without a search.
+///
+/// Usually at most one own range lies ahead of the cursor, and `last` is all there is to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnMessages {
+    last_start: u64,
+    last_end: u64,
+    /// Whether older ranges may lie ahead of the cursor too.
+    several: bool,
+}
+
+impl OwnMessages {
+    /// Notes that `start..end` of the stream was published by this member, whose cursor is given.
+    pub fn note(&mut self, start: u64, end: u64, cursor: u64) {
+        if cursor >= self.last_end {
+            *self = Self { last_start: start, last_end: end, several: false };
+        } else if start == self.last_end {
+            self.last_end = end;
+        } else {
+            *self = Self { last_start: start, last_end: end, several: true };
+        }
+    }
+
+    fn is_ahead_of(&self, cursor: u64) -> bool {
+        self.last_end > cursor
+    }
+}
+
+/// A cursor with the identity that own ranges are matched against.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Stream position of the next byte to send.
+    pub cursor: u64,
+    /// Whose cursor it is.
+    pub member: MemberId,
+    /// Its own messages.
+    pub own: OwnMessages,
+}
+
+/// Adjacent batches grow into one up to this size, so that the index stays short while the oldest
+/// bytes can still be forgotten piecemeal.
+const MERGED_BATCH_BYTES_MAX: u64 = 256 << 10;
+
+/// Batches kept before the index looks for those that nobody needs.
+const PRUNE_BATCHES_MIN: usize = 64;
+
+/// Maps the stream of one rendition of a room to the log.
+#[derive(Debug)]
+pub struct Index {
+    batches: VecDeque<Batch>,
+    own: VecDeque<OwnRange>,
+    head: u64,
+    frames: u64,
+    prune_at: usize,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self {
+            batches: VecDeque::new(),
+            own: VecDeque::new(),
+            head: 0,
+            frames: 0,
+            prune_at: PRUNE_BATCHES_MIN,
+        }
+    }
+}
+
+impl Index {
+    /// Stream position after the newest byte.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Adds `bytes` that hold `frames` whole frames and stand at `position` of the log; returns
+    /// their stream position.
+    pub fn push(&mut self, position: u64, bytes: u64, frames: u64) -> u64 {
+        let start = self.head;
+        match self.batches.back_mut() {
+            Some(last)
+                if last.position + last.bytes == position
+                    && last.bytes + bytes <= MERGED_BATCH_BYTES_MAX =>
+            {
+                last.bytes += bytes;
+            }
+            _ => {
+                self.batches.push_back(Batch { start, position, bytes, first_frame: self.frames });
+            }
+        }
+        self.head += bytes;
+        self.frames += frames;
+        start
+    }
+
+    /// Records that one frame, `start..end` of the stream, came from `origin`.
+    pub fn push_own(&mut self, origin: MemberId, start: u64, end: u64) {
+        match self.own.back_mut() {
+            Some(last) if last.origin == origin && last.end == start => {
+                last.end = end;
+                last.frames += 1;
+            }
+            _ => self.own.push_back(OwnRange { origin, start, end, frames: 1 }),
+        }
+    }
+
+    /// Whether enough has gathered that forgetting is worth a look at every cursor.
+    #[must_use]
+    pub fn wants_pruning(&self) -> bool {
+        self.batches.len().max(self.own.len()) >= self.prune_at
+    }
+
+    /// Forgets what lies before `oldest_cursor` or has left the log.
+    pub fn prune(&mut self, oldest_cursor: u64, log_tail: u64) {
+        while self.batches.front().is_some_and(|batch| {
+            batch.start + batch.bytes <= oldest_cursor || batch.position < log_tail
+        }) {
+            self.batches.pop_front();
+        }
+        let kept = self.batches.front().map_or(self.head, |batch| batch.start);
+        while self.own.front().is_some_and(|range| range.end <= kept.max(oldest_cursor)) {
+            self.own.pop_front();
+        }
+        self.prune_at = PRUNE_BATCHES_MIN.max(2 * self.batches.len().max(self.own.len()));
+    }
+
+    /// Log position of the stream position `at`, or `None` when it has left the index or is the
+    /// head.
+    #[must_use]
+    pub fn position(&self, at: u64) -> Option<u64> {
+        let batch = self.batches.get(self.find(at)?)?;
+        Some(batch.position + (at - batch.start))
+    }
+
+    /// Appends to `pieces` what `reading` has yet to be sent, at most up to `end` and at most
+    /// `pieces_max` of them; returns the stream position after the last one. Every piece ends at a
+    /// frame's end, and own messages are left out. `None` when the cursor's bytes are gone.
+    #[must_use]
+    pub fn plan(
+        &self,
+        reading: &Reading,
+        end: u64,
+        pieces_max: usize,
+        pieces: &mut Vec<Piece>,
+    ) -> Option<u64> {
+        let mut at = self.skip_own(reading, reading.cursor);
+        let first = pieces.len();
+        if at >= end {
+            return Some(at);
+        }
+        let mut number = self.find(at)?;
+        while at < end {
+            let batch = self.batches[number];
+            let batch_end = batch.start + batch.bytes;
+            let stop = end.min(batch_end).min(self.next_own(reading, at));
+            let piece = Piece { position: batch.position + (at - batch.start), bytes: stop - at };
+            let count = pieces.len() - first;
+            match pieces[first..].last_mut() {
+                Some(last) if last.position + last.bytes == piece.position => {
+                    last.bytes += piece.bytes;
+                }
+                _ if count == pieces_max => break,
+                _ => pieces.push(piece),
+            }
+            at = self.skip_own(reading, stop);
+            while number < self.batches.len() && {
+                let batch = &self.batches[number];
+                batch.start + batch.bytes <= at
+            } {
+                number += 1;
+            }
+        }
+        Some(at)
+    }
+
+    /// Where the cursor stands after `sent` bytes of what [`Self::plan`] gave out.
+    #[must_use]
+    pub fn advance(&self, reading: &Reading, sent: u64) -> u64 {
+        let mut at = self.skip_own(reading, reading.cursor);
+        let mut left = sent;
+        while left > 0 {
+            let step = left.min(self.next_own(reading, at) - at);
+            at = self.skip_own(reading, at + step);
+            left -= step;
+        }
+        at
+    }
+
+    /// The end of the frame that `at` lies inside of, or `at` itself when a frame begins there.
+    /// `boundary` is a stream position at or before `at` where a frame begins. `None` when those
+    /// bytes are gone.
+    #[must_use]
+    pub fn frame_end(&self, log: &Log, boundary: u64, at: u64) -> Option<u64> {
+        let mut start = boundary;
+        while start < at {
+            start += self.frame_bytes(log, start)?;
+        }
+        Some(start)
+    }
+
+    /// How many frames `reading` has not been sent, its own left out; its cursor is at a frame's
+    /// beginning. `None` when those bytes are gone.
+    #[must_use]
+    pub fn frames_ahead(&self, log: &Log, reading: &Reading) -> Option<u64> {
+        if reading.cursor == self.head {
+            return Some(0);
+        }
+        let batch = self.batches[self.find(reading.cursor)?];
+        let (mut before, mut at) = (batch.first_frame, batch.start);
+        while at < reading.cursor {
+            at += self.frame_bytes(log, at)?;
+            before += 1;
+        }
+        let own: u64 = self
+            .own_ahead(reading.cursor)
+            .filter(|range| range.origin == reading.member)
+            .map(|range| range.frames)
+            .sum();
+        Some(self.frames - before - own)
+    }
+
+    fn frame_bytes(&self, log: &Log, at: u64) -> Option<u64> {
+        let batch = self.batches[self.find(at)?];
+        let position = batch.position + (at - batch.start);
+        if position < log.tail() {
+            return None;
+        }
+        let left = usize::try_from(batch.bytes - (at - batch.start)).ok()?;
+        let header = log.slice(position, left.min(frame::HEADER_BYTES_MAX));
+        frame::frame_bytes(header).map(|bytes| bytes as u64)
+    }
+
+    /// Which batch holds the stream position `at`.
+    fn find(&self, at: u64) -> Option<usize> {
+        // Almost always the newest one: everybody else has caught up.
+        let last = self.batches.back()?;
+        if at >= self.head {
+            return None;
+        }
+        if at >= last.start {
+            return Some(self.batches.len() - 1);
+        }
+        self.batches.partition_point(|batch| batch.start <= at).checked_sub(1)
+    }
+
+    fn own_ahead(&self, at: u64) -> impl Iterator<Item = &OwnRange> {
+        let first = self.own.partition_point(|range| range.end <= at);
+        self.own.range(first..)
+    }
+
+    /// Where `reading`'s next own range at or after `at` begins.
+    fn next_own(&self, reading: &Reading, at: u64) -> u64 {
+        if !reading.own.is_ahead_of(at) {
+            u64::MAX
+        } else if reading.own.several {
+            self.own_ahead(at)
+                .find(|range| range.origin == reading.member)
+                .map_or(u64::MAX, |range| range.start)
+        } else {
+            reading.own.last_start
+        }
+    }
+
+    /// `at`, or the end of the own ranges that begin there.
+    fn skip_own(&self, reading: &Reading, mut at: u64) -> u64 {
+        if !reading.own.is_ahead_of(at) {
+            return at;
+        }
+        if !reading.own.several {
+            return if at >= reading.own.last_start { reading.own.last_end } else { at };
+        }
+        for range in self.own_ahead(at).filter(|range| range.origin == reading.member) {
+            if range.start > at {
+                break;
+            }
+            at = range.end;
+        }
+        at
+    }
+}

@@ -1,0 +1,95 @@
+//! The log: a fixed ring of bytes that holds every message once, already framed.
+//!
+//! Positions are 64-bit and never wrap; only the last [`Log::capacity_bytes`] of them can be read.
+//! The log knows neither rooms nor sessions: who may still need a byte is decided above it.
+
+use std::io;
+
+use super::mapping::Mapping;
+
+/// A circular byte log in which any range is contiguous.
+#[derive(Debug)]
+pub struct Log {
+    mapping: Mapping,
+    head: u64,
+}
+
+impl Log {
+    /// A log of `bytes`, a power of two and a multiple of the page size.
+    ///
+    /// # Errors
+    /// When the memory file or its two mappings cannot be made (memfd_create(2), mmap(2)).
+    pub fn new(bytes: usize) -> io::Result<Self> {
+        assert!(bytes.is_power_of_two());
+        Ok(Self { mapping: Mapping::new(bytes)?, head: 0 })
+    }
+
+    /// How many bytes back from the head can be read.
+    #[must_use]
+    pub fn capacity_bytes(&self) -> usize {
+        self.mapping.bytes()
+    }
+
+    /// Position of the next byte to be written.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Position of the oldest byte that can still be read.
+    #[must_use]
+    pub fn tail(&self) -> u64 {
+        self.head.saturating_sub(self.capacity_bytes() as u64)
+    }
+
+    /// Writes `bytes` at the head, over the oldest ones, and returns where they begin.
+    pub fn append(&mut self, bytes: &[u8]) -> u64 {
+        let position = self.head;
+        let start = self.physical(position);
+        self.mapping.slice_mut(start, bytes.len()).copy_from_slice(bytes);
+        self.head += bytes.len() as u64;
+        position
+    }
+
+    /// The `length` bytes from `position`.
+    #[must_use]
+    pub fn slice(&self, position: u64, length: usize) -> &[u8] {
+        assert!(position >= self.tail() && position + length as u64 <= self.head);
+        self.mapping.slice(self.physical(position), length)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "masked to the capacity, a usize")]
+    fn physical(&self, position: u64) -> usize {
+        (position & (self.capacity_bytes() as u64 - 1)) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Log;
+
+    /// A range that crosses the end of the memory reads as one slice, with the newest bytes.
+    #[test]
+    fn ranges_are_contiguous_over_the_wrap() {
+        let mut log = Log::new(4096).unwrap();
+        let mut written = Vec::new();
+        for round in 0u32..300 {
+            let piece: Vec<u8> = (0..97).map(|i| (round.wrapping_mul(31) + i) as u8).collect();
+            assert_eq!(log.append(&piece), written.len() as u64);
+            written.extend_from_slice(&piece);
+            let tail = usize::try_from(log.tail()).unwrap();
+            assert_eq!(log.slice(log.tail(), written.len() - tail), &written[tail..]);
+        }
+        assert_eq!(log.head() - log.tail(), 4096);
+    }
+
+    /// Reading what has been overwritten is a programmer's error, never silent garbage.
+    #[test]
+    #[should_panic(expected = "position >= self.tail()")]
+    fn overwritten_bytes_cannot_be_read() {
+        let mut log = Log::new(4096).unwrap();
+        log.append(&[1; 4096]);
+        log.append(&[2; 1]);
+        let _ = log.slice(0, 1);
+    }
+}

@@ -1,0 +1,127 @@
+//! The home shard's side of a room: where its members are, what its next offset is, and whether
+//! joins and leaves are announced one by one or as a count.
+
+use std::time::Duration;
+
+/// At most one member count in this time.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How a join or leave is made known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announcement {
+    /// To everybody, with the member's id.
+    Member,
+    /// As a member count, soon.
+    Count,
+    /// Not at all: the member asked for no presence.
+    None,
+}
+
+/// The state that only a room's home shard has.
+#[derive(Debug)]
+pub struct Sequencer {
+    members_by_shard: Box<[u32]>,
+    visible: u32,
+    next_offset: u64,
+    /// A bit for each shard whose members are held back.
+    congested_shards: u64,
+    /// Whether the other shards were told that the room spreads over all of them.
+    pub spread: bool,
+    /// Whether a count is owed.
+    pub count_due: bool,
+    last_count: Option<Duration>,
+}
+
+impl Sequencer {
+    /// A room without members, on a machine of `shards`.
+    #[must_use]
+    pub fn new(shards: u16) -> Self {
+        Self {
+            members_by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
+            visible: 0,
+            next_offset: 0,
+            congested_shards: 0,
+            spread: false,
+            count_due: false,
+            last_count: None,
+        }
+    }
+
+    /// Members that take part in presence.
+    #[must_use]
+    pub fn visible(&self) -> u32 {
+        self.visible
+    }
+
+    /// All members, on all shards.
+    #[must_use]
+    pub fn members(&self) -> u32 {
+        self.members_by_shard.iter().sum()
+    }
+
+    /// Shards with members, other than `except`.
+    pub fn shards_except(&self, except: u16) -> impl Iterator<Item = u16> {
+        (0u16..)
+            .zip(&self.members_by_shard)
+            .filter(move |&(shard, &members)| members > 0 && shard != except)
+            .map(|(shard, _)| shard)
+    }
+
+    /// A member joined on `shard`.
+    pub fn join(&mut self, shard: u16, visible: bool, announced_max: usize) -> Announcement {
+        self.members_by_shard[usize::from(shard)] += 1;
+        self.visible += u32::from(visible);
+        self.announce(visible, announced_max)
+    }
+
+    /// A member left on `shard`.
+    pub fn leave(&mut self, shard: u16, visible: bool, announced_max: usize) -> Announcement {
+        self.members_by_shard[usize::from(shard)] -= 1;
+        let announcement = self.announce(visible, announced_max);
+        self.visible -= u32::from(visible);
+        announcement
+    }
+
+    fn announce(&mut self, visible: bool, announced_max: usize) -> Announcement {
+        if !visible {
+            Announcement::None
+        } else if self.visible as usize > announced_max {
+            self.count_due = true;
+            Announcement::Count
+        } else {
+            Announcement::Member
+        }
+    }
+
+    /// When the owed count may go out.
+    #[must_use]
+    pub fn count_at(&self, now: Duration) -> Duration {
+        self.last_count.map_or(now, |last| now.max(last + COUNT_INTERVAL))
+    }
+
+    /// The count was announced.
+    pub fn counted(&mut self, now: Duration) {
+        self.count_due = false;
+        self.last_count = Some(now);
+    }
+
+    /// Assigns offsets to `count` messages; returns the first.
+    pub fn assign(&mut self, count: u64) -> u64 {
+        let first = self.next_offset;
+        self.next_offset += count;
+        first
+    }
+
+    /// Members on `shard` are held back, or no longer; returns whether any are anywhere.
+    pub fn congested(&mut self, shard: u16, on: bool) -> bool {
+        let bit = 1 << (shard % 64);
+        self.congested_shards = (self.congested_shards & !bit) | if on { bit } else { 0 };
+        self.congested_shards != 0
+    }
+
+    /// Whether nobody is in the room.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.members() == 0
+    }
+}

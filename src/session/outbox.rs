@@ -1,0 +1,190 @@
+//! Which bytes a session is to be sent next, and where it stands after the kernel took some.
+//!
+//! Three sources share one socket: the rest of a frame that a short send cut, private replies, and
+//! the room's stream. Private replies may go out only between frames. How the bytes leave is not
+//! decided here.
+
+use super::{Flags, Session};
+use crate::room::index::{Index, MemberId, Piece, Reading};
+use crate::room::log::Log;
+
+/// Pieces one send may gather.
+pub const PIECES_MAX: usize = 14;
+
+/// What a send in flight carries, in its order.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InFlight {
+    /// Private bytes in it.
+    private: u32,
+    /// All its bytes.
+    bytes: u32,
+    /// The cursor when all of them are sent.
+    end: u64,
+}
+
+/// A send as planned: pieces of the log before and after the private bytes.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Pieces of the log: `before` of them go out ahead of the private bytes.
+    pub pieces: Vec<Piece>,
+    /// How many pieces finish a cut frame.
+    pub before: usize,
+    /// Private bytes, as a range of the session's private buffer.
+    pub private: std::ops::Range<usize>,
+}
+
+/// Why nothing was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nothing {
+    /// All was sent.
+    ToSend,
+    /// The log no longer has what comes next.
+    Left,
+}
+
+/// Where a session is after a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The kernel took everything.
+    All,
+    /// The socket is full.
+    Blocked,
+    /// The log no longer has the frame that was cut.
+    Lost,
+}
+
+impl Session {
+    /// Its cursor and what else decides which bytes it is sent.
+    #[must_use]
+    pub fn reading(&self, member: MemberId) -> Reading {
+        Reading { cursor: self.cursor, member, own: self.own }
+    }
+
+    /// Whether the cursor stands inside a frame.
+    #[must_use]
+    pub fn is_mid_frame(&self) -> bool {
+        self.cursor < self.frame_end
+    }
+
+    /// Whether a send would carry anything.
+    #[must_use]
+    pub fn has_output(&self, index: Option<&Index>) -> bool {
+        self.private_bytes() > 0 || index.is_some_and(|index| self.cursor < index.head())
+    }
+
+    /// Plans the next send into `plan` and notes it as in flight.
+    ///
+    /// `index` is the stream the session reads, if it is in a room.
+    pub fn plan_send(
+        &mut self,
+        member: MemberId,
+        index: Option<&Index>,
+        plan: &mut Plan,
+    ) -> Result<(), Nothing> {
+        plan.pieces.clear();
+        plan.before = 0;
+        let reading = self.reading(member);
+        let mut end = self.cursor;
+        if let Some(index) = index {
+            if self.is_mid_frame() {
+                end = index
+                    .plan(&reading, self.frame_end, PIECES_MAX, &mut plan.pieces)
+                    .ok_or(Nothing::Left)?;
+                plan.before = plan.pieces.len();
+            }
+            let rest = Reading { cursor: end, ..reading };
+            end = index
+                .plan(&rest, index.head(), PIECES_MAX, &mut plan.pieces)
+                .ok_or(Nothing::Left)?;
+        }
+        plan.private =
+            self.private.as_ref().map_or(0..0, |private| private.sent..private.bytes.len());
+        let log_bytes: u64 = plan.pieces.iter().map(|piece| piece.bytes).sum();
+        let bytes = log_bytes + plan.private.len() as u64;
+        if bytes == 0 {
+            // Only own messages lay ahead.
+            self.cursor = end;
+            self.frame_end = end;
+            return Err(Nothing::ToSend);
+        }
+        self.in_flight = InFlight {
+            private: u32::try_from(plan.private.len()).expect("private replies are bounded"),
+            bytes: u32::try_from(bytes).expect("a log is below 4 GiB"),
+            end,
+        };
+        self.flags.set(Flags::SENDING);
+        Ok(())
+    }
+
+    /// The kernel took `bytes` of what [`Self::plan_send`] had noted as in flight.
+    pub fn sent(
+        &mut self,
+        member: MemberId,
+        index: Option<&Index>,
+        log: &Log,
+        bytes: u32,
+    ) -> Progress {
+        self.flags.clear(Flags::SENDING);
+        let in_flight = std::mem::take(&mut self.in_flight);
+        if bytes == in_flight.bytes {
+            self.private_sent(in_flight.private);
+            self.cursor = in_flight.end;
+            self.frame_end = in_flight.end;
+            return Progress::All;
+        }
+        let mut left = u64::from(bytes);
+        if self.is_mid_frame() {
+            let step = left.min(self.frame_end - self.cursor);
+            self.cursor += step;
+            left -= step;
+        }
+        let private = u64::from(in_flight.private).min(left);
+        self.private_sent(u32::try_from(private).unwrap_or(u32::MAX));
+        left -= private;
+        if left > 0 {
+            let Some(index) = index else { return Progress::Lost };
+            let boundary = self.cursor;
+            self.cursor = index.advance(&self.reading(member), left);
+            match index.frame_end(log, boundary, self.cursor) {
+                Some(end) => self.frame_end = end,
+                None => return Progress::Lost,
+            }
+        }
+        Progress::Blocked
+    }
+
+    fn private_sent(&mut self, bytes: u32) {
+        if let Some(private) = &mut self.private {
+            private.sent += bytes as usize;
+            if private.sent == private.bytes.len() {
+                self.private = None;
+            }
+        }
+    }
+
+    /// Copies the rest of a cut frame in front of the private replies, so that the session can go
+    /// on without the log: it is leaving the room, or being moved to its head. False when the log
+    /// no longer has it, and the connection can only be dropped.
+    #[must_use]
+    pub fn rescue_cut_frame(&mut self, member: MemberId, index: &Index, log: &Log) -> bool {
+        assert!(!self.flags.has(Flags::SENDING));
+        if !self.is_mid_frame() {
+            return true;
+        }
+        let mut pieces = Vec::new();
+        let planned = index.plan(&self.reading(member), self.frame_end, 1, &mut pieces);
+        let Some(piece) = pieces.first().filter(|piece| {
+            planned == Some(self.frame_end) && piece.position >= log.tail()
+        }) else {
+            return false;
+        };
+        let length = usize::try_from(piece.bytes).unwrap_or(usize::MAX);
+        let mut bytes = log.slice(piece.position, length).to_vec();
+        if let Some(private) = self.private.take() {
+            bytes.extend_from_slice(&private.bytes[private.sent..]);
+        }
+        self.private = Some(Box::new(super::Private { bytes, sent: 0 }));
+        self.cursor = self.frame_end;
+        true
+    }
+}

@@ -1,0 +1,101 @@
+//! The sessions of a shard, each under a key that is never mistaken for its slot's next tenant.
+
+use slab::Slab;
+
+use super::Session;
+
+/// Names a session: its slot, and which of the slot's successive tenants it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey {
+    /// Slot in the slab; below 2^24, so that it fits an operation's `user_data`.
+    pub slot: u32,
+    /// Counts the slot's tenants.
+    pub generation: u32,
+}
+
+/// A slab of fixed capacity with generational keys.
+///
+/// A slot is taken until its session is removed, which the shard does only when the kernel owes
+/// no answer to any operation on it.
+#[derive(Debug)]
+pub struct Sessions {
+    slab: Slab<Session>,
+    generations: Vec<u32>,
+    capacity: usize,
+}
+
+impl Sessions {
+    /// Room for `capacity` sessions, at most 2^24. Memory is touched as it is used.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        assert!(capacity < 1 << 24);
+        Self { slab: Slab::with_capacity(capacity), generations: Vec::new(), capacity }
+    }
+
+    /// Takes a free slot; `None` when there is none.
+    pub fn insert(&mut self, session: Session) -> Option<SessionKey> {
+        if self.slab.len() == self.capacity {
+            return None;
+        }
+        let slot = u32::try_from(self.slab.insert(session)).ok()?;
+        if self.generations.len() <= slot as usize {
+            self.generations.resize(slot as usize + 1, 0);
+        }
+        Some(SessionKey { slot, generation: self.generations[slot as usize] })
+    }
+
+    /// Gives the slot free; its next tenant gets another key.
+    pub fn remove(&mut self, slot: u32) -> Session {
+        let generation = &mut self.generations[slot as usize];
+        *generation = generation.wrapping_add(1);
+        self.slab.remove(slot as usize)
+    }
+
+    /// The key of the session in `slot`.
+    #[must_use]
+    pub fn key(&self, slot: u32) -> SessionKey {
+        SessionKey { slot, generation: self.generations[slot as usize] }
+    }
+
+    /// The session that `key` names, if it is still there.
+    #[must_use]
+    pub fn lookup(&mut self, key: SessionKey) -> Option<&mut Session> {
+        if self.generations.get(key.slot as usize) != Some(&key.generation) {
+            return None;
+        }
+        self.slab.get_mut(key.slot as usize)
+    }
+
+    /// The session in `slot`, if it holds one.
+    pub fn get_mut(&mut self, slot: u32) -> Option<&mut Session> {
+        self.slab.get_mut(slot as usize)
+    }
+
+    /// The session in `slot`, which holds one.
+    #[must_use]
+    pub fn at(&self, slot: u32) -> &Session {
+        &self.slab[slot as usize]
+    }
+
+    /// Like [`Self::at`].
+    pub fn at_mut(&mut self, slot: u32) -> &mut Session {
+        &mut self.slab[slot as usize]
+    }
+
+    /// Taken slots.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether no slot is taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slab.is_empty()
+    }
+
+    /// Every taken slot.
+    pub fn slots(&self) -> impl Iterator<Item = u32> {
+        self.slab.iter().map(|(slot, _)| u32::try_from(slot).unwrap_or(u32::MAX))
+    }
+}

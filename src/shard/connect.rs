@@ -1,0 +1,253 @@
+//! From a new socket to an open session: the request head, where the connection belongs, the join.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::message::Message;
+use super::Shard;
+use crate::room::index::MemberId;
+use crate::room::sequencer::Announcement;
+use crate::room::{Rendition, RoomId, Rooms};
+use crate::session::timers::Tick;
+use crate::session::{Flags, Phase, Place};
+use crate::wire::handshake::{self, Endpoint, Policy, Route, Upgrade};
+use crate::wire::http::{self, HEAD_BYTES_MAX, Refusal};
+use crate::wire::plain;
+
+impl Shard {
+    /// A connection was accepted.
+    pub fn handle_accepted(&mut self, socket: OwnedFd) {
+        self.metrics().accepted.add(1);
+        if let Some(slot) = self.insert(socket) {
+            self.settle(slot);
+        }
+    }
+
+    /// Another thread hands over a connection with the bytes it has read.
+    pub(super) fn adopt(&mut self, socket: OwnedFd, bytes: &[u8], placed: bool) {
+        let Some(slot) = self.insert(socket) else { return };
+        let key = self.sessions.key(slot);
+        if placed {
+            self.sessions.at_mut(slot).flags.set(Flags::PLACED);
+        } else {
+            self.metrics().adopted_from_web.add(1);
+        }
+        self.head_bytes(slot, bytes);
+        if self.sessions.lookup(key).is_some() {
+            self.settle(slot);
+        }
+    }
+
+    /// Bytes of a request head. Nothing is kept when the head is whole at once.
+    pub(super) fn head_bytes(&mut self, slot: u32, bytes: &[u8]) {
+        let Some(mut gathered) = self.sessions.at_mut(slot).head.take() else {
+            match http::head_end(bytes, 0) {
+                Some(end) => self.request(slot, bytes, end),
+                None => self.gather_head(slot, Box::new(bytes.to_vec())),
+            }
+            return;
+        };
+        let scanned = gathered.len();
+        gathered.extend_from_slice(bytes);
+        match http::head_end(&gathered, scanned) {
+            Some(end) => self.request(slot, &gathered, end),
+            None => self.gather_head(slot, gathered),
+        }
+    }
+
+    fn gather_head(&mut self, slot: u32, gathered: Box<Vec<u8>>) {
+        if gathered.len() > HEAD_BYTES_MAX {
+            self.refuse(slot, &http::HttpError::HeadTooLong.refusal());
+        } else {
+            self.sessions.at_mut(slot).head = Some(gathered);
+        }
+    }
+
+    fn request(&mut self, slot: u32, bytes: &[u8], end: usize) {
+        let head = match http::parse_head(&bytes[..end]) {
+            Ok(head) => head,
+            Err(error) => return self.refuse(slot, &error.refusal()),
+        };
+        let config = Arc::clone(&self.setup.config);
+        let policy = Policy { allow_origin: &config.allow_origin, echo: config.echo };
+        match handshake::route(&head, &policy) {
+            Route::Web => self.hand_over(slot, self.setup.shards, |socket| {
+                Message::Serve { socket, bytes: bytes.to_vec() }
+            }),
+            Route::Refused(refusal) => self.refuse(slot, &refusal),
+            Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
+        }
+    }
+
+    /// Gives the socket to another thread. In this phase no operation on it is in flight.
+    fn hand_over(&mut self, slot: u32, to: u16, message: impl FnOnce(OwnedFd) -> Message) {
+        assert_eq!(self.sessions.at(slot).operations(), 0);
+        let session = self.sessions.remove(slot);
+        self.send(to, message(session.socket));
+    }
+
+    fn refuse(&mut self, slot: u32, refusal: &Refusal) {
+        self.metrics().refused.add(1);
+        let deadline = self.tick().after(self.config().close_timeout);
+        let session = self.sessions.at_mut(slot);
+        refusal.encode(session.private_mut());
+        session.phase = Phase::Closing;
+        session.flags.set(Flags::DISCARDING);
+        session.deadline = deadline;
+        self.schedule(slot, deadline);
+        self.mark_dirty(slot);
+    }
+
+    fn upgrade(&mut self, slot: u32, upgrade: &Upgrade, bytes: &[u8], end: usize) {
+        let others: u64 = (0u16..)
+            .zip(self.setup.metrics.iter())
+            .filter(|(shard, _)| *shard != self.setup.number)
+            .map(|(_, metrics)| metrics.sessions.get())
+            .sum();
+        if self.open + others >= self.config().connections_max as u64 {
+            return self.refuse(slot, &Refusal::busy());
+        }
+        let name: Arc<str> = match &upgrade.endpoint {
+            Endpoint::Echo => {
+                self.accept(slot, upgrade, Place::Echo, &bytes[end..]);
+                return self.open(slot);
+            }
+            Endpoint::Room(name) => name.as_str().into(),
+        };
+        let home = Rooms::home_of(&name, self.setup.shards);
+        let placed = self.sessions.at(slot).flags.has(Flags::PLACED);
+        if home != self.setup.number && !placed && !self.spread_rooms.contains(&name) {
+            let bytes = bytes.to_vec();
+            return self.hand_over(slot, home, |socket| Message::Adopt { socket, bytes, placed: true });
+        }
+        let Some(room) = self.rooms.find_or_create(&name) else {
+            return self.refuse(slot, &Refusal::busy());
+        };
+        let rendition = if upgrade.presence { Rendition::Full } else { Rendition::Quiet };
+        let place = Place::Room { room, rendition, number: u32::MAX };
+        self.accept(slot, upgrade, place, &bytes[end..]);
+        self.rooms.get_mut(room).joining += 1;
+        let (id, member) = (self.sessions.at(slot).id, self.member_id(slot));
+        self.send_or_handle(
+            home,
+            Message::Join { room: name, member, id, visible: upgrade.presence },
+        );
+    }
+
+    /// Sends to another shard, or acts at once when it is this one.
+    pub(super) fn send_or_handle(&mut self, to: u16, message: Message) {
+        if to == self.setup.number {
+            self.handle_message(crate::mesh::ThreadId(to), message);
+        } else {
+            self.send(to, message);
+        }
+    }
+
+    /// Notes what the upgrade asked for; the answer waits in the private replies until `open`.
+    fn accept(&mut self, slot: u32, upgrade: &Upgrade, place: Place, rest: &[u8]) {
+        self.open += 1;
+        let session = self.sessions.at_mut(slot);
+        handshake::accept_response(&upgrade.accept, session.private_mut());
+        session.phase = Phase::Joining;
+        session.place = place;
+        session.deadline = Tick(u32::MAX);
+        if upgrade.echo {
+            session.flags.set(Flags::ECHO);
+        }
+        if upgrade.presence {
+            session.flags.set(Flags::VISIBLE);
+        }
+        if !rest.is_empty() {
+            session.head = Some(Box::new(rest.to_vec()));
+        }
+    }
+
+    /// At the room's home: a session of any shard joins.
+    pub(super) fn join(&mut self, name: &Arc<str>, member: MemberId, id: Uuid, visible: bool) {
+        let announced_max = self.config().presence_members_max;
+        let room = self.rooms.find_or_create(name);
+        if let Some(room) = room {
+            let sequencer = self.sequencer(room);
+            match sequencer.join(member.shard, visible, announced_max) {
+                Announcement::Member => {
+                    self.stage(room, true, Some(member), |out| plain::append_connect(out, id));
+                }
+                Announcement::Count => self.owe_count(room),
+                Announcement::None => {}
+            }
+            self.reconsider_spread(room);
+        }
+        self.send_or_handle(member.shard, Message::Joined { member, ok: room.is_some() });
+    }
+
+    /// At the room's home: a member of any shard left.
+    pub(super) fn left(&mut self, name: &Arc<str>, member: MemberId, id: Uuid, visible: bool) {
+        let announced_max = self.config().presence_members_max;
+        let Some(room) = self.rooms.find(name) else { return };
+        match self.sequencer(room).leave(member.shard, visible, announced_max) {
+            Announcement::Member => {
+                self.stage(room, true, Some(member), |out| plain::append_disconnect(out, id));
+            }
+            Announcement::Count => self.owe_count(room),
+            Announcement::None => {}
+        }
+        self.reconsider_spread(room);
+        self.rooms.release(room);
+    }
+
+    /// Tells the other shards when the room has become large, or small again. Between the two
+    /// bounds lies room for members to come and go without a message each time.
+    fn reconsider_spread(&mut self, room: RoomId) {
+        let spread_min = self.config().spread_members_min;
+        let name = Arc::clone(&self.rooms.get(room).name);
+        let sequencer = self.sequencer(room);
+        let members = sequencer.members() as usize;
+        let spread = members >= spread_min || (sequencer.spread && members > spread_min / 2);
+        if spread != sequencer.spread {
+            sequencer.spread = spread;
+            self.send_to_shards(|| Message::Spread { room: Arc::clone(&name), spread });
+        }
+    }
+
+    /// The home shard has confirmed the join: whatever it delivers from now on, this session gets.
+    pub(super) fn joined(&mut self, member: MemberId, ok: bool) {
+        let key = crate::session::SessionKey { slot: member.slot, generation: member.generation };
+        let Some(session) = self.sessions.lookup(key) else { return };
+        let Place::Room { room, rendition, .. } = session.place else { return };
+        if session.phase != Phase::Joining {
+            return;
+        }
+        let here = self.rooms.get_mut(room);
+        here.joining -= 1;
+        if !ok {
+            session.place = Place::None;
+            session.private = None;
+            self.open -= 1;
+            self.rooms.release(room);
+            self.refuse(key.slot, &Refusal::busy());
+            return self.settle(key.slot);
+        }
+        let audience = here.audience(rendition);
+        let number = u32::try_from(audience.add(key.slot)).expect("slots are below 2^24");
+        session.place = Place::Room { room, rendition, number };
+        session.cursor = audience.index.head();
+        session.frame_end = session.cursor;
+        self.open(key.slot);
+        self.settle(key.slot);
+    }
+
+    fn open(&mut self, slot: u32) {
+        let tick = self.tick();
+        let session = self.sessions.at_mut(slot);
+        session.phase = Phase::Open;
+        session.heard = tick;
+        let rest = session.head.take();
+        self.schedule_ping(slot);
+        self.mark_dirty(slot);
+        if let Some(mut rest) = rest {
+            self.frames(slot, &mut rest);
+        }
+    }
+}

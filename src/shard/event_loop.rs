@@ -1,0 +1,308 @@
+//! Runs a shard on a ring: the only place where a shard's thread waits, reads the clock, and makes
+//! system calls.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use super::{Action, FlushBatch, Message, Received, Shard};
+use crate::mesh::{Endpoint, ThreadId};
+use crate::ring::{Completion, Op, Outgoing, Ring, Token, socket};
+use crate::session::SessionKey;
+
+/// Sends between two reaps: large enough to cost nothing, small enough to keep the queues in cache.
+const FLUSH_SENDS_MAX: usize = 256;
+
+/// Messages taken from each mesh ring in a turn.
+const MESH_MESSAGES_MAX: usize = 256;
+
+/// Pause before connections are accepted again after a limit was met.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// How often parked messages are tried again while nothing else happens.
+const UNPARK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How long goodbyes may take in all.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A shard, its ring, its listeners and its end of the mesh.
+pub struct EventLoop {
+    ring: Ring,
+    shard: Shard,
+    mesh: Endpoint<Message>,
+    listeners: Vec<OwnedFd>,
+    started: Instant,
+    completions: Vec<Completion>,
+    batch: FlushBatch,
+    timer: Timer,
+    /// When to accept again after a limit was met.
+    accept_at: Option<Duration>,
+    /// Listeners whose accept has ended.
+    not_accepting: Vec<u32>,
+    stop_at: Option<Duration>,
+}
+
+/// The one timeout that matters; earlier ones that it replaced may still run out, to no effect.
+#[derive(Debug, Default)]
+struct Timer {
+    at: Option<Duration>,
+    generation: u32,
+}
+
+impl EventLoop {
+    /// Everything but the accepts is armed.
+    #[must_use]
+    pub fn new(
+        ring: Ring,
+        shard: Shard,
+        mesh: Endpoint<Message>,
+        listeners: Vec<OwnedFd>,
+    ) -> Self {
+        let not_accepting = (0u32..).zip(&listeners).map(|(number, _)| number).collect();
+        Self {
+            ring,
+            shard,
+            mesh,
+            listeners,
+            started: Instant::now(),
+            completions: Vec::new(),
+            batch: FlushBatch::default(),
+            timer: Timer::default(),
+            accept_at: None,
+            not_accepting,
+            stop_at: None,
+        }
+    }
+
+    /// Runs until the server was told to stop and every connection has ended.
+    ///
+    /// # Errors
+    /// Only when the ring is of no more use.
+    pub fn run(mut self) -> io::Result<()> {
+        self.accept_again();
+        self.arm_doorbell();
+        loop {
+            self.wait()?;
+            self.shard.handle_time(self.started.elapsed());
+            self.reap();
+            self.take_messages();
+            self.shard.handle_turn();
+            self.flush();
+            self.perform();
+            self.pass_messages();
+            self.keep_time();
+            self.shard.publish_gauges();
+            self.shard.publish_overflows(self.ring.overflows());
+            if self.shard.is_stopping() && self.is_stopped() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Submits what was queued; sleeps when there is nothing else to do.
+    fn wait(&mut self) -> io::Result<()> {
+        if self.shard.has_work() || !self.mesh.is_quiet() {
+            return self.ring.submit_and_wait(0);
+        }
+        self.mesh.doorbell().announce_sleep();
+        let want = u32::from(self.mesh.is_quiet());
+        let waited = self.ring.submit_and_wait(want);
+        self.mesh.doorbell().awake();
+        waited
+    }
+
+    fn reap(&mut self) {
+        let mut completions = std::mem::take(&mut self.completions);
+        self.ring.reap(&mut completions);
+        for completion in completions.drain(..) {
+            self.dispatch(completion);
+        }
+        self.completions = completions;
+    }
+
+    fn dispatch(&mut self, completion: Completion) {
+        let Token { op, slot, generation } = completion.token;
+        let key = SessionKey { slot, generation };
+        match op {
+            Op::Accept => self.accepted(slot, completion),
+            Op::Recv => self.received(key, completion),
+            Op::Send => {
+                let sent = match completion.result {
+                    Ok(bytes) => Some(bytes),
+                    Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Some(0),
+                    Err(_) => None,
+                };
+                self.shard.handle_sent(key, sent);
+            }
+            Op::Writable => self.shard.handle_writable(key),
+            Op::Doorbell => self.arm_doorbell(),
+            Op::Timer if generation == self.timer.generation => self.timer.at = None,
+            Op::Timer | Op::Cancel => {}
+        }
+    }
+
+    fn received(&mut self, key: SessionKey, completion: Completion) {
+        let received = match (completion.result, completion.buffer) {
+            (Ok(_), Some(mut buffer)) => {
+                let bytes = Received::Data(self.ring.bytes(&mut buffer));
+                self.shard.handle_received(key, bytes, completion.more);
+                return self.ring.recycle(buffer);
+            }
+            (Ok(_), None) => Received::End,
+            (Err(Errno::NOBUFS), _) => Received::NoBuffers,
+            (Err(Errno::CANCELED | Errno::INTR | Errno::AGAIN), _) => Received::Cancelled,
+            (Err(_), _) => Received::Failed,
+        };
+        self.shard.handle_received(key, received, completion.more);
+    }
+
+    fn accepted(&mut self, listener: u32, completion: Completion) {
+        match completion.result {
+            Ok(_) => {
+                if let Some(socket) = completion.socket {
+                    self.shard.handle_accepted(socket);
+                }
+            }
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                self.shard.accept_backed_off();
+                self.accept_at = Some(self.started.elapsed() + ACCEPT_BACKOFF);
+            }
+            Err(_) => {}
+        }
+        if !completion.more {
+            self.not_accepting.push(listener);
+        }
+    }
+
+    fn accept_again(&mut self) {
+        let now = self.started.elapsed();
+        if self.accept_at.is_some_and(|at| at > now) || self.shard.is_stopping() {
+            return;
+        }
+        self.accept_at = None;
+        for number in self.not_accepting.drain(..) {
+            let listener = self.listeners[number as usize].as_raw_fd();
+            self.ring.accept_multishot(listener, Token::new(Op::Accept, number, 0));
+        }
+    }
+
+    fn arm_doorbell(&mut self) {
+        let eventfd = self.mesh.doorbell().raw_fd();
+        self.ring.read_doorbell(eventfd, Token::new(Op::Doorbell, 0, 0));
+    }
+
+    fn take_messages(&mut self) {
+        let shard = &mut self.shard;
+        self.mesh.receive(MESH_MESSAGES_MAX, |from, message| shard.handle_message(from, message));
+        self.mesh.unpark();
+        shard.handle_mesh_congestion(self.mesh.is_congested());
+    }
+
+    fn pass_messages(&mut self) {
+        while let Some((to, message)) = self.shard.poll_message() {
+            self.mesh.send(to, message);
+            if self.mesh.is_congested() {
+                self.shard.message_parked();
+            }
+        }
+    }
+
+    /// One chunk of sends, each range as late as its entry is written; the answers are there when
+    /// the submission returns.
+    fn flush(&mut self) {
+        self.shard.poll_flush(FLUSH_SENDS_MAX, &mut self.batch);
+        if self.batch.sends.is_empty() {
+            return;
+        }
+        let (shard, batch) = (&self.shard, &self.batch);
+        self.ring.send_batch(batch.sends.iter().map(|send| {
+            let token = Token::new(Op::Send, send.key.slot, send.key.generation);
+            let mut outgoing = Outgoing::new(send.fd, token);
+            for slice in shard.slices(batch, send) {
+                assert!(outgoing.push(slice), "a plan has at most as many slices as a send");
+            }
+            outgoing
+        }));
+        self.reap();
+    }
+
+    fn perform(&mut self) {
+        while let Some(action) = self.shard.poll_action() {
+            match action {
+                Action::ReceiveOnce(key, fd) => self.ring.recv_once(fd, token(Op::Recv, key)),
+                Action::Receive(key, fd) => self.ring.recv_multishot(fd, token(Op::Recv, key)),
+                Action::CancelReceive(key) => {
+                    self.ring.cancel(token(Op::Recv, key), token(Op::Cancel, key));
+                }
+                Action::PollWritable(key, fd) => {
+                    self.ring.poll_writable(fd, token(Op::Writable, key));
+                }
+                // Shutting down fails only when the peer has reset the connection already.
+                Action::ShutdownWrite(key) => {
+                    let _ = self.shard.socket(key).map(socket::shutdown_write);
+                }
+                Action::Shutdown(key) => {
+                    let _ = self.shard.socket(key).map(socket::shutdown_both);
+                }
+                Action::Close(socket) => socket::close(socket),
+                Action::Abort(socket) => {
+                    let _ = socket::reset_on_close(&socket);
+                    socket::close(socket);
+                }
+            }
+        }
+    }
+
+    /// Arms the timeout for whatever is due next, and does what is due here.
+    fn keep_time(&mut self) {
+        self.accept_again();
+        let now = self.started.elapsed();
+        let unpark = self.mesh.is_congested().then(|| now + UNPARK_INTERVAL);
+        let next = [self.shard.next_deadline(), self.accept_at, self.stop_at, unpark]
+            .into_iter()
+            .flatten()
+            .min();
+        if let Some(next) = next
+            && self.timer.at.is_none_or(|at| next < at)
+        {
+            self.timer.generation = self.timer.generation.wrapping_add(1);
+            self.timer.at = Some(next);
+            let after = next.saturating_sub(now);
+            self.ring.timeout(after, Token::new(Op::Timer, 0, self.timer.generation));
+        }
+    }
+
+    /// Once the server stops: no more accepts, and an end to waiting for peers.
+    fn is_stopped(&mut self) -> bool {
+        let now = self.started.elapsed();
+        match self.stop_at {
+            None => {
+                self.stop_at = Some(now + STOP_TIMEOUT);
+                for number in 0..u32::try_from(self.listeners.len()).unwrap_or(0) {
+                    let accept = Token::new(Op::Accept, number, 0);
+                    self.ring.cancel(accept, Token::new(Op::Cancel, 0, 0));
+                }
+                self.listeners.clear();
+                self.keep_time();
+            }
+            Some(at) if at <= now => {
+                self.shard.handle_stop_deadline();
+                self.stop_at = Some(now + STOP_TIMEOUT);
+            }
+            Some(_) => {}
+        }
+        self.shard.is_empty() && !self.shard.has_work()
+    }
+
+    /// Which thread this is.
+    #[must_use]
+    pub fn thread(&self) -> ThreadId {
+        self.mesh.me()
+    }
+}
+
+fn token(op: Op, key: SessionKey) -> Token {
+    Token::new(op, key.slot, key.generation)
+}

@@ -1,0 +1,164 @@
+//! The flush: one send for each session with something to send, in bounded chunks.
+
+use std::ops::Range;
+use std::os::fd::{AsRawFd, RawFd};
+
+use super::{Action, Shard};
+use crate::room::index::Piece;
+use crate::session::outbox::{Nothing, Progress};
+use crate::session::{Flags, Phase, Place, SessionKey};
+
+/// One planned send, which refers to its batch for the pieces.
+#[derive(Debug, Clone)]
+pub struct PlannedSend {
+    /// Whose.
+    pub key: SessionKey,
+    /// Its socket.
+    pub fd: RawFd,
+    before: Range<usize>,
+    private: Range<usize>,
+    after: Range<usize>,
+}
+
+/// The sends of one chunk. They are to be submitted before the shard is told of anything else:
+/// their bytes are in the log and in private buffers, which change with the next event.
+#[derive(Debug, Default)]
+pub struct FlushBatch {
+    /// The sends.
+    pub sends: Vec<PlannedSend>,
+    pieces: Vec<Piece>,
+}
+
+impl Shard {
+    /// Whether every session had its send since the last append.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.dirty_sessions.is_empty() && self.dirty_audiences.is_empty()
+    }
+
+    /// Plans at most `sends_max` sends into `batch`, whose ranges reach up to the head as of now.
+    pub fn poll_flush(&mut self, sends_max: usize, batch: &mut FlushBatch) {
+        batch.sends.clear();
+        batch.pieces.clear();
+        while batch.sends.len() < sends_max {
+            let Some(slot) = self.dirty_sessions.pop_front() else { break };
+            if let Some(session) = self.sessions.get_mut(slot) {
+                session.flags.clear(Flags::DIRTY);
+                self.plan(slot, batch);
+            }
+        }
+        while batch.sends.len() < sends_max {
+            let Some(&(room, rendition)) = self.dirty_audiences.front() else { break };
+            match self.rooms.next_to_flush(room, rendition) {
+                Some(slot) => self.plan(slot, batch),
+                None => {
+                    self.dirty_audiences.pop_front();
+                    self.rooms.release(room);
+                }
+            }
+        }
+        self.metrics().sends.add(batch.sends.len() as u64);
+    }
+
+    fn plan(&mut self, slot: u32, batch: &mut FlushBatch) {
+        let (key, member) = (self.sessions.key(slot), self.member_id(slot));
+        let session = self.sessions.at_mut(slot);
+        let may_send = matches!(session.phase, Phase::Open | Phase::Closing);
+        if !may_send || session.flags.has(Flags::SENDING.and(Flags::BLOCKED)) {
+            return;
+        }
+        let index = session.stream(&self.rooms);
+        let plan = &mut self.scratch.plan;
+        match session.plan_send(member, index, plan) {
+            Err(Nothing::ToSend) => self.settle(slot),
+            Err(Nothing::Left) => self.kill(slot),
+            Ok(()) => {
+                self.operations += 1;
+                let first = batch.pieces.len();
+                batch.pieces.extend_from_slice(&plan.pieces);
+                batch.sends.push(PlannedSend {
+                    key,
+                    fd: session.socket.as_raw_fd(),
+                    before: first..first + plan.before,
+                    private: plan.private.clone(),
+                    after: first + plan.before..batch.pieces.len(),
+                });
+            }
+        }
+    }
+
+    /// The bytes of a planned send, slice by slice, at most [`crate::session::outbox::PIECES_MAX`]
+    /// and two.
+    pub fn slices<'a>(
+        &'a self,
+        batch: &'a FlushBatch,
+        send: &'a PlannedSend,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        let from_log = |piece: &Piece| {
+            self.log.slice(piece.position, usize::try_from(piece.bytes).unwrap_or(usize::MAX))
+        };
+        let private = (!send.private.is_empty()).then(|| {
+            let session = self.sessions.at(send.key.slot);
+            let private = session.private.as_ref().expect("it was planned from there");
+            &private.bytes[send.private.clone()]
+        });
+        (batch.pieces[send.before.clone()].iter().map(from_log))
+            .chain(private)
+            .chain(batch.pieces[send.after.clone()].iter().map(from_log))
+    }
+
+    /// The kernel took `sent` bytes of a send; 0 when the socket was full, `None` when the
+    /// connection is broken.
+    pub fn handle_sent(&mut self, key: SessionKey, sent: Option<u32>) {
+        assert!(self.sessions.lookup(key).is_some(), "its slot outlives every operation");
+        let slot = key.slot;
+        self.operations -= 1;
+        let member = self.member_id(slot);
+        let session = self.sessions.at_mut(slot);
+        let Some(bytes) = sent else {
+            session.flags.clear(Flags::SENDING);
+            return self.kill(slot);
+        };
+        let index = session.stream(&self.rooms);
+        let progress = session.sent(member, index, &self.log, bytes);
+        let metrics = &self.setup.metrics[usize::from(self.setup.number)];
+        metrics.sent_bytes.add(u64::from(bytes));
+        if session.phase == Phase::Dead {
+            return self.settle(slot);
+        }
+        match progress {
+            Progress::Lost => return self.kill(slot),
+            Progress::All => {
+                if session.has_output(index) {
+                    self.mark_dirty(slot);
+                }
+            }
+            Progress::Blocked => {
+                metrics.send_blocked.add(1);
+                let fd = session.socket.as_raw_fd();
+                self.begin_operation(slot, Flags::BLOCKED);
+                self.actions.push_back(Action::PollWritable(key, fd));
+                self.watch_session(slot);
+            }
+        }
+        let session = self.sessions.at(slot);
+        if session.phase == Phase::Closing && matches!(session.place, Place::Room { .. }) {
+            self.detach(slot);
+        }
+        if self.sessions.at(slot).phase != Phase::Open {
+            self.settle(slot);
+        }
+    }
+
+    /// The poll for writability has answered.
+    pub fn handle_writable(&mut self, key: SessionKey) {
+        assert!(self.sessions.lookup(key).is_some(), "its slot outlives every operation");
+        let slot = key.slot;
+        self.end_operation(slot, Flags::BLOCKED);
+        let tick = self.tick();
+        self.sessions.at_mut(slot).progress = tick;
+        self.tell_missed(key);
+        self.mark_dirty(slot);
+        self.settle(slot);
+    }
+}

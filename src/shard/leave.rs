@@ -1,0 +1,262 @@
+//! How a session ends: deadlines, goodbyes, falling behind, and the way back to a free slot.
+
+use std::sync::Arc;
+
+use super::message::Message;
+use super::{Action, Shard};
+use crate::config::SlowConsumer;
+use crate::session::{Flags, Phase, Place, SessionKey};
+use crate::wire::close::{CloseCode, append_close_frame};
+use crate::wire::frame::{OpCode, append_frame};
+use crate::wire::plain;
+
+/// How many times over its size the log is filled between two looks at who is behind.
+const WATCHES_PER_LOG: u64 = 16;
+
+impl Shard {
+    /// Says goodbye with a Close frame: the session leaves its room now, its connection when the
+    /// peer has answered or `close_timeout` is over.
+    pub(super) fn close(&mut self, slot: u32, code: CloseCode, reason: &str) {
+        self.close_with(slot, |out| append_close_frame(out, code, reason));
+    }
+
+    /// The same with the Close frame that `write` appends.
+    pub(super) fn close_with(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.sessions.at(slot).phase != Phase::Open {
+            return;
+        }
+        self.depart(slot);
+        let deadline = self.tick().after(self.config().close_timeout);
+        let session = self.sessions.at_mut(slot);
+        session.phase = Phase::Closing;
+        session.flags.set(Flags::CLOSE_SENT);
+        session.flags.clear(Flags::PAUSED);
+        session.deadline = deadline;
+        write(session.private_mut());
+        if !session.flags.has(Flags::SENDING) {
+            self.detach(slot);
+        }
+        self.schedule(slot, deadline);
+        self.mark_dirty(slot);
+    }
+
+    /// Tells the room's home that the session is gone.
+    fn depart(&mut self, slot: u32) {
+        self.open -= 1;
+        self.missed.remove(&self.sessions.key(slot));
+        let session = self.sessions.at(slot);
+        let Place::Room { room, .. } = session.place else { return };
+        let (id, visible) = (session.id, session.flags.has(Flags::VISIBLE));
+        let member = self.member_id(slot);
+        let room = self.rooms.get(room);
+        let (home, name) = (room.home, Arc::clone(&room.name));
+        self.send_or_handle(home, Message::Leave { room: name, member, id, visible });
+    }
+
+    /// Takes a closing session out of its room, with the rest of a frame that was cut.
+    pub(super) fn detach(&mut self, slot: u32) {
+        let member = self.member_id(slot);
+        let session = self.sessions.at_mut(slot);
+        let rescued = (session.stream(&self.rooms))
+            .is_none_or(|index| session.rescue_cut_frame(member, index, &self.log));
+        self.remove_member(slot);
+        if !rescued {
+            self.kill(slot);
+        }
+    }
+
+    fn remove_member(&mut self, slot: u32) {
+        let place = std::mem::replace(&mut self.sessions.at_mut(slot).place, Place::None);
+        let Place::Room { room, rendition, number } = place else { return };
+        let audience = self.rooms.get_mut(room).audience(rendition);
+        let moved = audience.remove(number as usize);
+        let flushing = audience.is_flushing();
+        if let Some(moved) = moved {
+            if let Place::Room { number: place, .. } = &mut self.sessions.at_mut(moved).place {
+                *place = number;
+            }
+            if flushing {
+                self.mark_dirty(moved);
+            }
+        }
+        self.rooms.release(room);
+    }
+
+    /// Ends the connection without further words.
+    pub(super) fn kill(&mut self, slot: u32) {
+        match self.sessions.at(slot).phase {
+            Phase::Dead => return,
+            Phase::Open => self.depart(slot),
+            Phase::Joining => {
+                self.depart(slot);
+                let place = std::mem::replace(&mut self.sessions.at_mut(slot).place, Place::None);
+                if let Place::Room { room, .. } = place {
+                    self.rooms.get_mut(room).joining -= 1;
+                    self.rooms.release(room);
+                }
+            }
+            Phase::Head | Phase::Closing | Phase::Lingering => {}
+        }
+        self.remove_member(slot);
+        let key = self.sessions.key(slot);
+        let session = self.sessions.at_mut(slot);
+        session.phase = Phase::Dead;
+        session.head = None;
+        self.actions.push_back(Action::Shutdown(key));
+        self.dead.push(key);
+    }
+
+    /// Frees the slots of dead sessions to whom the kernel owes no answer any more.
+    pub(super) fn bury(&mut self) {
+        while let Some(key) = self.dead.pop() {
+            let Some(session) = self.sessions.lookup(key) else { continue };
+            assert_eq!(session.phase, Phase::Dead);
+            if session.operations() > 0 {
+                continue;
+            }
+            let session = self.sessions.remove(key.slot);
+            self.actions.push_back(if session.flags.has(Flags::ABORT) {
+                Action::Abort(session.socket)
+            } else {
+                Action::Close(session.socket)
+            });
+        }
+    }
+
+    /// The session's entry in the timer wheel came up.
+    pub(super) fn deadline_reached(&mut self, key: SessionKey) {
+        let tick = self.tick();
+        let Some(session) = self.sessions.lookup(key) else { return };
+        if session.timer > tick {
+            return;
+        }
+        let (slot, deadline) = (key.slot, session.deadline);
+        match session.phase {
+            Phase::Open => self.silent(slot),
+            Phase::Head | Phase::Closing | Phase::Lingering if tick >= deadline => {
+                session.flags.set(Flags::ABORT);
+                self.kill(slot);
+            }
+            Phase::Head | Phase::Closing | Phase::Lingering => self.schedule(slot, deadline),
+            Phase::Joining | Phase::Dead => {}
+        }
+    }
+
+    /// Pings a session that has been silent, closes one that stays so.
+    fn silent(&mut self, slot: u32) {
+        let tick = self.tick();
+        let (ping_interval, idle_timeout) =
+            (self.config().ping_interval, self.config().idle_timeout);
+        let session = self.sessions.at_mut(slot);
+        if tick >= session.heard.after(idle_timeout) {
+            return self.close(slot, CloseCode::IDLE, "nothing was heard for the idle timeout");
+        }
+        // A little early counts as reached: the jitter in `schedule_ping` goes both ways.
+        let quiet = tick.0.saturating_sub(session.heard.0);
+        let ping_due = quiet >= crate::session::timers::Tick::at(ping_interval.mul_f64(0.9)).0;
+        if session.flags.has(Flags::PINGED) {
+            let deadline = session.heard.after(idle_timeout);
+            self.schedule(slot, deadline);
+        } else if ping_due {
+            session.flags.set(Flags::PINGED);
+            let deadline = session.heard.after(idle_timeout);
+            self.reply(slot, |out| append_frame(out, OpCode::Ping, &[]));
+            self.schedule(slot, deadline);
+        } else {
+            self.schedule_ping(slot);
+        }
+    }
+
+    /// Has the wheel bring the session up when its silence is worth a ping, give or take a tenth,
+    /// so that sessions that came together do not ping together for ever.
+    pub(super) fn schedule_ping(&mut self, slot: u32) {
+        let jitter = 0.9 + 0.2 * self.random.f64();
+        let interval = self.config().ping_interval.mul_f64(jitter);
+        let heard = self.sessions.at(slot).heard;
+        self.schedule(slot, heard.after(interval));
+    }
+
+    /// Notes that the session's socket was full.
+    pub(super) fn watch_session(&mut self, slot: u32) {
+        let (key, tick) = (self.sessions.key(slot), self.tick());
+        let session = self.sessions.at_mut(slot);
+        if !session.flags.has(Flags::WATCHED) {
+            session.flags.set(Flags::WATCHED);
+            session.progress = tick;
+            self.watched.push(key);
+        }
+    }
+
+    /// Looks for sessions that have fallen behind, each time the log has moved on a little.
+    ///
+    /// Only sessions whose sockets were full can be behind by more than the flush under way. With
+    /// looks this often, nobody's next byte is overwritten unseen: the bounds in
+    /// [`crate::config`] add up to less than the log.
+    pub(super) fn watch(&mut self) {
+        let capacity = self.log.capacity_bytes() as u64;
+        if self.log.head() - self.watched_at < capacity / WATCHES_PER_LOG {
+            return;
+        }
+        self.watched_at = self.log.head();
+        let mut watched = std::mem::take(&mut self.watched);
+        watched.retain(|&key| {
+            let Some(session) = self.sessions.lookup(key) else { return false };
+            if session.phase != Phase::Open || !session.flags.has(Flags::BLOCKED) {
+                session.flags.clear(Flags::WATCHED);
+                return false;
+            }
+            let Some(index) = session.stream(&self.rooms) else { return true };
+            if session.cursor < index.head() {
+                let lag = index.head() - session.cursor;
+                let age = (index.position(session.cursor)).map(|at| self.log.head() - at);
+                let lag_max = self.setup.config.lag_bytes_max as u64;
+                if lag > lag_max || age.is_none_or(|age| age > capacity / 2) {
+                    self.fall_behind(key);
+                }
+            }
+            true
+        });
+        self.watched.append(&mut watched);
+    }
+
+    fn fall_behind(&mut self, key: SessionKey) {
+        let slot = key.slot;
+        match self.config().slow_consumer {
+            SlowConsumer::Close => {
+                self.metrics().slow_closed.add(1);
+                self.close(slot, CloseCode::SLOW, "too far behind the room");
+                // It does not read: give it longer to find out why it was closed.
+                let deadline = self.tick().after(self.config().idle_timeout);
+                self.sessions.at_mut(slot).deadline = deadline;
+            }
+            SlowConsumer::Skip => self.skip(key),
+        }
+    }
+
+    /// Moves the session to the head of its room; it is told what it missed when it reads again.
+    fn skip(&mut self, key: SessionKey) {
+        let member = self.member_id(key.slot);
+        let session = self.sessions.at_mut(key.slot);
+        let Some(index) = session.stream(&self.rooms) else { return };
+        if session.flags.has(Flags::SENDING) {
+            return;
+        }
+        let ahead = if session.rescue_cut_frame(member, index, &self.log) {
+            index.frames_ahead(&self.log, &session.reading(member))
+        } else {
+            None
+        };
+        let Some(ahead) = ahead else { return self.kill(key.slot) };
+        session.cursor = index.head();
+        session.frame_end = session.cursor;
+        *self.missed.entry(key).or_default() += ahead;
+        self.metrics().slow_skipped.add(1);
+    }
+
+    /// The session reads again: tells it how much it missed, if it did.
+    pub(super) fn tell_missed(&mut self, key: SessionKey) {
+        if let Some(missed) = self.missed.remove(&key) {
+            self.reply(key.slot, |out| plain::append_gap(out, missed));
+        }
+    }
+}

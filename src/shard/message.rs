@@ -1,0 +1,116 @@
+//! What threads say to each other over the mesh.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::room::index::MemberId;
+use crate::room::staging::Entry;
+
+/// A message between two threads.
+#[derive(Debug)]
+pub enum Message {
+    /// To a shard: a connection to take over, with the bytes read from it so far.
+    Adopt {
+        /// The socket; no operation on it is in flight.
+        socket: OwnedFd,
+        /// A whole request head, and perhaps more.
+        bytes: Vec<u8>,
+        /// Whether it stays where it arrives.
+        placed: bool,
+    },
+    /// To the web thread: a connection whose first request is not for a WebSocket.
+    Serve {
+        /// The socket; no operation on it is in flight.
+        socket: OwnedFd,
+        /// A whole request head, and perhaps more.
+        bytes: Vec<u8>,
+    },
+    /// To a room's home: a session wants to join.
+    Join {
+        /// The room's name.
+        room: Arc<str>,
+        /// The session.
+        member: MemberId,
+        /// Its public name.
+        id: Uuid,
+        /// Whether it takes part in presence.
+        visible: bool,
+    },
+    /// From a room's home: the join counts from here on in the order of this ring. Without `ok`
+    /// the home has too many rooms.
+    Joined {
+        /// The session.
+        member: MemberId,
+        /// Whether it is in.
+        ok: bool,
+    },
+    /// To a room's home: a member left.
+    Leave {
+        /// The room's name.
+        room: Arc<str>,
+        /// The session.
+        member: MemberId,
+        /// Its public name.
+        id: Uuid,
+        /// Whether it took part in presence.
+        visible: bool,
+    },
+    /// To a room's home: messages that want a place in its order.
+    Publish {
+        /// The room's name.
+        room: Arc<str>,
+        /// The frames, one after the other.
+        frames: Vec<u8>,
+        /// What they are.
+        entries: Vec<Entry>,
+    },
+    /// From a room's home to a shard with members: messages in their order.
+    Deliver {
+        /// The room's name.
+        room: Arc<str>,
+        /// Offset of the first message.
+        first_offset: u64,
+        /// The frames, one after the other.
+        frames: Arc<[u8]>,
+        /// What they are.
+        entries: Arc<[Entry]>,
+    },
+    /// From a room's home: whether sessions stay on the shard that accepted them.
+    Spread {
+        /// The room's name.
+        room: Arc<str>,
+        /// Whether it is large enough.
+        spread: bool,
+    },
+    /// From a shard whose rings are full: stop, or go on, reading those who publish to its rooms.
+    Throttle {
+        /// Whether to stop.
+        on: bool,
+    },
+    /// To and from a room's home: whether most members on a shard, or anywhere, are held back by
+    /// full sockets though they keep reading.
+    Congestion {
+        /// The room's name.
+        room: Arc<str>,
+        /// Whether it is so.
+        on: bool,
+    },
+    /// From the web thread to a room's home: how many members take part in presence?
+    CountMembers {
+        /// The room's name.
+        room: Arc<str>,
+        /// Returned with the answer.
+        ticket: u64,
+    },
+    /// The answer: `None` when there is no such room.
+    MembersCounted {
+        /// As it was asked with.
+        ticket: u64,
+        /// The count.
+        members: Option<u32>,
+    },
+    /// Close every session and end.
+    Stop,
+}

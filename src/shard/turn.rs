@@ -1,0 +1,164 @@
+//! One turn: what was published is put in order, appended to the log, and passed on.
+
+use std::sync::Arc;
+
+use super::message::Message;
+use super::Shard;
+use crate::room::index::MemberId;
+use crate::room::sequencer::Sequencer;
+use crate::room::staging::Entry;
+use crate::room::{Rendition, RoomId};
+use crate::session::SessionKey;
+use crate::wire::plain;
+
+/// The part of the log that one flush may append before every session had its send: sessions that
+/// keep up are then never overtaken by the tail.
+const APPEND_PER_FLUSH: usize = 8;
+
+impl Shard {
+    /// Frames of `room` that a session of this shard, or the room itself, wants to be said.
+    pub(super) fn stage(
+        &mut self,
+        room: RoomId,
+        notice: bool,
+        origin: Option<MemberId>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let group = &mut self.rooms.get_mut(room).staged;
+        let first = group.is_empty();
+        let bytes = group.push(notice, origin, write);
+        if first {
+            self.staging.begin(room, bytes);
+        } else {
+            self.staging.extend(bytes);
+        }
+    }
+
+    /// At the room's home: frames from another shard take their place in the order.
+    pub(super) fn sequence(&mut self, name: &Arc<str>, frames: &[u8], entries: &[Entry]) {
+        let Some(room) = self.rooms.find(name) else { return };
+        let mut at = 0;
+        for entry in entries {
+            let frame = &frames[at..at + entry.bytes as usize];
+            at += frame.len();
+            self.stage(room, entry.notice, entry.origin, |out| out.extend_from_slice(frame));
+        }
+    }
+
+    /// Bytes that may wait to be appended before publishers are slowed down.
+    pub(super) fn staged_bytes_max(&self) -> usize {
+        self.config().log_bytes / APPEND_PER_FLUSH
+    }
+
+    /// Appends what was staged, room by room, as far as the flush under way leaves room for.
+    pub fn handle_turn(&mut self) {
+        let budget = self.config().log_bytes / APPEND_PER_FLUSH;
+        if self.is_flushed() {
+            self.appended_since_flush = 0;
+        }
+        let mut frames = std::mem::take(&mut self.scratch.frames);
+        let mut entries = std::mem::take(&mut self.scratch.entries);
+        while let Some(room) = self.staging.next()
+            && self.appended_since_flush < budget
+        {
+            let left = budget - self.appended_since_flush;
+            let group = &mut self.rooms.get_mut(room).staged;
+            group.take(left, &mut frames, &mut entries);
+            let empty = group.is_empty();
+            self.staging.taken(frames.len());
+            if empty {
+                self.staging.finish();
+            }
+            self.pass_on(room, &frames, &entries);
+            self.rooms.release(room);
+        }
+        self.scratch.frames = frames;
+        self.scratch.entries = entries;
+        self.watch();
+        self.resume();
+    }
+
+    /// The next run of a room's frames: to its home, or from its home to everybody.
+    fn pass_on(&mut self, room: RoomId, frames: &[u8], entries: &[Entry]) {
+        let me = self.setup.number;
+        let here = self.rooms.get_mut(room);
+        let name = Arc::clone(&here.name);
+        let home = here.home;
+        let Some(sequencer) = &mut here.sequencer else {
+            let (frames, entries) = (frames.to_vec(), entries.to_vec());
+            return self.send(home, Message::Publish { room: name, frames, entries });
+        };
+        let messages = entries.iter().filter(|entry| !entry.notice).count() as u64;
+        let first_offset = sequencer.assign(messages);
+        let elsewhere: Vec<u16> = sequencer.shards_except(me).collect();
+        if !elsewhere.is_empty() {
+            let (shared, described): (Arc<[u8]>, Arc<[Entry]>) = (frames.into(), entries.into());
+            for shard in elsewhere {
+                let (room, frames, entries) =
+                    (Arc::clone(&name), Arc::clone(&shared), Arc::clone(&described));
+                self.send(shard, Message::Deliver { room, first_offset, frames, entries });
+            }
+        }
+        self.deliver(room, frames, entries);
+    }
+
+    /// Frames of `room` in their final order: into the log, and to the members here.
+    pub(super) fn deliver(&mut self, room: RoomId, frames: &[u8], entries: &[Entry]) {
+        let here = self.rooms.get_mut(room);
+        if here.members_here() == 0 {
+            return;
+        }
+        self.appended_since_flush += frames.len();
+        let (me, sessions) = (self.setup.number, &mut self.sessions);
+        here.append(&mut self.log, frames, entries, |origin, rendition, start, end| {
+            let key = SessionKey { slot: origin.slot, generation: origin.generation };
+            if origin.shard == me
+                && let Some(session) = sessions.lookup(key)
+                && session.reads(room, rendition)
+            {
+                session.own.note(start, end, session.cursor);
+            }
+        });
+        for rendition in Rendition::ALL {
+            let audience = here.audience(rendition);
+            if audience.start_flush() {
+                self.dirty_audiences.push_back((room, rendition));
+            }
+            if audience.index.wants_pruning() {
+                let oldest = (audience.members.iter())
+                    .map(|&slot| sessions.at(slot).cursor)
+                    .min()
+                    .unwrap_or(audience.index.head());
+                audience.index.prune(oldest, self.log.tail());
+            }
+        }
+        self.setup.metrics[usize::from(me)].appended_bytes.add(frames.len() as u64);
+    }
+
+    /// The room's sequencer, on its home shard.
+    pub(super) fn sequencer(&mut self, room: RoomId) -> &mut Sequencer {
+        self.rooms.get_mut(room).sequencer.as_mut().expect("this is the room's home")
+    }
+
+    /// Notes that the room owes its members a count.
+    pub(super) fn owe_count(&mut self, room: RoomId) {
+        if !self.counts_due.contains(&room) {
+            self.counts_due.push(room);
+        }
+    }
+
+    /// Announces the member counts whose time has come.
+    pub(super) fn announce_counts(&mut self) {
+        let now = self.now;
+        for room in std::mem::take(&mut self.counts_due) {
+            let Some(sequencer) = self.rooms.sequencer_of(room) else { continue };
+            if sequencer.count_at(now) <= now {
+                sequencer.counted(now);
+                let count = sequencer.visible();
+                self.stage(room, true, None, |out| plain::append_count(out, count as usize));
+            } else {
+                self.counts_due.push(room);
+            }
+        }
+    }
+}

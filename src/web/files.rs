@@ -1,0 +1,358 @@
+//! The files below `--static DIR`: finding them without ever leaving the folder, and reading
+//! them through the ring while they are sent.
+//!
+//! Opening is an ordinary `openat2` call, because `RESOLVE_BENEATH` is what keeps paths and
+//! symlinks inside and tokio-uring cannot say it; on a local disk it does not block noticeably.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::Bytes;
+use hyper::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderValue, LAST_MODIFIED, LOCATION,
+};
+use hyper::{Method, StatusCode, Uri};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+use tokio_uring::fs::File;
+
+use super::conditions::{Span, Validators, whole_seconds};
+use super::media;
+use super::page;
+use super::reply::{self, Payload, Policy, Reply};
+use super::target::Target;
+
+/// Bytes read and held at once for one answer.
+const CHUNK_BYTES: u64 = 64 << 10;
+
+/// Times an open is tried again when a rename elsewhere in the tree disturbed it (openat2(2),
+/// EAGAIN).
+const OPEN_RETRIES_MAX: usize = 4;
+
+/// A folder of files to serve.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// Opened anew for each request, so that a folder that is replaced as a whole, as build
+    /// tools do, is served without a restart.
+    path: PathBuf,
+}
+
+/// An open regular file and what is known of it.
+struct Found {
+    file: OwnedFd,
+    stat: Stat,
+    content_type: &'static str,
+}
+
+/// What a path turned out to be.
+enum Entry {
+    File(OwnedFd, Stat),
+    Folder,
+}
+
+impl Folder {
+    /// # Errors
+    /// When `path` cannot be opened as a folder.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        open_root(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Answers a GET or HEAD for `target`, which `uri` spells.
+    pub(super) fn answer(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        target: &Target,
+    ) -> Reply {
+        match self.find(target) {
+            Ok(Some(found)) => found.answer(method, headers),
+            Ok(None) => redirect_to_folder(method, uri),
+            Err(error) => refuse(method, uri, error),
+        }
+    }
+
+    /// The file of `target`, or `None` if that is a folder without its last slash.
+    fn find(&self, target: &Target) -> Result<Option<Found>, Errno> {
+        let root = open_root(&self.path)?;
+        let mut path = target.segments.join(&b'/');
+        let entry = open_entry(&root, if path.is_empty() { b"." } else { &path })?;
+        let (file, stat) = match entry {
+            Entry::File(..) if target.is_folder => return Err(Errno::NOTDIR),
+            Entry::File(file, stat) => (file, stat),
+            Entry::Folder if !target.is_folder => return Ok(None),
+            Entry::Folder => {
+                path.extend_from_slice(if path.is_empty() {
+                    b"index.html"
+                } else {
+                    b"/index.html"
+                });
+                match open_entry(&root, &path)? {
+                    Entry::File(file, stat) => (file, stat),
+                    Entry::Folder => return Err(Errno::ISDIR),
+                }
+            }
+        };
+        Ok(Some(Found {
+            file,
+            stat,
+            content_type: media::content_type(&path),
+        }))
+    }
+}
+
+impl Found {
+    fn answer(self, method: &Method, headers: &HeaderMap) -> Reply {
+        let size = u64::try_from(self.stat.st_size).unwrap_or(0);
+        let validators = validators(&self.stat);
+        if validators.match_copy(headers) {
+            let mut reply = reply::reply(StatusCode::NOT_MODIFIED, Policy::Folder, Payload::Empty);
+            describe(&mut reply, &validators);
+            return reply;
+        }
+        // Range is defined for GET alone (RFC 9110, section 14.2).
+        let is_get = method == Method::GET;
+        let span = if is_get {
+            validators.span(headers, size)
+        } else {
+            Span::Whole
+        };
+        let (status, start, length) = match span {
+            Span::Whole => (StatusCode::OK, 0, size),
+            Span::Part { start, length } => (StatusCode::PARTIAL_CONTENT, start, length),
+            Span::Unsatisfiable => return unsatisfiable(method, size),
+        };
+        let payload = if is_get && length > 0 {
+            Payload::File(FileBody::new(self.file, start, length))
+        } else {
+            Payload::Empty
+        };
+        let mut reply = reply::reply(status, Policy::Folder, payload);
+        describe(&mut reply, &validators);
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        if status == StatusCode::PARTIAL_CONTENT {
+            let range = format!("bytes {start}-{}/{size}", start + length - 1);
+            headers.insert(CONTENT_RANGE, visible(&range));
+        }
+        reply
+    }
+}
+
+/// The headers a file has whether its bytes are sent or not.
+fn describe(reply: &mut Reply, validators: &Validators) {
+    let headers = reply.headers_mut();
+    headers.insert(ETAG, visible(&validators.etag));
+    if let Some(modified) = validators.modified {
+        headers.insert(LAST_MODIFIED, visible(&httpdate::fmt_http_date(modified)));
+    }
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // Kept, but asked about each time: a new build of a site shows at once.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+}
+
+fn unsatisfiable(method: &Method, size: u64) -> Reply {
+    let text = "The file has no such range.\n";
+    let mut reply = reply::sentence(method, StatusCode::RANGE_NOT_SATISFIABLE, text);
+    reply
+        .headers_mut()
+        .insert(CONTENT_RANGE, visible(&format!("bytes */{size}")));
+    reply
+}
+
+fn redirect_to_folder(method: &Method, uri: &Uri) -> Reply {
+    // The path has no empty segment, so this cannot become `//host`.
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    let Ok(location) = HeaderValue::try_from(format!("{}/{query}", uri.path())) else {
+        return page::not_found(method);
+    };
+    let text = "A folder's address ends in a slash.\n";
+    let mut reply = reply::sentence(method, StatusCode::PERMANENT_REDIRECT, text);
+    reply.headers_mut().insert(LOCATION, location);
+    reply
+}
+
+/// What names nothing, lies outside, or may not be read is not there; the rest is our fault.
+fn refuse(method: &Method, uri: &Uri, error: Errno) -> Reply {
+    match error {
+        Errno::NOENT
+        | Errno::NOTDIR
+        | Errno::ISDIR
+        | Errno::ACCESS
+        | Errno::XDEV
+        | Errno::LOOP
+        | Errno::NAMETOOLONG
+        | Errno::INVAL
+        | Errno::NXIO => page::not_found(method),
+        Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOMEM => {
+            tracing::warn!(path = uri.path(), %error, "no file could be opened");
+            let text = "Too busy for this file; try again.\n";
+            reply::sentence(method, StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+        error => {
+            tracing::error!(path = uri.path(), %error, "a file could not be opened");
+            let text = "The file could not be opened; the server's log says why.\n";
+            reply::sentence(method, StatusCode::INTERNAL_SERVER_ERROR, text)
+        }
+    }
+}
+
+fn open_root(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
+}
+
+/// Opens `path`, a file or folder that lies below `root` even after every symlink on the way.
+fn open_entry(root: &OwnedFd, path: &[u8]) -> Result<Entry, Errno> {
+    // A named pipe without NONBLOCK would hold up the whole thread until someone writes to it.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let mut retries = 0;
+    let file = loop {
+        match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+            Err(Errno::AGAIN | Errno::INTR) if retries < OPEN_RETRIES_MAX => retries += 1,
+            result => break result?,
+        }
+    };
+    let stat = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Ok(Entry::Folder),
+        FileType::RegularFile => {
+            // A ring read of a file opened without blocking may answer EAGAIN instead of waiting.
+            rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+            Ok(Entry::File(file, stat))
+        }
+        _ => Err(Errno::NOENT),
+    }
+}
+
+/// A tag of the time of change, to the nanosecond, and the size.
+fn validators(stat: &Stat) -> Validators {
+    let etag = format!(
+        "\"{:x}-{:x}-{:x}\"",
+        stat.st_mtime, stat.st_mtime_nsec, stat.st_size
+    );
+    Validators {
+        etag,
+        modified: whole_seconds(stat.st_mtime),
+    }
+}
+
+fn visible(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("tags, dates and ranges are visible ASCII")
+}
+
+/// A stretch of a file that is read through the ring, a chunk at a time, as hyper asks for it.
+pub(super) struct FileBody {
+    state: ReadState,
+    position: u64,
+    remaining: u64,
+}
+
+type Reading = Pin<Box<dyn Future<Output = (File, io::Result<usize>, Vec<u8>)>>>;
+
+enum ReadState {
+    Resting(File),
+    Reading(Reading),
+    Ended,
+}
+
+impl FileBody {
+    /// `length` bytes of `file` from `start` on; must be called on a tokio-uring runtime.
+    fn new(file: OwnedFd, start: u64, length: u64) -> Self {
+        let file = File::from_std(file.into());
+        Self {
+            state: ReadState::Resting(file),
+            position: start,
+            remaining: length,
+        }
+    }
+
+    /// Bytes not handed out yet.
+    pub(super) fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// The next chunk, `None` after the last.
+    ///
+    /// # Errors
+    /// When reading fails or the file has become shorter than the length that was announced;
+    /// hyper then breaks the connection off, so the client cannot take the part for the whole.
+    pub(super) fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            match std::mem::replace(&mut self.state, ReadState::Ended) {
+                ReadState::Ended => return Poll::Ready(None),
+                ReadState::Resting(_) if self.remaining == 0 => return Poll::Ready(None),
+                ReadState::Resting(file) => {
+                    self.state = ReadState::Reading(self.read(file));
+                }
+                ReadState::Reading(mut reading) => {
+                    let Poll::Ready((file, result, chunk)) = reading.as_mut().poll(context) else {
+                        self.state = ReadState::Reading(reading);
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(Some(self.take(file, result, chunk)));
+                }
+            }
+        }
+    }
+
+    fn read(&self, file: File) -> Reading {
+        let length = usize::try_from(self.remaining.min(CHUNK_BYTES)).unwrap_or(usize::MAX);
+        let position = self.position;
+        Box::pin(async move {
+            let (result, chunk) = file.read_at(Vec::with_capacity(length), position).await;
+            (file, result, chunk)
+        })
+    }
+
+    fn take(
+        &mut self,
+        file: File,
+        result: io::Result<usize>,
+        mut chunk: Vec<u8>,
+    ) -> io::Result<Bytes> {
+        if result? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        // A vector may have more room than was asked for.
+        chunk.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        self.position += chunk.len() as u64;
+        self.remaining -= chunk.len() as u64;
+        if self.remaining > 0 {
+            self.state = ReadState::Resting(file);
+        }
+        Ok(Bytes::from(chunk))
+    }
+}
+
+impl fmt::Debug for FileBody {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            position,
+            remaining,
+            ..
+        } = self;
+        formatter
+            .debug_struct("FileBody")
+            .field("position", position)
+            .field("remaining", remaining)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! Answers: the body type hyper sends, the headers every answer carries, and the small answers
+//! that are not files.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Response, StatusCode};
+
+use super::files::FileBody;
+use super::link::Activity;
+
+/// For everything this program wrote itself: the page needs its own script, style, icon and
+/// WebSocket, and nothing else. `'self'` covers `ws:` and `wss:` of the same host and port
+/// (CSP level 3, section 6.7.2.8).
+const STRICT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+/// For the files of `--static`: whatever kind of file a site is made of, as long as it comes
+/// from this server, and still nothing inline.
+const FOLDER_POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'self'; \
+     form-action 'self'; frame-ancestors 'self'";
+
+/// What an answer carries.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// Nothing, or nothing any more.
+    Empty,
+    /// Bytes that are in memory.
+    Bytes(Bytes),
+    /// Bytes that are read while they are sent.
+    File(FileBody),
+}
+
+/// An answer before it is bound to its connection.
+pub(super) type Reply = Response<Payload>;
+
+/// The body of an answer; dropping it tells the connection that the answer has ended.
+#[derive(Debug)]
+pub(super) struct Content {
+    payload: Payload,
+    activity: Rc<Activity>,
+}
+
+impl Content {
+    pub(super) fn new(payload: Payload, activity: Rc<Activity>) -> Self {
+        Self { payload, activity }
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        self.activity.end_answer();
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        match &mut self.payload {
+            Payload::Empty => Poll::Ready(None),
+            Payload::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.payload = Payload::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Payload::File(file) => file
+                .poll_chunk(context)
+                .map(|chunk| Some(chunk?.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length() == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length())
+    }
+}
+
+impl Content {
+    fn length(&self) -> u64 {
+        match &self.payload {
+            Payload::Empty => 0,
+            Payload::Bytes(bytes) => bytes.len() as u64,
+            Payload::File(file) => file.remaining(),
+        }
+    }
+}
+
+/// The policy an answer is sent with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// For answers of this program's own making.
+    Strict,
+    /// For the operator's files.
+    Folder,
+}
+
+/// An answer with the headers that all have.
+pub(super) fn reply(status: StatusCode, policy: Policy, payload: Payload) -> Reply {
+    let mut reply = Response::new(payload);
+    *reply.status_mut() = status;
+    let policy = match policy {
+        Policy::Strict => STRICT_POLICY,
+        Policy::Folder => FOLDER_POLICY,
+    };
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    reply
+}
+
+/// An answer from memory. For HEAD it has the length but not the bytes.
+pub(super) fn bytes(
+    method: &Method,
+    status: StatusCode,
+    content_type: &'static str,
+    content: impl Into<Bytes>,
+) -> Reply {
+    let content = content.into();
+    let length = content.len();
+    let is_head = method == Method::HEAD;
+    let payload = if is_head {
+        Payload::Empty
+    } else {
+        Payload::Bytes(content)
+    };
+    let mut reply = reply(status, Policy::Strict, payload);
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    reply
+}
+
+/// A JSON answer that nobody may keep.
+pub(super) fn json(method: &Method, status: StatusCode, value: &serde_json::Value) -> Reply {
+    let mut reply = bytes(method, status, "application/json", value.to_string());
+    reply
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// One sentence as plain text.
+pub(super) fn sentence(method: &Method, status: StatusCode, text: &'static str) -> Reply {
+    bytes(method, status, "text/plain; charset=utf-8", text)
+}
+
+/// 405 for everything but GET and HEAD.
+pub(super) fn method_not_allowed(method: &Method) -> Reply {
+    let text = "Only GET and HEAD are served here.\n";
+    let mut reply = sentence(method, StatusCode::METHOD_NOT_ALLOWED, text);
+    reply
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    reply
+}

@@ -1,0 +1,98 @@
+//! Which request gets which answer.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/healthz` | `{"status":"ok","version":"...", figure: number, ...}`; `"stopping"` and 503 while stopping |
+//! | `/rooms`, `/rooms/` | members of the room of plain `/ws`: `{"room":"","members":N}` |
+//! | `/rooms/<room>` | members of the room of `/ws/<room>`, percent-decoded; 404 if there is no such room |
+//! | `/ws`, `/ws/<room>` | 426: these are for WebSockets, which a shard answers |
+//! | anything else | a file of `--static`, or of the embedded page |
+
+use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::page;
+use super::reply::{self, Reply};
+use super::site::{Backend, Site};
+use super::target::{Target, TargetError};
+
+/// Answers a request that is no upgrade.
+pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
+    let method = &request.method;
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return reply::method_not_allowed(method);
+    }
+    let target = match Target::parse(request.uri.path()) {
+        Ok(target) => target,
+        Err(TargetError::Encoding) => {
+            let text = "A % in the path is not followed by two hexadecimal digits.\n";
+            return reply::sentence(method, StatusCode::BAD_REQUEST, text);
+        }
+        Err(TargetError::Segment) => return page::not_found(method),
+    };
+    if let Some(path) = target.texts() {
+        match path.as_slice() {
+            ["healthz"] => return health(site, method),
+            ["rooms"] => return members(site, method, "").await,
+            ["rooms", room] => return members(site, method, room).await,
+            ["ws"] | ["ws", _] => return upgrade_required(method),
+            _ => {}
+        }
+        if site.folder.is_none()
+            && let Some(reply) = page::answer(method, &path, &request.headers)
+        {
+            return reply;
+        }
+    }
+    match &site.folder {
+        Some(folder) => folder.answer(method, &request.uri, &request.headers, &target),
+        None => page::not_found(method),
+    }
+}
+
+/// 426 (RFC 9110, section 15.5.22), for a plain request to a WebSocket's address and for an
+/// upgrade that a shard did not take.
+pub(super) fn upgrade_required(method: &Method) -> Reply {
+    let text = "This address is for WebSockets.\n";
+    let mut reply = reply::sentence(method, StatusCode::UPGRADE_REQUIRED, text);
+    reply
+        .headers_mut()
+        .insert(UPGRADE, HeaderValue::from_static("websocket"));
+    reply
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    reply
+}
+
+fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
+    let (status, word) = if site.is_stopping() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        (StatusCode::OK, "ok")
+    };
+    let mut fields = Map::new();
+    fields.insert("status".into(), word.into());
+    fields.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+    fields.insert("web_connections".into(), site.connections().into());
+    for (name, figure) in site.backend.health() {
+        fields.insert(name.into(), figure.into());
+    }
+    reply::json(method, status, &Value::Object(fields))
+}
+
+async fn members<B: Backend>(site: &Site<B>, method: &Method, room: &str) -> Reply {
+    match site.backend.members(room).await {
+        Some(members) => reply::json(
+            method,
+            StatusCode::OK,
+            &json!({ "room": room, "members": members }),
+        ),
+        None => reply::json(
+            method,
+            StatusCode::NOT_FOUND,
+            &json!({ "room": room, "members": 0 }),
+        ),
+    }
+}

@@ -1,0 +1,159 @@
+//! A request's path, taken apart and percent-decoded once, so that nobody downstream sees an
+//! encoded, dotted or empty segment.
+
+/// A path without anything that could point outside or at a hidden file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// Decoded segments: none is empty, starts with a dot, or holds `/` or NUL.
+    pub(super) segments: Vec<Vec<u8>>,
+    /// Whether the path ended in `/`.
+    pub(super) is_folder: bool,
+}
+
+/// Why a path names nothing here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TargetError {
+    /// A `%` without two hexadecimal digits after it (RFC 3986, section 2.1).
+    #[error("the path has a % that is not followed by two hexadecimal digits")]
+    Encoding,
+    /// A segment that is empty, hidden, or could not be a file name.
+    #[error("the path has a segment that names no file")]
+    Segment,
+}
+
+impl Target {
+    /// Parses the path of a request target, which has no query any more.
+    pub(super) fn parse(path: &str) -> Result<Self, TargetError> {
+        let path = path.strip_prefix('/').ok_or(TargetError::Segment)?;
+        let (path, is_folder) = match path.strip_suffix('/') {
+            Some(path) => (path, true),
+            None => (path, path.is_empty()),
+        };
+        let mut segments = Vec::new();
+        if !(path.is_empty() && is_folder) || path.contains('/') {
+            for segment in path.split('/') {
+                segments.push(parse_segment(segment)?);
+            }
+        }
+        Ok(Self {
+            segments,
+            is_folder,
+        })
+    }
+
+    /// The segments as text, or `None` if one is not UTF-8.
+    pub(super) fn texts(&self) -> Option<Vec<&str>> {
+        self.segments
+            .iter()
+            .map(|segment| std::str::from_utf8(segment).ok())
+            .collect()
+    }
+}
+
+fn parse_segment(segment: &str) -> Result<Vec<u8>, TargetError> {
+    let segment = percent_decode(segment.as_bytes()).ok_or(TargetError::Encoding)?;
+    match segment.first() {
+        None | Some(b'.') => Err(TargetError::Segment),
+        _ if segment.iter().any(|byte| matches!(byte, b'/' | 0)) => Err(TargetError::Segment),
+        _ => Ok(segment),
+    }
+}
+
+/// `None` if a `%` is not followed by two hexadecimal digits.
+fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == b'%' {
+            let (digits, after) = after.split_first_chunk::<2>()?;
+            decoded.push((hex_digit(digits[0])? << 4) | hex_digit(digits[1])?);
+            rest = after;
+        } else {
+            decoded.push(byte);
+            rest = after;
+        }
+    }
+    Some(decoded)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(path: &str) -> Result<(Vec<String>, bool), TargetError> {
+        let target = Target::parse(path)?;
+        let texts = target
+            .texts()
+            .unwrap()
+            .into_iter()
+            .map(String::from)
+            .collect();
+        Ok((texts, target.is_folder))
+    }
+
+    /// Ordinary paths come apart into decoded segments.
+    #[test]
+    fn decodes_ordinary_paths() {
+        assert_eq!(texts("/"), Ok((vec![], true)));
+        assert_eq!(texts("/a"), Ok((vec!["a".into()], false)));
+        assert_eq!(
+            texts("/a/b%20c/"),
+            Ok((vec!["a".into(), "b c".into()], true))
+        );
+        assert_eq!(texts("/%C3%A9%2b"), Ok((vec!["é+".into()], false)));
+        assert_eq!(texts("/a..b"), Ok((vec!["a..b".into()], false)));
+    }
+
+    /// Nothing hidden, empty, or pointing upwards gets through, however it is written.
+    #[test]
+    fn refuses_what_could_point_elsewhere() {
+        let paths = [
+            "",
+            "a",
+            "*",
+            "//",
+            "//a",
+            "/a//b",
+            "/a//",
+            "/..",
+            "/../a",
+            "/a/..",
+            "/a/../b",
+            "/.",
+            "/./a",
+            "/.git",
+            "/a/.env",
+            "/%2e%2e",
+            "/%2E%2e/a",
+            "/.%2e/a",
+            "/a%2fb",
+            "/..%2fa",
+            "/%2f",
+            "/a%00b",
+            "/%2egit/",
+        ];
+        for path in paths {
+            assert_eq!(texts(path), Err(TargetError::Segment), "{path}");
+        }
+        for path in ["/%", "/%2", "/%zz", "/a%+1", "/%2%65"] {
+            assert_eq!(texts(path), Err(TargetError::Encoding), "{path}");
+        }
+    }
+
+    /// A segment that is no UTF-8 can still name a file, but no room.
+    #[test]
+    fn keeps_bytes_that_are_no_text() {
+        let target = Target::parse("/%ff").unwrap();
+        assert_eq!(target.segments, [vec![0xff]]);
+        assert_eq!(target.texts(), None);
+    }
+}

@@ -1,0 +1,283 @@
+//! The opening handshake (RFC 6455 section 4): who may become a session, and of what.
+//!
+//! Subprotocols and extensions that a client offers are passed over: none is selected.
+
+use std::borrow::Cow;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use super::http::{Head, Refusal};
+
+mod client;
+mod origin;
+pub use client::{AnswerError, check_accept, client_request};
+use origin::Host;
+
+/// The longest room name, in bytes after percent-decoding.
+pub const ROOM_BYTES_MAX: usize = 128;
+/// The protocol version of RFC 6455, the only one there is.
+const VERSION: &[u8] = b"13";
+/// What the server appends to the key (RFC 6455 section 1.3).
+const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Canonical when encoding. When decoding it passes over the unused bits of the last character, which
+/// the example key in RFC 6455 section 4.1 has set.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// What the server's operator decided about upgrades.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'a> {
+    /// Origins whose pages may connect, such as `https://chat.example`, or `*` for any. When
+    /// empty: pages of the same host and port as the request's `Host`.
+    pub allow_origin: &'a [String],
+    /// Whether `/echo` is served.
+    pub echo: bool,
+}
+
+/// Where a request leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Not a WebSocket matter: the web thread's.
+    Web,
+    /// A session, once [`accept_response`] is sent.
+    WebSocket(Upgrade),
+    /// Send the refusal and close.
+    Refused(Refusal),
+}
+
+/// What the new session will be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// What it talks to.
+    pub endpoint: Endpoint,
+    /// The value of `Sec-WebSocket-Accept`.
+    pub accept: [u8; 28],
+    /// Whether the session receives its own messages too (`?echo=1`).
+    pub echo: bool,
+    /// Whether the session causes and receives notices of who comes and goes; false for `?presence=0`.
+    pub presence: bool,
+}
+
+/// What a WebSocket address stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/ws/<room>`, or `/ws` for the room with the empty name.
+    Room(String),
+    /// `/echo`: messages go back to their sender and nowhere else.
+    Echo,
+}
+
+/// Decides what becomes of a request.
+#[must_use]
+pub fn route(head: &Head<'_>, policy: &Policy<'_>) -> Route {
+    let upgrades = head.has_token("Upgrade", "websocket");
+    let endpoint = match endpoint(head.path(), policy) {
+        Address::Endpoint(endpoint) => Ok(endpoint),
+        Address::BadRoom(sentence) => Err(Refusal::new(400, sentence)),
+        Address::Other if upgrades => Err(Refusal::new(
+            404,
+            "No WebSocket is served at this address: connect to /ws or /ws/<room>.",
+        )),
+        Address::Other => return Route::Web,
+    };
+    match endpoint.and_then(|endpoint| upgrade(head, endpoint, upgrades, policy)) {
+        Ok(upgrade) => Route::WebSocket(upgrade),
+        Err(refusal) => Route::Refused(refusal),
+    }
+}
+
+/// Checks the client's part of the handshake (RFC 6455 section 4.2.1).
+fn upgrade(
+    head: &Head<'_>,
+    endpoint: Endpoint,
+    upgrades: bool,
+    policy: &Policy<'_>,
+) -> Result<Upgrade, Refusal> {
+    let host = check_request(head, upgrades)?;
+    let key = check_websocket(head)?;
+    let origin_count = head.header_count("Origin");
+    let allowed = head
+        .header("Origin")
+        .is_none_or(|sent| origin_count == 1 && origin::allows(policy.allow_origin, sent, host));
+    if !allowed {
+        return Err(Refusal::new(
+            403,
+            "Pages of this origin may not connect: add the origin to the server's --allow-origin.",
+        ));
+    }
+    Ok(Upgrade {
+        endpoint,
+        accept: accept_key(key),
+        echo: flag(head.query(), "echo").unwrap_or(false),
+        presence: flag(head.query(), "presence").unwrap_or(true),
+    })
+}
+
+/// Checks what HTTP asks of an upgrade request and gives its host.
+fn check_request<'a>(head: &Head<'a>, upgrades: bool) -> Result<Host<'a>, Refusal> {
+    let bad = |sentence: &str| Err(Refusal::new(400, sentence));
+    if head.method != "GET" {
+        return bad("This address speaks WebSocket: the request's method must be GET.");
+    }
+    if head.minor < 1 {
+        return bad("This address speaks WebSocket: the request must be HTTP/1.1.");
+    }
+    let host = head
+        .header("Host")
+        .filter(|_| head.header_count("Host") == 1);
+    let Some(host) = host.and_then(origin::host) else {
+        return bad("The request must have one valid Host header.");
+    };
+    if !upgrades {
+        return bad("This address speaks WebSocket: send \"Upgrade: websocket\" to connect.");
+    }
+    if !head.has_token("Connection", "upgrade") {
+        return bad("The request must have \"Connection: Upgrade\" beside its Upgrade header.");
+    }
+    if has_body(head) {
+        return bad("A WebSocket handshake has no body: leave Content-Length away.");
+    }
+    Ok(host)
+}
+
+/// Checks the `Sec-WebSocket-` headers and gives the key.
+fn check_websocket<'a>(head: &Head<'a>) -> Result<&'a [u8], Refusal> {
+    let bad = |sentence: &str| Err(Refusal::new(400, sentence));
+    if head.header_count("Sec-WebSocket-Version") > 1 {
+        return bad("The request must have one Sec-WebSocket-Version header: 13.");
+    }
+    if head.header("Sec-WebSocket-Version") != Some(VERSION) {
+        let sentence = "This server speaks WebSocket 13: send \"Sec-WebSocket-Version: 13\".";
+        return Err(Refusal::new(426, sentence)
+            .with_header("Upgrade", "websocket")
+            .with_header("Sec-WebSocket-Version", "13"));
+    }
+    let key = head.header("Sec-WebSocket-Key").filter(|key| is_key(key));
+    match key.filter(|_| head.header_count("Sec-WebSocket-Key") == 1) {
+        Some(key) => Ok(key),
+        None => bad("The request must have one Sec-WebSocket-Key header: 16 bytes in base64."),
+    }
+}
+
+/// What a path stands for.
+enum Address {
+    Endpoint(Endpoint),
+    /// Below `/ws/`, but no room can have this name; the sentence says why.
+    BadRoom(&'static str),
+    Other,
+}
+
+fn endpoint(path: &str, policy: &Policy<'_>) -> Address {
+    if path == "/echo" && policy.echo {
+        return Address::Endpoint(Endpoint::Echo);
+    }
+    let Some(below) = path.strip_prefix("/ws") else {
+        return Address::Other;
+    };
+    if below.is_empty() {
+        return Address::Endpoint(Endpoint::Room(String::new()));
+    }
+    let Some(encoded) = below.strip_prefix('/') else {
+        return Address::Other;
+    };
+    let Some(bytes) = percent_decode(encoded) else {
+        return Address::BadRoom(
+            "The room's name has a % without two hexadecimal digits after it.",
+        );
+    };
+    let Ok(name) = String::from_utf8(bytes.into_owned()) else {
+        return Address::BadRoom("The room's name must be UTF-8, percent-encoded.");
+    };
+    if name.is_empty() || name.len() > ROOM_BYTES_MAX {
+        return Address::BadRoom("The room's name must have 1 to 128 bytes.");
+    }
+    if name.contains(|character: char| character == '/' || character.is_control()) {
+        return Address::BadRoom("The room's name must have no / and no control characters.");
+    }
+    Address::Endpoint(Endpoint::Room(name))
+}
+
+/// Undoes percent-encoding (RFC 3986 section 2.1); `None` for a `%` without two digits.
+fn percent_decode(text: &str) -> Option<Cow<'_, [u8]>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text.as_bytes()));
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == b'%' {
+            let (&[high, low], after) = after.split_first_chunk()?;
+            decoded.push(hex(high)? << 4 | hex(low)?);
+            rest = after;
+        } else {
+            decoded.push(byte);
+            rest = after;
+        }
+    }
+    Some(Cow::Owned(decoded))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// The last `name=0` or `name=1` of a query; other values say nothing.
+fn flag(query: &str, name: &str) -> Option<bool> {
+    query
+        .split('&')
+        .rev()
+        .find_map(|pair| match pair.split_once('=') {
+            Some((found, "0")) if found == name => Some(false),
+            Some((found, "1")) if found == name => Some(true),
+            _ => None,
+        })
+}
+
+/// Whether the request announces a body of at least a byte, or of a length we can't tell.
+fn has_body(head: &Head<'_>) -> bool {
+    head.header_count("Transfer-Encoding") > 0
+        || head.headers().any(|(name, value)| {
+            name.eq_ignore_ascii_case("Content-Length")
+                && (value.is_empty() || value.iter().any(|&digit| digit != b'0'))
+        })
+}
+
+/// Whether `key` is base64 of exactly 16 bytes, padding included.
+fn is_key(key: &[u8]) -> bool {
+    let mut decoded = [0; 18];
+    key.len() == 24 && BASE64.decode_slice(key, &mut decoded) == Ok(16)
+}
+
+/// The proof that the server understood `key` (RFC 6455 section 4.2.2, step 5.4).
+fn accept_key(key: &[u8]) -> [u8; 28] {
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(key);
+    hash.update(KEY_SUFFIX);
+    let mut accept = [b'='; 28];
+    // 20 bytes always encode to 28; a mistake here would fail the first handshake of any test.
+    let written = BASE64.encode_slice(hash.digest().bytes(), &mut accept);
+    debug_assert_eq!(written, Ok(accept.len()));
+    accept
+}
+
+/// Appends the response that opens the session.
+pub fn accept_response(accept: &[u8; 28], out: &mut Vec<u8>) {
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Accept: ",
+    );
+    out.extend_from_slice(accept);
+    out.extend_from_slice(b"\r\n\r\n");
+}

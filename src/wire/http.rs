@@ -1,0 +1,295 @@
+//! HTTP/1.1 request heads, and the short responses that refuse one (RFC 9112).
+//!
+//! Only the head of a connection's first request is read here; the web thread's HTTP server
+//! does the rest.
+
+use thiserror::Error;
+
+/// The longest request head, in bytes; a longer one gets 431.
+pub const HEAD_BYTES_MAX: usize = 8192;
+/// The most header fields in a request; more get 431.
+pub const HEADERS_MAX: usize = 64;
+
+/// Seconds after which a client that met a busy server may try again.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Finds the end of the request head: how many of `bytes` belong to it, the empty line included.
+///
+/// `scanned` is how many of `bytes` an earlier call has seen without finding the end, so that a
+/// head that arrives byte by byte is still read in linear time. As `httparse`, it takes a bare LF for a
+/// line's end and skips an empty line before the request line (RFC 9112 section 2.2).
+#[must_use]
+pub fn head_end(bytes: &[u8], scanned: usize) -> Option<usize> {
+    // The last line's LF, and a CR after it, may be the last bytes the earlier call saw.
+    let start = scanned.saturating_sub(2);
+    for (index, _) in bytes
+        .iter()
+        .enumerate()
+        .skip(start)
+        .filter(|&(_, &byte)| byte == b'\n')
+    {
+        if matches!(&bytes[..index], b"" | b"\r" | b"\n") {
+            continue;
+        }
+        match bytes[index + 1..] {
+            [b'\n', ..] => return Some(index + 2),
+            [b'\r', b'\n', ..] => return Some(index + 3),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Why a head can't be understood; see [`HttpError::refusal`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum HttpError {
+    /// Not HTTP/1.x, or cut.
+    #[error("The request head is not well-formed HTTP/1.1: {0}.")]
+    Malformed(&'static str),
+    /// More than [`HEAD_BYTES_MAX`] bytes.
+    #[error("The request head is over {HEAD_BYTES_MAX} bytes: send fewer or shorter headers.")]
+    HeadTooLong,
+    /// More than [`HEADERS_MAX`] fields.
+    #[error("The request has over {HEADERS_MAX} header fields: send fewer.")]
+    TooManyHeaders,
+    /// Neither HTTP/1.0 nor HTTP/1.1.
+    #[error("This server speaks HTTP/1.1: use that version.")]
+    Version,
+}
+
+impl HttpError {
+    /// The status that answers it: 400, 431 or 505.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::HeadTooLong | Self::TooManyHeaders => 431,
+            Self::Version => 505,
+        }
+    }
+
+    /// The response that answers it.
+    #[must_use]
+    pub fn refusal(self) -> Refusal {
+        Refusal::new(self.status(), self.to_string())
+    }
+}
+
+/// A request head, borrowed from the bytes it was read from.
+#[derive(Debug)]
+pub struct Head<'a> {
+    /// As sent; methods are case-sensitive.
+    pub method: &'a str,
+    /// The request target as sent, see [`Head::path`].
+    pub target: &'a str,
+    /// 1 for HTTP/1.1, 0 for HTTP/1.0.
+    pub minor: u8,
+    /// Length of the head in bytes, the empty line included.
+    pub bytes: usize,
+    headers: [httparse::Header<'a>; HEADERS_MAX],
+    header_count: usize,
+}
+
+impl<'a> Head<'a> {
+    /// The target up to its query, not percent-decoded. The scheme and authority of an
+    /// absolute target are left out.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.path_and_query().0
+    }
+
+    /// What stands behind the target's first `?`; empty without one.
+    #[must_use]
+    pub fn query(&self) -> &'a str {
+        self.path_and_query().1
+    }
+
+    /// Every header field in order: name as sent, value without surrounding blanks.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.fields()
+            .iter()
+            .map(|header| (header.name, header.value))
+    }
+
+    /// The value of the first header field called `name`, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        values(self.fields(), name).next()
+    }
+
+    /// How many header fields are called `name`, in any case.
+    #[must_use]
+    pub fn header_count(&self, name: &str) -> usize {
+        values(self.fields(), name).count()
+    }
+
+    /// Whether the comma-separated list that all header fields called `name` make up together has
+    /// `token` in it, in any case (RFC 9110 section 5.6.1).
+    #[must_use]
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        has_token(self.fields(), name, token)
+    }
+
+    fn fields(&self) -> &[httparse::Header<'a>] {
+        &self.headers[..self.header_count]
+    }
+
+    fn path_and_query(&self) -> (&'a str, &'a str) {
+        let relative = match self.target.split_once("://") {
+            Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+                rest.find(['/', '?']).map_or("", |start| &rest[start..])
+            }
+            _ => self.target,
+        };
+        let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
+        if path.is_empty() {
+            ("/", query)
+        } else {
+            (path, query)
+        }
+    }
+}
+
+/// The values of all header fields called `name`, in any case.
+pub(super) fn values<'a>(
+    headers: &[httparse::Header<'a>],
+    name: &str,
+) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .iter()
+        .filter(move |field| field.name.eq_ignore_ascii_case(name))
+        .map(|field| field.value)
+}
+
+/// Whether the list that all header fields called `name` make up has `token` in it, in any case.
+pub(super) fn has_token(headers: &[httparse::Header<'_>], name: &str, token: &str) -> bool {
+    values(headers, name)
+        .flat_map(|value| value.split(|&byte| byte == b','))
+        .any(|element| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Reads a head that is whole, see [`head_end`]; bytes after its end are not looked at.
+///
+/// # Errors
+/// An [`HttpError`] when it is malformed, cut, too long, has too many header fields, or is of
+/// another version.
+pub fn parse_head(bytes: &[u8]) -> Result<Head<'_>, HttpError> {
+    let within_limit = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let bytes_parsed = match request.parse(within_limit) {
+        Ok(httparse::Status::Complete(bytes_parsed)) => bytes_parsed,
+        Ok(httparse::Status::Partial) if bytes.len() >= HEAD_BYTES_MAX => {
+            return Err(HttpError::HeadTooLong);
+        }
+        Ok(httparse::Status::Partial) => return Err(HttpError::Malformed("it is incomplete")),
+        Err(error) => return Err(explain(error)),
+    };
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
+    else {
+        return Err(HttpError::Malformed("the request line is incomplete"));
+    };
+    let header_count = request.headers.len();
+    Ok(Head {
+        method,
+        target,
+        minor,
+        bytes: bytes_parsed,
+        headers,
+        header_count,
+    })
+}
+
+fn explain(error: httparse::Error) -> HttpError {
+    match error {
+        httparse::Error::Version => HttpError::Version,
+        httparse::Error::TooManyHeaders => HttpError::TooManyHeaders,
+        httparse::Error::HeaderName => HttpError::Malformed("a header name is invalid"),
+        httparse::Error::HeaderValue => HttpError::Malformed("a header value is invalid"),
+        httparse::Error::NewLine => HttpError::Malformed("a line does not end with CR LF"),
+        httparse::Error::Token => HttpError::Malformed("the request line is invalid"),
+        httparse::Error::Status => HttpError::Malformed("it has a status line"),
+    }
+}
+
+/// A response that ends the connection: a status, and one sentence that names the fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A 4xx or 5xx status.
+    pub status: u16,
+    /// The reason phrase.
+    pub reason: &'static str,
+    /// Header fields besides those every refusal has.
+    pub headers: Vec<(&'static str, String)>,
+    /// One sentence for whoever debugs the client.
+    pub body: String,
+}
+
+impl Refusal {
+    /// A refusal without further header fields.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<String>) -> Self {
+        let reason = match status {
+            400 => "Bad Request",
+            403 => "Forbidden",
+            404 => "Not Found",
+            408 => "Request Timeout",
+            426 => "Upgrade Required",
+            431 => "Request Header Fields Too Large",
+            503 => "Service Unavailable",
+            505 => "HTTP Version Not Supported",
+            _ => "Refused",
+        };
+        Self {
+            status,
+            reason,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// The same with one more header field.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// 503 with `Retry-After`: all connection slots are taken.
+    #[must_use]
+    pub fn busy() -> Self {
+        Self::new(
+            503,
+            "All connections of this server are taken: try again in a few seconds.",
+        )
+        .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
+    }
+
+    /// 408: the head did not arrive in time.
+    #[must_use]
+    pub fn timeout() -> Self {
+        Self::new(
+            408,
+            "The request head did not arrive in time: send it at once.",
+        )
+    }
+
+    /// Appends the whole response. A response with `Upgrade` names it in `Connection` too
+    /// (RFC 9110 section 7.8).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let upgrades = self.headers.iter().any(|(name, _)| *name == "Upgrade");
+        let mut text = format!(
+            "HTTP/1.1 {} {}\r\nConnection: close{}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {}\r\n",
+            self.status,
+            self.reason,
+            if upgrades { ", upgrade" } else { "" },
+            self.body.len() + 1,
+        );
+        for (name, value) in &self.headers {
+            text.extend([name, ": ", value, "\r\n"]);
+        }
+        text.extend(["\r\n", &self.body, "\n"]);
+        out.extend_from_slice(text.as_bytes());
+    }
+}

@@ -1,0 +1,151 @@
+//! The `fanring` binary as a shell sees it: exit codes, and which stream says what.
+//!
+//! Nothing here starts a server: each command ends by itself.
+
+use std::process::{Command, Output};
+
+fn fanring(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fanring"))
+        .args(args)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the binary starts")
+}
+
+/// What a refused command leaves: code 2, one line on stderr, nothing on stdout.
+fn refusal(args: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = fanring(args, variables);
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{args:?} said {text}");
+    assert!(output.stdout.is_empty(), "{args:?} wrote to stdout");
+    let line = text
+        .strip_suffix('\n')
+        .unwrap_or_else(|| panic!("{args:?}: no line: {text:?}"));
+    assert!(!line.contains('\n'), "{args:?}: more than one line: {text}");
+    let sentence = line
+        .strip_prefix("fanring: ")
+        .unwrap_or_else(|| panic!("{args:?}: {line}"));
+    sentence.to_owned()
+}
+
+// Help and version are answers, not errors: stdout, code 0.
+#[test]
+fn help_and_version_go_to_stdout() {
+    for (args, expected) in [
+        (&["--help"][..], "--listen <ADDR>"),
+        (&["-h"], "--listen <ADDR>"),
+        (&["serve", "--help"], "--listen <ADDR>"),
+        (&["doctor", "--help"], "Usage: fanring doctor"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["-V"], env!("CARGO_PKG_VERSION")),
+    ] {
+        let output = fanring(args, &[]);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stderr.is_empty(), "{args:?} wrote to stderr");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(text.contains(expected), "{args:?}: {text}");
+    }
+}
+
+// A bad flag, value, variable or limit is one sentence on stderr and code 2.
+#[test]
+fn refused_commands_say_one_sentence() {
+    let cases = [
+        (
+            &["--bogus"][..],
+            "unexpected argument '--bogus' found; see --help",
+        ),
+        (&["serve", "--ecko"], "the nearest is '--echo'"),
+        (&["start"], "unrecognized subcommand 'start'"),
+        (
+            &["--listen", "9001"],
+            "write 127.0.0.1:9001 for this machine only",
+        ),
+        (&["--ping-interval", "90s"], "not shorter than idle_timeout"),
+        (
+            &["--log-bytes", "1M", "--message-bytes-max", "1M"],
+            "raise --log-bytes",
+        ),
+        (
+            &["--connections-max", "1048576", "--shards", "99"],
+            "not from 1 to 64",
+        ),
+        (
+            &["--static", "/nonexistent"],
+            "name a folder this user can read",
+        ),
+        (
+            &["--config", "/nonexistent.toml"],
+            "can't read the settings file",
+        ),
+        (&["--config", "/"], "can't read the settings file"),
+    ];
+    for (args, expected) in cases {
+        let sentence = refusal(args, &[]);
+        assert!(sentence.contains(expected), "{args:?}: {sentence}");
+    }
+    let sentence = refusal(&[], &[("FANRING_SHARDS", "0")]);
+    assert!(sentence.starts_with("FANRING_SHARDS is 0"), "{sentence}");
+}
+
+#[test]
+fn a_bad_settings_file_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (text, expected) in [
+        (
+            "ping_intreval = \"20s\"",
+            "unknown key ping_intreval; the nearest setting is ping_interval",
+        ),
+        ("echo = true\necho", "line 2 of "),
+        ("shards = \"lots\"", "write a number from 1 to 64, or auto"),
+        ("\u{0}", "is not TOML"),
+    ] {
+        let path = folder.path().join("fanring.toml");
+        std::fs::write(&path, text).expect("written");
+        let path = path.display().to_string();
+        for sentence in [
+            refusal(&["--config", &path], &[]),
+            refusal(&["serve"], &[("FANRING_CONFIG", &path)]),
+        ] {
+            assert!(sentence.contains(expected), "{text:?}: {sentence}");
+            assert!(sentence.contains(&path), "{text:?}: {sentence}");
+        }
+    }
+}
+
+// A log filter that says nothing useful must not silence the server.
+#[test]
+fn a_bad_log_filter_is_refused() {
+    let sentence = refusal(
+        &["--listen", "127.0.0.1:0"],
+        &[("FANRING_LOG", "fanring=loud")],
+    );
+    assert!(
+        sentence.contains("FANRING_LOG is `fanring=loud`"),
+        "{sentence}"
+    );
+    assert!(
+        sentence.contains("write info, debug or fanring=debug"),
+        "{sentence}"
+    );
+}
+
+// The limit of this process decides, whatever the soft limit was before.
+#[test]
+fn more_sessions_than_descriptors_are_refused() {
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 2000; exec \"$0\" --shards 1 --connections-max 1990",
+        ])
+        .arg(env!("CARGO_BIN_EXE_fanring"))
+        .output()
+        .expect("a shell");
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("limit of 2000 leaves 1415") && text.contains("LimitNOFILE="),
+        "{text}"
+    );
+}

@@ -1,0 +1,240 @@
+//! The rules on single files.
+
+use std::fmt;
+
+use crate::source::{Source, is_identifier};
+
+/// Lines of a file, tests included; 400 is the aim.
+const FILE_LINES_MAX: usize = 500;
+/// Lines of a function, from `fn` to its closing brace.
+const FUNCTION_LINES_MAX: usize = 70;
+/// The only places where unsafe code may stand: the ring, and the mapping of the log.
+const UNSAFE_ALLOWED: [&str; 2] = ["src/ring/", "src/room/mapping.rs"];
+
+/// A broken rule.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    path: String,
+    line: usize,
+    fix: String,
+}
+
+impl Finding {
+    pub(crate) fn new(source: &Source, position: usize, fix: impl Into<String>) -> Self {
+        Self {
+            path: source.path.clone(),
+            line: source.line(position),
+            fix: fix.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}: {}", self.path, self.line, self.fix)
+    }
+}
+
+pub(crate) fn role(source: &Source) -> Vec<Finding> {
+    if source.text.starts_with("//! ") {
+        return Vec::new();
+    }
+    vec![Finding::new(
+        source,
+        0,
+        "begin the file with `//!` and its role in one sentence",
+    )]
+}
+
+pub(crate) fn file_size(source: &Source) -> Vec<Finding> {
+    let lines = source.text.lines().count();
+    if lines <= FILE_LINES_MAX {
+        return Vec::new();
+    }
+    let fix = format!("{lines} lines: split the file by noun, {FILE_LINES_MAX} is the most");
+    vec![Finding::new(source, source.code.len(), fix)]
+}
+
+pub(crate) fn function_size(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for start in source.words("fn") {
+        let name = source.identifier(start + 2);
+        let Some(body) = body(source, start).filter(|_| !name.is_empty()) else {
+            continue;
+        };
+        let lines = source.line(source.closing(body)) - source.line(start) + 1;
+        if lines > FUNCTION_LINES_MAX {
+            let fix = format!(
+                "`{name}` has {lines} lines: move a step out, {FUNCTION_LINES_MAX} is the most"
+            );
+            findings.push(Finding::new(source, start, fix));
+        }
+    }
+    findings
+}
+
+/// The position of the brace that opens the body of the function at `start`; none for a
+/// declaration.
+fn body(source: &Source, start: usize) -> Option<usize> {
+    let mut at = start;
+    while at < source.code.len() {
+        match source.code[at] {
+            b'{' => return Some(at),
+            b';' => return None,
+            b'(' | b'[' => at = source.closing(at) + 1,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+pub(crate) fn unsafe_uses(source: &Source) -> Vec<Finding> {
+    let allowed = UNSAFE_ALLOWED
+        .iter()
+        .any(|place| source.path.starts_with(place));
+    let mut findings = Vec::new();
+    if !allowed {
+        let fix = format!("unsafe code belongs into {}", UNSAFE_ALLOWED.join(" or "));
+        let uses = source.words("unsafe");
+        findings.extend(uses.into_iter().map(|at| Finding::new(source, at, &*fix)));
+    }
+    for at in source.words("unsafe_code") {
+        let before = attribute_before(source, at);
+        if before.ends_with("forbid(") || before.ends_with("deny(") {
+            continue;
+        }
+        let end = source.code[at..]
+            .iter()
+            .position(|&byte| byte == b']')
+            .unwrap_or(0);
+        let rest = String::from_utf8_lossy(&source.code[at..at + end]);
+        if !allowed || !before.ends_with("expect(") || !rest.contains("reason") {
+            let fix = "opt in with #[expect(unsafe_code, reason = \"...\")], in the ring or the \
+                       log's mapping only";
+            findings.push(Finding::new(source, at, fix));
+        }
+    }
+    findings
+}
+
+/// What stands before `at` in the same attribute, without white space.
+fn attribute_before(source: &Source, at: usize) -> String {
+    let start = source.code[..at]
+        .iter()
+        .rposition(|&byte| byte == b'#')
+        .unwrap_or(0);
+    let text = String::from_utf8_lossy(&source.code[start..at]);
+    text.chars()
+        .filter(|letter| !letter.is_whitespace())
+        .collect()
+}
+
+pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (word, fix) in [
+        ("todo", "finish it: no `todo!` is committed"),
+        (
+            "unimplemented",
+            "finish it: no `unimplemented!` is committed",
+        ),
+        ("dbg", "remove the `dbg!`"),
+    ] {
+        let is_macro = |at: &usize| source.code.get(at + word.len()) == Some(&b'!');
+        let uses = source.words(word).into_iter().filter(is_macro);
+        findings.extend(uses.map(|at| Finding::new(source, at, fix)));
+    }
+    for at in source.words("ignore") {
+        if attribute_before(source, at) == "#[" {
+            findings.push(Finding::new(
+                source,
+                at,
+                "make the test pass or remove it: no #[ignore]",
+            ));
+        }
+    }
+    for at in source.words("use") {
+        let end = source.code[at..]
+            .iter()
+            .position(|&byte| byte == b';')
+            .unwrap_or(0);
+        let path: String = String::from_utf8_lossy(&source.code[at + 3..at + end])
+            .split_whitespace()
+            .collect();
+        // A test module sees all of the module it tests; nothing else is imported by star.
+        if path.contains('*') && path != "super::*" {
+            findings.push(Finding::new(
+                source,
+                at,
+                "name what is imported instead of `*`",
+            ));
+        }
+    }
+    findings
+}
+
+/// The lines at which `rule` finds fault with a sample.
+#[cfg(test)]
+pub(crate) fn lines(rule: fn(&Source) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
+    let source = Source::new(path, text.to_owned());
+    rule(&source).iter().map(|finding| finding.line).collect()
+}
+
+#[test]
+fn a_file_without_a_role_is_found() {
+    assert_eq!(lines(role, "src/a.rs", "use a;\n"), [1]);
+    assert_eq!(lines(role, "src/a.rs", "//! A.\n"), []);
+}
+
+#[test]
+fn a_long_file_is_found() {
+    let most = "\n".repeat(FILE_LINES_MAX);
+    assert_eq!(lines(file_size, "src/a.rs", &most), []);
+    assert_eq!(lines(file_size, "src/a.rs", &format!("{most}//")).len(), 1);
+}
+
+#[test]
+fn a_long_function_is_found() {
+    let with = |filler: usize| {
+        format!(
+            "fn short() {{}}\nfn long<'a>(a: [u8; 2]) {{\n{}}}\n",
+            "    // {\n".repeat(filler)
+        )
+    };
+    assert_eq!(
+        lines(function_size, "src/a.rs", &with(FUNCTION_LINES_MAX - 2)),
+        []
+    );
+    assert_eq!(
+        lines(function_size, "src/a.rs", &with(FUNCTION_LINES_MAX - 1)),
+        [2]
+    );
+    let declaration = format!(
+        "trait A {{ fn a(&self);\n{} }}",
+        "\n".repeat(FUNCTION_LINES_MAX)
+    );
+    assert_eq!(lines(function_size, "src/a.rs", &declaration), []);
+}
+
+#[test]
+fn misplaced_unsafe_is_found() {
+    let call = "// unsafe\nfn a() {\n    unsafe { b() }\n}\n";
+    assert_eq!(lines(unsafe_uses, "src/wire/a.rs", call), [3]);
+    assert_eq!(lines(unsafe_uses, "loadgen/src/ring/a.rs", call), [3]);
+    assert_eq!(lines(unsafe_uses, "src/ring/a.rs", call), []);
+    let allow = "#![allow(unsafe_code)]\n#[expect(unsafe_code)]\n";
+    assert_eq!(lines(unsafe_uses, "src/ring/a.rs", allow), [1, 2]);
+    let reasoned = "#[expect(\n    unsafe_code,\n    reason = \"r\"\n)]\n#![forbid(unsafe_code)]";
+    assert_eq!(lines(unsafe_uses, "src/ring/a.rs", reasoned), []);
+    assert_eq!(lines(unsafe_uses, "src/wire/a.rs", reasoned), [2]);
+}
+
+#[test]
+fn leftovers_are_found() {
+    let text = "todo!();\n#[ignore]\n#[ignore = \"x\"]\ndbg!(1);\nuse a::*;\nunimplemented!()";
+    let mut found = lines(leftovers, "src/a.rs", text);
+    found.sort_unstable();
+    assert_eq!(found, [1, 2, 3, 4, 5, 6]);
+    let fine = "// todo!()\nlet todo = ignore;\nuse super::*;\nuse a::{b, c};\nlet s = \"dbg!(\";";
+    assert_eq!(lines(leftovers, "src/a.rs", fine), []);
+    assert!(is_identifier(b'_'));
+}

@@ -1,0 +1,223 @@
+//! A Rust file as the rules see it: its text, and its code with comments and literals blanked.
+
+/// One file of the project.
+pub(crate) struct Source {
+    /// Its path from the project's root.
+    pub(crate) path: String,
+    /// Its text as it is.
+    pub(crate) text: String,
+    /// The text with every character of comments, strings and character literals made a space,
+    /// line ends kept: positions and line numbers are those of the text.
+    pub(crate) code: Vec<u8>,
+}
+
+impl Source {
+    pub(crate) fn new(path: &str, text: String) -> Self {
+        let code = blank(text.as_bytes());
+        Self {
+            path: path.to_owned(),
+            text,
+            code,
+        }
+    }
+
+    /// The line of a position, from 1.
+    pub(crate) fn line(&self, position: usize) -> usize {
+        self.code[..position]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count()
+            + 1
+    }
+
+    /// Positions where `word` stands in the code, not as a part of a longer identifier.
+    pub(crate) fn words(&self, word: &str) -> Vec<usize> {
+        let ends = |at: usize| self.code.get(at).is_none_or(|&byte| !is_identifier(byte));
+        let code = &self.code;
+        (0..code.len().saturating_sub(word.len() - 1))
+            .filter(|&at| code[at..].starts_with(word.as_bytes()))
+            .filter(|&at| at == 0 || ends(at - 1) || !is_identifier(word.as_bytes()[0]))
+            .filter(|&at| {
+                let last = word.as_bytes()[word.len() - 1];
+                !is_identifier(last) || ends(at + word.len())
+            })
+            .collect()
+    }
+
+    /// The identifier at a position, after any white space.
+    pub(crate) fn identifier(&self, at: usize) -> &str {
+        let start = self.skip_space(at);
+        let rest = &self.code[start..];
+        let length = rest.iter().take_while(|&&byte| is_identifier(byte)).count();
+        std::str::from_utf8(&rest[..length]).unwrap_or_default()
+    }
+
+    /// The first position from `at` on that is no white space.
+    pub(crate) fn skip_space(&self, at: usize) -> usize {
+        at + self.code[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .count()
+    }
+
+    /// The position of the bracket that closes the one at `open`, or the end of the file.
+    pub(crate) fn closing(&self, open: usize) -> usize {
+        let mut depth = 0_usize;
+        for (at, byte) in self.code.iter().enumerate().skip(open) {
+            match byte {
+                b'{' | b'(' | b'[' => depth += 1,
+                b'}' | b')' | b']' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return at;
+            }
+        }
+        self.code.len()
+    }
+}
+
+pub(crate) fn is_identifier(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn blank(text: &[u8]) -> Vec<u8> {
+    let mut code = text.to_vec();
+    let mut at = 0;
+    while at < text.len() {
+        let end = at + opaque(text, at);
+        if end == at {
+            at += 1;
+            continue;
+        }
+        for byte in &mut code[at..end.min(text.len())] {
+            if *byte != b'\n' {
+                *byte = b' ';
+            }
+        }
+        at = end;
+    }
+    code
+}
+
+/// The length of the comment or literal that begins at `at`, 0 for code.
+fn opaque(text: &[u8], at: usize) -> usize {
+    let rest = &text[at..];
+    match rest[0] {
+        b'/' if rest.starts_with(b"//") => rest
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .unwrap_or(rest.len()),
+        b'/' if rest.starts_with(b"/*") => block_comment(rest),
+        b'"' => quoted(rest),
+        b'\'' => character(rest),
+        b'r' if at == 0 || !is_identifier(text[at - 1]) || is_prefix(text, at) => raw_string(rest),
+        _ => 0,
+    }
+}
+
+/// Whether the byte before `at` is the `b` or `c` of `br"` or `cr"` and not the end of a name.
+fn is_prefix(text: &[u8], at: usize) -> bool {
+    matches!(text[at - 1], b'b' | b'c') && (at == 1 || !is_identifier(text[at - 2]))
+}
+
+fn block_comment(rest: &[u8]) -> usize {
+    let (mut depth, mut at) = (0, 0);
+    while at < rest.len() {
+        if rest[at..].starts_with(b"/*") {
+            depth += 1;
+            at += 2;
+        } else if rest[at..].starts_with(b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    rest.len()
+}
+
+fn quoted(rest: &[u8]) -> usize {
+    let mut at = 1;
+    while at < rest.len() {
+        match rest[at] {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    rest.len()
+}
+
+/// A character literal; 0 for a lifetime, which no quote closes.
+fn character(rest: &[u8]) -> usize {
+    match rest.get(1) {
+        Some(b'\\') => {
+            let escaped = rest.iter().skip(3).position(|&byte| byte == b'\'');
+            escaped.map_or(rest.len(), |length| length + 4)
+        }
+        // At most four bytes of one character stand between the quotes.
+        Some(&first) => {
+            let length = match first {
+                0..0x80 => 1,
+                0x80..0xe0 => 2,
+                0xe0..0xf0 => 3,
+                _ => 4,
+            };
+            if rest.get(1 + length) == Some(&b'\'') {
+                length + 2
+            } else {
+                0
+            }
+        }
+        None => 0,
+    }
+}
+
+/// A raw string; 0 for a name that begins with `r`, or a raw identifier.
+fn raw_string(rest: &[u8]) -> usize {
+    let hashes = rest[1..].iter().take_while(|&&byte| byte == b'#').count();
+    if rest.get(1 + hashes) != Some(&b'"') {
+        return 0;
+    }
+    let mut end = vec![b'"'];
+    end.resize(hashes + 1, b'#');
+    let body = &rest[hashes + 2..];
+    let length = body.windows(end.len()).position(|window| window == end);
+    length.map_or(rest.len(), |length| hashes + 2 + length + end.len())
+}
+
+// What the rules see of a file decides whether they can be fooled.
+#[test]
+fn comments_and_literals_are_blanked() {
+    let cases = [
+        ("a // todo!\nb", "a         \nb"),
+        ("a /* x /* y */ { */ b", "a                   b"),
+        ("f(\"un\\\"safe {\") }", "f(            ) }"),
+        ("r#\"a\"{\"# }", "         }"),
+        ("br\"\\\" }", "b     }"),
+        ("'{' 'a x::<'a>()", "    'a x::<'a>()"),
+        ("'\\'' '\\u{7b}' b'\\\\' }", "              b     }"),
+        ("'é' }", "     }"),
+        ("for r in robe {}", "for r in robe {}"),
+        ("r#type {}", "r#type {}"),
+    ];
+    for (text, expected) in cases {
+        let source = Source::new("sample.rs", text.to_owned());
+        assert_eq!(String::from_utf8_lossy(&source.code), expected, "{text}");
+        assert_eq!(source.code.len(), text.len(), "{text}");
+    }
+}
+
+#[test]
+fn words_are_whole() {
+    let source = Source::new(
+        "sample.rs",
+        "unsafe unsafe_code not_unsafe {unsafe}".to_owned(),
+    );
+    assert_eq!(source.words("unsafe"), [0, 31]);
+    assert_eq!(source.words("unsafe_code"), [7]);
+}
