@@ -14,6 +14,15 @@ use support::http::Wire;
 use support::server::Server;
 use support::wait::{Deadline, PATIENCE, eventually};
 
+/// The server with all sessions on one shard, and with every room on both of two.
+fn layouts() -> [Server; 2] {
+    [
+        &["--shards", "1"][..],
+        &["--shards", "2", "--spread-members-min", "1"],
+    ]
+    .map(Server::start)
+}
+
 /// The id in a notice of this kind; panics when it is another, or has more or less in it.
 #[track_caller]
 fn id_in(notice: &Value, event: &str) -> String {
@@ -43,27 +52,28 @@ fn quiet_members(server: &Server, room: &str, count: usize) -> Vec<Client> {
 /// its sender.
 #[test]
 fn messages_reach_all_others_as_they_are() {
-    let server = Server::start(&[]);
-    let mut members = quiet_members(&server, "all", 5);
-    let long = "long ".repeat(5_000);
-    let messages = [
-        (TEXT, "hello".as_bytes()),
-        (TEXT, "grüße 🙂".as_bytes()),
-        (BINARY, b"\x00\xff\xfe"),
-        (TEXT, br#"{"event":"connect","id":"not a notice"}"#),
-        (TEXT, b" "),
-        (TEXT, long.as_bytes()),
-        (BINARY, b""),
-    ];
-    for (opcode, payload) in messages {
-        for sender in 0..members.len() {
-            members[sender].send(&Outgoing::new(opcode, payload));
-            for (index, member) in members.iter_mut().enumerate() {
-                if index != sender {
-                    member.expect(opcode, payload);
+    for server in layouts() {
+        let mut members = quiet_members(&server, "all", 5);
+        let long = "long ".repeat(5_000);
+        let messages = [
+            (TEXT, "hello".as_bytes()),
+            (TEXT, "grüße 🙂".as_bytes()),
+            (BINARY, b"\x00\xff\xfe"),
+            (TEXT, br#"{"event":"connect","id":"not a notice"}"#),
+            (TEXT, b" "),
+            (TEXT, long.as_bytes()),
+            (BINARY, b""),
+        ];
+        for (opcode, payload) in messages {
+            for sender in 0..members.len() {
+                members[sender].send(&Outgoing::new(opcode, payload));
+                for (index, member) in members.iter_mut().enumerate() {
+                    if index != sender {
+                        member.expect(opcode, payload);
+                    }
                 }
+                members[sender].expect_quiet();
             }
-            members[sender].expect_quiet();
         }
     }
 }
@@ -72,46 +82,48 @@ fn messages_reach_all_others_as_they_are() {
 /// are not concerned.
 #[test]
 fn echo_gives_a_sender_its_own_messages() {
-    let server = Server::start(&[]);
-    let mut echoing = Client::connect(server.address(), "/ws/echoing?echo=1&presence=0");
-    let mut plain = Client::connect(server.address(), "/ws/echoing?presence=0");
-    echoing.text("one");
-    echoing.expect(TEXT, "one");
-    plain.expect(TEXT, "one");
-    plain.text("two");
-    echoing.expect(TEXT, "two");
-    plain.expect_quiet();
-    let many: Vec<u8> = (0..100)
-        .flat_map(|n| Outgoing::text(format!("{n}")).bytes())
-        .collect();
-    echoing.wire.send(&many);
-    for n in 0..100 {
-        echoing.expect(TEXT, format!("{n}"));
-        plain.expect(TEXT, format!("{n}"));
+    for server in layouts() {
+        let mut echoing = Client::connect(server.address(), "/ws/echoing?echo=1&presence=0");
+        let mut plain = Client::connect(server.address(), "/ws/echoing?presence=0");
+        echoing.text("one");
+        echoing.expect(TEXT, "one");
+        plain.expect(TEXT, "one");
+        plain.text("two");
+        echoing.expect(TEXT, "two");
+        plain.expect_quiet();
+        let many: Vec<u8> = (0..100)
+            .flat_map(|n| Outgoing::text(format!("{n}")).bytes())
+            .collect();
+        echoing.wire.send(&many);
+        for n in 0..100 {
+            echoing.expect(TEXT, format!("{n}"));
+            plain.expect(TEXT, format!("{n}"));
+        }
     }
 }
 
 /// Goal: rooms know nothing of each other, and `/ws` is a room of its own.
 #[test]
 fn rooms_are_separate() {
-    let server = Server::start(&[]);
-    let targets = ["/ws", "/ws/a", "/ws/b", "/ws/A", "/ws/a%20b"];
-    let mut pairs: Vec<(Client, Client)> = targets
-        .iter()
-        .map(|target| {
-            let mut first = Client::connect(server.address(), target);
-            let second = Client::connect(server.address(), target);
-            id_in(&first.next_notice(), "connect");
-            (first, second)
-        })
-        .collect();
-    for (target, (first, _)) in targets.iter().zip(&mut pairs) {
-        first.text(target);
-    }
-    for (target, (first, second)) in targets.iter().zip(&mut pairs) {
-        second.expect(TEXT, target);
-        second.expect_quiet();
-        first.expect_quiet();
+    for server in layouts() {
+        let targets = ["/ws", "/ws/a", "/ws/b", "/ws/A", "/ws/a%20b"];
+        let mut pairs: Vec<(Client, Client)> = targets
+            .iter()
+            .map(|target| {
+                let mut first = Client::connect(server.address(), target);
+                let second = Client::connect(server.address(), target);
+                id_in(&first.next_notice(), "connect");
+                (first, second)
+            })
+            .collect();
+        for (target, (first, _)) in targets.iter().zip(&mut pairs) {
+            first.text(target);
+        }
+        for (target, (first, second)) in targets.iter().zip(&mut pairs) {
+            second.expect(TEXT, target);
+            second.expect_quiet();
+            first.expect_quiet();
+        }
     }
 }
 
@@ -119,99 +131,103 @@ fn rooms_are_separate() {
 /// and one of its going.
 #[test]
 fn messages_come_between_join_and_leave() {
-    let server = Server::start(&[]);
-    let mut stayer = Client::connect(server.address(), "/ws/between");
-    for _ in 0..10 {
-        let mut guest = Client::connect(server.address(), "/ws/between");
-        let talk: Vec<u8> = (0..50)
-            .flat_map(|n| Outgoing::text(format!("{n}")).bytes())
-            .collect();
-        guest.wire.send(&talk);
-        guest.leave(1000);
-        let id = id_in(&stayer.next_notice(), "connect");
-        for n in 0..50 {
-            stayer.expect(TEXT, format!("{n}"));
+    for server in layouts() {
+        let mut stayer = Client::connect(server.address(), "/ws/between");
+        for _ in 0..10 {
+            let mut guest = Client::connect(server.address(), "/ws/between");
+            let talk: Vec<u8> = (0..50)
+                .flat_map(|n| Outgoing::text(format!("{n}")).bytes())
+                .collect();
+            guest.wire.send(&talk);
+            guest.leave(1000);
+            let id = id_in(&stayer.next_notice(), "connect");
+            for n in 0..50 {
+                stayer.expect(TEXT, format!("{n}"));
+            }
+            assert_eq!(id_in(&stayer.next_notice(), "disconnect"), id);
         }
-        assert_eq!(id_in(&stayer.next_notice(), "disconnect"), id);
+        stayer.expect_quiet();
     }
-    stayer.expect_quiet();
 }
 
 /// Goal: the others hear of each join and leave, with one id for both and different ids for
 /// different sessions; nobody hears of its own.
 #[test]
 fn others_hear_of_joins_and_leaves() {
-    let server = Server::start(&[]);
-    let mut first = Client::connect(server.address(), "/ws/presence");
-    first.expect_quiet();
-    let mut second = Client::connect(server.address(), "/ws/presence");
-    let second_id = id_in(&first.next_notice(), "connect");
-    second.expect_quiet();
-    let mut third = Client::connect(server.address(), "/ws/presence");
-    let third_id = id_in(&first.next_notice(), "connect");
-    assert_eq!(id_in(&second.next_notice(), "connect"), third_id);
-    assert_ne!(second_id, third_id);
+    for server in layouts() {
+        let mut first = Client::connect(server.address(), "/ws/presence");
+        first.expect_quiet();
+        let mut second = Client::connect(server.address(), "/ws/presence");
+        let second_id = id_in(&first.next_notice(), "connect");
+        second.expect_quiet();
+        let mut third = Client::connect(server.address(), "/ws/presence");
+        let third_id = id_in(&first.next_notice(), "connect");
+        assert_eq!(id_in(&second.next_notice(), "connect"), third_id);
+        assert_ne!(second_id, third_id);
 
-    second.leave(1000);
-    assert_eq!(id_in(&first.next_notice(), "disconnect"), second_id);
-    assert_eq!(id_in(&third.next_notice(), "disconnect"), second_id);
-    // One that fails leaves as well.
-    third.send(&Outgoing::text("no mask").unmasked());
-    assert_eq!(id_in(&first.next_notice(), "disconnect"), third_id);
-    first.expect_quiet();
+        second.leave(1000);
+        assert_eq!(id_in(&first.next_notice(), "disconnect"), second_id);
+        assert_eq!(id_in(&third.next_notice(), "disconnect"), second_id);
+        // One that fails leaves as well.
+        third.send(&Outgoing::text("no mask").unmasked());
+        assert_eq!(id_in(&first.next_notice(), "disconnect"), third_id);
+        first.expect_quiet();
 
-    let mut ids = HashSet::from([second_id, third_id]);
-    for _ in 0..20 {
-        let mut guest = Client::connect(server.address(), "/ws/presence");
-        let id = id_in(&first.next_notice(), "connect");
-        guest.leave(1001);
-        assert_eq!(id_in(&first.next_notice(), "disconnect"), id);
-        assert!(ids.insert(id), "an id came twice");
+        let mut ids = HashSet::from([second_id, third_id]);
+        for _ in 0..20 {
+            let mut guest = Client::connect(server.address(), "/ws/presence");
+            let id = id_in(&first.next_notice(), "connect");
+            guest.leave(1001);
+            assert_eq!(id_in(&first.next_notice(), "disconnect"), id);
+            assert!(ids.insert(id), "an id came twice");
+        }
     }
 }
 
 /// Goal: `?presence=0` neither causes notices nor gets them, and takes part otherwise.
 #[test]
 fn sessions_without_presence_are_unseen() {
-    let server = Server::start(&[]);
-    let mut visible = Client::connect(server.address(), "/ws/unseen");
-    let mut unseen = Client::connect(server.address(), "/ws/unseen?presence=0");
-    visible.expect_quiet();
-    let mut another = Client::connect(server.address(), "/ws/unseen");
-    id_in(&visible.next_notice(), "connect");
-    another.text("hello");
-    unseen.expect(TEXT, "hello");
-    visible.expect(TEXT, "hello");
-    unseen.text("from nowhere");
-    visible.expect(TEXT, "from nowhere");
-    another.expect(TEXT, "from nowhere");
-    another.leave(1000);
-    id_in(&visible.next_notice(), "disconnect");
-    unseen.leave(1000);
-    visible.expect_quiet();
+    for server in layouts() {
+        let mut visible = Client::connect(server.address(), "/ws/unseen");
+        let mut unseen = Client::connect(server.address(), "/ws/unseen?presence=0");
+        visible.expect_quiet();
+        let mut another = Client::connect(server.address(), "/ws/unseen");
+        id_in(&visible.next_notice(), "connect");
+        another.text("hello");
+        unseen.expect(TEXT, "hello");
+        visible.expect(TEXT, "hello");
+        unseen.text("from nowhere");
+        visible.expect(TEXT, "from nowhere");
+        another.expect(TEXT, "from nowhere");
+        another.leave(1000);
+        id_in(&visible.next_notice(), "disconnect");
+        unseen.leave(1000);
+        visible.expect_quiet();
+    }
 }
 
 /// Goal: an empty text is answered by an empty text to its sender and reaches nobody, also in
 /// fragments and with `?echo=1`; an empty binary message is a message.
 #[test]
 fn empty_texts_are_keep_alives() {
-    let server = Server::start(&[]);
-    let mut listener = Client::connect(server.address(), "/ws/empty?presence=0");
-    for target in ["/ws/empty?presence=0", "/ws/empty?presence=0&echo=1"] {
-        let mut sender = Client::connect(server.address(), target);
-        sender.text("");
-        sender.expect(TEXT, "");
-        sender.send(&Outgoing::text("").more());
-        sender.send(&Outgoing::continuation(""));
-        sender.expect(TEXT, "");
-        sender.expect_quiet();
-        listener.expect_quiet();
-        sender.send(&Outgoing::binary(""));
-        listener.expect(BINARY, "");
-        if target.ends_with("echo=1") {
-            sender.expect(BINARY, "");
+    for server in layouts() {
+        let mut listener = Client::connect(server.address(), "/ws/empty?presence=0");
+        for target in ["/ws/empty?presence=0", "/ws/empty?presence=0&echo=1"] {
+            let mut sender = Client::connect(server.address(), target);
+            sender.text("");
+            sender.expect(TEXT, "");
+            sender.send(&Outgoing::text("").more());
+            sender.send(&Outgoing::continuation(""));
+            sender.expect(TEXT, "");
+            sender.expect_quiet();
+            listener.expect_quiet();
+            sender.send(&Outgoing::binary(""));
+            listener.expect(BINARY, "");
+            if target.ends_with("echo=1") {
+                sender.expect(BINARY, "");
+            }
+            sender.leave(1000);
         }
-        sender.leave(1000);
     }
 }
 
@@ -323,16 +339,17 @@ fn silent_sessions_are_pinged_and_dead_ones_closed() {
 /// Goal: a session that is reset is announced as gone, like any other.
 #[test]
 fn a_reset_session_is_announced_as_gone() {
-    let server = Server::start(&[]);
-    let mut stayer = Client::connect(server.address(), "/ws/reset");
-    for _ in 0..10 {
-        let mut victim = Client::connect(server.address(), "/ws/reset");
-        let id = id_in(&stayer.next_notice(), "connect");
-        victim.send(&Outgoing::text("half a mess").more());
-        victim.reset();
-        assert_eq!(id_in(&stayer.next_notice(), "disconnect"), id);
+    for server in layouts() {
+        let mut stayer = Client::connect(server.address(), "/ws/reset");
+        for _ in 0..10 {
+            let mut victim = Client::connect(server.address(), "/ws/reset");
+            let id = id_in(&stayer.next_notice(), "connect");
+            victim.send(&Outgoing::text("half a mess").more());
+            victim.reset();
+            assert_eq!(id_in(&stayer.next_notice(), "disconnect"), id);
+        }
+        server.await_figure("sessions", |sessions| sessions == 1);
     }
-    server.await_figure("sessions", |sessions| sessions == 1);
 }
 
 /// Goal: on SIGTERM every session is closed with 1001, nobody new gets in, and the process

@@ -24,7 +24,10 @@ impl Doorbell {
     /// When no descriptor is to be had.
     pub fn new() -> io::Result<Self> {
         let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { eventfd, sleeping: AtomicBool::new(false) })
+        Ok(Self {
+            eventfd,
+            sleeping: AtomicBool::new(false),
+        })
     }
 
     /// For the owner to keep a READ of 8 bytes armed on.
@@ -92,9 +95,16 @@ mod tests {
             }
             doorbell.announce_sleep();
             if consumer.is_empty() && expected < PUSHES {
-                let wait = rustix::time::Timespec { tv_sec: 10, tv_nsec: 0 };
+                let wait = rustix::time::Timespec {
+                    tv_sec: 10,
+                    tv_nsec: 0,
+                };
                 let mut fds = [PollFd::new(&*doorbell, PollFlags::IN)];
-                assert_eq!(poll(&mut fds, Some(&wait)).unwrap(), 1, "slept through a push");
+                assert_eq!(
+                    poll(&mut fds, Some(&wait)).unwrap(),
+                    1,
+                    "slept through a push"
+                );
                 rustix::io::read(&*doorbell, &mut [0u8; 8]).unwrap();
             }
             doorbell.awake();

@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use rtrb::{Consumer, Producer, RingBuffer};
 pub use self::doorbell::Doorbell;
+use rtrb::{Consumer, Producer, RingBuffer};
 
 /// Messages a ring holds.
 const RING_MESSAGES_MAX: usize = 1024;
@@ -37,8 +37,10 @@ pub struct Endpoint<M> {
 /// # Errors
 /// When a doorbell cannot be made for want of descriptors.
 pub fn connect<M>(threads: u16) -> io::Result<Vec<Endpoint<M>>> {
-    let doorbells: Arc<[Doorbell]> =
-        (0..threads).map(|_| Doorbell::new()).collect::<io::Result<Vec<_>>>()?.into();
+    let doorbells: Arc<[Doorbell]> = (0..threads)
+        .map(|_| Doorbell::new())
+        .collect::<io::Result<Vec<_>>>()?
+        .into();
     let count = usize::from(threads);
     let mut endpoints: Vec<Endpoint<M>> = (0..threads)
         .map(|me| Endpoint {
@@ -76,7 +78,9 @@ impl<M> Endpoint<M> {
     /// Sends `message` to another thread; when its ring is full the message waits here, in order.
     pub fn send(&mut self, to: ThreadId, message: M) {
         let number = usize::from(to.0);
-        let ring = self.outgoing[number].as_mut().expect("no thread sends to itself");
+        let ring = self.outgoing[number]
+            .as_mut()
+            .expect("no thread sends to itself");
         if self.parked[number].is_empty() {
             match ring.push(message) {
                 Ok(()) => self.doorbells[number].ring(),
@@ -98,10 +102,14 @@ impl<M> Endpoint<M> {
             return 0;
         }
         for number in 0..self.parked.len() {
-            let Some(ring) = &mut self.outgoing[number] else { continue };
+            let Some(ring) = &mut self.outgoing[number] else {
+                continue;
+            };
             let mut moved = 0;
             while ring.slots() > 0 {
-                let Some(message) = self.parked[number].pop_front() else { break };
+                let Some(message) = self.parked[number].pop_front() else {
+                    break;
+                };
                 assert!(ring.push(message).is_ok(), "a free slot was seen");
                 moved += 1;
             }

@@ -66,11 +66,19 @@ impl OwnMessages {
     /// Notes that `start..end` of the stream was published by this member, whose cursor is given.
     pub fn note(&mut self, start: u64, end: u64, cursor: u64) {
         if cursor >= self.last_end {
-            *self = Self { last_start: start, last_end: end, several: false };
+            *self = Self {
+                last_start: start,
+                last_end: end,
+                several: false,
+            };
         } else if start == self.last_end {
             self.last_end = end;
         } else {
-            *self = Self { last_start: start, last_end: end, several: true };
+            *self = Self {
+                last_start: start,
+                last_end: end,
+                several: true,
+            };
         }
     }
 
@@ -138,7 +146,12 @@ impl Index {
                 last.bytes += bytes;
             }
             _ => {
-                self.batches.push_back(Batch { start, position, bytes, first_frame: self.frames });
+                self.batches.push_back(Batch {
+                    start,
+                    position,
+                    bytes,
+                    first_frame: self.frames,
+                });
             }
         }
         self.head += bytes;
@@ -153,7 +166,12 @@ impl Index {
                 last.end = end;
                 last.frames += 1;
             }
-            _ => self.own.push_back(OwnRange { origin, start, end, frames: 1 }),
+            _ => self.own.push_back(OwnRange {
+                origin,
+                start,
+                end,
+                frames: 1,
+            }),
         }
     }
 
@@ -171,7 +189,11 @@ impl Index {
             self.batches.pop_front();
         }
         let kept = self.batches.front().map_or(self.head, |batch| batch.start);
-        while self.own.front().is_some_and(|range| range.end <= kept.max(oldest_cursor)) {
+        while self
+            .own
+            .front()
+            .is_some_and(|range| range.end <= kept.max(oldest_cursor))
+        {
             self.own.pop_front();
         }
         self.prune_at = PRUNE_BATCHES_MIN.max(2 * self.batches.len().max(self.own.len()));
@@ -206,7 +228,10 @@ impl Index {
             let batch = self.batches[number];
             let batch_end = batch.start + batch.bytes;
             let stop = end.min(batch_end).min(self.next_own(reading, at));
-            let piece = Piece { position: batch.position + (at - batch.start), bytes: stop - at };
+            let piece = Piece {
+                position: batch.position + (at - batch.start),
+                bytes: stop - at,
+            };
             let count = pieces.len() - first;
             match pieces[first..].last_mut() {
                 Some(last) if last.position + last.bytes == piece.position => {
@@ -293,7 +318,9 @@ impl Index {
         if at >= last.start {
             return Some(self.batches.len() - 1);
         }
-        self.batches.partition_point(|batch| batch.start <= at).checked_sub(1)
+        self.batches
+            .partition_point(|batch| batch.start <= at)
+            .checked_sub(1)
     }
 
     fn own_ahead(&self, at: u64) -> impl Iterator<Item = &OwnRange> {
@@ -320,9 +347,16 @@ impl Index {
             return at;
         }
         if !reading.own.several {
-            return if at >= reading.own.last_start { reading.own.last_end } else { at };
+            return if at >= reading.own.last_start {
+                reading.own.last_end
+            } else {
+                at
+            };
         }
-        for range in self.own_ahead(at).filter(|range| range.origin == reading.member) {
+        for range in self
+            .own_ahead(at)
+            .filter(|range| range.origin == reading.member)
+        {
             if range.start > at {
                 break;
             }

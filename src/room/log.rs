@@ -21,7 +21,10 @@ impl Log {
     /// When the memory file or its two mappings cannot be made (memfd_create(2), mmap(2)).
     pub fn new(bytes: usize) -> io::Result<Self> {
         assert!(bytes.is_power_of_two());
-        Ok(Self { mapping: Mapping::new(bytes)?, head: 0 })
+        Ok(Self {
+            mapping: Mapping::new(bytes)?,
+            head: 0,
+        })
     }
 
     /// How many bytes back from the head can be read.
@@ -46,7 +49,9 @@ impl Log {
     pub fn append(&mut self, bytes: &[u8]) -> u64 {
         let position = self.head;
         let start = self.physical(position);
-        self.mapping.slice_mut(start, bytes.len()).copy_from_slice(bytes);
+        self.mapping
+            .slice_mut(start, bytes.len())
+            .copy_from_slice(bytes);
         self.head += bytes.len() as u64;
         position
     }
@@ -58,7 +63,10 @@ impl Log {
         self.mapping.slice(self.physical(position), length)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "masked to the capacity, a usize")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "masked to the capacity, a usize"
+    )]
     fn physical(&self, position: u64) -> usize {
         (position & (self.capacity_bytes() as u64 - 1)) as usize
     }
@@ -74,11 +82,16 @@ mod tests {
         let mut log = Log::new(4096).unwrap();
         let mut written = Vec::new();
         for round in 0u32..300 {
-            let piece: Vec<u8> = (0..97).map(|i| (round.wrapping_mul(31) + i) as u8).collect();
+            let piece: Vec<u8> = (0..97)
+                .map(|i| (round.wrapping_mul(31) + i) as u8)
+                .collect();
             assert_eq!(log.append(&piece), written.len() as u64);
             written.extend_from_slice(&piece);
             let tail = usize::try_from(log.tail()).unwrap();
-            assert_eq!(log.slice(log.tail(), written.len() - tail), &written[tail..]);
+            assert_eq!(
+                log.slice(log.tail(), written.len() - tail),
+                &written[tail..]
+            );
         }
         assert_eq!(log.head() - log.tail(), 4096);
     }

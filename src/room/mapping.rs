@@ -1,6 +1,9 @@
 //! One stretch of memory mapped twice back to back, so that any range of a circular buffer is
 //! contiguous. The only unsafe code outside `ring`.
-#![expect(unsafe_code, reason = "two views of one memory file cannot be had from safe code")]
+#![expect(
+    unsafe_code,
+    reason = "two views of one memory file cannot be had from safe code"
+)]
 
 use std::io;
 use std::os::fd::AsFd;

@@ -138,7 +138,10 @@ impl Room {
     /// Members on this shard.
     #[must_use]
     pub fn members_here(&self) -> usize {
-        self.audiences.iter().map(|audience| audience.members.len()).sum()
+        self.audiences
+            .iter()
+            .map(|audience| audience.members.len())
+            .sum()
     }
 
     /// Appends `frames`, which `entries` describe one by one, to `log` and to the stream of every
@@ -176,7 +179,10 @@ impl Room {
         self.members_here() == 0
             && self.joining == 0
             && self.staged.is_empty()
-            && self.sequencer.as_ref().is_none_or(|sequencer| sequencer.is_idle())
+            && self
+                .sequencer
+                .as_ref()
+                .is_none_or(|sequencer| sequencer.is_idle())
     }
 }
 
@@ -194,7 +200,13 @@ impl Rooms {
     /// An empty table for shard `shard` of `shards`.
     #[must_use]
     pub fn new(shard: u16, shards: u16, rooms_max: usize) -> Self {
-        Self { by_name: HashMap::new(), rooms: Slab::new(), shard, shards, rooms_max }
+        Self {
+            by_name: HashMap::new(),
+            rooms: Slab::new(),
+            shard,
+            shards,
+            rooms_max,
+        }
     }
 
     /// The home shard of the room called `name`: every thread computes the same one.
@@ -236,7 +248,9 @@ impl Rooms {
         }
         let home = Self::home_of(name, self.shards);
         let sequencer = (home == self.shard).then(|| Box::new(Sequencer::new(self.shards)));
-        let key = self.rooms.insert(Room::new(Arc::clone(name), home, sequencer));
+        let key = self
+            .rooms
+            .insert(Room::new(Arc::clone(name), home, sequencer));
         let id = RoomId(u32::try_from(key).ok()?);
         self.by_name.insert(Arc::clone(name), id);
         Some(id)
@@ -261,7 +275,10 @@ impl Rooms {
     /// The member of an audience that the flush under way serves next; `None` when it is complete
     /// or the room is gone.
     pub fn next_to_flush(&mut self, id: RoomId, rendition: Rendition) -> Option<u32> {
-        self.rooms.get_mut(id.0 as usize)?.audience(rendition).next_to_flush()
+        self.rooms
+            .get_mut(id.0 as usize)?
+            .audience(rendition)
+            .next_to_flush()
     }
 
     /// The stream that a session in `place` reads, if it is in a room.

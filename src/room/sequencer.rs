@@ -96,7 +96,8 @@ impl Sequencer {
     /// When the owed count may go out.
     #[must_use]
     pub fn count_at(&self, now: Duration) -> Duration {
-        self.last_count.map_or(now, |last| now.max(last + COUNT_INTERVAL))
+        self.last_count
+            .map_or(now, |last| now.max(last + COUNT_INTERVAL))
     }
 
     /// The count was announced.

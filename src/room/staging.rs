@@ -51,7 +51,11 @@ impl Group {
         write(&mut self.frames);
         let bytes = self.frames.len() - before;
         let bytes_u32 = u32::try_from(bytes).expect("a frame is at most a quarter of the log");
-        self.entries.push_back(Entry { bytes: bytes_u32, notice, origin });
+        self.entries.push_back(Entry {
+            bytes: bytes_u32,
+            notice,
+            origin,
+        });
         bytes
     }
 

@@ -200,9 +200,11 @@ impl Session {
     #[must_use]
     pub fn stream<'a>(&self, rooms: &'a Rooms) -> Option<&'a Index> {
         match self.place {
-            Place::Room { room, rendition, number } if number != u32::MAX => {
-                Some(rooms.index(room, rendition))
-            }
+            Place::Room {
+                room,
+                rendition,
+                number,
+            } if number != u32::MAX => Some(rooms.index(room, rendition)),
             _ => None,
         }
     }
@@ -210,7 +212,9 @@ impl Session {
     /// Private bytes not yet sent.
     #[must_use]
     pub fn private_bytes(&self) -> usize {
-        self.private.as_ref().map_or(0, |private| private.bytes.len() - private.sent)
+        self.private
+            .as_ref()
+            .map_or(0, |private| private.bytes.len() - private.sent)
     }
 
     /// The buffer that private replies are appended to.

@@ -57,7 +57,11 @@ impl Session {
     /// Its cursor and what else decides which bytes it is sent.
     #[must_use]
     pub fn reading(&self, member: MemberId) -> Reading {
-        Reading { cursor: self.cursor, member, own: self.own }
+        Reading {
+            cursor: self.cursor,
+            member,
+            own: self.own,
+        }
     }
 
     /// Whether the cursor stands inside a frame.
@@ -92,13 +96,18 @@ impl Session {
                     .ok_or(Nothing::Left)?;
                 plan.before = plan.pieces.len();
             }
-            let rest = Reading { cursor: end, ..reading };
+            let rest = Reading {
+                cursor: end,
+                ..reading
+            };
             end = index
                 .plan(&rest, index.head(), PIECES_MAX, &mut plan.pieces)
                 .ok_or(Nothing::Left)?;
         }
-        plan.private =
-            self.private.as_ref().map_or(0..0, |private| private.sent..private.bytes.len());
+        plan.private = self
+            .private
+            .as_ref()
+            .map_or(0..0, |private| private.sent..private.bytes.len());
         let log_bytes: u64 = plan.pieces.iter().map(|piece| piece.bytes).sum();
         let bytes = log_bytes + plan.private.len() as u64;
         if bytes == 0 {
@@ -142,7 +151,9 @@ impl Session {
         self.private_sent(u32::try_from(private).unwrap_or(u32::MAX));
         left -= private;
         if left > 0 {
-            let Some(index) = index else { return Progress::Lost };
+            let Some(index) = index else {
+                return Progress::Lost;
+            };
             let boundary = self.cursor;
             self.cursor = index.advance(&self.reading(member), left);
             match index.frame_end(log, boundary, self.cursor) {
@@ -173,9 +184,10 @@ impl Session {
         }
         let mut pieces = Vec::new();
         let planned = index.plan(&self.reading(member), self.frame_end, 1, &mut pieces);
-        let Some(piece) = pieces.first().filter(|piece| {
-            planned == Some(self.frame_end) && piece.position >= log.tail()
-        }) else {
+        let Some(piece) = pieces
+            .first()
+            .filter(|piece| planned == Some(self.frame_end) && piece.position >= log.tail())
+        else {
             return false;
         };
         let length = usize::try_from(piece.bytes).unwrap_or(usize::MAX);

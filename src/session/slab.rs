@@ -29,7 +29,11 @@ impl Sessions {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         assert!(capacity < 1 << 24);
-        Self { slab: Slab::with_capacity(capacity), generations: Vec::new(), capacity }
+        Self {
+            slab: Slab::with_capacity(capacity),
+            generations: Vec::new(),
+            capacity,
+        }
     }
 
     /// Takes a free slot; `None` when there is none.
@@ -41,7 +45,10 @@ impl Sessions {
         if self.generations.len() <= slot as usize {
             self.generations.resize(slot as usize + 1, 0);
         }
-        Some(SessionKey { slot, generation: self.generations[slot as usize] })
+        Some(SessionKey {
+            slot,
+            generation: self.generations[slot as usize],
+        })
     }
 
     /// Gives the slot free; its next tenant gets another key.
@@ -54,7 +61,10 @@ impl Sessions {
     /// The key of the session in `slot`.
     #[must_use]
     pub fn key(&self, slot: u32) -> SessionKey {
-        SessionKey { slot, generation: self.generations[slot as usize] }
+        SessionKey {
+            slot,
+            generation: self.generations[slot as usize],
+        }
     }
 
     /// The session that `key` names, if it is still there.
@@ -96,6 +106,8 @@ impl Sessions {
 
     /// Every taken slot.
     pub fn slots(&self) -> impl Iterator<Item = u32> {
-        self.slab.iter().map(|(slot, _)| u32::try_from(slot).unwrap_or(u32::MAX))
+        self.slab
+            .iter()
+            .map(|(slot, _)| u32::try_from(slot).unwrap_or(u32::MAX))
     }
 }

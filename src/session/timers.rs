@@ -27,7 +27,11 @@ impl Tick {
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis());
-        Self(self.0.saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX)).saturating_add(1))
+        Self(
+            self.0
+                .saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX))
+                .saturating_add(1),
+        )
     }
 }
 
@@ -61,7 +65,11 @@ impl Wheel {
 
     /// Moves everything that has come up by `now` to `due`.
     pub fn expire(&mut self, now: Tick, due: &mut Vec<SessionKey>) {
-        let steps = now.0.saturating_add(1).saturating_sub(self.next.0).min(BUCKETS as u32);
+        let steps = now
+            .0
+            .saturating_add(1)
+            .saturating_sub(self.next.0)
+            .min(BUCKETS as u32);
         for step in 0..steps {
             let bucket = self.next.0.wrapping_add(step) as usize % BUCKETS;
             if self.occupied[bucket / 64] & (1 << (bucket % 64)) != 0 {
@@ -90,7 +98,9 @@ impl Wheel {
             }
             let bucket = word_number * 64 + word.trailing_zeros() as usize;
             let away = (bucket + BUCKETS - start) % BUCKETS;
-            Some(Tick(self.next.0.saturating_add(u32::try_from(away).unwrap_or(0))))
+            Some(Tick(
+                self.next.0.saturating_add(u32::try_from(away).unwrap_or(0)),
+            ))
         })
     }
 }
@@ -100,7 +110,10 @@ mod tests {
     use super::{BUCKETS, SessionKey, Tick, Wheel};
 
     fn key(slot: u32) -> SessionKey {
-        SessionKey { slot, generation: 0 }
+        SessionKey {
+            slot,
+            generation: 0,
+        }
     }
 
     /// Every entry comes up at its tick, neither before nor after, and `next_due` names it.

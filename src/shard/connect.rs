@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::message::Message;
 use super::Shard;
+use super::message::Message;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Announcement;
 use crate::room::{Rendition, RoomId, Rooms};
@@ -27,7 +27,9 @@ impl Shard {
 
     /// Another thread hands over a connection with the bytes it has read.
     pub(super) fn adopt(&mut self, socket: OwnedFd, bytes: &[u8], placed: bool) {
-        let Some(slot) = self.insert(socket) else { return };
+        let Some(slot) = self.insert(socket) else {
+            return;
+        };
         let key = self.sessions.key(slot);
         if placed {
             self.sessions.at_mut(slot).flags.set(Flags::PLACED);
@@ -71,10 +73,14 @@ impl Shard {
             Err(error) => return self.refuse(slot, &error.refusal()),
         };
         let config = Arc::clone(&self.setup.config);
-        let policy = Policy { allow_origin: &config.allow_origin, echo: config.echo };
+        let policy = Policy {
+            allow_origin: &config.allow_origin,
+            echo: config.echo,
+        };
         match handshake::route(&head, &policy) {
-            Route::Web => self.hand_over(slot, self.setup.shards, |socket| {
-                Message::Serve { socket, bytes: bytes.to_vec() }
+            Route::Web => self.hand_over(slot, self.setup.shards, |socket| Message::Serve {
+                socket,
+                bytes: bytes.to_vec(),
             }),
             Route::Refused(refusal) => self.refuse(slot, &refusal),
             Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
@@ -120,19 +126,36 @@ impl Shard {
         let placed = self.sessions.at(slot).flags.has(Flags::PLACED);
         if home != self.setup.number && !placed && !self.spread_rooms.contains(&name) {
             let bytes = bytes.to_vec();
-            return self.hand_over(slot, home, |socket| Message::Adopt { socket, bytes, placed: true });
+            return self.hand_over(slot, home, |socket| Message::Adopt {
+                socket,
+                bytes,
+                placed: true,
+            });
         }
         let Some(room) = self.rooms.find_or_create(&name) else {
             return self.refuse(slot, &Refusal::busy());
         };
-        let rendition = if upgrade.presence { Rendition::Full } else { Rendition::Quiet };
-        let place = Place::Room { room, rendition, number: u32::MAX };
+        let rendition = if upgrade.presence {
+            Rendition::Full
+        } else {
+            Rendition::Quiet
+        };
+        let place = Place::Room {
+            room,
+            rendition,
+            number: u32::MAX,
+        };
         self.accept(slot, upgrade, place, &bytes[end..]);
         self.rooms.get_mut(room).joining += 1;
         let (id, member) = (self.sessions.at(slot).id, self.member_id(slot));
         self.send_or_handle(
             home,
-            Message::Join { room: name, member, id, visible: upgrade.presence },
+            Message::Join {
+                room: name,
+                member,
+                id,
+                visible: upgrade.presence,
+            },
         );
     }
 
@@ -172,23 +195,38 @@ impl Shard {
             let sequencer = self.sequencer(room);
             match sequencer.join(member.shard, visible, announced_max) {
                 Announcement::Member => {
-                    self.stage(room, true, Some(member), |out| plain::append_connect(out, id));
+                    self.stage(room, true, Some(member), |out| {
+                        plain::append_connect(out, id)
+                    });
                 }
                 Announcement::Count => self.owe_count(room),
                 Announcement::None => {}
             }
             self.reconsider_spread(room);
         }
-        self.send_or_handle(member.shard, Message::Joined { member, ok: room.is_some() });
+        self.send_or_handle(
+            member.shard,
+            Message::Joined {
+                member,
+                ok: room.is_some(),
+            },
+        );
     }
 
     /// At the room's home: a member of any shard left.
     pub(super) fn left(&mut self, name: &Arc<str>, member: MemberId, id: Uuid, visible: bool) {
         let announced_max = self.config().presence_members_max;
-        let Some(room) = self.rooms.find(name) else { return };
-        match self.sequencer(room).leave(member.shard, visible, announced_max) {
+        let Some(room) = self.rooms.find(name) else {
+            return;
+        };
+        match self
+            .sequencer(room)
+            .leave(member.shard, visible, announced_max)
+        {
             Announcement::Member => {
-                self.stage(room, true, Some(member), |out| plain::append_disconnect(out, id));
+                self.stage(room, true, Some(member), |out| {
+                    plain::append_disconnect(out, id)
+                });
             }
             Announcement::Count => self.owe_count(room),
             Announcement::None => {}
@@ -207,15 +245,28 @@ impl Shard {
         let spread = members >= spread_min || (sequencer.spread && members > spread_min / 2);
         if spread != sequencer.spread {
             sequencer.spread = spread;
-            self.send_to_shards(|| Message::Spread { room: Arc::clone(&name), spread });
+            self.send_to_shards(|| Message::Spread {
+                room: Arc::clone(&name),
+                spread,
+            });
         }
     }
 
     /// The home shard has confirmed the join: whatever it delivers from now on, this session gets.
     pub(super) fn joined(&mut self, member: MemberId, ok: bool) {
-        let key = crate::session::SessionKey { slot: member.slot, generation: member.generation };
-        let Some(session) = self.sessions.lookup(key) else { return };
-        let Place::Room { room, rendition, .. } = session.place else { return };
+        let key = crate::session::SessionKey {
+            slot: member.slot,
+            generation: member.generation,
+        };
+        let Some(session) = self.sessions.lookup(key) else {
+            return;
+        };
+        let Place::Room {
+            room, rendition, ..
+        } = session.place
+        else {
+            return;
+        };
         if session.phase != Phase::Joining {
             return;
         }
@@ -231,7 +282,11 @@ impl Shard {
         }
         let audience = here.audience(rendition);
         let number = u32::try_from(audience.add(key.slot)).expect("slots are below 2^24");
-        session.place = Place::Room { room, rendition, number };
+        session.place = Place::Room {
+            room,
+            rendition,
+            number,
+        };
         session.cursor = audience.index.head();
         session.frame_end = session.cursor;
         self.open(key.slot);

@@ -54,12 +54,7 @@ struct Timer {
 impl EventLoop {
     /// Everything but the accepts is armed.
     #[must_use]
-    pub fn new(
-        ring: Ring,
-        shard: Shard,
-        mesh: Endpoint<Message>,
-        listeners: Vec<OwnedFd>,
-    ) -> Self {
+    pub fn new(ring: Ring, shard: Shard, mesh: Endpoint<Message>, listeners: Vec<OwnedFd>) -> Self {
         let not_accepting = (0u32..).zip(&listeners).map(|(number, _)| number).collect();
         Self {
             ring,
@@ -123,7 +118,11 @@ impl EventLoop {
     }
 
     fn dispatch(&mut self, completion: Completion) {
-        let Token { op, slot, generation } = completion.token;
+        let Token {
+            op,
+            slot,
+            generation,
+        } = completion.token;
         let key = SessionKey { slot, generation };
         match op {
             Op::Accept => self.accepted(slot, completion),
@@ -184,18 +183,22 @@ impl EventLoop {
         self.accept_at = None;
         for number in self.not_accepting.drain(..) {
             let listener = self.listeners[number as usize].as_raw_fd();
-            self.ring.accept_multishot(listener, Token::new(Op::Accept, number, 0));
+            self.ring
+                .accept_multishot(listener, Token::new(Op::Accept, number, 0));
         }
     }
 
     fn arm_doorbell(&mut self) {
         let eventfd = self.mesh.doorbell().raw_fd();
-        self.ring.read_doorbell(eventfd, Token::new(Op::Doorbell, 0, 0));
+        self.ring
+            .read_doorbell(eventfd, Token::new(Op::Doorbell, 0, 0));
     }
 
     fn take_messages(&mut self) {
         let shard = &mut self.shard;
-        self.mesh.receive(MESH_MESSAGES_MAX, |from, message| shard.handle_message(from, message));
+        self.mesh.receive(MESH_MESSAGES_MAX, |from, message| {
+            shard.handle_message(from, message)
+        });
         self.mesh.unpark();
         shard.handle_mesh_congestion(self.mesh.is_congested());
     }
@@ -221,7 +224,10 @@ impl EventLoop {
             let token = Token::new(Op::Send, send.key.slot, send.key.generation);
             let mut outgoing = Outgoing::new(send.fd, token);
             for slice in shard.slices(batch, send) {
-                assert!(outgoing.push(slice), "a plan has at most as many slices as a send");
+                assert!(
+                    outgoing.push(slice),
+                    "a plan has at most as many slices as a send"
+                );
             }
             outgoing
         }));
@@ -234,7 +240,8 @@ impl EventLoop {
                 Action::ReceiveOnce(key, fd) => self.ring.recv_once(fd, token(Op::Recv, key)),
                 Action::Receive(key, fd) => self.ring.recv_multishot(fd, token(Op::Recv, key)),
                 Action::CancelReceive(key) => {
-                    self.ring.cancel(token(Op::Recv, key), token(Op::Cancel, key));
+                    self.ring
+                        .cancel(token(Op::Recv, key), token(Op::Cancel, key));
                 }
                 Action::PollWritable(key, fd) => {
                     self.ring.poll_writable(fd, token(Op::Writable, key));
@@ -260,17 +267,23 @@ impl EventLoop {
         self.accept_again();
         let now = self.started.elapsed();
         let unpark = self.mesh.is_congested().then(|| now + UNPARK_INTERVAL);
-        let next = [self.shard.next_deadline(), self.accept_at, self.stop_at, unpark]
-            .into_iter()
-            .flatten()
-            .min();
+        let next = [
+            self.shard.next_deadline(),
+            self.accept_at,
+            self.stop_at,
+            unpark,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         if let Some(next) = next
             && self.timer.at.is_none_or(|at| next < at)
         {
             self.timer.generation = self.timer.generation.wrapping_add(1);
             self.timer.at = Some(next);
             let after = next.saturating_sub(now);
-            self.ring.timeout(after, Token::new(Op::Timer, 0, self.timer.generation));
+            self.ring
+                .timeout(after, Token::new(Op::Timer, 0, self.timer.generation));
         }
     }
 

@@ -41,14 +41,18 @@ impl Shard {
         batch.sends.clear();
         batch.pieces.clear();
         while batch.sends.len() < sends_max {
-            let Some(slot) = self.dirty_sessions.pop_front() else { break };
+            let Some(slot) = self.dirty_sessions.pop_front() else {
+                break;
+            };
             if let Some(session) = self.sessions.get_mut(slot) {
                 session.flags.clear(Flags::DIRTY);
                 self.plan(slot, batch);
             }
         }
         while batch.sends.len() < sends_max {
-            let Some(&(room, rendition)) = self.dirty_audiences.front() else { break };
+            let Some(&(room, rendition)) = self.dirty_audiences.front() else {
+                break;
+            };
             match self.rooms.next_to_flush(room, rendition) {
                 Some(slot) => self.plan(slot, batch),
                 None => {
@@ -95,7 +99,10 @@ impl Shard {
         send: &'a PlannedSend,
     ) -> impl Iterator<Item = &'a [u8]> {
         let from_log = |piece: &Piece| {
-            self.log.slice(piece.position, usize::try_from(piece.bytes).unwrap_or(usize::MAX))
+            self.log.slice(
+                piece.position,
+                usize::try_from(piece.bytes).unwrap_or(usize::MAX),
+            )
         };
         let private = (!send.private.is_empty()).then(|| {
             let session = self.sessions.at(send.key.slot);
@@ -110,7 +117,10 @@ impl Shard {
     /// The kernel took `sent` bytes of a send; 0 when the socket was full, `None` when the
     /// connection is broken.
     pub fn handle_sent(&mut self, key: SessionKey, sent: Option<u32>) {
-        assert!(self.sessions.lookup(key).is_some(), "its slot outlives every operation");
+        assert!(
+            self.sessions.lookup(key).is_some(),
+            "its slot outlives every operation"
+        );
         let slot = key.slot;
         self.operations -= 1;
         let member = self.member_id(slot);
@@ -152,7 +162,10 @@ impl Shard {
 
     /// The poll for writability has answered.
     pub fn handle_writable(&mut self, key: SessionKey) {
-        assert!(self.sessions.lookup(key).is_some(), "its slot outlives every operation");
+        assert!(
+            self.sessions.lookup(key).is_some(),
+            "its slot outlives every operation"
+        );
         let slot = key.slot;
         self.end_operation(slot, Flags::BLOCKED);
         let tick = self.tick();

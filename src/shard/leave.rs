@@ -45,12 +45,22 @@ impl Shard {
         self.open -= 1;
         self.missed.remove(&self.sessions.key(slot));
         let session = self.sessions.at(slot);
-        let Place::Room { room, .. } = session.place else { return };
+        let Place::Room { room, .. } = session.place else {
+            return;
+        };
         let (id, visible) = (session.id, session.flags.has(Flags::VISIBLE));
         let member = self.member_id(slot);
         let room = self.rooms.get(room);
         let (home, name) = (room.home, Arc::clone(&room.name));
-        self.send_or_handle(home, Message::Leave { room: name, member, id, visible });
+        self.send_or_handle(
+            home,
+            Message::Leave {
+                room: name,
+                member,
+                id,
+                visible,
+            },
+        );
     }
 
     /// Takes a closing session out of its room, with the rest of a frame that was cut.
@@ -67,7 +77,14 @@ impl Shard {
 
     fn remove_member(&mut self, slot: u32) {
         let place = std::mem::replace(&mut self.sessions.at_mut(slot).place, Place::None);
-        let Place::Room { room, rendition, number } = place else { return };
+        let Place::Room {
+            room,
+            rendition,
+            number,
+        } = place
+        else {
+            return;
+        };
         let audience = self.rooms.get_mut(room).audience(rendition);
         let moved = audience.remove(number as usize);
         let flushing = audience.is_flushing();
@@ -109,7 +126,9 @@ impl Shard {
     /// Frees the slots of dead sessions to whom the kernel owes no answer any more.
     pub(super) fn bury(&mut self) {
         while let Some(key) = self.dead.pop() {
-            let Some(session) = self.sessions.lookup(key) else { continue };
+            let Some(session) = self.sessions.lookup(key) else {
+                continue;
+            };
             assert_eq!(session.phase, Phase::Dead);
             if session.operations() > 0 {
                 continue;
@@ -126,7 +145,9 @@ impl Shard {
     /// The session's entry in the timer wheel came up.
     pub(super) fn deadline_reached(&mut self, key: SessionKey) {
         let tick = self.tick();
-        let Some(session) = self.sessions.lookup(key) else { return };
+        let Some(session) = self.sessions.lookup(key) else {
+            return;
+        };
         if session.timer > tick {
             return;
         }
@@ -149,7 +170,11 @@ impl Shard {
             (self.config().ping_interval, self.config().idle_timeout);
         let session = self.sessions.at_mut(slot);
         if tick >= session.heard.after(idle_timeout) {
-            return self.close(slot, CloseCode::IDLE, "nothing was heard for the idle timeout");
+            return self.close(
+                slot,
+                CloseCode::IDLE,
+                "nothing was heard for the idle timeout",
+            );
         }
         // A little early counts as reached: the jitter in `schedule_ping` goes both ways.
         let quiet = tick.0.saturating_sub(session.heard.0);
@@ -200,12 +225,16 @@ impl Shard {
         self.watched_at = self.log.head();
         let mut watched = std::mem::take(&mut self.watched);
         watched.retain(|&key| {
-            let Some(session) = self.sessions.lookup(key) else { return false };
+            let Some(session) = self.sessions.lookup(key) else {
+                return false;
+            };
             if session.phase != Phase::Open || !session.flags.has(Flags::BLOCKED) {
                 session.flags.clear(Flags::WATCHED);
                 return false;
             }
-            let Some(index) = session.stream(&self.rooms) else { return true };
+            let Some(index) = session.stream(&self.rooms) else {
+                return true;
+            };
             if session.cursor < index.head() {
                 let lag = index.head() - session.cursor;
                 let age = (index.position(session.cursor)).map(|at| self.log.head() - at);
@@ -237,7 +266,9 @@ impl Shard {
     fn skip(&mut self, key: SessionKey) {
         let member = self.member_id(key.slot);
         let session = self.sessions.at_mut(key.slot);
-        let Some(index) = session.stream(&self.rooms) else { return };
+        let Some(index) = session.stream(&self.rooms) else {
+            return;
+        };
         if session.flags.has(Flags::SENDING) {
             return;
         }
@@ -246,7 +277,9 @@ impl Shard {
         } else {
             None
         };
-        let Some(ahead) = ahead else { return self.kill(key.slot) };
+        let Some(ahead) = ahead else {
+            return self.kill(key.slot);
+        };
         session.cursor = index.head();
         session.frame_end = session.cursor;
         *self.missed.entry(key).or_default() += ahead;

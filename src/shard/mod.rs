@@ -196,7 +196,10 @@ impl Shard {
     /// When [`Self::handle_time`] has something to do next, if ever.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        let wheel = self.wheel.next_due().map(|tick| crate::session::timers::TICK * tick.0);
+        let wheel = self
+            .wheel
+            .next_due()
+            .map(|tick| crate::session::timers::TICK * tick.0);
         let counts = (self.counts_due.iter())
             .filter_map(|&room| self.rooms.get(room).sequencer.as_ref())
             .map(|sequencer| sequencer.count_at(self.now))
@@ -208,7 +211,9 @@ impl Shard {
     /// The socket of a session, if it is still there.
     #[must_use]
     pub fn socket(&mut self, key: SessionKey) -> Option<BorrowedFd<'_>> {
-        self.sessions.lookup(key).map(|session| session.socket.as_fd())
+        self.sessions
+            .lookup(key)
+            .map(|session| session.socket.as_fd())
     }
 
     // What is to be done.
@@ -289,12 +294,35 @@ impl Shard {
     /// A message from another thread.
     pub fn handle_message(&mut self, from: ThreadId, message: Message) {
         match message {
-            Message::Adopt { socket, bytes, placed } => self.adopt(socket, &bytes, placed),
-            Message::Join { room, member, id, visible } => self.join(&room, member, id, visible),
+            Message::Adopt {
+                socket,
+                bytes,
+                placed,
+            } => self.adopt(socket, &bytes, placed),
+            Message::Join {
+                room,
+                member,
+                id,
+                visible,
+            } => self.join(&room, member, id, visible),
             Message::Joined { member, ok } => self.joined(member, ok),
-            Message::Leave { room, member, id, visible } => self.left(&room, member, id, visible),
-            Message::Publish { room, frames, entries } => self.sequence(&room, &frames, &entries),
-            Message::Deliver { room, first_offset: _, frames, entries } => {
+            Message::Leave {
+                room,
+                member,
+                id,
+                visible,
+            } => self.left(&room, member, id, visible),
+            Message::Publish {
+                room,
+                frames,
+                entries,
+            } => self.sequence(&room, &frames, &entries),
+            Message::Deliver {
+                room,
+                first_offset: _,
+                frames,
+                entries,
+            } => {
                 if let Some(room) = self.rooms.find(&room) {
                     self.deliver(room, &frames, &entries);
                 }
@@ -302,7 +330,10 @@ impl Shard {
             Message::Spread { room, spread: true } => {
                 self.spread_rooms.insert(room);
             }
-            Message::Spread { room, spread: false } => {
+            Message::Spread {
+                room,
+                spread: false,
+            } => {
                 self.spread_rooms.remove(&room);
             }
             Message::Throttle { on } => self.throttled_by[usize::from(from.0)] = on,
@@ -347,7 +378,11 @@ impl Shard {
 
     fn member_id(&self, slot: u32) -> MemberId {
         let key = self.sessions.key(slot);
-        MemberId { shard: self.setup.number, slot, generation: key.generation }
+        MemberId {
+            shard: self.setup.number,
+            slot,
+            generation: key.generation,
+        }
     }
 
     fn new_id(&mut self) -> Uuid {
@@ -363,7 +398,10 @@ impl Shard {
 
     fn end_operation(&mut self, slot: u32, operation: Flags) {
         let flags = &mut self.sessions.at_mut(slot).flags;
-        assert!(flags.has(operation), "an answer to an operation that was not in flight");
+        assert!(
+            flags.has(operation),
+            "an answer to an operation that was not in flight"
+        );
         flags.clear(operation);
         self.operations -= 1;
     }
@@ -395,7 +433,10 @@ impl Shard {
         if self.stopping {
             return None;
         }
-        let slot = self.sessions.insert(Session::new(socket, id, self.tick(), deadline))?.slot;
+        let slot = self
+            .sessions
+            .insert(Session::new(socket, id, self.tick(), deadline))?
+            .slot;
         self.schedule(slot, deadline);
         Some(slot)
     }

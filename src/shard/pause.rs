@@ -75,7 +75,9 @@ impl Shard {
         }
         let mut paused = std::mem::take(&mut self.paused);
         paused.retain(|&key| {
-            let Some(session) = self.sessions.lookup(key) else { return false };
+            let Some(session) = self.sessions.lookup(key) else {
+                return false;
+            };
             if !session.flags.has(Flags::PAUSED) {
                 return false;
             }
@@ -102,7 +104,10 @@ impl Shard {
     /// Finds out which rooms are congested here and tells their homes what has changed.
     pub(super) fn look_at_congestion(&mut self) {
         let moved = self.log.head() - self.congestion.looked_at;
-        let due = self.congestion.next_look.is_some_and(|look| look <= self.now);
+        let due = self
+            .congestion
+            .next_look
+            .is_some_and(|look| look <= self.now);
         if !due && moved < self.log.capacity_bytes() as u64 / LOOKS_PER_LOG {
             return;
         }
@@ -131,13 +136,23 @@ impl Shard {
 
     /// How many members of each room are behind yet reading.
     fn members_behind(&mut self) -> HashMap<RoomId, usize> {
-        let stalled = Tick(self.tick().0.saturating_sub(Tick::at(STALLED_AFTER + TICK).0));
+        let stalled = Tick(
+            self.tick()
+                .0
+                .saturating_sub(Tick::at(STALLED_AFTER + TICK).0),
+        );
         let behind_min = self.config().lag_bytes_max as u64 / BEHIND_PART;
         let mut behind = HashMap::new();
         for &key in &self.watched {
-            let Some(session) = self.sessions.lookup(key) else { continue };
-            let Place::Room { room, .. } = session.place else { continue };
-            let Some(index) = session.stream(&self.rooms) else { continue };
+            let Some(session) = self.sessions.lookup(key) else {
+                continue;
+            };
+            let Place::Room { room, .. } = session.place else {
+                continue;
+            };
+            let Some(index) = session.stream(&self.rooms) else {
+                continue;
+            };
             if session.progress >= stalled && index.head() - session.cursor > behind_min {
                 *behind.entry(room).or_default() += 1;
             }
@@ -147,7 +162,10 @@ impl Shard {
 
     fn tell_congestion(&mut self, room: &Arc<str>, on: bool) {
         let home = crate::room::Rooms::home_of(room, self.setup.shards);
-        let message = Message::Congestion { room: Arc::clone(room), on };
+        let message = Message::Congestion {
+            room: Arc::clone(room),
+            on,
+        };
         self.send_or_handle(home, message);
     }
 
@@ -155,7 +173,9 @@ impl Shard {
     /// that some shard's are.
     pub(super) fn congestion_elsewhere(&mut self, from: ThreadId, name: &Arc<str>, on: bool) {
         let me = self.setup.number;
-        let Some(room) = self.rooms.find(name) else { return };
+        let Some(room) = self.rooms.find(name) else {
+            return;
+        };
         let here = self.rooms.get_mut(room);
         let Some(sequencer) = &mut here.sequencer else {
             here.congested = on;
@@ -166,7 +186,13 @@ impl Shard {
             here.congested = any;
             let elsewhere: Vec<u16> = sequencer.shards_except(me).collect();
             for shard in elsewhere {
-                self.send(shard, Message::Congestion { room: Arc::clone(name), on: any });
+                self.send(
+                    shard,
+                    Message::Congestion {
+                        room: Arc::clone(name),
+                        on: any,
+                    },
+                );
             }
         }
     }

@@ -31,7 +31,10 @@ pub(super) const PRIVATE_BYTES_MAX: usize = 64 << 10;
 impl Shard {
     /// A receive gave a result; with `more` it goes on by itself.
     pub fn handle_received(&mut self, key: SessionKey, received: Received<'_>, more: bool) {
-        assert!(self.sessions.lookup(key).is_some(), "its slot outlives every operation");
+        assert!(
+            self.sessions.lookup(key).is_some(),
+            "its slot outlives every operation"
+        );
         let slot = key.slot;
         if !more {
             self.end_operation(slot, Flags::RECEIVING);
@@ -60,8 +63,10 @@ impl Shard {
 
     /// Bytes of an open session, or of one whose Close frame is awaited.
     pub(super) fn frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        let rules =
-            Rules { role: Role::Server, message_bytes_max: self.config().message_bytes_max };
+        let rules = Rules {
+            role: Role::Server,
+            message_bytes_max: self.config().message_bytes_max,
+        };
         let session = self.sessions.at_mut(slot);
         if session.flags.has(Flags::DISCARDING) {
             return;
@@ -112,7 +117,9 @@ impl Shard {
         self.metrics().published.add(1);
         let echo = self.sessions.at(slot).flags.has(Flags::ECHO);
         let origin = (!echo).then(|| self.member_id(slot));
-        self.stage(room, false, origin, |out| plain::append_message(out, kind, payload));
+        self.stage(room, false, origin, |out| {
+            plain::append_message(out, kind, payload)
+        });
         if self.must_wait(room) {
             self.pause(slot);
         }

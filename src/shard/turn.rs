@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::message::Message;
 use super::Shard;
+use super::message::Message;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Sequencer;
 use crate::room::staging::Entry;
@@ -36,12 +36,16 @@ impl Shard {
 
     /// At the room's home: frames from another shard take their place in the order.
     pub(super) fn sequence(&mut self, name: &Arc<str>, frames: &[u8], entries: &[Entry]) {
-        let Some(room) = self.rooms.find(name) else { return };
+        let Some(room) = self.rooms.find(name) else {
+            return;
+        };
         let mut at = 0;
         for entry in entries {
             let frame = &frames[at..at + entry.bytes as usize];
             at += frame.len();
-            self.stage(room, entry.notice, entry.origin, |out| out.extend_from_slice(frame));
+            self.stage(room, entry.notice, entry.origin, |out| {
+                out.extend_from_slice(frame)
+            });
         }
     }
 
@@ -86,7 +90,14 @@ impl Shard {
         let home = here.home;
         let Some(sequencer) = &mut here.sequencer else {
             let (frames, entries) = (frames.to_vec(), entries.to_vec());
-            return self.send(home, Message::Publish { room: name, frames, entries });
+            return self.send(
+                home,
+                Message::Publish {
+                    room: name,
+                    frames,
+                    entries,
+                },
+            );
         };
         let messages = entries.iter().filter(|entry| !entry.notice).count() as u64;
         let first_offset = sequencer.assign(messages);
@@ -94,9 +105,20 @@ impl Shard {
         if !elsewhere.is_empty() {
             let (shared, described): (Arc<[u8]>, Arc<[Entry]>) = (frames.into(), entries.into());
             for shard in elsewhere {
-                let (room, frames, entries) =
-                    (Arc::clone(&name), Arc::clone(&shared), Arc::clone(&described));
-                self.send(shard, Message::Deliver { room, first_offset, frames, entries });
+                let (room, frames, entries) = (
+                    Arc::clone(&name),
+                    Arc::clone(&shared),
+                    Arc::clone(&described),
+                );
+                self.send(
+                    shard,
+                    Message::Deliver {
+                        room,
+                        first_offset,
+                        frames,
+                        entries,
+                    },
+                );
             }
         }
         self.deliver(room, frames, entries);
@@ -110,15 +132,23 @@ impl Shard {
         }
         self.appended_since_flush += frames.len();
         let (me, sessions) = (self.setup.number, &mut self.sessions);
-        here.append(&mut self.log, frames, entries, |origin, rendition, start, end| {
-            let key = SessionKey { slot: origin.slot, generation: origin.generation };
-            if origin.shard == me
-                && let Some(session) = sessions.lookup(key)
-                && session.reads(room, rendition)
-            {
-                session.own.note(start, end, session.cursor);
-            }
-        });
+        here.append(
+            &mut self.log,
+            frames,
+            entries,
+            |origin, rendition, start, end| {
+                let key = SessionKey {
+                    slot: origin.slot,
+                    generation: origin.generation,
+                };
+                if origin.shard == me
+                    && let Some(session) = sessions.lookup(key)
+                    && session.reads(room, rendition)
+                {
+                    session.own.note(start, end, session.cursor);
+                }
+            },
+        );
         for rendition in Rendition::ALL {
             let audience = here.audience(rendition);
             if audience.start_flush() {
@@ -132,12 +162,18 @@ impl Shard {
                 audience.index.prune(oldest, self.log.tail());
             }
         }
-        self.setup.metrics[usize::from(me)].appended_bytes.add(frames.len() as u64);
+        self.setup.metrics[usize::from(me)]
+            .appended_bytes
+            .add(frames.len() as u64);
     }
 
     /// The room's sequencer, on its home shard.
     pub(super) fn sequencer(&mut self, room: RoomId) -> &mut Sequencer {
-        self.rooms.get_mut(room).sequencer.as_mut().expect("this is the room's home")
+        self.rooms
+            .get_mut(room)
+            .sequencer
+            .as_mut()
+            .expect("this is the room's home")
     }
 
     /// Notes that the room owes its members a count.
@@ -151,11 +187,15 @@ impl Shard {
     pub(super) fn announce_counts(&mut self) {
         let now = self.now;
         for room in std::mem::take(&mut self.counts_due) {
-            let Some(sequencer) = self.rooms.sequencer_of(room) else { continue };
+            let Some(sequencer) = self.rooms.sequencer_of(room) else {
+                continue;
+            };
             if sequencer.count_at(now) <= now {
                 sequencer.counted(now);
                 let count = sequencer.visible();
-                self.stage(room, true, None, |out| plain::append_count(out, count as usize));
+                self.stage(room, true, None, |out| {
+                    plain::append_count(out, count as usize)
+                });
             } else {
                 self.counts_due.push(room);
             }
