@@ -7,7 +7,10 @@
 #![expect(unsafe_code, reason = "submission queue entries carry raw pointers")]
 
 mod buffers;
+mod completion;
+mod error;
 mod op;
+mod scratch;
 mod send;
 mod setup;
 pub mod socket;
@@ -15,24 +18,24 @@ pub mod socket;
 mod tests;
 
 pub use buffers::Buffer;
+pub use completion::Completion;
+pub use error::{SetupError, disabled_level, release, seccomp_mode};
 pub use op::{Op, SLOT_MAX, Token, UnknownOp};
 pub use send::{Outgoing, SLICES_MAX};
-pub use setup::{Features, RingConfig, SetupError, disabled_level, release, seccomp_mode};
+pub use setup::{Features, RingConfig};
 
 use buffers::{BufferRing, GROUP};
+use completion::complete;
 use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
-use send::GATHERS_MAX;
+use scratch::{GATHERS_MAX, Scratch, TIMESPECS_MAX};
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::ptr;
 use std::thread;
 use std::time::Duration;
-
-/// Timeouts that can wait for one submission; more just submit in between.
-const TIMESPECS_MAX: usize = 16;
 
 /// How often one reap goes back for completions the kernel had set aside.
 const REAP_ROUNDS_MAX: usize = 64;
@@ -42,24 +45,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(1);
 
 /// How long dropping a ring waits for its operations to end before it gives up their memory.
 const DROP_WAIT: Duration = Duration::from_secs(1);
-
-/// The answer to one operation.
-#[derive(Debug)]
-pub struct Completion {
-    /// The token the operation was pushed with.
-    pub token: Token,
-    /// What the operation returned, as the system call of its name would: bytes for a receive or
-    /// a send (0 from a receive is the end of the stream), the descriptor's number for an accept,
-    /// the ready events for a poll. A timeout that ran out is `Err(Errno::TIME)`, a cancelled
-    /// operation `Err(Errno::CANCELED)`, and a receive that found no buffer `Err(Errno::NOBUFS)`.
-    pub result: Result<u32, Errno>,
-    /// Whether the operation goes on and will answer again (multishot). If not, this was its last.
-    pub more: bool,
-    /// The bytes of a receive; there exactly when its result is `Ok` of more than 0.
-    pub buffer: Option<Buffer>,
-    /// The connection of an accept; there exactly when its result is `Ok`. Closed when dropped.
-    pub socket: Option<OwnedFd>,
-}
 
 /// One `io_uring` with its receive buffers. Belongs to the thread that made it.
 pub struct Ring {
@@ -80,18 +65,6 @@ pub struct Ring {
     not_send: PhantomData<*const ()>,
 }
 
-/// What queued operations point at until they are submitted; boxed, so it stays where it is.
-struct Scratch {
-    timespecs: [Timespec; TIMESPECS_MAX],
-    gathers: [Gather; GATHERS_MAX],
-}
-
-#[derive(Clone, Copy)]
-struct Gather {
-    header: libc::msghdr,
-    slices: [libc::iovec; SLICES_MAX],
-}
-
 impl Ring {
     /// Sets a ring up on the calling thread, which is the one that has to drive it.
     ///
@@ -99,7 +72,7 @@ impl Ring {
     /// A [`SetupError`], whose text names what stands in the way and how to remove it.
     pub fn new(config: &RingConfig) -> Result<Self, SetupError> {
         let (queue, buffers, features) = setup::build(config)?;
-        Ok(Self {
+        let mut ring = Self {
             queue,
             buffers,
             scratch: Box::new(Scratch::new()),
@@ -111,7 +84,12 @@ impl Ring {
             failed: None,
             features,
             not_send: PhantomData,
-        })
+        };
+        // A filter may let a ring be made and not be used: better to know now than at the first
+        // connection.
+        ring.enter(0, EnterFlags::GETEVENTS);
+        ring.failed
+            .map_or(Ok(ring), |errno| Err(error::refused_to_enter(errno)))
     }
 
     /// What the kernel granted.
@@ -438,73 +416,4 @@ impl Drop for Ring {
             self.buffers.leak();
         }
     }
-}
-
-impl Scratch {
-    fn new() -> Self {
-        let none = libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        };
-        // SAFETY: a msghdr is integers and pointers, for which all zeroes is a valid value.
-        let header = unsafe { std::mem::zeroed::<libc::msghdr>() };
-        let gather = Gather {
-            header,
-            slices: [none; SLICES_MAX],
-        };
-        Self {
-            timespecs: [Timespec::new(); TIMESPECS_MAX],
-            gathers: [gather; GATHERS_MAX],
-        }
-    }
-}
-
-impl Gather {
-    /// Describes the slices and returns the description's address, good until the next call.
-    fn fill(&mut self, slices: &[io::IoSlice<'_>]) -> *const libc::msghdr {
-        for (place, slice) in self.slices.iter_mut().zip(slices) {
-            *place = libc::iovec {
-                iov_base: slice.as_ptr().cast_mut().cast(),
-                iov_len: slice.len(),
-            };
-        }
-        self.header.msg_iov = self.slices.as_mut_ptr();
-        self.header.msg_iovlen = slices.len() as _;
-        &raw const self.header
-    }
-}
-
-/// Turns a queue entry into a completion. `None` for one that is not of this ring's making.
-#[inline]
-fn complete(
-    entry: &cqueue::Entry,
-    buffers: &mut BufferRing,
-    in_flight: &mut usize,
-) -> Option<Completion> {
-    let token = Token::try_from(entry.user_data());
-    debug_assert!(token.is_ok(), "{token:?}");
-    let token = token.ok()?;
-    let more = cqueue::more(entry.flags());
-    if !more {
-        *in_flight -= 1;
-    }
-    let result = match entry.result() {
-        negative @ ..0 => Err(Errno::from_raw_os_error(-negative)),
-        count => Ok(count.cast_unsigned()),
-    };
-    let buffer = cqueue::buffer_select(entry.flags())
-        .and_then(|index| buffers.take(index, result.unwrap_or(0)));
-    let socket = match result {
-        // SAFETY: the kernel has just made this descriptor for us, and the entry that says so was
-        // taken out of the queue, so nobody else owns it.
-        Ok(_) if token.op == Op::Accept => Some(unsafe { OwnedFd::from_raw_fd(entry.result()) }),
-        _ => None,
-    };
-    Some(Completion {
-        token,
-        result,
-        more,
-        buffer,
-        socket,
-    })
 }

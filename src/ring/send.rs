@@ -7,9 +7,6 @@ use std::os::fd::RawFd;
 /// The most slices one send gathers.
 pub const SLICES_MAX: usize = 16;
 
-/// How many gathering sends can wait for one submission; more just submit in between.
-pub(super) const GATHERS_MAX: usize = 64;
-
 /// One send: up to [`SLICES_MAX`] slices that leave on one socket, in order, in one operation.
 #[derive(Debug)]
 pub struct Outgoing<'a> {

@@ -1,9 +1,10 @@
-//! Sockets around the ring: listeners, addresses, half-closing.
+//! Sockets around the ring: listeners, addresses, half-closing, and how many there may be.
 //!
 //! Accepted sockets inherit what [`listen`] sets on the listener, so nothing has to be set for
 //! each connection (Linux copies the options of the listener into the child, `tcp(7)`).
 
 use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +40,25 @@ pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     Ok(socket.into())
+}
+
+/// Finds out whether another process listens on `address`. With `SO_REUSEPORT` alone, as in
+/// [`listen`], two servers would silently share the connections that come in.
+///
+/// # Errors
+/// EADDRINUSE when one does, EADDRNOTAVAIL, EACCES.
+pub fn probe(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(1)
 }
 
 /// The address a socket is bound to.
@@ -95,6 +115,20 @@ pub fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
     Ok(rustix::net::sockopt::set_socket_linger(socket, zero)?)
 }
 
+/// Raises the process's soft limit on open descriptors to its hard one, and returns the limit that
+/// then holds. A connection costs one descriptor.
+///
+/// # Errors
+/// What `setrlimit(2)` says; not to be expected, since the hard limit is not touched.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        setrlimit(Resource::Nofile, limit)?;
+    }
+    Ok(limit.current.unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +164,16 @@ mod tests {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
         let listener = Socket::from(listen(any, 16).unwrap());
         assert!(listener.only_v6().unwrap());
+    }
+
+    // Goal: the limit that is reported is the one that holds, and raising it twice changes nothing.
+    #[test]
+    fn the_descriptor_limit_goes_up_to_the_hard_one() {
+        let raised = raise_descriptor_limit().unwrap();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+        assert_eq!(limit.current.unwrap_or(u64::MAX), raised);
+        assert_eq!(raise_descriptor_limit().unwrap(), raised);
     }
 
     // Goal: half-closing ends the reader's stream and leaves the other direction open.
