@@ -64,7 +64,7 @@ fn run(cases: Vec<Case>) {
         },
     );
     server.assert_alive();
-    Client::connect(server.address(), "/ws").leave(1000);
+    Client::connect(server.address(), "/ws/afterwards").leave(1000);
 }
 
 fn case(name: &'static str, statuses: &'static [u16], find: &str, replacement: &str) -> Case {

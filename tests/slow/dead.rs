@@ -223,7 +223,8 @@ fn nothing_piles_up() {
     let address = server.address();
     let round = || {
         for number in 0..200 {
-            let mut client = Client::connect(address, "/ws/come-and-go?presence=0");
+            // A room of its own, so that nothing of the one before is under way to it.
+            let mut client = Client::connect(address, &format!("/ws/come-and-go-{number}"));
             client.text("hello");
             match number % 3 {
                 0 => client.leave(1000),
