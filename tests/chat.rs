@@ -377,7 +377,10 @@ fn termination_closes_everyone_in_time() {
         late.offer(support::client::handshake(address, "/ws", "x", "").as_bytes());
         // A refusal would be as good as a closed connection.
         while late.fill().is_ok_and(|count| count > 0) {}
-        assert!(!late.bytes().starts_with(b"HTTP/1.1 101"), "a session after SIGTERM");
+        assert!(
+            !late.bytes().starts_with(b"HTTP/1.1 101"),
+            "a session after SIGTERM"
+        );
     }
     let status = server.await_exit(Duration::from_secs(5).saturating_sub(asked.elapsed()));
     assert_eq!(status.code(), Some(0), "{status:?}: {}", server.log());
