@@ -10,7 +10,7 @@ use std::time::Duration;
 
 mod budget;
 
-pub use budget::{Budget, BudgetLine};
+pub use budget::{Budget, BudgetLine, Sizes};
 
 /// Shards a process may run; the mesh grows with the square of their number.
 pub const SHARDS_MAX: usize = 64;
@@ -24,19 +24,6 @@ pub const CONNECTIONS_MAX: usize = 1 << 20;
 pub const DURATION_MAX: Duration = Duration::from_hours(24);
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
 pub const FRAME_HEADER_BYTES_MAX: usize = 10;
-
-/// Submission queue entries of a shard's ring: few, so that they stay in cache.
-pub const SUBMISSION_ENTRIES: u32 = 512;
-/// Completion queue entries of a shard's ring.
-pub const COMPLETION_ENTRIES: u32 = 4096;
-/// Receive buffers a shard lends to the kernel.
-pub const RECEIVE_BUFFERS: u16 = 64;
-/// Size of one receive buffer.
-pub const RECEIVE_BUFFER_BYTES: u32 = 2048;
-/// Messages one mesh ring holds, for each ordered pair of threads.
-pub const MESH_RING_SLOTS: usize = 1024;
-/// Request head read before the connection is answered 431.
-pub const HEAD_BYTES_MAX: usize = 8 << 10;
 
 /// Connections the web thread serves at once; each may have a file open.
 pub const WEB_CONNECTIONS_MAX: usize = 256;

@@ -5,19 +5,47 @@
 
 use std::fmt;
 
-use super::{
-    COMPLETION_ENTRIES, Config, HEAD_BYTES_MAX, MESH_RING_SLOTS, RECEIVE_BUFFER_BYTES,
-    RECEIVE_BUFFERS, SUBMISSION_ENTRIES, WEB_CONNECTIONS_MAX,
-};
+use super::{Config, WEB_CONNECTIONS_MAX};
 
-/// One session's slot: state, cursor, parser, deadlines, id, with its place in timers and room.
-const SESSION_BYTES: u64 = 320;
 /// A submission queue entry (`io_uring_sqe`, include/uapi/linux/io_uring.h).
 const SUBMISSION_ENTRY_BYTES: u64 = 64;
 /// A completion queue entry (`io_uring_cqe`).
 const COMPLETION_ENTRY_BYTES: u64 = 16;
-/// A message in a mesh ring; its payload is shared and counted with the log's writers.
-const MESH_SLOT_BYTES: u64 = 64;
+/// Sizes that are fixed in the code. They belong to modules that this one may not know, so they
+/// stand here again, and `tests/budget.rs` compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Submission queue entries of a shard's ring.
+    pub submission_entries: u32,
+    /// Completion queue entries of a shard's ring.
+    pub completion_entries: u32,
+    /// Receive buffers a shard lends to the kernel.
+    pub receive_buffers: u16,
+    /// Size of one receive buffer.
+    pub receive_buffer_bytes: u32,
+    /// Messages one mesh ring holds.
+    pub mesh_ring_slots: u64,
+    /// A message in a mesh ring; its payload was counted as somebody's partial message.
+    pub mesh_slot_bytes_max: u64,
+    /// A session in the slab, with its deadlines and its place in the room.
+    pub session_bytes_max: u64,
+    /// Longest request head.
+    pub head_bytes_max: u64,
+}
+
+impl Sizes {
+    /// The sizes as they are built in.
+    pub const BUILT_IN: Self = Self {
+        submission_entries: 512,
+        completion_entries: 4096,
+        receive_buffers: 64,
+        receive_buffer_bytes: 2048,
+        mesh_ring_slots: 1024,
+        mesh_slot_bytes_max: 64,
+        session_bytes_max: 400,
+        head_bytes_max: 8 << 10,
+    };
+}
 
 /// One line of a [`Budget`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +68,17 @@ pub struct Budget {
 impl Budget {
     /// Adds up the limits of `config`.
     pub(super) fn of(config: &Config) -> Self {
+        let sizes = Sizes::BUILT_IN;
         let shards = wide(config.shards.get());
         let sessions = wide(config.connections_max);
         // Each ordered pair of threads has a ring, and the web thread is one of the threads.
         let pairs = shards * (shards + 1);
-        let ring_bytes = u64::from(SUBMISSION_ENTRIES) * SUBMISSION_ENTRY_BYTES
-            + u64::from(COMPLETION_ENTRIES) * COMPLETION_ENTRY_BYTES;
-        let receive_bytes = u64::from(RECEIVE_BUFFERS) * u64::from(RECEIVE_BUFFER_BYTES);
+        let ring_bytes = u64::from(sizes.submission_entries) * SUBMISSION_ENTRY_BYTES
+            + u64::from(sizes.completion_entries) * COMPLETION_ENTRY_BYTES;
+        let receive_bytes =
+            u64::from(sizes.receive_buffers) * u64::from(sizes.receive_buffer_bytes);
+        let mesh_bytes = sizes.mesh_ring_slots * sizes.mesh_slot_bytes_max;
+        let web_connections = wide(WEB_CONNECTIONS_MAX);
         let lines = vec![
             line("logs", "shards x log_bytes", shards, wide(config.log_bytes)),
             line("rings", "shards x queue entries", shards, ring_bytes),
@@ -60,19 +92,19 @@ impl Budget {
                 "mesh rings",
                 "ordered pairs of threads x slots",
                 pairs,
-                wide(MESH_RING_SLOTS).saturating_mul(MESH_SLOT_BYTES),
+                mesh_bytes,
             ),
             line(
                 "sessions",
                 "connections_max x session",
                 sessions,
-                SESSION_BYTES,
+                sizes.session_bytes_max,
             ),
             line(
                 "web connections",
                 "connections x request head, twice for the answer",
-                wide(WEB_CONNECTIONS_MAX),
-                2 * wide(HEAD_BYTES_MAX),
+                web_connections,
+                2 * sizes.head_bytes_max,
             ),
             line(
                 "partial messages",

@@ -160,8 +160,9 @@ pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
         let path: String = String::from_utf8_lossy(&source.code[at + 3..at + end])
             .split_whitespace()
             .collect();
-        // A test module sees all of the module it tests; nothing else is imported by star.
-        if path.contains('*') && path != "super::*" {
+        // A test module sees all of the module it tests, and a prelude is made for it.
+        let is_meant = path == "super::*" || path.ends_with("::prelude::*");
+        if path.contains('*') && !is_meant {
             findings.push(Finding::new(
                 source,
                 at,
@@ -234,7 +235,7 @@ fn leftovers_are_found() {
     let mut found = lines(leftovers, "src/a.rs", text);
     found.sort_unstable();
     assert_eq!(found, [1, 2, 3, 4, 5, 6]);
-    let fine = "// todo!()\nlet todo = ignore;\nuse super::*;\nuse a::{b, c};\nlet s = \"dbg!(\";";
+    let fine = "// todo!()\nlet todo = ignore;\nuse super::*;\nuse a::{b, c};\nuse a::prelude::*;\nlet s = \"dbg!(\";";
     assert_eq!(lines(leftovers, "src/a.rs", fine), []);
     assert!(is_identifier(b'_'));
 }
