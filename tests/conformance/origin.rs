@@ -1,0 +1,104 @@
+//! Section 10.2 by way of 4.2.2 item 4: which origins may open a session.
+
+use crate::support::http::Wire;
+use crate::support::server::Server;
+use crate::support::wait::each;
+
+fn status_for(server: &Server, host: &str, origin: Option<&str>) -> u16 {
+    let origin = origin
+        .map(|origin| format!("Origin: {origin}\r\n"))
+        .unwrap_or_default();
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nHost: {host}\r\n{origin}Upgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Version: 13\r\n\r\n"
+    );
+    let mut wire = Wire::open(server.address());
+    wire.send(request.as_bytes());
+    wire.response_head().status
+}
+
+fn run(server: &Server, cases: &[(&str, Option<&str>, u16)]) {
+    each(
+        cases,
+        |(host, origin, _)| format!("Host {host}, Origin {origin:?}"),
+        |(host, origin, status)| assert_eq!(status_for(server, host, *origin), *status),
+    );
+}
+
+/// Goal: without a list, only pages of the server's own host and clients that are no browsers
+/// may open a session.
+#[test]
+fn by_default_only_the_same_host_may_connect() {
+    let server = Server::start(&[]);
+    run(
+        &server,
+        &[
+            ("chat.example", None, 101),
+            ("chat.example", Some("http://chat.example"), 101),
+            ("chat.example", Some("https://chat.example"), 101),
+            ("chat.example", Some("http://CHAT.example"), 101),
+            ("127.0.0.1:9001", Some("http://127.0.0.1:9001"), 101),
+            ("[::1]:9001", Some("http://[::1]:9001"), 101),
+            ("chat.example", Some("https://evil.example"), 403),
+            (
+                "chat.example",
+                Some("https://chat.example.evil.example"),
+                403,
+            ),
+            ("chat.example", Some("https://evilchat.example"), 403),
+            (
+                "chat.example",
+                Some("https://chat.example@evil.example"),
+                403,
+            ),
+            ("chat.example", Some("null"), 403),
+            ("chat.example", Some("chat.example"), 403),
+            ("chat.example", Some("https://"), 403),
+        ],
+    );
+}
+
+/// Goal: `--allow-origin` lets in the origins it names, and only those, besides the same host.
+#[test]
+fn listed_origins_may_connect() {
+    let listed = [
+        "--allow-origin",
+        "https://app.example",
+        "--allow-origin",
+        "http://b.example:8",
+    ];
+    let server = Server::start(&listed);
+    run(
+        &server,
+        &[
+            ("chat.example", Some("https://app.example"), 101),
+            ("chat.example", Some("http://b.example:8"), 101),
+            ("chat.example", Some("https://chat.example"), 101),
+            ("chat.example", None, 101),
+            ("chat.example", Some("http://app.example"), 403),
+            ("chat.example", Some("https://app.example:444"), 403),
+            ("chat.example", Some("http://b.example"), 403),
+            (
+                "chat.example",
+                Some("https://app.example.evil.example"),
+                403,
+            ),
+            ("chat.example", Some("null"), 403),
+        ],
+    );
+}
+
+/// Goal: `--allow-origin *` lets in any origin.
+#[test]
+fn a_star_lets_any_origin_in() {
+    let server = Server::start(&["--allow-origin", "*"]);
+    run(
+        &server,
+        &[
+            ("chat.example", Some("https://anywhere.example"), 101),
+            ("chat.example", Some("null"), 101),
+            ("chat.example", None, 101),
+        ],
+    );
+}
