@@ -1,14 +1,190 @@
-//! Starts and stops the threads; here only what the command needs to compile.
+//! Starts the threads, joins them over the mesh, and waits for them to end.
 
 use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use thiserror::Error;
+use tracing::info;
 
 use crate::config::Config;
+use crate::mesh::{self, Endpoint};
+use crate::metrics::ShardMetrics;
+use crate::ring::{Ring, RingConfig, SetupError, socket};
+use crate::shard::event_loop::EventLoop;
+use crate::shard::{Message, Shard, ShardSetup};
+use crate::web;
 
-/// Runs the server.
+/// Connections the kernel may hold that no shard has accepted yet; it cuts this to `somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// Why the server could not start, or had to end.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// An address could not be listened on.
+    #[error("can't listen on {address}: {cause}; choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        cause: io::Error,
+    },
+    /// A ring could not be set up.
+    #[error(transparent)]
+    Ring(#[from] SetupError),
+    /// A thread, a log or a doorbell could not be made.
+    #[error(
+        "can't start: {0}; give the server more memory or descriptors, or a smaller --log-bytes"
+    )]
+    Resources(#[from] io::Error),
+    /// The web thread could not serve.
+    #[error("can't serve files: {0}; check --static")]
+    Web(io::Error),
+    /// A thread has ended when it should not have.
+    #[error("a thread has failed; the lines above say why")]
+    Thread,
+}
+
+type Started = mpsc::Sender<Result<(), ServerError>>;
+
+/// Runs the server until it is told to stop by SIGINT or SIGTERM.
 ///
 /// # Errors
-/// Always, until there is one.
-pub fn run(_config: Config) -> io::Result<ExitCode> {
-    Err(io::Error::other("this build has no server"))
+/// A [`ServerError`], when it can't start or a thread has failed.
+pub fn run(config: Config) -> Result<ExitCode, ServerError> {
+    let config = Arc::new(config);
+    let shards = u16::try_from(config.shards.get()).unwrap_or(u16::MAX);
+    let (mut listeners, addresses) = listen(&config.listen, shards)?;
+    let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
+    let mut ends = mesh::connect(shards + 1)?;
+    let web_end = ends.pop().ok_or(ServerError::Thread)?;
+    let (started, starts) = mpsc::channel();
+    let cores = usable_cores();
+
+    let mut threads = Vec::new();
+    for (number, end) in (0u16..).zip(ends) {
+        let setup = ShardSetup {
+            number,
+            shards,
+            config: Arc::clone(&config),
+            metrics: Arc::clone(&metrics),
+            seed: fastrand::u64(..),
+        };
+        let core =
+            (config.pin && !cores.is_empty()).then(|| cores[usize::from(number) % cores.len()]);
+        let listeners = std::mem::take(&mut listeners[usize::from(number)]);
+        let started = started.clone();
+        threads.push(spawn(
+            format!("shard-{number}"),
+            started.clone(),
+            move || run_shard(setup, end, listeners, core, &started),
+        )?);
+    }
+    let (web_config, web_metrics) = (Arc::clone(&config), Arc::clone(&metrics));
+    let web_started = started.clone();
+    // Not joined: it serves until the process ends.
+    spawn("web".to_owned(), started, move || {
+        web::run(&web_config, web_metrics, web_end, || {
+            let _ = web_started.send(Ok(()));
+        })
+        .map_err(ServerError::Web)
+    })?;
+    for _ in 0..=shards {
+        starts.recv().map_err(|_| ServerError::Thread)??;
+    }
+    for address in &addresses {
+        info!("listening on http://{address}");
+    }
+    wait(threads, &starts)
+}
+
+/// One listener for each address and shard, and the addresses as bound.
+fn listen(
+    asked: &[SocketAddr],
+    shards: u16,
+) -> Result<(Vec<Vec<OwnedFd>>, Vec<SocketAddr>), ServerError> {
+    let mut listeners: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for &address in asked {
+        let failed = |cause| ServerError::Listen { address, cause };
+        // A port that another process listens on with SO_REUSEPORT too would be shared silently.
+        socket::probe(address).map_err(failed)?;
+        let mut bound = address;
+        for shard in &mut listeners {
+            let listener = socket::listen(bound, BACKLOG).map_err(failed)?;
+            bound = socket::bound_address(&listener).map_err(failed)?;
+            shard.push(listener);
+        }
+        addresses.push(bound);
+    }
+    Ok((listeners, addresses))
+}
+
+fn spawn(
+    name: String,
+    failed: Started,
+    body: impl FnOnce() -> Result<(), ServerError> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name).spawn(move || {
+        // A thread that panics must not leave the others waiting for its messages.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        let result = result.unwrap_or(Err(ServerError::Thread));
+        if result.is_err() {
+            let _ = failed.send(result);
+        }
+    })
+}
+
+fn run_shard(
+    setup: ShardSetup,
+    end: Endpoint<Message>,
+    listeners: Vec<OwnedFd>,
+    core: Option<usize>,
+    started: &Started,
+) -> Result<(), ServerError> {
+    if let Some(core) = core {
+        let mut only = rustix::thread::CpuSet::new();
+        only.set(core);
+        rustix::thread::sched_setaffinity(None, &only).map_err(io::Error::from)?;
+    }
+    let ring = Ring::new(&RingConfig::default())?;
+    let event_loop = EventLoop::new(ring, Shard::new(setup)?, end, listeners);
+    let _ = started.send(Ok(()));
+    Ok(event_loop.run()?)
+}
+
+/// Waits for the shards to end, or for any thread to fail.
+fn wait(
+    threads: Vec<JoinHandle<()>>,
+    failures: &mpsc::Receiver<Result<(), ServerError>>,
+) -> Result<ExitCode, ServerError> {
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        match failures.recv_timeout(std::time::Duration::from_millis(20)) {
+            Ok(result) => result?,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    for thread in threads {
+        thread.join().map_err(|_| ServerError::Thread)?;
+    }
+    if let Ok(result) = failures.try_recv() {
+        result?;
+    }
+    info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The processors of the process's affinity mask, in order (sched_getaffinity(2)).
+fn usable_cores() -> Vec<usize> {
+    let Ok(mask) = rustix::thread::sched_getaffinity(None) else {
+        return Vec::new();
+    };
+    (0..rustix::thread::CpuSet::MAX_CPU)
+        .filter(|&core| mask.is_set(core))
+        .collect()
 }

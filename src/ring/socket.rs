@@ -42,6 +42,25 @@ pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
+/// Finds out whether another process listens on `address`. With `SO_REUSEPORT` alone, as in
+/// [`listen`], two servers would silently share the connections that come in.
+///
+/// # Errors
+/// EADDRINUSE when one does, EADDRNOTAVAIL, EACCES.
+pub fn probe(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
+
 /// The address a socket is bound to.
 ///
 /// # Errors

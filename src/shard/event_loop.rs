@@ -86,10 +86,11 @@ impl EventLoop {
             self.shard.handle_turn();
             self.flush();
             self.perform();
-            self.pass_messages();
-            self.keep_time();
+            // Before others hear of this turn, so that what they read is no older than that.
             self.shard.publish_gauges();
             self.shard.publish_overflows(self.ring.overflows());
+            self.pass_messages();
+            self.keep_time();
             if self.shard.is_stopping() && self.is_stopped() {
                 return Ok(());
             }

@@ -16,6 +16,9 @@ mod page;
 mod reply;
 mod routes;
 mod target;
+mod thread;
+
+pub use thread::run;
 
 #[cfg(test)]
 mod tests;

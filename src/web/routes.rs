@@ -16,13 +16,20 @@ use serde_json::{Map, Value, json};
 use super::page;
 use super::reply::{self, Reply};
 use super::site::{Backend, Site};
-use super::target::{Target, TargetError};
+use super::target::{Target, TargetError, percent_decode};
 
 /// Answers a request that is no upgrade.
 pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     let method = &request.method;
     if !matches!(*method, Method::GET | Method::HEAD) {
         return reply::method_not_allowed(method);
+    }
+    // Rooms are no files: their names may begin with a dot.
+    if let Some(name) = request.uri.path().strip_prefix("/rooms/") {
+        return match percent_decode(name.as_bytes()).map(String::from_utf8) {
+            Some(Ok(room)) => members(site, method, &room).await,
+            _ => page::not_found(method),
+        };
     }
     let target = match Target::parse(request.uri.path()) {
         Ok(target) => target,
@@ -36,11 +43,12 @@ pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply
         match path.as_slice() {
             ["healthz"] => return health(site, method),
             ["rooms"] => return members(site, method, "").await,
-            ["rooms", room] => return members(site, method, room).await,
             ["ws"] | ["ws", _] => return upgrade_required(method),
             _ => {}
         }
+        let is_file = !target.is_folder || path.is_empty();
         if site.folder.is_none()
+            && is_file
             && let Some(reply) = page::answer(method, &path, &request.headers)
         {
             return reply;

@@ -25,16 +25,20 @@ impl Target {
     /// Parses the path of a request target, which has no query any more.
     pub(super) fn parse(path: &str) -> Result<Self, TargetError> {
         let path = path.strip_prefix('/').ok_or(TargetError::Segment)?;
+        if path.is_empty() {
+            return Ok(Self {
+                segments: Vec::new(),
+                is_folder: true,
+            });
+        }
         let (path, is_folder) = match path.strip_suffix('/') {
             Some(path) => (path, true),
-            None => (path, path.is_empty()),
+            None => (path, false),
         };
-        let mut segments = Vec::new();
-        if !(path.is_empty() && is_folder) || path.contains('/') {
-            for segment in path.split('/') {
-                segments.push(parse_segment(segment)?);
-            }
-        }
+        let segments = path
+            .split('/')
+            .map(parse_segment)
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             segments,
             is_folder,
@@ -59,8 +63,8 @@ fn parse_segment(segment: &str) -> Result<Vec<u8>, TargetError> {
     }
 }
 
-/// `None` if a `%` is not followed by two hexadecimal digits.
-fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
+/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits.
+pub(super) fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&byte, after)) = rest.split_first() {

@@ -67,3 +67,68 @@ pub fn append_close_frame(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
     out.extend_from_slice(&code.get().to_be_bytes());
     out.extend_from_slice(reason.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CloseCode, REASON_BYTES_MAX, append_close_frame};
+
+    /// The codes that may travel are those of RFC 6455 section 7.4 and the IANA registry.
+    #[test]
+    fn knows_which_codes_may_travel() {
+        for code in 0..=u16::MAX {
+            let valid = matches!(
+                code,
+                1000 | 1001 | 1002 | 1003 | 1007 | 1008 | 1009 | 1010 | 1011 | 1012 | 1013 | 1014
+            ) || (3000..5000).contains(&code);
+            assert_eq!(CloseCode::new(code).is_some(), valid, "{code}");
+        }
+        assert_eq!(CloseCode::new(1009), Some(CloseCode::TOO_BIG));
+        assert_eq!(CloseCode::SLOW.to_string(), "4001");
+    }
+
+    /// Every constant may travel.
+    #[test]
+    fn constants_may_travel() {
+        for code in [
+            CloseCode::NORMAL,
+            CloseCode::GOING_AWAY,
+            CloseCode::IDLE,
+            CloseCode::PROTOCOL,
+            CloseCode::UNSUPPORTED,
+            CloseCode::INVALID_DATA,
+            CloseCode::POLICY,
+            CloseCode::TOO_BIG,
+            CloseCode::INTERNAL,
+            CloseCode::TRY_AGAIN_LATER,
+            CloseCode::SLOW,
+        ] {
+            assert_eq!(CloseCode::new(code.get()), Some(code));
+        }
+    }
+
+    /// A close frame is its code in network order and then the reason.
+    #[test]
+    fn writes_code_and_reason() {
+        let mut out = b"before".to_vec();
+        append_close_frame(&mut out, CloseCode::GOING_AWAY, "bye");
+        assert_eq!(out, b"before\x88\x05\x03\xe9bye");
+    }
+
+    /// A reason that is too long ends between two characters, so that it stays UTF-8.
+    #[test]
+    fn cuts_the_reason_between_characters() {
+        for (reason, kept) in [
+            ("x".repeat(123), 123),
+            ("x".repeat(124), 123),
+            ("é".repeat(62), 122),
+            ("€".repeat(200), 123),
+            (format!("x{}", "🦀".repeat(40)), 121),
+        ] {
+            assert!(kept <= REASON_BYTES_MAX);
+            let mut out = Vec::new();
+            append_close_frame(&mut out, CloseCode::NORMAL, &reason);
+            assert_eq!(usize::from(out[1]), kept + 2);
+            assert_eq!(std::str::from_utf8(&out[4..]), Ok(&reason[..kept]));
+        }
+    }
+}

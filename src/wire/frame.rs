@@ -259,3 +259,6 @@ pub fn append_masked_frame(
     out.extend_from_slice(payload);
     mask::apply(&mut out[start..], key, 0);
 }
+
+#[cfg(test)]
+mod tests;

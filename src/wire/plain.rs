@@ -64,3 +64,69 @@ fn append_presence(out: &mut Vec<u8>, event: &str, id: Uuid) {
 fn append_text(out: &mut Vec<u8>, text: &str) {
     append_frame(out, OpCode::Text, text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::{
+        Command, append_connect, append_count, append_disconnect, append_gap, append_keep_alive,
+        append_message, command,
+    };
+    use crate::wire::{frame::frame_bytes, message::Kind};
+
+    /// Only an empty text is the keep-alive.
+    #[test]
+    fn an_empty_text_is_the_keep_alive() {
+        assert_eq!(command(Kind::Text, b""), Command::KeepAlive);
+        assert_eq!(command(Kind::Binary, b""), Command::Publish);
+        assert_eq!(command(Kind::Text, b" "), Command::Publish);
+        assert_eq!(command(Kind::Binary, b"\0"), Command::Publish);
+    }
+
+    /// Each word is one whole frame behind what was there, with exactly the promised text.
+    #[test]
+    fn words_are_whole_frames() {
+        let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
+        let cases: [(&dyn Fn(&mut Vec<u8>), u8, &str); 7] = [
+            (
+                &|out| append_connect(out, id),
+                0x81,
+                r#"{"event":"connect","id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}"#,
+            ),
+            (
+                &|out| append_disconnect(out, id),
+                0x81,
+                r#"{"event":"disconnect","id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}"#,
+            ),
+            (
+                &|out| append_count(out, 1234),
+                0x81,
+                r#"{"event":"members","count":1234}"#,
+            ),
+            (
+                &|out| append_gap(out, 7),
+                0x81,
+                r#"{"event":"gap","missed":7}"#,
+            ),
+            (&append_keep_alive, 0x81, ""),
+            (
+                &|out| append_message(out, Kind::Text, "é".as_bytes()),
+                0x81,
+                "é",
+            ),
+            (
+                &|out| append_message(out, Kind::Binary, b"raw"),
+                0x82,
+                "raw",
+            ),
+        ];
+        for (append, first, payload) in cases {
+            let mut out = b"before".to_vec();
+            append(&mut out);
+            let frame = out.strip_prefix(b"before").expect("what was there stays");
+            assert_eq!(frame_bytes(frame), Some(frame.len()), "{payload}");
+            assert_eq!((frame[0], &frame[2..]), (first, payload.as_bytes()));
+        }
+    }
+}

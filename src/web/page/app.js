@@ -1,1 +1,414 @@
-x
+// The chat page: one WebSocket to /ws or /ws/<room>, chosen by ?room=.
+//
+// The server sends every message to all others in the room, never back to its sender, so own
+// messages are added here. This page's convention is JSON text {"name": ..., "text": ...};
+// anything else that arrives is shown as it is.
+"use strict";
+
+const ENTRIES_MAX = 1000;
+const RETRY_FIRST_MS = 500;
+const RETRY_LAST_MS = 30_000;
+// A connection that lived this long starts over with short waits when it breaks.
+const STABLE_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 20_000;
+const KEEP_ALIVE_ANSWER_MS = 8_000;
+const RESYNC_MS = 120_000;
+const RESYNC_RETRY_MS = 5_000;
+const RESYNC_SOON_MS = 600;
+// Bytes waiting to be sent above which the connection counts as stuck.
+const BUFFERED_MAX = 256 * 1024;
+// Messages of one author within this time share one heading.
+const GROUP_MS = 5 * 60_000;
+const NAME_KEY = "fanring.name";
+
+const element = (id) => document.getElementById(id);
+const nameField = element("name");
+const textField = element("text");
+const sendButton = element("send");
+const hint = element("hint");
+const log = element("log");
+const scroller = element("scroller");
+const newer = element("newer");
+const state = element("state");
+const HINT = hint.textContent;
+const UNCONFIRMED = "The connection broke: this may not have arrived";
+
+const room = new URLSearchParams(location.search).get("room") ?? "";
+
+// ---- what the room looks like ----
+
+let lastEntry = { kind: "", author: "", time: 0 };
+
+function timeElement(date) {
+  const time = document.createElement("time");
+  time.dateTime = date.toISOString();
+  time.textContent = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  time.title = date.toLocaleString();
+  return time;
+}
+
+function textElement(tag, className, text) {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.textContent = text;
+  return node;
+}
+
+// Whether new messages pull the view along; scrolling up ends it, scrolling down begins it.
+let isFollowing = true;
+
+function isAtBottom() {
+  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 48;
+}
+
+function scrollToBottom() {
+  scroller.scrollTop = scroller.scrollHeight;
+  isFollowing = true;
+  newer.hidden = true;
+}
+
+function append(entry, kind, author) {
+  const follow = isFollowing || kind === "own";
+  const now = Date.now();
+  const sameAuthor = lastEntry.kind === kind && lastEntry.author === author;
+  const isFirst = !sameAuthor || now - lastEntry.time > GROUP_MS;
+  lastEntry = { kind, author, time: now };
+  entry.dataset.kind = kind;
+  entry.classList.toggle("first", isFirst);
+  if (isFirst && kind === "other") entry.prepend(textElement("p", "author", author));
+  element("empty").hidden = true;
+  log.append(entry);
+  while (log.childElementCount > ENTRIES_MAX) log.firstElementChild.remove();
+  if (follow) scrollToBottom();
+  else newer.hidden = false;
+  return entry;
+}
+
+function addMessage(kind, author, text, className = "words") {
+  const entry = document.createElement("li");
+  const bubble = document.createElement("div");
+  bubble.className = "bubble";
+  bubble.append(textElement("span", className, text), timeElement(new Date()));
+  if (kind === "own") entry.append(textElement("span", "hidden", "You: "));
+  entry.append(bubble);
+  return append(entry, kind, author);
+}
+
+function addNotice(text) {
+  const entry = document.createElement("li");
+  entry.append(text, timeElement(new Date()));
+  append(entry, "notice", "");
+}
+
+function setMembers(count) {
+  element("members").textContent = count === null ? "–" : String(count);
+}
+
+function setState(name, word, detail = "") {
+  state.dataset.state = name;
+  // A status that is written again is read aloud again, so the countdown is kept apart.
+  const status = element("state-word");
+  if (status.textContent !== word) status.textContent = word;
+  element("state-detail").textContent = detail;
+}
+
+// ---- member count ----
+
+let members = null;
+let resyncTimer = 0;
+let resyncNumber = 0;
+let isResyncing = false;
+let changedMeanwhile = false;
+
+// Joins and leaves are counted here; the server is asked only now and then, or a room of
+// thousands would ask all at once whenever one person comes.
+function countMembers(change) {
+  if (isResyncing) changedMeanwhile = true;
+  if (members === null) return;
+  members = Math.max(1, members + change);
+  setMembers(members);
+}
+
+function scheduleResync(delay) {
+  clearTimeout(resyncTimer);
+  resyncTimer = setTimeout(resyncMembers, delay * (0.5 + Math.random()));
+}
+
+async function resyncMembers() {
+  const number = ++resyncNumber;
+  isResyncing = true;
+  changedMeanwhile = false;
+  let count = null;
+  try {
+    const answer = await fetch(`/rooms/${encodeURIComponent(room)}`, { cache: "no-store" });
+    if (answer.ok) count = (await answer.json()).members;
+  } catch {
+    // Asked again later, like after any other failure.
+  }
+  if (number !== resyncNumber) return;
+  isResyncing = false;
+  if (!isOnline()) return;
+  if (!Number.isInteger(count)) {
+    scheduleResync(RESYNC_RETRY_MS);
+    return;
+  }
+  members = count;
+  setMembers(count);
+  // A join or leave during the question may or may not be in the answer.
+  scheduleResync(changedMeanwhile ? RESYNC_SOON_MS : RESYNC_MS);
+}
+
+// ---- what arrives ----
+
+function handleText(text) {
+  if (text === "") {
+    awaiting.shift();
+    watchAnswers();
+    return;
+  }
+  let message = null;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    // Not JSON: shown as it is.
+  }
+  if (message !== null && typeof message === "object" && !Array.isArray(message)) {
+    if (typeof message.event === "string" && handleEvent(message)) return;
+    if (typeof message.text === "string") {
+      const name = typeof message.name === "string" ? message.name.trim().slice(0, 64) : "";
+      addMessage("other", name || "Anonymous", message.text);
+      return;
+    }
+  }
+  addMessage("other", "Raw message", text, "words raw");
+}
+
+function handleEvent(message) {
+  const id = String(message.id ?? "").slice(0, 8);
+  switch (message.event) {
+    case "connect":
+      addNotice(`${id} joined`);
+      countMembers(1);
+      return true;
+    case "disconnect":
+      addNotice(`${id} left`);
+      countMembers(-1);
+      return true;
+    case "members":
+      if (!Number.isInteger(message.count)) return false;
+      members = message.count;
+      setMembers(members);
+      return true;
+    case "gap":
+      addNotice(`${Number(message.missed) || "Some"} messages were missed`);
+      return true;
+    default:
+      return false;
+  }
+}
+
+// ---- connection ----
+
+let socket = null;
+let attempts = 0;
+let retryTimer = 0;
+let retryAt = 0;
+let connectTimer = 0;
+let stableTimer = 0;
+let keepAliveTimer = 0;
+let answerTimer = 0;
+// One item for each empty message that was not answered yet: the own message sent just before
+// it, which its answer confirms, or null.
+let awaiting = [];
+let wasOnline = false;
+
+function isOnline() {
+  return socket !== null && socket.readyState === WebSocket.OPEN;
+}
+
+function connect() {
+  clearTimeout(retryTimer);
+  retryAt = 0;
+  setState("connecting", "Connecting…");
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const path = room === "" ? "/ws" : `/ws/${encodeURIComponent(room)}`;
+  const opened = new WebSocket(`${scheme}//${location.host}${path}`);
+  socket = opened;
+  connectTimer = setTimeout(() => lose(opened), CONNECT_TIMEOUT_MS);
+  opened.addEventListener("open", () => {
+    if (socket === opened) handleOpen();
+  });
+  opened.addEventListener("message", (event) => {
+    if (socket !== opened) return;
+    if (typeof event.data === "string") handleText(event.data);
+    else addNotice(`A binary message of ${event.data.size} bytes`);
+  });
+  opened.addEventListener("close", (event) => lose(opened, event));
+}
+
+function handleOpen() {
+  clearTimeout(connectTimer);
+  stableTimer = setTimeout(() => { attempts = 0; }, STABLE_MS);
+  keepAliveTimer = setInterval(() => keepAlive(), KEEP_ALIVE_MS);
+  setState("online", "Online");
+  if (wasOnline) addNotice("Connected again; messages sent in between were missed");
+  wasOnline = true;
+  updateComposer();
+  resyncMembers();
+}
+
+// Ends this connection, whether it closed or only went silent, and plans the next one.
+function lose(lost, event) {
+  if (socket !== lost) return;
+  socket = null;
+  for (const timer of [connectTimer, stableTimer, answerTimer, resyncTimer]) clearTimeout(timer);
+  clearInterval(keepAliveTimer);
+  for (const entry of awaiting) entry?.append(textElement("span", "unsent", UNCONFIRMED));
+  awaiting = [];
+  // A close that the other side never answers must not hold up the next connection.
+  lost.close();
+  members = null;
+  setMembers(null);
+  if (event?.code === 4001) addNotice("The connection was too slow and was closed");
+  const ceiling = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** attempts);
+  attempts = Math.min(attempts + 1, 16);
+  // Full jitter: after a restart the pages must not all come back at the same moment.
+  retryAt = Date.now() + Math.random() * ceiling;
+  updateComposer();
+  countDown();
+}
+
+function countDown() {
+  clearTimeout(retryTimer);
+  const left = retryAt - Date.now();
+  if (left <= 0) {
+    connect();
+    return;
+  }
+  setState("offline", "Offline", `, retry in ${Math.ceil(left / 1000)} s`);
+  retryTimer = setTimeout(countDown, Math.min(left, 250));
+}
+
+// The server answers an empty message with an empty one, after all that was sent before it.
+function keepAlive(entry = null) {
+  if (!isOnline()) return;
+  socket.send("");
+  awaiting.push(entry);
+  if (awaiting.length === 1) watchAnswers();
+}
+
+function watchAnswers() {
+  clearTimeout(answerTimer);
+  const asked = socket;
+  if (awaiting.length > 0) answerTimer = setTimeout(() => lose(asked), KEEP_ALIVE_ANSWER_MS);
+}
+
+window.addEventListener("online", () => {
+  if (socket === null) connect();
+});
+window.addEventListener("offline", () => {
+  if (socket !== null) lose(socket);
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState !== "visible") return;
+  if (socket === null) connect();
+  else if (isOnline()) {
+    // Timers of a hidden page may have been held back: find out now whether it still lives.
+    keepAlive();
+    resyncMembers();
+  }
+});
+
+// ---- composing ----
+
+function readName() {
+  try {
+    return localStorage.getItem(NAME_KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function rememberName() {
+  try {
+    localStorage.setItem(NAME_KEY, nameField.value.trim());
+  } catch {
+    // A browser that forbids storage just forgets the name.
+  }
+}
+
+function updateComposer() {
+  const hasText = textField.value.trim() !== "";
+  sendButton.disabled = !isOnline() || !hasText;
+  const isWaiting = hasText && !isOnline();
+  hint.textContent = isWaiting ? "Not sent yet: your text stays here until you are online." : HINT;
+  hint.dataset.kind = isWaiting ? "warning" : "";
+}
+
+function fitText() {
+  textField.style.height = "auto";
+  textField.style.height = `${textField.scrollHeight + 2}px`;
+}
+
+function send() {
+  const text = textField.value.trimEnd();
+  if (text === "" || !isOnline()) {
+    updateComposer();
+    return;
+  }
+  if (socket.bufferedAmount > BUFFERED_MAX) {
+    lose(socket);
+    return;
+  }
+  const name = nameField.value.trim();
+  socket.send(JSON.stringify({ name, text }));
+  keepAlive(addMessage("own", name, text));
+  textField.value = "";
+  fitText();
+  updateComposer();
+}
+
+element("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+  textField.focus();
+});
+textField.addEventListener("keydown", (event) => {
+  // Enter that ends an input method's composition is not meant for the page.
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    send();
+  }
+});
+textField.addEventListener("input", () => {
+  fitText();
+  updateComposer();
+});
+nameField.addEventListener("input", rememberName);
+nameField.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.isComposing) {
+    event.preventDefault();
+    textField.focus();
+  }
+});
+newer.addEventListener("click", () => {
+  scrollToBottom();
+  textField.focus();
+});
+scroller.addEventListener("scroll", () => {
+  isFollowing = isAtBottom();
+  if (isFollowing) newer.hidden = true;
+});
+// The composer grows with its text and a phone's keyboard takes half the screen.
+new ResizeObserver(() => {
+  if (isFollowing) scrollToBottom();
+}).observe(scroller);
+
+nameField.value = readName();
+if (room !== "") {
+  element("room").textContent = room;
+  document.title = `${room} – Fanring chat`;
+}
+(nameField.value === "" ? nameField : textField).focus();
+connect();

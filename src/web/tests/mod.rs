@@ -1,1 +1,6 @@
+//! The web thread over real loopback sockets, with a stand-in for the shards.
 
+mod files;
+mod harness;
+mod return_path;
+mod routes;

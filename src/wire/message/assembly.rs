@@ -97,7 +97,8 @@ impl Assembly {
             }
         };
         let wanted_bytes = frame.payload_bytes - frame.arrived_bytes;
-        let (piece, rest) = mem::take(input).split_at_mut(wanted_bytes.min(input.len()));
+        let piece_bytes = wanted_bytes.min(input.len());
+        let (piece, rest) = mem::take(input).split_at_mut(piece_bytes);
         *input = rest;
         mask::apply(piece, frame.header.key, frame.arrived_bytes);
         frame.arrived_bytes += piece.len();

@@ -1,0 +1,299 @@
+//! Goal: the files of `--static` arrive whole, in parts, or not at all, as the request and
+//! RFC 9110 say, and nothing outside the folder ever does.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::harness::Server;
+
+/// Larger than all buffers between the file and the client, and no multiple of the chunk.
+const LARGE_BYTES: usize = 5_000_011;
+
+fn pattern(length: usize) -> Vec<u8> {
+    (0..=250).cycle().take(length).collect()
+}
+
+/// `outer/secret.txt`, and `outer/site` to be served.
+fn folder() -> TempDir {
+    let outer = TempDir::new().unwrap();
+    let site = outer.path().join("site");
+    fs::create_dir_all(site.join("docs/empty")).unwrap();
+    fs::create_dir_all(site.join(".git")).unwrap();
+    fs::write(outer.path().join("secret.txt"), "secret").unwrap();
+    fs::write(site.join("index.html"), "<h1>home</h1>").unwrap();
+    fs::write(site.join("docs/index.html"), "<h1>docs</h1>").unwrap();
+    fs::write(site.join("docs/a b.txt"), "spaced").unwrap();
+    fs::write(site.join(".env"), "secret").unwrap();
+    fs::write(site.join(".git/config"), "secret").unwrap();
+    fs::write(site.join("digits.txt"), "0123456789").unwrap();
+    fs::write(site.join("none.txt"), "").unwrap();
+    fs::write(site.join("large.bin"), pattern(LARGE_BYTES)).unwrap();
+    symlink("../secret.txt", site.join("out.txt")).unwrap();
+    symlink(outer.path().join("secret.txt"), site.join("absolute.txt")).unwrap();
+    symlink("..", site.join("up")).unwrap();
+    symlink("digits.txt", site.join("inside.txt")).unwrap();
+    symlink("loop", site.join("loop")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, site.join("pipe"), 0o600.into()).unwrap();
+    outer
+}
+
+fn serve(outer: &Path) -> Server {
+    Server::with_folder(&outer.join("site"))
+}
+
+/// Files, folders and types come as expected; health and rooms stay beside them.
+#[test]
+fn serves_files_and_folders() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let table = [
+        ("/", "text/html; charset=utf-8", "<h1>home</h1>"),
+        (
+            "/index.html?v=1",
+            "text/html; charset=utf-8",
+            "<h1>home</h1>",
+        ),
+        ("/docs/", "text/html; charset=utf-8", "<h1>docs</h1>"),
+        ("/docs/a%20b.txt", "text/plain; charset=utf-8", "spaced"),
+        ("/inside.txt", "text/plain; charset=utf-8", "0123456789"),
+        ("/none.txt", "text/plain; charset=utf-8", ""),
+    ];
+    for (path, content_type, body) in table {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.text()), (200, body), "{path}");
+        assert_eq!(answer.header("content-type"), content_type);
+        assert_eq!(answer.header("accept-ranges"), "bytes");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .starts_with("default-src 'self'")
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    }
+    assert_eq!(server.get("/healthz").json()["status"], "ok");
+    assert_eq!(server.get("/rooms").json()["members"], 2);
+    assert_eq!(
+        server.get("/app.js").status,
+        404,
+        "the embedded page is not mixed in"
+    );
+}
+
+/// A folder's address without its slash leads to the one with it, query and encoding kept.
+#[test]
+fn redirects_to_folders() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let answer = server.get("/docs?a=%20b");
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (308, "/docs/?a=%20b")
+    );
+    assert_eq!(server.get("//docs").status, 404);
+    assert_eq!(server.get("/digits.txt/").status, 404);
+    assert_eq!(server.get("/docs/empty/").status, 404, "no listing");
+}
+
+/// Whatever the spelling, nothing outside the folder, hidden, or not a regular file is served.
+#[test]
+fn never_leaves_the_folder() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let paths = [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/.%2E/secret.txt",
+        "/docs/../../secret.txt",
+        "/docs/%2e%2e/%2e%2e/secret.txt",
+        "/..%2fsecret.txt",
+        "/%2e%2e%2fsecret.txt",
+        "/docs/..%2f..%2fsecret.txt",
+        "//../secret.txt",
+        "/./digits.txt",
+        "/out.txt",
+        "/absolute.txt",
+        "/up/secret.txt",
+        "/up/",
+        "/up",
+        "/loop",
+        "/pipe",
+        "/.env",
+        "/.git/config",
+        "/.git/",
+        "/%2egit/config",
+        "/%2eenv",
+        "/docs/..;/",
+        "/digits.txt%00.html",
+        "/nothing",
+        "/%2fetc/passwd",
+        "//etc/passwd",
+        "/..\\secret.txt",
+    ];
+    for path in paths {
+        let answer = server.get(path);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{path}: {}",
+            answer.status
+        );
+        assert!(!answer.text().contains("secret"), "{path}");
+    }
+    assert_eq!(server.get("/%zz").status, 400);
+    let long = format!("/{}", "a".repeat(300));
+    assert_eq!(server.get(&long).status, 404);
+}
+
+/// HEAD is GET without the bytes; other methods are refused with the list of allowed ones.
+#[test]
+fn knows_its_methods() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let mut client = server.connect();
+    client.send("HEAD /digits.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    let head = client.receive("HEAD");
+    client.send("GET /digits.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    let get = client.receive("GET");
+    assert_eq!((head.status, get.text()), (200, "0123456789"));
+    for name in [
+        "content-length",
+        "content-type",
+        "etag",
+        "last-modified",
+        "accept-ranges",
+    ] {
+        assert_eq!(head.header(name), get.header(name), "{name}");
+        assert_ne!(head.header(name), "", "{name}");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let answer = server.ask(method, "/digits.txt", "Content-Length: 0\r\n");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, "GET, HEAD"),
+            "{method}"
+        );
+    }
+}
+
+/// A copy that is still good is not sent again, and a changed file has another tag.
+#[test]
+fn confirms_good_copies() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let first = server.get("/digits.txt");
+    let etag = first.header("etag").to_owned();
+    let modified = first.header("last-modified").to_owned();
+    for field in [
+        format!("If-None-Match: {etag}\r\n"),
+        format!("If-None-Match: \"x\", W/{etag}\r\n"),
+        format!("If-Modified-Since: {modified}\r\n"),
+        format!("If-None-Match: {etag}\r\nRange: bytes=0-1\r\n"),
+    ] {
+        let answer = server.ask("GET", "/digits.txt", &field);
+        assert_eq!(
+            (answer.status, answer.header("etag")),
+            (304, etag.as_str()),
+            "{field}"
+        );
+        assert_eq!(answer.header("content-length"), "");
+    }
+    let stale = format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {modified}\r\n");
+    assert_eq!(server.ask("GET", "/digits.txt", &stale).status, 200);
+
+    fs::write(outer.path().join("site/digits.txt"), "changed").unwrap();
+    let changed = server.ask("GET", "/digits.txt", &format!("If-None-Match: {etag}\r\n"));
+    assert_eq!((changed.status, changed.text()), (200, "changed"));
+    assert_ne!(changed.header("etag"), etag);
+}
+
+/// Single ranges are cut out exactly; impossible ones say how long the file is.
+#[test]
+fn cuts_out_ranges() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let table = [
+        ("bytes=0-0", 206, "bytes 0-0/10", "0"),
+        ("bytes=3-5", 206, "bytes 3-5/10", "345"),
+        ("bytes=7-", 206, "bytes 7-9/10", "789"),
+        ("bytes=-2", 206, "bytes 8-9/10", "89"),
+        ("bytes=5-500", 206, "bytes 5-9/10", "56789"),
+        ("bytes=1-2,4-5", 200, "", "0123456789"),
+        ("bytes=9-1", 200, "", "0123456789"),
+    ];
+    for (range, status, content_range, body) in table {
+        let answer = server.ask("GET", "/digits.txt", &format!("Range: {range}\r\n"));
+        assert_eq!((answer.status, answer.text()), (status, body), "{range}");
+        assert_eq!(answer.header("content-range"), content_range);
+    }
+    let beyond = server.ask("GET", "/digits.txt", "Range: bytes=10-\r\n");
+    assert_eq!(
+        (beyond.status, beyond.header("content-range")),
+        (416, "bytes */10")
+    );
+    let head = server.ask("HEAD", "/digits.txt", "Range: bytes=0-0\r\n");
+    assert_eq!((head.status, head.header("content-length")), (200, "10"));
+
+    let etag = server.get("/digits.txt").header("etag").to_owned();
+    for (condition, status) in [(etag.as_str(), 206), ("\"other\"", 200)] {
+        let fields = format!("Range: bytes=0-0\r\nIf-Range: {condition}\r\n");
+        assert_eq!(server.ask("GET", "/digits.txt", &fields).status, status);
+    }
+}
+
+/// A file of many chunks arrives byte for byte, whole and in part, whether the connection
+/// stays or closes after it and however slowly the client starts to read.
+#[test]
+fn streams_large_files() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let expected = pattern(LARGE_BYTES);
+    let mut client = server.connect();
+    client.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.receive("GET").body == expected);
+    client.send("GET /large.bin HTTP/1.1\r\nHost: a\r\nRange: bytes=65530-4000000\r\n\r\n");
+    assert!(client.receive("GET").body == expected[65_530..=4_000_000]);
+    client.send("GET /large.bin HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(client.receive("GET").body == expected);
+    assert!(client.rest().is_empty());
+}
+
+/// A file that shrinks while it is sent breaks the connection instead of ending it as if whole.
+#[test]
+fn breaks_off_when_a_file_shrinks() {
+    let outer = folder();
+    let server = serve(outer.path());
+    let path = outer.path().join("site/huge.bin");
+    // Sparse, and far more than the socket buffers hold, so that it is cut while being sent.
+    let huge = fs::File::create(&path).unwrap();
+    huge.set_len(1 << 30).unwrap();
+    let mut client = server.connect();
+    client.send("GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut start = [0; 1024];
+    client.stream.read_exact(&mut start).unwrap();
+    assert!(start.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    huge.set_len(1).unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    let mut total = start.len() as u64;
+    // A reset ends it as well.
+    while let Ok(count @ 1..) = client.stream.read(&mut buffer) {
+        total += count as u64;
+    }
+    assert!(total < 1 << 30, "{total}");
+}
+
+/// A folder that is replaced as a whole, as build tools do, is served on.
+#[test]
+fn follows_a_replaced_folder() {
+    let outer = folder();
+    let server = serve(outer.path());
+    assert_eq!(server.get("/").text(), "<h1>home</h1>");
+    let site = outer.path().join("site");
+    fs::rename(&site, outer.path().join("old")).unwrap();
+    assert_eq!(server.get("/").status, 404);
+    fs::create_dir(&site).unwrap();
+    fs::write(site.join("index.html"), "new").unwrap();
+    assert_eq!(server.get("/").text(), "new");
+}

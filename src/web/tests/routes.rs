@@ -1,0 +1,295 @@
+//! Goal: every address answers as the table in `routes` says, with the headers that keep a
+//! browser in check, and slow or excess connections end by themselves.
+
+use std::io::Read;
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use super::super::site::Limits;
+use super::harness::{Server, wait_until};
+
+/// The figures of the backend stand in the health answer, which nobody may keep.
+#[test]
+fn tells_its_health() {
+    let server = Server::embedded();
+    let answer = server.get("/healthz");
+    let health = answer.json();
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["sessions"], 3);
+    assert_eq!(health["operations"], 0);
+    assert_eq!(health["web_connections"], 1);
+    let head = server.ask("HEAD", "/healthz", "");
+    assert_eq!(
+        (head.status, head.header("content-type")),
+        (200, "application/json")
+    );
+}
+
+/// Rooms go by their decoded name; the one of plain `/ws` has the empty name.
+#[test]
+fn counts_members() {
+    let server = Server::embedded();
+    for path in ["/rooms", "/rooms/"] {
+        let answer = server.get(path);
+        assert_eq!(
+            answer.json(),
+            serde_json::json!({"room": "", "members": 2}),
+            "{path}"
+        );
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+    let tea = server.get("/rooms/tea%20%c3%a9");
+    assert_eq!(
+        tea.json(),
+        serde_json::json!({"room": "tea é", "members": 7})
+    );
+    let none = server.get("/rooms/none");
+    assert_eq!(none.status, 404);
+    assert_eq!(none.json()["members"], 0);
+    let hidden = server.get("/rooms/.tea");
+    assert_eq!(
+        hidden.json(),
+        serde_json::json!({"room": ".tea", "members": 1})
+    );
+    for path in ["/rooms/a/b", "/rooms/a%2Fb", "/rooms/%zz", "/rooms/%ff"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+}
+
+/// The embedded page is complete, is confirmed by its tag, and allows nothing foreign or inline.
+#[test]
+fn serves_the_embedded_page() {
+    let server = Server::embedded();
+    let table = [
+        ("/", "text/html; charset=utf-8"),
+        ("/index.html", "text/html; charset=utf-8"),
+        ("/?room=tea", "text/html; charset=utf-8"),
+        ("/app.js", "text/javascript; charset=utf-8"),
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/favicon.svg", "image/svg+xml"),
+    ];
+    for (path, content_type) in table {
+        let answer = server.get(path);
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (200, content_type),
+            "{path}"
+        );
+        assert!(!answer.body.is_empty());
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self';"),
+            "{policy}"
+        );
+        assert!(policy.ends_with("frame-ancestors 'none'"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        let fields = format!("If-None-Match: {}\r\n", answer.header("etag"));
+        let again = server.ask("GET", path, &fields);
+        assert_eq!(
+            (again.status, again.header("etag")),
+            (304, answer.header("etag"))
+        );
+        let head = server.ask("HEAD", path, "");
+        assert_eq!(head.header("content-length"), answer.body.len().to_string());
+    }
+    let page = server.get("/");
+    assert!(!page.text().contains("<style") && !page.text().contains(" style="));
+    let scripts = page.text().matches("<script").count();
+    assert_eq!(
+        page.text().matches("<script src=").count(),
+        scripts,
+        "no inline script"
+    );
+}
+
+/// What is not there says so in HTML, with the same protection.
+#[test]
+fn says_what_is_not_there() {
+    let server = Server::embedded();
+    for path in [
+        "/nothing",
+        "/../etc/passwd",
+        "/%2e%2e/app.js",
+        "//app.js",
+        "/app.js/",
+        "/%ff",
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .starts_with("default-src 'none'")
+        );
+    }
+    let post = server.ask("POST", "/", "Content-Length: 3\r\n");
+    assert_eq!((post.status, post.header("allow")), (405, "GET, HEAD"));
+    for path in ["/ws", "/ws/tea"] {
+        let answer = server.get(path);
+        assert_eq!(
+            (answer.status, answer.header("upgrade")),
+            (426, "websocket"),
+            "{path}"
+        );
+    }
+}
+
+/// Connections stay open over answers and refusals, and requests sent at once are answered in
+/// turn.
+#[test]
+fn keeps_connections_and_their_order() {
+    let server = Server::embedded();
+    let mut client = server.connect();
+    for path in ["/", "/healthz", "/nothing", "/app.js"] {
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_ne!(client.receive("GET").status, 400, "{path}");
+    }
+    let requests = ["/rooms", "/nothing", "/healthz", "/rooms/tea%20%C3%A9"];
+    let sent = requests.map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    client.send(&sent.concat());
+    assert_eq!(
+        requests.map(|_| client.receive("GET").status),
+        [200, 404, 200, 200]
+    );
+}
+
+/// A client that closes its side after asking still gets its answer.
+#[test]
+fn answers_a_half_closed_client() {
+    let server = Server::embedded();
+    let mut client = server.connect();
+    client.send("GET /rooms HTTP/1.0\r\n\r\n");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    let answer = client.rest();
+    assert!(
+        answer.ends_with(b"{\"members\":2,\"room\":\"\"}"),
+        "{answer:?}"
+    );
+}
+
+/// A head that is malformed or too large is refused with a status, then closed.
+#[test]
+fn refuses_bad_heads() {
+    let server = Server::embedded();
+    let large = "x".repeat(64 << 10);
+    for (request, status) in [
+        ("GET  HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\nA: {large}\r\n\r\n"),
+            "431",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(65)),
+            "431",
+        ),
+    ] {
+        let mut client = server.connect();
+        client.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.receive("GET").status, 200);
+        client.send(&request);
+        let answer = String::from_utf8(client.rest()).unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{status}: {answer}"
+        );
+    }
+}
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A head that never ends is given up by its own deadline, while a connection without any waits
+/// on.
+#[test]
+fn ends_slow_heads() {
+    let limits = Limits {
+        head_timeout: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::start(None, limits);
+    let mut idle = server.connect();
+    let mut slow = server.connect();
+    for client in [&mut idle, &mut slow] {
+        client.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.receive("GET").status, 200);
+    }
+    let start = Instant::now();
+    slow.send("GET / HT");
+    assert!(slow.rest().is_empty());
+    assert!(start.elapsed() >= SHORT / 2, "{:?}", start.elapsed());
+    idle.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(idle.receive("GET").status, 200);
+}
+
+/// A connection without requests is closed by a deadline of its own.
+#[test]
+fn ends_idle_connections() {
+    let limits = Limits {
+        keep_alive_timeout: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::start(None, limits);
+    let mut idle = server.connect();
+    let start = Instant::now();
+    idle.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(idle.receive("GET").status, 200);
+    assert!(idle.rest().is_empty());
+    assert!(start.elapsed() >= SHORT, "{:?}", start.elapsed());
+}
+
+/// A client that does not take its answer is given up.
+#[test]
+fn ends_stalled_answers() {
+    let outer = tempfile::TempDir::new().unwrap();
+    let huge = std::fs::File::create(outer.path().join("huge.bin")).unwrap();
+    huge.set_len(1 << 30).unwrap();
+    let limits = Limits {
+        stall_timeout: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::start(Some(outer.path()), limits);
+    let mut stalled = server.connect();
+    stalled.send("GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until(|| server.get("/healthz").json()["web_connections"] == 1);
+    let mut received = Vec::new();
+    // A reset ends it as well.
+    let _ = stalled.stream.read_to_end(&mut received);
+    assert!(received.len() < 1 << 30);
+}
+
+/// One connection too many is told to come back, and its place is free again later.
+#[test]
+fn limits_connections() {
+    let limits = Limits {
+        connections_max: 1,
+        ..Limits::default()
+    };
+    let server = Server::start(None, limits);
+    let mut first = server.connect();
+    first.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(first.receive("GET").status, 200);
+    let refused = server.get("/rooms");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+    first.send("GET /rooms HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(first.receive("GET").status, 200);
+    assert!(first.rest().is_empty());
+    drop(first);
+    wait_until(|| server.get("/rooms").status == 200);
+}
+
+/// Stopping closes idle connections at once, without breaking anything off.
+#[test]
+fn stops_at_once() {
+    let mut server = Server::embedded();
+    let mut client = server.connect();
+    client.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.receive("GET").status, 200);
+    // The client's end closes as soon as it sees the server's, or lingering would be waited for.
+    let reader = std::thread::spawn(move || client.rest());
+    server.stop();
+    assert!(reader.join().unwrap().is_empty());
+}

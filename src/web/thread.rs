@@ -1,0 +1,206 @@
+//! The web thread itself: its end of the mesh, and the signals.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio_uring::fs::File;
+use tracing::info;
+
+use super::connection::serve;
+use super::site::{Backend, Limits, Site};
+use crate::config::Config;
+use crate::mesh::{Endpoint, ThreadId};
+use crate::metrics::ShardMetrics;
+use crate::room::Rooms;
+use crate::shard::Message;
+
+/// Messages taken from each mesh ring before tasks get their turn.
+const MESH_MESSAGES_MAX: usize = 256;
+
+/// How often parked messages are tried again while nothing else happens.
+const UNPARK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Member counts asked for at once; one more is not answered.
+const QUESTIONS_MAX: usize = 4096;
+
+/// The shards, as the web thread sees them.
+#[derive(Clone)]
+struct Shards {
+    mesh: Rc<RefCell<Endpoint<Message>>>,
+    metrics: Arc<[ShardMetrics]>,
+    next_shard: Rc<Cell<u16>>,
+    next_ticket: Rc<Cell<u64>>,
+    questions: Rc<RefCell<HashMap<u64, oneshot::Sender<Option<u32>>>>>,
+}
+
+impl Shards {
+    fn count(&self) -> u16 {
+        u16::try_from(self.metrics.len()).unwrap_or(u16::MAX)
+    }
+
+    fn send(&self, shard: u16, message: Message) {
+        self.mesh.borrow_mut().send(ThreadId(shard), message);
+    }
+}
+
+impl Backend for Shards {
+    fn adopt(&self, socket: OwnedFd, bytes: Vec<u8>) {
+        let shard = self.next_shard.get();
+        self.next_shard.set((shard + 1) % self.count());
+        self.send(
+            shard,
+            Message::Adopt {
+                socket,
+                bytes,
+                placed: false,
+            },
+        );
+    }
+
+    fn health(&self) -> Vec<(&'static str, u64)> {
+        let mut sums = vec![("shards", u64::from(self.count()))];
+        for (number, metrics) in self.metrics.iter().enumerate() {
+            for (position, (name, figure)) in metrics.figures().into_iter().enumerate() {
+                match sums.get_mut(position + 1) {
+                    Some((_, sum)) if number > 0 => *sum += figure,
+                    _ => sums.push((name, figure)),
+                }
+            }
+        }
+        sums
+    }
+
+    fn members(&self, room: &str) -> impl Future<Output = Option<u64>> {
+        let (asked, answer) = oneshot::channel();
+        let mut questions = self.questions.borrow_mut();
+        if questions.len() < QUESTIONS_MAX {
+            let ticket = self.next_ticket.replace(self.next_ticket.get() + 1);
+            questions.insert(ticket, asked);
+            let home = Rooms::home_of(room, self.count());
+            self.send(
+                home,
+                Message::CountMembers {
+                    room: room.into(),
+                    ticket,
+                },
+            );
+        }
+        async { answer.await.ok().flatten().map(u64::from) }
+    }
+}
+
+/// Serves until the process ends; `started` is called once everything is in place.
+///
+/// The first SIGINT or SIGTERM stops the shards, whose end is the process's end; a second one
+/// ends it at once.
+///
+/// # Errors
+/// When the static folder, the runtime or the signal handlers cannot be had.
+pub fn run(
+    config: &Config,
+    metrics: Arc<[ShardMetrics]>,
+    mesh: Endpoint<Message>,
+    started: impl FnOnce(),
+) -> io::Result<()> {
+    let shards = Shards {
+        mesh: Rc::new(RefCell::new(mesh)),
+        metrics,
+        next_shard: Rc::default(),
+        next_ticket: Rc::default(),
+        questions: Rc::default(),
+    };
+    let site = Rc::new(Site::new(
+        shards.clone(),
+        config.static_dir.as_deref(),
+        Limits::default(),
+    )?);
+    tokio_uring::start(async move {
+        let doorbell = File::from_std(std::fs::File::from(
+            shards
+                .mesh
+                .borrow()
+                .doorbell()
+                .as_fd()
+                .try_clone_to_owned()?,
+        ));
+        let signals = Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        };
+        tokio_uring::spawn(stop_on_signal(signals, shards.clone(), Rc::clone(&site)));
+        started();
+        loop {
+            take_messages(&shards, &site);
+            sleep(&shards, &doorbell).await?;
+        }
+    })
+}
+
+fn take_messages(shards: &Shards, site: &Rc<Site<Shards>>) {
+    let mut mesh = shards.mesh.borrow_mut();
+    mesh.receive(MESH_MESSAGES_MAX, |_, message| match message {
+        Message::Serve { socket, bytes } => {
+            tokio_uring::spawn(serve(Rc::clone(site), socket, bytes));
+        }
+        Message::MembersCounted { ticket, members } => {
+            if let Some(asked) = shards.questions.borrow_mut().remove(&ticket) {
+                // Whoever asked may have gone away.
+                let _ = asked.send(members);
+            }
+        }
+        _ => unreachable!("everything else goes to shards"),
+    });
+    mesh.unpark();
+}
+
+/// Waits for the doorbell, unless there is something to do already.
+async fn sleep(shards: &Shards, doorbell: &File) -> io::Result<()> {
+    let (quiet, congested) = {
+        let mesh = shards.mesh.borrow();
+        mesh.doorbell().announce_sleep();
+        (mesh.is_quiet(), mesh.is_congested())
+    };
+    if !quiet {
+        tokio::task::yield_now().await;
+    } else if congested {
+        tokio::time::sleep(UNPARK_INTERVAL).await;
+    } else {
+        doorbell.read_at(vec![0; 8], 0).await.0?;
+    }
+    shards.mesh.borrow().doorbell().awake();
+    Ok(())
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// The exit code that the next signal stands for (128 and its number).
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+        }
+    }
+}
+
+async fn stop_on_signal(mut signals: Signals, shards: Shards, site: Rc<Site<Shards>>) {
+    signals.next().await;
+    info!("stopping; a second signal ends it at once");
+    site.stop();
+    for shard in 0..shards.count() {
+        shards.send(shard, Message::Stop);
+    }
+    let code = signals.next().await;
+    std::process::exit(code);
+}

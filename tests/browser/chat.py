@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""The chat page in a real browser against the real server.
+
+Goal: two people chat in real time, each sees the other come and go and never themselves, nothing
+breaks the content security policy, and a page whose server dies comes back by itself.
+
+    tests/browser/chat.py target/debug/fanring [--screenshot docs/chat.png] [--chromium PATH]
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from cdp import Browser  # noqa: E402
+
+START_PATIENCE_S = 20
+ONLINE = "document.querySelector('#state').dataset.state === 'online'"
+OFFLINE = "document.querySelector('#state').dataset.state !== 'online'"
+
+
+class Server:
+    """`fanring serve`, killed and started again at will."""
+
+    def __init__(self, binary):
+        self.binary, self.port, self.process = binary, 0, None
+
+    def start(self):
+        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        log = b""
+        deadline = time.monotonic() + START_PATIENCE_S
+        while not (found := re.search(rb"127\.0\.0\.1:([1-9]\d*)", log)):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.process.stderr], [], [], left)[0]:
+                raise TimeoutError(f"the server never said where it listens:\n{log.decode()}")
+            data = self.process.stderr.read1(4096)
+            if not data:
+                raise RuntimeError(f"the server did not start:\n{log.decode()}")
+            log += data
+        self.port = int(found[1])
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stderr.close()
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+def texts(kind):
+    """JavaScript for the texts of all entries of one kind."""
+    return (f"[...document.querySelectorAll('#log [data-kind={kind}]')]"
+            ".map((entry) => (entry.querySelector('.words') ?? entry).textContent)")
+
+
+def shows(kind, text):
+    return f"{texts(kind)}.some((shown) => shown.includes({json.dumps(text)}))"
+
+
+def members(count):
+    return f"document.querySelector('#members').textContent === '{count}'"
+
+
+def introduce(page, name):
+    page.evaluate("document.querySelector('#name').focus()")
+    page.insert(name)
+    page.press("Enter", text="\r")
+    assert page.evaluate("document.activeElement.id") == "text", "Enter leads to the message"
+
+
+def say(page, text):
+    page.evaluate("document.querySelector('#text').focus()")
+    page.insert(text)
+    page.press("Enter", text="\r")
+
+
+def check_chat(server, browser):
+    """Joins, messages, own messages set apart, counts, leaves."""
+    first = browser.open(server.url())
+    first.wait(ONLINE)
+    first.wait(members(1))
+    introduce(first, "Ada")
+    second = browser.open(server.url())
+    second.wait(ONLINE)
+    introduce(second, "Grace")
+    first.wait(shows("notice", "joined"))
+    first.wait(members(2))
+    second.wait(members(2))
+    assert second.evaluate(f"{texts('notice')}.length") == 0, "nobody sees their own join"
+
+    say(first, "Hello <b>Grace</b> & all")
+    second.wait(shows("other", "Hello <b>Grace</b> & all"))
+    assert second.evaluate("document.querySelector('#log .author').textContent") == "Ada"
+    say(second, "Hi Ada")
+    first.wait(shows("other", "Hi Ada"))
+    for page, own, other in ((first, "Hello", "Hi Ada"), (second, "Hi Ada", "Hello")):
+        assert page.evaluate(f"{texts('own')}.length") == 1
+        assert page.evaluate(f"{texts('other')}.length") == 1
+        assert page.evaluate(shows("own", own)) and page.evaluate(shows("other", other))
+    assert first.evaluate("document.querySelector('#log b')") is None, "text stays text"
+    assert first.evaluate("document.querySelector('#text').value") == ""
+
+    first.evaluate("document.querySelector('#text').focus()")
+    first.insert("two")
+    first.press("Enter", modifiers=8, text="\r")
+    first.insert("lines")
+    first.press("Enter", text="\r")
+    second.wait(shows("other", "two\nlines"))
+
+    second.close()
+    first.wait(shows("notice", "left"))
+    first.wait(members(1))
+    assert first.evaluate(f"{texts('notice')}.length") == 2, "one join, one leave, not its own"
+    assert first.complaints == [], first.complaints
+    return first
+
+
+def check_rooms(server, browser, outsider):
+    """A room of its own by ?room=, with a name that needs encoding."""
+    pages = [browser.open(server.url("/?room=t%C3%A9a%20time")) for _ in range(2)]
+    for page in pages:
+        page.wait(ONLINE)
+        page.wait(members(2))
+    say(pages[0], "only here")
+    pages[1].wait(shows("other", "only here"))
+    assert not outsider.evaluate(shows("other", "only here"))
+    assert outsider.evaluate(members(1))
+    for page in pages:
+        assert page.complaints == [], page.complaints
+        page.close()
+
+
+def check_reconnect(server, browser, first):
+    """SIGKILL, text typed while offline, the same port again, chat again."""
+    second = browser.open(server.url())
+    second.wait(ONLINE)
+    server.kill()
+    for page in (first, second):
+        page.wait(OFFLINE)
+    say(first, "typed while offline")
+    assert first.evaluate("document.querySelector('#send').disabled")
+    assert not first.evaluate(shows("own", "typed while offline"))
+    first.wait("document.querySelector('#hint').textContent.includes('Not sent')")
+    server.start()
+    for page in (first, second):
+        page.wait(ONLINE, 45)
+        page.wait(members(2))
+    assert first.evaluate("document.querySelector('#text').value") == "typed while offline"
+    first.evaluate("document.querySelector('#text').focus()")
+    first.press("Enter", text="\r")
+    second.wait(shows("other", "typed while offline"))
+    say(second, "and back again")
+    first.wait(shows("other", "and back again"))
+    for page in (first, second):
+        refused = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "WebSocket connection to")
+        unexpected = [text for text in page.complaints if not any(part in text for part in refused)]
+        assert unexpected == [], unexpected
+        page.close()
+
+
+def check_silence(server, browser):
+    """A server that still has its connections but says nothing counts as gone, and what it did
+    not confirm is marked."""
+    first = browser.open(server.url("/?room=silence"))
+    second = browser.open(server.url("/?room=silence"))
+    for page in (first, second):
+        page.wait(ONLINE)
+        page.wait(members(2))
+    say(first, "confirmed")
+    second.wait(shows("other", "confirmed"))
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        say(first, "into the void")
+        first.wait(OFFLINE)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    unsent = "[...document.querySelectorAll('.unsent')].map((note) => note.parentNode.innerText)"
+    marked = first.evaluate(unsent)
+    assert len(marked) == 1 and "into the void" in marked[0], marked
+    for page in (first, second):
+        page.wait(ONLINE, 45)
+    say(first, "heard again")
+    second.wait(shows("other", "heard again"))
+    for page in (first, second):
+        page.close()
+
+
+def take_screenshot(server, browser, path):
+    """A conversation as the reader of the documentation should see it."""
+    options = {"width": 900, "height": 720, "scale": 1.5}
+    pages = {name: browser.open(server.url("/?room=lighthouse"), **options)
+             for name in ("Ada", "Grace", "Linus")}
+    for name, page in pages.items():
+        page.wait(ONLINE)
+        introduce(page, name)
+    lines = [
+        ("Grace", "Morning! Is the new fan-out box up?"),
+        ("Ada", "Since six. One append per message, and everyone reads from the same log."),
+        ("Linus", "How does it look when somebody stops reading?"),
+        ("Ada", "Their cursor just gets old. Nobody else notices."),
+        ("Grace", "So a slow phone costs nothing but patience!"),
+        ("Linus", "I like it. I will bring the load generator after lunch."),
+        ("Ada", "Deal."),
+    ]
+    for index, (name, line) in enumerate(lines, 1):
+        say(pages[name], line)
+        for page in pages.values():
+            page.wait(f"document.querySelectorAll('#log .words').length === {index}")
+    pages["Ada"].wait(members(3))
+    pages["Ada"].evaluate("document.querySelector('#text').focus()")
+    pages["Ada"].screenshot(path)
+    for page in pages.values():
+        page.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("binary")
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--screenshot", metavar="FILE")
+    options = parser.parse_args()
+    server = Server(options.binary)
+    server.start()
+    browser = None
+    try:
+        browser = Browser(options.chromium)
+        passed = 0
+        first = check_chat(server, browser)
+        passed += 1
+        check_rooms(server, browser, first)
+        passed += 1
+        if options.screenshot:
+            take_screenshot(server, browser, options.screenshot)
+        check_silence(server, browser)
+        passed += 1
+        check_reconnect(server, browser, first)
+        passed += 1
+        print(f"browser: {passed} passed, 0 failed")
+    finally:
+        if browser:
+            browser.close()
+        server.kill()
+
+
+if __name__ == "__main__":
+    main()
