@@ -103,11 +103,12 @@ load() {
   local report=$reports/$1.json port=$2 code=0
   shift 2
   echo "--- $(basename "$report" .json)"
-  timeout 180 "$bin_dir/fanload" --target "127.0.0.1:$port" --path '/ws?presence=0' --pin 1 \
+  timeout "$((duration + 60))" "$bin_dir/fanload" --target "127.0.0.1:$port" --path '/ws?presence=0' --pin 1 \
     --server-pid "$server_pid" --json "$report" "$@" || code=$?
   if [ "$code" -ne 0 ] && [ "$code" -ne 3 ] || [ ! -s "$report" ]; then
     cat "$work"/*.log >&2
-    fail "fanload ended with $code"
+    [ "$code" -eq 124 ] && fail "fanload did not end within $((duration + 60)) s"
+    fail "fanload ended with code $code"
   fi
 }
 

@@ -44,14 +44,16 @@ install_missing() {
   local packages=()
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
   command -v chromium >/dev/null || packages+=(chromium)
+  fc-list 2>/dev/null | grep -q . || packages+=(fontconfig fonts-dejavu-core)
   command -v nginx >/dev/null || packages+=(nginx-light)
   command -v curl >/dev/null || packages+=(curl ca-certificates)
   command -v python3 >/dev/null || packages+=(python3)
   command -v shellcheck >/dev/null || packages+=(shellcheck)
   if [ ${#packages[@]} -gt 0 ]; then
+    # RUNLEVEL=1: the packaged nginx must not start and take port 80.
     printf '\n==> installing with apt: %s\n' "${packages[*]}"
     if ! { as_root apt-get update -q &&
-      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+      as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
         --no-install-recommends "${packages[@]}"; }; then
       notices+=("could not install ${packages[*]}; the checks that need them will fail")
     fi

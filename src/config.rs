@@ -53,8 +53,8 @@ pub struct Config {
     pub pin: bool,
     /// Folder to serve instead of the embedded chat page.
     pub static_dir: Option<PathBuf>,
-    /// Origins allowed to open a WebSocket besides the same host as `Host` and no `Origin`
-    /// at all; `*` allows any.
+    /// Origins whose pages may open a WebSocket; `*` is any, and none given means pages of the
+    /// same host as `Host`. A request without `Origin` is let in whatever stands here.
     pub allow_origin: Vec<String>,
     /// Size of one shard's log; a power of two and a multiple of the page size.
     pub log_bytes: usize,

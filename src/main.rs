@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use fanring::cli::{self, EXIT_REFUSED, Invocation, Machine, Start};
-use tracing::{debug, info, warn};
+use fanring::server::ServerError;
+use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -39,7 +40,14 @@ fn run() -> anyhow::Result<ExitCode> {
             start_logs()?;
             announce(&start);
             cli::raise_descriptor_limit().context("can't raise the soft descriptor limit")?;
-            Ok(fanring::server::run(start.config)?)
+            match fanring::server::run(start.config) {
+                // It ran, so this is no refusal.
+                Err(failure @ ServerError::Thread) => {
+                    error!("{failure}");
+                    Ok(ExitCode::FAILURE)
+                }
+                result => Ok(result?),
+            }
         }
     }
 }

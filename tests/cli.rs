@@ -1,6 +1,6 @@
 //! The `fanring` binary as a shell sees it: exit codes, and which stream says what.
 //!
-//! Nothing here starts a server: each command ends by itself.
+//! Nothing here leaves a server running: each command ends by itself.
 
 use std::process::{Command, Output};
 
@@ -127,6 +127,27 @@ fn a_bad_log_filter_is_refused() {
     );
     assert!(
         sentence.contains("write info, debug or fanring=debug"),
+        "{sentence}"
+    );
+}
+
+// An address that is taken is refused like a bad flag: there is something to change.
+#[test]
+fn a_taken_address_is_refused() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let args = [
+        "--listen",
+        &address,
+        "--shards",
+        "1",
+        "--no-pin",
+        "--log-bytes",
+        "1MiB",
+    ];
+    let sentence = refusal(&args, &[("FANRING_LOG", "error")]);
+    assert!(
+        sentence.contains(&address) && sentence.contains("--listen"),
         "{sentence}"
     );
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 /// Why a value cannot be read; the text goes on from "`--flag` is `value`, ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// Neither a number nor a number with a unit of [`bytes`].
+    /// Neither a number nor a number with a unit of size.
     #[error("which is not a size: write a number of bytes, or 512KiB, 64MiB or 1GiB")]
     Size,
-    /// Not a number with a unit of [`duration`].
+    /// Not a number with a unit of time.
     #[error("which is not a duration: write a number with its unit, like 500ms, 20s or 1m")]
     Duration,
     /// A number alone, which could be seconds or milliseconds.

@@ -35,7 +35,7 @@ pub enum Rendition {
 }
 
 impl Rendition {
-    /// All of them, in the order of [`Room::renditions`].
+    /// All of them, in the order of [`Room::audiences`].
     pub const ALL: [Self; 2] = [Self::Full, Self::Quiet];
 }
 
@@ -268,7 +268,13 @@ impl Rooms {
     }
 
     /// The sequencer of a room that may be gone or have its home elsewhere.
-    pub fn sequencer_of(&mut self, id: RoomId) -> Option<&mut Sequencer> {
+    #[must_use]
+    pub fn sequencer(&self, id: RoomId) -> Option<&Sequencer> {
+        self.rooms.get(id.0 as usize)?.sequencer.as_deref()
+    }
+
+    /// Like [`Self::sequencer`].
+    pub fn sequencer_mut(&mut self, id: RoomId) -> Option<&mut Sequencer> {
         self.rooms.get_mut(id.0 as usize)?.sequencer.as_deref_mut()
     }
 

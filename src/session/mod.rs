@@ -87,6 +87,8 @@ impl Flags {
     pub const ABORT: Self = Self(1 << 13);
     /// What still arrives is of no interest.
     pub const DISCARDING: Self = Self(1 << 14);
+    /// The peer has shut down its write side: nothing more arrives.
+    pub const ENDED: Self = Self(1 << 15);
 
     /// Whether any bit of `other` is set.
     #[must_use]

@@ -10,7 +10,8 @@ use super::SessionKey;
 /// Resolution of every deadline.
 pub const TICK: Duration = Duration::from_millis(100);
 
-const BUCKETS: usize = 1024;
+const BUCKETS: u32 = 1024;
+const WORDS: u32 = BUCKETS / u64::BITS;
 
 /// A point in time in ticks since the shard began; 13 years fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -39,7 +40,7 @@ impl Tick {
 #[derive(Debug)]
 pub struct Wheel {
     buckets: Vec<Vec<SessionKey>>,
-    occupied: [u64; BUCKETS / 64],
+    occupied: [u64; WORDS as usize],
     /// The tick whose bucket is looked at next.
     next: Tick,
 }
@@ -48,7 +49,7 @@ impl Default for Wheel {
     fn default() -> Self {
         Self {
             buckets: (0..BUCKETS).map(|_| Vec::new()).collect(),
-            occupied: [0; BUCKETS / 64],
+            occupied: [0; WORDS as usize],
             next: Tick(0),
         }
     }
@@ -57,10 +58,10 @@ impl Default for Wheel {
 impl Wheel {
     /// Brings `key` up at `deadline` or, if that is too far away, some time before it.
     pub fn insert(&mut self, key: SessionKey, deadline: Tick) {
-        let furthest = self.next.0.saturating_add(BUCKETS as u32 - 1);
-        let bucket = deadline.0.clamp(self.next.0, furthest) as usize % BUCKETS;
-        self.buckets[bucket].push(key);
-        self.occupied[bucket / 64] |= 1 << (bucket % 64);
+        let furthest = self.next.0.saturating_add(BUCKETS - 1);
+        let bucket = deadline.0.clamp(self.next.0, furthest) % BUCKETS;
+        self.buckets[bucket as usize].push(key);
+        self.occupied[(bucket / 64) as usize] |= 1 << (bucket % 64);
     }
 
     /// Moves everything that has come up by `now` to `due`.
@@ -69,13 +70,14 @@ impl Wheel {
             .0
             .saturating_add(1)
             .saturating_sub(self.next.0)
-            .min(BUCKETS as u32);
+            .min(BUCKETS);
         for step in 0..steps {
-            let bucket = self.next.0.wrapping_add(step) as usize % BUCKETS;
-            if self.occupied[bucket / 64] & (1 << (bucket % 64)) != 0 {
-                self.occupied[bucket / 64] &= !(1 << (bucket % 64));
+            let bucket = self.next.0.wrapping_add(step) % BUCKETS;
+            let word = &mut self.occupied[(bucket / 64) as usize];
+            if *word & (1 << (bucket % 64)) != 0 {
+                *word &= !(1 << (bucket % 64));
                 // Taken whole: after a storm of connects no bucket keeps a storm's capacity.
-                due.append(&mut std::mem::take(&mut self.buckets[bucket]));
+                due.append(&mut std::mem::take(&mut self.buckets[bucket as usize]));
             }
         }
         self.next = self.next.max(Tick(now.0.saturating_add(1)));
@@ -84,23 +86,21 @@ impl Wheel {
     /// The next tick at which something comes up.
     #[must_use]
     pub fn next_due(&self) -> Option<Tick> {
-        let start = self.next.0 as usize % BUCKETS;
-        (0..=BUCKETS / 64).find_map(|step| {
-            let word_number = (start / 64 + step) % (BUCKETS / 64);
-            let mut word = self.occupied[word_number];
+        let start = self.next.0 % BUCKETS;
+        (0..=WORDS).find_map(|step| {
+            let word_number = (start / 64 + step) % WORDS;
+            let mut word = self.occupied[word_number as usize];
             if step == 0 {
                 word &= u64::MAX << (start % 64);
-            } else if step == BUCKETS / 64 {
+            } else if step == WORDS {
                 word &= !(u64::MAX << (start % 64));
             }
             if word == 0 {
                 return None;
             }
-            let bucket = word_number * 64 + word.trailing_zeros() as usize;
+            let bucket = word_number * 64 + word.trailing_zeros();
             let away = (bucket + BUCKETS - start) % BUCKETS;
-            Some(Tick(
-                self.next.0.saturating_add(u32::try_from(away).unwrap_or(0)),
-            ))
+            Some(Tick(self.next.0.saturating_add(away)))
         })
     }
 }
@@ -146,11 +146,11 @@ mod tests {
         let (mut wheel, mut due) = (Wheel::default(), Vec::new());
         wheel.expire(Tick(100), &mut due);
         wheel.insert(key(1), Tick(3));
-        wheel.insert(key(2), Tick(100 + 10 * BUCKETS as u32));
+        wheel.insert(key(2), Tick(100 + 10 * BUCKETS));
         wheel.expire(Tick(101), &mut due);
         assert_eq!(due, [key(1)]);
         due.clear();
-        wheel.expire(Tick(101 + BUCKETS as u32), &mut due);
+        wheel.expire(Tick(101 + BUCKETS), &mut due);
         assert_eq!(due, [key(2)]);
     }
 

@@ -47,7 +47,7 @@ impl Shard {
         let Some(mut gathered) = self.sessions.at_mut(slot).head.take() else {
             match http::head_end(bytes, 0) {
                 Some(end) => self.request(slot, bytes, end),
-                None => self.gather_head(slot, Box::new(bytes.to_vec())),
+                None => self.gather_head(slot, bytes.to_vec()),
             }
             return;
         };
@@ -55,15 +55,15 @@ impl Shard {
         gathered.extend_from_slice(bytes);
         match http::head_end(&gathered, scanned) {
             Some(end) => self.request(slot, &gathered, end),
-            None => self.gather_head(slot, gathered),
+            None => self.gather_head(slot, *gathered),
         }
     }
 
-    fn gather_head(&mut self, slot: u32, gathered: Box<Vec<u8>>) {
+    fn gather_head(&mut self, slot: u32, gathered: Vec<u8>) {
         if gathered.len() > HEAD_BYTES_MAX {
             self.refuse(slot, &http::HttpError::HeadTooLong.refusal());
         } else {
-            self.sessions.at_mut(slot).head = Some(gathered);
+            self.sessions.at_mut(slot).head = Some(Box::new(gathered));
         }
     }
 

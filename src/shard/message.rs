@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::room::Rooms;
 use crate::room::index::MemberId;
 use crate::room::staging::Entry;
 
@@ -113,4 +114,19 @@ pub enum Message {
     },
     /// Close every session and end.
     Stop,
+}
+
+impl Message {
+    /// The question how many members `room` has, and the shard, of `shards`, to ask.
+    #[must_use]
+    pub fn count_members(room: &str, shards: u16, ticket: u64) -> (u16, Self) {
+        let home = Rooms::home_of(room, shards);
+        (
+            home,
+            Self::CountMembers {
+                room: room.into(),
+                ticket,
+            },
+        )
+    }
 }

@@ -201,7 +201,7 @@ impl Shard {
             .next_due()
             .map(|tick| crate::session::timers::TICK * tick.0);
         let counts = (self.counts_due.iter())
-            .filter_map(|&room| self.rooms.get(room).sequencer.as_ref())
+            .filter_map(|&room| self.rooms.sequencer(room))
             .map(|sequencer| sequencer.count_at(self.now))
             .min();
         let congestion = self.congestion.next_look();

@@ -54,11 +54,26 @@ impl Shard {
             }
             Received::NoBuffers => self.metrics().receive_no_buffers.add(1),
             Received::Cancelled => {}
-            Received::End | Received::Failed => self.kill(slot),
+            Received::End => self.ended(slot),
+            Received::Failed => self.kill(slot),
         }
         if self.sessions.lookup(key).is_some() {
             self.settle(slot);
         }
+    }
+
+    /// The peer sends no more. It may still read: what it is owed goes out first.
+    fn ended(&mut self, slot: u32) {
+        let session = self.sessions.at_mut(slot);
+        let owed = session.private_bytes() > 0 || session.flags.has(Flags::SENDING);
+        if !owed || !matches!(session.phase, Phase::Open | Phase::Closing) {
+            return self.kill(slot);
+        }
+        let gone = Flags::ENDED
+            .and(Flags::CLOSE_RECEIVED)
+            .and(Flags::DISCARDING);
+        session.flags.set(gone);
+        self.close_with(slot, |_| {});
     }
 
     /// Bytes of an open session, or of one whose Close frame is awaited.
@@ -166,7 +181,7 @@ impl Shard {
         }
         let (session, key) = (self.sessions.at(slot), self.sessions.key(slot));
         let fd = session.socket.as_raw_fd();
-        if flags.has(Flags::RECEIVING.and(Flags::PAUSED)) {
+        if flags.has(Flags::RECEIVING.and(Flags::PAUSED).and(Flags::ENDED)) {
             return;
         }
         match session.phase {

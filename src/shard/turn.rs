@@ -187,10 +187,12 @@ impl Shard {
     pub(super) fn announce_counts(&mut self) {
         let now = self.now;
         for room in std::mem::take(&mut self.counts_due) {
-            let Some(sequencer) = self.rooms.sequencer_of(room) else {
+            let Some(sequencer) = self.rooms.sequencer_mut(room) else {
                 continue;
             };
-            if sequencer.count_at(now) <= now {
+            if !sequencer.count_due {
+                // The room that owed it is gone; another has its handle.
+            } else if sequencer.count_at(now) <= now {
                 sequencer.counted(now);
                 let count = sequencer.visible();
                 self.stage(room, true, None, |out| {

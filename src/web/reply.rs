@@ -148,8 +148,8 @@ pub(super) fn bytes(
 }
 
 /// A JSON answer that nobody may keep.
-pub(super) fn json(method: &Method, status: StatusCode, value: &serde_json::Value) -> Reply {
-    let mut reply = bytes(method, status, "application/json", value.to_string());
+pub(super) fn json(method: &Method, status: StatusCode, text: String) -> Reply {
+    let mut reply = bytes(method, status, "application/json", text);
     reply
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

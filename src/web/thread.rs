@@ -19,7 +19,6 @@ use super::site::{Backend, Limits, Site};
 use crate::config::Config;
 use crate::mesh::{Endpoint, ThreadId};
 use crate::metrics::ShardMetrics;
-use crate::room::Rooms;
 use crate::shard::Message;
 
 /// Messages taken from each mesh ring before tasks get their turn.
@@ -84,14 +83,8 @@ impl Backend for Shards {
         if questions.len() < QUESTIONS_MAX {
             let ticket = self.next_ticket.replace(self.next_ticket.get() + 1);
             questions.insert(ticket, asked);
-            let home = Rooms::home_of(room, self.count());
-            self.send(
-                home,
-                Message::CountMembers {
-                    room: room.into(),
-                    ticket,
-                },
-            );
+            let (home, question) = Message::count_members(room, self.count(), ticket);
+            self.send(home, question);
         }
         async { answer.await.ok().flatten().map(u64::from) }
     }

@@ -281,3 +281,6 @@ pub fn accept_response(accept: &[u8; 28], out: &mut Vec<u8>) {
     out.extend_from_slice(accept);
     out.extend_from_slice(b"\r\n\r\n");
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,3 +293,6 @@ impl Refusal {
         out.extend_from_slice(text.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

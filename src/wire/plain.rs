@@ -75,6 +75,8 @@ mod tests {
     };
     use crate::wire::{frame::frame_bytes, message::Kind};
 
+    type Append<'a> = &'a dyn Fn(&mut Vec<u8>);
+
     /// Only an empty text is the keep-alive.
     #[test]
     fn an_empty_text_is_the_keep_alive() {
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn words_are_whole_frames() {
         let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
-        let cases: [(&dyn Fn(&mut Vec<u8>), u8, &str); 7] = [
+        let cases: [(Append<'_>, u8, &str); 7] = [
             (
                 &|out| append_connect(out, id),
                 0x81,

@@ -4,6 +4,7 @@ use crate::rules::Finding;
 use crate::source::Source;
 
 /// Where files are, and what they may name besides their own module: a module, or one part of it.
+/// `shard::Message` is `shard::message::Message` under its short name.
 /// The first place that fits decides, so parts stand before their modules. A module that is not
 /// here may not exist: whoever adds one says first where it belongs.
 const LAYERS: [(&str, &[&str]); 18] = [
@@ -30,12 +31,26 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ),
     (
         "src/web",
-        &["wire", "mesh", "metrics", "config", "shard::message"],
+        &[
+            "wire",
+            "mesh",
+            "metrics",
+            "config",
+            "shard::message",
+            "shard::Message",
+        ],
     ),
     ("src/auth", &["wire", "config"]),
     (
         "src/backplane",
-        &["wire", "mesh", "metrics", "config", "shard::message"],
+        &[
+            "wire",
+            "mesh",
+            "metrics",
+            "config",
+            "shard::message",
+            "shard::Message",
+        ],
     ),
     (
         "src/server",

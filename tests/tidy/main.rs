@@ -14,14 +14,7 @@ use rules::Finding;
 use source::Source;
 
 /// Folders with Rust files of this project.
-const ROOTS: [&str; 6] = [
-    "src",
-    "loadgen/src",
-    "benches",
-    "tests",
-    "fuzz/src",
-    "fuzz/fuzz_targets",
-];
+const ROOTS: [&str; 5] = ["src", "loadgen", "benches", "tests", "fuzz"];
 
 fn sources() -> Vec<Source> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -45,8 +38,10 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     };
     for entry in entries {
         let path = entry.expect("a folder entry").path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
-            collect(&path, paths);
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                collect(&path, paths);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             paths.push(path);
         }

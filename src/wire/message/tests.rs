@@ -78,7 +78,10 @@ fn read(bytes: &[u8], cuts: impl IntoIterator<Item = usize>, rules: &Rules) -> O
     outcome
 }
 
-fn frames(list: &[(OpCode, bool, &[u8])]) -> Vec<u8> {
+/// A frame of a client: what it is, whether it ends its message, its payload.
+type Sent<'a> = (OpCode, bool, &'a [u8]);
+
+fn frames(list: &[Sent<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &(opcode, fin, payload) in list {
         append_masked_frame(&mut bytes, opcode, fin, payload, KEY);
@@ -94,7 +97,7 @@ fn text(payload: &str) -> Owned {
 #[test]
 fn reads_what_is_allowed() {
     let long = [b'x'; 125];
-    let cases: &[(&[(OpCode, bool, &[u8])], &[Owned])] = &[
+    let cases: &[(&[Sent<'_>], &[Owned])] = &[
         (&[(Text, true, b"")], &[text("")]),
         (
             &[(Text, true, b"hi"), (Text, true, b"ho")],

@@ -1,0 +1,188 @@
+//! What must hold for any bytes. Each function here is a fuzz target of its name; it panics when its
+//! invariant is broken. `fuzz_targets/` runs them under libFuzzer, `tests/smoke.rs` without it.
+
+use fanring::wire::{
+    frame::{self, Header, OpCode, Role},
+    handshake::{self, Endpoint, Policy, Route},
+    http::{self, HEAD_BYTES_MAX, HEADERS_MAX},
+    message::{Event, Reader, Rules, WireError},
+};
+
+/// The end of a head does not depend on how it arrives, the parser ends where the scan does, and
+/// every refusal and session that a request leads to is well-formed.
+pub fn http(data: &[u8]) {
+    let whole = http::head_end(data, 0);
+    let bytewise = (1..=data.len().min(whole.unwrap_or(512)))
+        .find_map(|end| http::head_end(&data[..end], end - 1));
+    if data.len() <= 512 || whole.is_some() {
+        assert_eq!(bytewise, whole, "the end of a head depends on its split");
+    }
+    let refusal = match http::parse_head(data) {
+        Err(error) => {
+            assert_eq!(error.refusal().status, error.status());
+            error.refusal()
+        }
+        Ok(head) => {
+            assert!(head.bytes <= data.len().min(HEAD_BYTES_MAX));
+            assert!(head.headers().count() <= HEADERS_MAX);
+            let leading = data
+                .iter()
+                .take_while(|byte| b"\r\n".contains(byte))
+                .count();
+            assert!(
+                leading > 2 || whole == Some(head.bytes),
+                "scan and parser disagree"
+            );
+            let allow_origin = ["https://chat.example".to_string()];
+            let strict = handshake::route(
+                &head,
+                &Policy {
+                    allow_origin: &allow_origin,
+                    echo: false,
+                },
+            );
+            let any = ["*".to_string()];
+            match (
+                strict,
+                handshake::route(
+                    &head,
+                    &Policy {
+                        allow_origin: &any,
+                        echo: true,
+                    },
+                ),
+            ) {
+                (Route::WebSocket(strict), Route::WebSocket(lenient)) => {
+                    assert_eq!(strict, lenient);
+                    return check_upgrade(&strict);
+                }
+                (Route::WebSocket(_), other) => panic!("only a strict policy allows it: {other:?}"),
+                (_, Route::WebSocket(lenient)) => return check_upgrade(&lenient),
+                (_, Route::Web) => return,
+                (_, Route::Refused(refusal)) => refusal,
+            }
+        }
+    };
+    let mut response = Vec::new();
+    refusal.encode(&mut response);
+    assert!(matches!(refusal.status, 400 | 403 | 404 | 426 | 431 | 505));
+    let end = http::head_end(&response, 0).expect("a response has an end");
+    assert_eq!(&response[end..], format!("{}\n", refusal.body).as_bytes());
+}
+
+fn check_upgrade(upgrade: &handshake::Upgrade) {
+    if let Endpoint::Room(name) = &upgrade.endpoint {
+        assert!(name.len() <= handshake::ROOM_BYTES_MAX);
+        assert!(!name.contains(|character: char| character == '/' || character.is_control()));
+    }
+    let mut response = Vec::new();
+    handshake::accept_response(&upgrade.accept, &mut response);
+    assert_eq!(http::head_end(&response, 0), Some(response.len()));
+}
+
+/// A header that decodes encodes to the same bytes, and no verdict changes when more bytes come.
+pub fn frame(data: &[u8]) {
+    for role in [Role::Server, Role::Client] {
+        let verdict = frame::decode_header(data, role);
+        for end in 0..data.len().min(frame::HEADER_BYTES_MAX) {
+            let early = frame::decode_header(&data[..end], role);
+            assert!(
+                early == Ok(None) || early == verdict,
+                "{early:?} became {verdict:?}"
+            );
+        }
+        match verdict {
+            Ok(None) => assert!(data.len() < frame::HEADER_BYTES_MAX),
+            Err(_) => {}
+            Ok(Some(header)) => {
+                let (array, bytes) = encode(&header, role);
+                assert_eq!(array[..bytes], data[..header.bytes]);
+                let total = header.payload_bytes + header.bytes as u64;
+                if role == Role::Client {
+                    assert_eq!(
+                        frame::frame_bytes(data).map(|bytes| bytes as u64),
+                        Some(total)
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn encode(header: &Header, role: Role) -> ([u8; frame::HEADER_BYTES_MAX], usize) {
+    let payload_bytes = usize::try_from(header.payload_bytes).expect("64-bit machines");
+    match role {
+        Role::Server => {
+            frame::encode_masked_header(header.opcode, header.fin, payload_bytes, header.key)
+        }
+        Role::Client => frame::encode_header(header.opcode, header.fin, payload_bytes),
+    }
+}
+
+/// Any split of any bytes gives the same events and the same error, texts are UTF-8, sizes are within
+/// the limit, and what is assembled stays proportional to what arrived.
+///
+/// The first byte chooses the role and the limit, the second how the rest is cut.
+pub fn message(data: &[u8]) {
+    let &[choice, step, ref bytes @ ..] = data else {
+        return;
+    };
+    let role = if choice & 1 == 0 {
+        Role::Server
+    } else {
+        Role::Client
+    };
+    let rules = Rules {
+        role,
+        message_bytes_max: 1 << (choice >> 4),
+    };
+    let whole = read(bytes, bytes.len().max(1), &rules);
+    assert_eq!(read(bytes, 1, &rules), whole, "byte by byte");
+    assert_eq!(
+        read(bytes, usize::from(step).max(1), &rules),
+        whole,
+        "in pieces of {step}"
+    );
+}
+
+type Said = (Vec<(OpCode, Option<u16>, Vec<u8>)>, Option<WireError>);
+
+/// What `bytes` say in pieces of `piece_bytes`, up to the first close or error.
+fn read(bytes: &[u8], piece_bytes: usize, rules: &Rules) -> Said {
+    let mut reader = Reader::default();
+    let mut events = Vec::new();
+    let mut copy = bytes.to_vec();
+    for piece in copy.chunks_mut(piece_bytes) {
+        let mut input = &mut *piece;
+        loop {
+            let event = match reader.next(&mut input, rules) {
+                Ok(None) => break,
+                Ok(Some(event)) => event,
+                Err(error) => return (events, Some(error)),
+            };
+            let (opcode, code, payload) = match event {
+                Event::Message { kind, payload } => (kind.opcode(), None, payload),
+                Event::Ping(payload) => (OpCode::Ping, None, payload),
+                Event::Pong(payload) => (OpCode::Pong, None, payload),
+                Event::Close(code, reason) => (OpCode::Close, code.map(|code| code.get()), reason),
+            };
+            let bytes_max = if opcode.is_control() {
+                125
+            } else {
+                rules.message_bytes_max
+            };
+            assert!(payload.len() <= bytes_max);
+            assert!(opcode != OpCode::Text || std::str::from_utf8(payload).is_ok());
+            events.push((opcode, code, payload.to_vec()));
+            if opcode == OpCode::Close {
+                return (events, None);
+            }
+        }
+        assert!(input.is_empty(), "None means that all input was taken");
+        assert!(
+            reader.heap_bytes() <= 1024 + 2 * bytes.len(),
+            "it holds more than twice its input"
+        );
+    }
+    (events, None)
+}

@@ -1,0 +1,99 @@
+//! Each fuzz target on seeded random and mutated inputs: bounded, the same on every run, and on
+//! the stable toolchain.
+
+/// Inputs each target gets.
+const RUNS: u64 = 20_000;
+
+const REQUEST: &[u8] = b"GET /ws/room%20a?echo=1 HTTP/1.1\r\nHost: chat.example\r\n\
+    Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nOrigin: https://chat.example\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// Prints what broke an invariant, ready to be written to a file for `cargo fuzz run`.
+struct Culprit<'a>(&'a str, u64, &'a [u8]);
+
+impl Drop for Culprit<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("target {}, run {}, input {:x?}", self.0, self.1, self.2);
+        }
+    }
+}
+
+/// Runs `target` on `seeds` as they are, then on mutations of them.
+fn smoke(name: &str, target: fn(&[u8]), seeds: &[Vec<u8>]) {
+    for run in 0..RUNS {
+        let mut random = fastrand::Rng::with_seed(run);
+        let seed = usize::try_from(run)
+            .ok()
+            .and_then(|run| seeds.get(run))
+            .cloned();
+        let input = seed.unwrap_or_else(|| mutate(&mut random, seeds));
+        let _culprit = Culprit(name, run, &input);
+        target(&input);
+    }
+}
+
+/// A seed, or two joined, with up to four bytes changed, doubled, inserted or cut off.
+fn mutate(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = random.choice(seeds).cloned().unwrap_or_default();
+    if random.u8(..4) == 0 {
+        bytes.extend_from_slice(random.choice(seeds).map_or(&[], Vec::as_slice));
+    }
+    for _ in 0..random.u8(..=4) {
+        let at = random.usize(..=bytes.len());
+        match random.u8(..5) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, random.u8(..)),
+            2 if at < bytes.len() => bytes[at] ^= 1 << random.u8(..8),
+            3 if at < bytes.len() => bytes[at] = random.u8(..),
+            4 => bytes.extend_from_within(..at),
+            _ => bytes.push(random.u8(..)),
+        }
+    }
+    bytes
+}
+
+fn owned(seeds: &[&[u8]]) -> Vec<Vec<u8>> {
+    seeds.iter().map(|seed| seed.to_vec()).collect()
+}
+
+/// Heads: a good handshake, a plain visit, line ends of all kinds, nothing.
+#[test]
+fn http() {
+    let plain = b"\r\nPOST http://h/a?b HTTP/1.0\nContent-Length: 3\n\nabc";
+    smoke(
+        "http",
+        fanring_fuzz::http,
+        &owned(&[REQUEST, plain, b"\r\n\r\n", b""]),
+    );
+}
+
+/// Headers of every length form, masked and not.
+#[test]
+fn frame() {
+    let seeds: [&[u8]; 7] = [
+        b"\x81\x05Hello",
+        b"\x01\x85\x01\x02\x03\x04",
+        b"\x82\x7e\x01\x00",
+        b"\x82\xfe\xff\xff\x01\x02\x03\x04",
+        b"\x82\x7f\0\0\0\0\0\x01\0\0",
+        b"\x80\xff\0\0\0\x01\0\0\0\0\x01\x02\x03\x04",
+        b"",
+    ];
+    smoke("frame", fanring_fuzz::frame, &owned(&seeds));
+}
+
+/// Conversations: texts with a cut code point, fragments with a ping in between, closes.
+#[test]
+fn message() {
+    let seeds: [&[u8]; 7] = [
+        b"\x81\x03\x81\x06a\xc3\xa9\xf0\x9f\xa6",
+        b"\xf1\x05\x01\x04\xf0\x9f\xa6\x80\x89\x02hi\x00\x00\x80\x02\xc3\xa9",
+        b"\x81\x01\x88\x05\x03\xe8bye",
+        b"\xf0\x02\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58",
+        b"\xf0\x04\x01\x82\0\0\0\0\xc3\xa9\x8a\x80\0\0\0\0\x80\x81\0\0\0\0x\x88\x80\0\0\0\0",
+        b"\xf1\x07\x82\x7e\x01\x00half",
+        b"",
+    ];
+    smoke("message", fanring_fuzz::message, &owned(&seeds));
+}

@@ -1,0 +1,241 @@
+//! A run from its first connection to its report: a load, or idle sessions.
+
+use crate::cli::Settings;
+use crate::clock::{now_ns, own_cpu_ns};
+use crate::fleet::{Fleet, nanoseconds};
+use crate::payload::{Payload, encode};
+use crate::plan::Plan;
+use crate::process::{cpu_ns, resident_bytes};
+use crate::report::{Generator, HoldReport, RunReport, Server, Sessions, quantiles};
+use crate::verify::histogram;
+use hdrhistogram::Histogram;
+use std::time::Duration;
+
+/// Time between the last handshake and the first message.
+const LEAD_IN: Duration = Duration::from_millis(100);
+
+/// How much a publisher may have queued before the run is given up, in bytes.
+const UNSENT_BYTES_MAX: usize = 64 << 20;
+
+/// What the counters said at one moment.
+#[derive(Clone, Copy)]
+struct Snapshot {
+    at_ns: u64,
+    delivered: u64,
+    own_cpu_ns: u64,
+    server_cpu_ns: Option<u64>,
+}
+
+/// A load under way.
+struct Run {
+    plan: Plan,
+    /// Index of the next message in the plan.
+    next: u64,
+    /// Messages of the measured window that were sent.
+    measured_sent: u64,
+    lag: Histogram<u64>,
+    message: Vec<u8>,
+    window_start: Option<Snapshot>,
+    window_end: Option<Snapshot>,
+}
+
+/// Connects, publishes by the plan, checks what arrives, and reports.
+///
+/// # Errors
+/// One sentence, when the run can't be made: no server, a refused handshake, too few sessions in
+/// time. What goes wrong later is in the report.
+pub(crate) fn measure(settings: &Settings) -> anyhow::Result<RunReport> {
+    let mut fleet = Fleet::connect(settings)?;
+    let mut run = Run::new(settings, now_ns() + nanoseconds(LEAD_IN));
+    fleet.tally.follow(run.plan);
+    let mut now = now_ns();
+    let drain_end = run.plan.measure_end_ns() + nanoseconds(settings.drain);
+    while fleet.is_useful() {
+        if !run.publish_due(&mut fleet, now) {
+            fleet.stall();
+            break;
+        }
+        run.snapshot_due(settings, &fleet, now)?;
+        let all_sent = run.next == run.plan.total() && run.window_end.is_some();
+        if all_sent && (fleet.tally.outstanding() == 0 || now >= drain_end) {
+            break;
+        }
+        now = fleet.turn(run.next_event_ns(drain_end))?;
+    }
+    let report = run.report(settings, &fleet)?;
+    fleet.close()?;
+    Ok(report)
+}
+
+/// Opens idle sessions, holds them, and reports what they cost the server.
+///
+/// # Errors
+/// As [`measure`], and when a session ends while it is held.
+pub(crate) fn hold(settings: &Settings) -> anyhow::Result<HoldReport> {
+    let resident = || settings.server_pid.map(resident_bytes).transpose();
+    let before = resident()?.unwrap_or(0);
+    let mut fleet = Fleet::connect(settings)?;
+    let until = now_ns() + nanoseconds(settings.hold);
+    while fleet.turn(until)? < until {}
+    let after = resident()?.unwrap_or(0);
+    let ended = fleet.ended();
+    let cause = fleet.first_ending().map(ToString::to_string);
+    fleet.close()?;
+    let target = format!("{}{}", settings.host, settings.path);
+    Ok(HoldReport::new(
+        target,
+        settings.subscribers,
+        (before, after),
+        ended,
+        cause,
+    ))
+}
+
+impl Run {
+    fn new(settings: &Settings, start_ns: u64) -> Self {
+        let Settings {
+            rate,
+            publishers,
+            warmup,
+            duration,
+            ..
+        } = *settings;
+        Self {
+            plan: Plan::new(start_ns, rate, publishers, warmup, duration),
+            next: 0,
+            measured_sent: 0,
+            lag: histogram(),
+            message: vec![0; settings.size],
+            window_start: None,
+            window_end: None,
+        }
+    }
+
+    /// Queues every message that is due. Returns false when a publisher has far too much queued.
+    fn publish_due(&mut self, fleet: &mut Fleet, now: u64) -> bool {
+        while self.next < self.plan.total() {
+            let due = self.plan.message(self.next);
+            if due.planned_ns > now {
+                break;
+            }
+            let (publisher, sequence, planned_ns) = (due.publisher, due.sequence, due.planned_ns);
+            encode(
+                Payload {
+                    publisher,
+                    sequence,
+                    planned_ns,
+                },
+                &mut self.message,
+            );
+            let unsent = fleet.publish(publisher, &self.message);
+            fleet.tally.sent(publisher);
+            self.next += 1;
+            if self.plan.is_measured(planned_ns) {
+                self.measured_sent += 1;
+                self.lag.saturating_record(now - planned_ns);
+            }
+            if unsent > UNSENT_BYTES_MAX {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reads the counters when the measured window begins and when it ends.
+    fn snapshot_due(&mut self, settings: &Settings, fleet: &Fleet, now: u64) -> anyhow::Result<()> {
+        if self.window_start.is_none() && now >= self.plan.measure_start_ns() {
+            self.window_start = Some(snapshot(settings, fleet)?);
+        }
+        if self.window_end.is_none() && now >= self.plan.measure_end_ns() {
+            self.window_end = Some(snapshot(settings, fleet)?);
+        }
+        Ok(())
+    }
+
+    fn next_event_ns(&self, drain_end: u64) -> u64 {
+        let message = if self.next < self.plan.total() {
+            self.plan.message(self.next).planned_ns
+        } else {
+            drain_end
+        };
+        match (self.window_start, self.window_end) {
+            (None, _) => message.min(self.plan.measure_start_ns()),
+            (_, None) => message.min(self.plan.measure_end_ns()),
+            _ => message,
+        }
+    }
+
+    /// Sums up. A run that ended early has a window that ended with it.
+    fn report(mut self, settings: &Settings, fleet: &Fleet) -> anyhow::Result<RunReport> {
+        let gone = fleet.ended() > 0;
+        let end = match (self.window_end, snapshot(settings, fleet)) {
+            (Some(end), _) => end,
+            (None, Ok(end)) => end,
+            // The server process is gone: that is what the report is about to say.
+            (None, Err(_)) if gone => bare_snapshot(fleet),
+            (None, Err(error)) => return Err(error),
+        };
+        let start = *self.window_start.get_or_insert(end);
+        let window_ns = end.at_ns - start.at_ns;
+        let deliveries = end.delivered - start.delivered;
+        let resident_bytes = settings.server_pid.and_then(|pid| resident_bytes(pid).ok());
+        let server = match (start.server_cpu_ns, end.server_cpu_ns) {
+            (Some(before), Some(after)) => Some(Server::new(
+                after.saturating_sub(before),
+                deliveries,
+                window_ns,
+                resident_bytes,
+            )),
+            _ => None,
+        };
+        let counts = fleet.tally.counts();
+        Ok(RunReport {
+            target: format!("{}{}", settings.host, settings.path),
+            subscribers: settings.subscribers,
+            publishers: settings.publishers,
+            rate: settings.rate,
+            size_bytes: settings.size,
+            warmup_seconds: settings.warmup.as_secs_f64(),
+            duration_seconds: settings.duration.as_secs_f64(),
+            window_ns,
+            planned: self.plan.measured_total(),
+            sent: self.measured_sent,
+            planned_all: self.plan.total(),
+            sent_all: fleet.tally.sent_total(),
+            deliveries,
+            deliveries_all: counts.delivered,
+            lost: fleet.tally.lost(),
+            duplicated: counts.duplicated,
+            reordered: counts.reordered,
+            corrupt: counts.corrupt,
+            foreign: counts.foreign,
+            sessions: Sessions {
+                ended: fleet.ended(),
+                first_cause: fleet.first_ending().map(ToString::to_string),
+            },
+            latency_ns: quantiles(fleet.tally.latency()),
+            generator: Generator {
+                publish_lag_ns: quantiles(&self.lag),
+                cpu_ns: end.own_cpu_ns.saturating_sub(start.own_cpu_ns),
+            },
+            server,
+        })
+    }
+}
+
+fn snapshot(settings: &Settings, fleet: &Fleet) -> anyhow::Result<Snapshot> {
+    let server_cpu_ns = settings.server_pid.map(cpu_ns).transpose()?;
+    Ok(Snapshot {
+        server_cpu_ns,
+        ..bare_snapshot(fleet)
+    })
+}
+
+fn bare_snapshot(fleet: &Fleet) -> Snapshot {
+    Snapshot {
+        at_ns: now_ns(),
+        delivered: fleet.tally.counts().delivered,
+        own_cpu_ns: own_cpu_ns(),
+        server_cpu_ns: None,
+    }
+}

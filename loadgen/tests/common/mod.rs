@@ -1,0 +1,207 @@
+//! A broadcast server of a few threads that can be told to misbehave in one exact way.
+
+use fanring::wire::frame::{OpCode, append_frame};
+use fanring::wire::handshake::{Policy, Route, accept_response, route};
+use fanring::wire::http::{head_end, parse_head};
+use fanring::wire::message::{Event, Reader, Role, Rules};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// What goes wrong, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// One member does not get the message with this number.
+    Drop(u64),
+    /// One member gets it twice.
+    Repeat(u64),
+    /// One member gets it after the one that follows.
+    Swap(u64),
+    /// One member gets it with one byte changed.
+    Damage(u64),
+    /// Everyone gets it in two fragments, a ping in between, one byte at a time.
+    Dribble(u64),
+    /// All connections are dropped when it arrives.
+    Die(u64),
+    /// One member is closed with 4001 when it arrives.
+    Close(u64),
+    /// Upgrades are answered with 503.
+    Refuse,
+    /// Upgrades are not answered at all.
+    Silence,
+    /// Connections are ended instead of an answer.
+    HangUp,
+}
+
+struct Room {
+    members: Vec<TcpStream>,
+    messages: u64,
+    held: Option<Vec<u8>>,
+    pongs: usize,
+}
+
+/// A server on a port of its own; its threads end with the connections.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    room: Arc<Mutex<Room>>,
+}
+
+impl Server {
+    /// Starts one.
+    pub(crate) fn start(fault: Fault) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let room = Room {
+            members: Vec::new(),
+            messages: 0,
+            held: None,
+            pongs: 0,
+        };
+        let room = Arc::new(Mutex::new(room));
+        let shared = Arc::clone(&room);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, room) = (stream.unwrap(), Arc::clone(&shared));
+                thread::spawn(move || serve(stream, &room, fault));
+            }
+        });
+        Self { address, room }
+    }
+
+    /// Pongs received from all members.
+    pub(crate) fn pongs(&self) -> usize {
+        self.room.lock().unwrap().pongs
+    }
+}
+
+/// Runs `fanload` against an address with further flags.
+pub(crate) fn fanload(address: SocketAddr, flags: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .args(["--target", &address.to_string()])
+        .args(flags)
+        .output()
+        .unwrap()
+}
+
+fn serve(mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> {
+    let mut head = Vec::new();
+    let mut chunk = vec![0; 65_536];
+    let end = loop {
+        if let Some(end) = head_end(&head, 0) {
+            break end;
+        }
+        let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
+        head.extend_from_slice(&chunk[..count]);
+    };
+    match fault {
+        Fault::Refuse => {
+            let refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+            return stream.write_all(refusal).ok();
+        }
+        Fault::Silence => return stream.read(&mut chunk).ok().map(drop),
+        Fault::HangUp => return None,
+        _ => {}
+    }
+    let parsed = parse_head(&head[..end]).unwrap();
+    let Route::WebSocket(upgrade) = route(
+        &parsed,
+        &Policy {
+            allow_origin: &[],
+            echo: false,
+        },
+    ) else {
+        panic!("not an upgrade");
+    };
+    let mut response = Vec::new();
+    accept_response(&upgrade.accept, &mut response);
+    stream.write_all(&response).ok()?;
+    let me = stream.peer_addr().ok()?;
+    room.lock().unwrap().members.push(stream.try_clone().ok()?);
+    let rules = Rules {
+        role: Role::Server,
+        message_bytes_max: 1 << 20,
+    };
+    let mut reader = Reader::default();
+    while let Some(count) = stream.read(&mut chunk).ok().filter(|&count| count > 0) {
+        let mut bytes = &mut chunk[..count];
+        while let Some(event) = reader.next(&mut bytes, &rules).unwrap() {
+            match event {
+                Event::Message { payload, .. } => {
+                    broadcast(&mut room.lock().unwrap(), me, payload, fault);
+                }
+                Event::Ping(_) => panic!("nobody pings here"),
+                Event::Pong(_) => room.lock().unwrap().pongs += 1,
+                Event::Close(code, _) => {
+                    let code = code.unwrap().get().to_be_bytes();
+                    let mut frame = Vec::new();
+                    append_frame(&mut frame, OpCode::Close, &code);
+                    let _ = stream.write_all(&frame);
+                    let _ = stream.shutdown(Shutdown::Both);
+                    return None;
+                }
+            }
+        }
+    }
+    None
+}
+
+fn broadcast(room: &mut Room, sender: SocketAddr, payload: &[u8], fault: Fault) {
+    let number = room.messages;
+    room.messages += 1;
+    let mut frame = Vec::new();
+    append_frame(&mut frame, OpCode::Binary, payload);
+    // Members that are gone take no more part.
+    room.members.retain(|member| member.peer_addr().is_ok());
+    let others = room
+        .members
+        .iter_mut()
+        .filter(|member| member.peer_addr().unwrap() != sender);
+    for (index, member) in others.enumerate() {
+        let victim = index == 0;
+        let _ = match fault {
+            Fault::Drop(at) if victim && at == number => Ok(()),
+            Fault::Repeat(at) if victim && at == number => {
+                member.write_all(&[frame.as_slice(), &frame].concat())
+            }
+            Fault::Swap(at) if victim && at == number => {
+                room.held = Some(frame.clone());
+                Ok(())
+            }
+            Fault::Swap(at) if victim && at + 1 == number => {
+                let held = room.held.take().unwrap();
+                member.write_all(&[frame.as_slice(), &held].concat())
+            }
+            Fault::Damage(at) if victim && at == number => {
+                let mut damaged = frame.clone();
+                *damaged.last_mut().unwrap() ^= 1;
+                member.write_all(&damaged)
+            }
+            Fault::Dribble(at) if at == number => dribble(member, payload),
+            Fault::Close(at) if victim && at == number => {
+                let mut goodbye = Vec::new();
+                append_frame(&mut goodbye, OpCode::Close, &4001u16.to_be_bytes());
+                member.write_all(&goodbye)
+            }
+            _ => member.write_all(&frame),
+        };
+    }
+    if fault == Fault::Die(number) {
+        for member in &room.members {
+            let _ = member.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn dribble(member: &mut TcpStream, payload: &[u8]) -> std::io::Result<()> {
+    let (first, second) = payload.split_at(payload.len() / 2);
+    let mut bytes = Vec::new();
+    append_frame(&mut bytes, OpCode::Binary, first);
+    bytes[0] &= 0x7f;
+    append_frame(&mut bytes, OpCode::Ping, b"still there?");
+    append_frame(&mut bytes, OpCode::Continuation, second);
+    member.set_nodelay(true)?;
+    bytes.chunks(1).try_for_each(|byte| member.write_all(byte))
+}

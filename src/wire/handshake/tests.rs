@@ -1,0 +1,373 @@
+//! Every rule of RFC 6455 section 4.2.1, room names, and origins.
+
+use super::{
+    AnswerError, Endpoint, Policy, Route, Upgrade, accept_response, check_accept, client_request,
+    route,
+};
+use crate::wire::http::parse_head;
+
+/// The key of the example in RFC 6455 section 1.3.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const VALID: [&str; 5] = [
+    "Host: chat.example",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+];
+
+/// Routes a request of this request line and these headers.
+fn ask(line: &str, headers: &[&str], allow_origin: &[&str]) -> Route {
+    let bytes = format!("{line}\r\n{}\r\n\r\n", headers.join("\r\n"));
+    let allow_origin: Vec<String> = allow_origin.iter().map(ToString::to_string).collect();
+    let head = parse_head(bytes.as_bytes()).expect("a valid head");
+    route(
+        &head,
+        &Policy {
+            allow_origin: &allow_origin,
+            echo: true,
+        },
+    )
+}
+
+/// The status a request is refused with; 101 and 200 stand for a session and the web thread.
+fn status(line: &str, headers: &[&str], allow_origin: &[&str]) -> u16 {
+    match ask(line, headers, allow_origin) {
+        Route::Web => 200,
+        Route::WebSocket(_) => 101,
+        Route::Refused(refusal) => refusal.status,
+    }
+}
+
+/// The valid headers, where those whose name starts `with` something of the list are replaced.
+fn changed(changes: &[&'static str]) -> Vec<&'static str> {
+    let name = |header: &'static str| header.split_once(':').map_or(header, |(name, _)| name);
+    let kept = VALID.into_iter().filter(|&valid| {
+        changes
+            .iter()
+            .all(|&change| !name(valid).eq_ignore_ascii_case(name(change)))
+    });
+    let added = changes
+        .iter()
+        .copied()
+        .filter(|change| change.contains(':'));
+    kept.chain(added).collect()
+}
+
+fn upgrade(target: &str) -> Upgrade {
+    match ask(&format!("GET {target} HTTP/1.1"), &VALID, &[]) {
+        Route::WebSocket(upgrade) => upgrade,
+        other => panic!("{target} gave {other:?}"),
+    }
+}
+
+/// Each header missing (its name alone), malformed or twice gets the status the protocol names.
+#[test]
+fn checks_every_header() {
+    let cases: &[(&[&str], u16)] = &[
+        (&[], 101),
+        (&["Host"], 400),
+        (&["Host:"], 400),
+        (&["Host: a", "Host: a"], 400),
+        (&["Host: a/b"], 400),
+        (&["Host: a:b"], 400),
+        (&["Host: a:70000"], 400),
+        (&["Host: [::1]:9001"], 101),
+        (&["Upgrade"], 400),
+        (&["Upgrade: h2c"], 400),
+        (&["Upgrade: websocket2"], 400),
+        (&["upgrade: h2c, WebSocket"], 101),
+        (&["Connection"], 400),
+        (&["Connection: close"], 400),
+        (&["Connection: keep-alive, UPGRADE"], 101),
+        (&["Connection: keep-alive", "Connection: upgrade"], 101),
+        (&["Sec-WebSocket-Key"], 400),
+        (&["Sec-WebSocket-Key:"], 400),
+        (&["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"], 400),
+        (&["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"], 400),
+        (&["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSE="], 400),
+        (&["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j!Q=="], 400),
+        (&["Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC=="], 101),
+        (
+            &[
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            ],
+            400,
+        ),
+        (&["Sec-WebSocket-Version"], 426),
+        (&["Sec-WebSocket-Version: 8"], 426),
+        (&["Sec-WebSocket-Version: 13, 8"], 426),
+        (
+            &["Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13"],
+            400,
+        ),
+        (&["Content-Length: 0"], 101),
+        (&["Content-Length: 1"], 400),
+        (&["Content-Length: x"], 400),
+        (&["Content-Length: 0", "Content-Length: 5"], 400),
+        (&["Transfer-Encoding: chunked"], 400),
+        (&["Sec-WebSocket-Protocol: a, b"], 101),
+        (&["Sec-WebSocket-Extensions: permessage-deflate"], 101),
+    ];
+    for &(changes, expected) in cases {
+        let headers = changed(changes);
+        assert_eq!(
+            status("GET /ws HTTP/1.1", &headers, &[]),
+            expected,
+            "{changes:?}"
+        );
+    }
+}
+
+/// The request line decides too: method and version, and which paths are WebSocket addresses.
+#[test]
+fn checks_the_request_line() {
+    for (line, expected, without_upgrade) in [
+        ("GET /ws HTTP/1.1", 101, 400),
+        ("POST /ws HTTP/1.1", 400, 400),
+        ("HEAD /ws HTTP/1.1", 400, 400),
+        ("get /ws HTTP/1.1", 400, 400),
+        ("GET /ws HTTP/1.0", 400, 400),
+        ("GET /echo HTTP/1.1", 101, 400),
+        ("GET /wss HTTP/1.1", 404, 200),
+        ("GET / HTTP/1.1", 404, 200),
+        ("POST /other HTTP/1.1", 404, 200),
+        ("GET /WS HTTP/1.1", 404, 200),
+    ] {
+        assert_eq!(status(line, &VALID, &[]), expected, "{line}");
+        assert_eq!(
+            status(line, &["Host: chat.example"], &[]),
+            without_upgrade,
+            "{line}"
+        );
+    }
+}
+
+/// A plain visit is told what the address is, and a wrong version which one is right.
+#[test]
+fn refusals_name_the_fix() {
+    let Route::Refused(plain) = ask("GET /ws HTTP/1.1", &["Host: h"], &[]) else {
+        panic!("must be refused");
+    };
+    assert!(
+        plain.body.contains("This address speaks WebSocket"),
+        "{}",
+        plain.body
+    );
+    let headers = changed(&["Sec-WebSocket-Version: 12"]);
+    let Route::Refused(version) = ask("GET /ws HTTP/1.1", &headers, &[]) else {
+        panic!("must be refused");
+    };
+    assert!(
+        version
+            .headers
+            .contains(&("Sec-WebSocket-Version", "13".to_string()))
+    );
+    assert!(
+        version
+            .headers
+            .contains(&("Upgrade", "websocket".to_string()))
+    );
+}
+
+/// Room names are percent-decoded and bounded; no two readings of a path are possible.
+#[test]
+fn reads_room_names() {
+    let longest = "x".repeat(128);
+    for (path, room) in [
+        ("/ws", ""),
+        ("/ws?x=/y", ""),
+        ("/ws/a", "a"),
+        ("/ws/a%20b%c3%A9", "a bé"),
+        ("/ws/a+b", "a+b"),
+        ("/ws/%25", "%"),
+        ("/ws/..", ".."),
+        (&format!("/ws/{longest}"), &longest),
+        ("http://chat.example/ws/a", "a"),
+    ] {
+        assert_eq!(
+            upgrade(path).endpoint,
+            Endpoint::Room(room.to_string()),
+            "{path}"
+        );
+    }
+    for path in [
+        "/ws/".to_string(),
+        "/ws/a/b".to_string(),
+        "/ws/a%2Fb".to_string(),
+        "/ws/a/".to_string(),
+        "/ws/%".to_string(),
+        "/ws/%4".to_string(),
+        "/ws/%+1".to_string(),
+        "/ws/%ff".to_string(),
+        "/ws/%00".to_string(),
+        "/ws/%7F".to_string(),
+        "/ws/%c2%85".to_string(),
+        format!("/ws/{longest}x"),
+    ] {
+        assert_eq!(
+            status(&format!("GET {path} HTTP/1.1"), &VALID, &[]),
+            400,
+            "{path}"
+        );
+    }
+}
+
+/// The query's flags, and what else a query says being passed over.
+#[test]
+fn reads_the_query() {
+    for (target, echo, presence) in [
+        ("/ws", false, true),
+        ("/ws?echo=1", true, true),
+        ("/ws?presence=0", false, false),
+        ("/ws/r?a=b&echo=1&&presence=0&c", true, false),
+        ("/ws?echo=0&presence=1", false, true),
+        ("/ws?echo=1&echo=0", false, true),
+        ("/ws?echo=2&presence=no&Echo=1&echo", false, true),
+    ] {
+        let found = upgrade(target);
+        assert_eq!((found.echo, found.presence), (echo, presence), "{target}");
+    }
+}
+
+/// `/echo` is served only when it was asked for.
+#[test]
+fn echo_is_off_by_default() {
+    assert_eq!(upgrade("/echo").endpoint, Endpoint::Echo);
+    let bytes = format!("GET /echo HTTP/1.1\r\n{}\r\n\r\n", VALID.join("\r\n"));
+    let head = parse_head(bytes.as_bytes()).expect("valid");
+    let routed = route(
+        &head,
+        &Policy {
+            allow_origin: &[],
+            echo: false,
+        },
+    );
+    assert!(matches!(routed, Route::Refused(refusal) if refusal.status == 404));
+}
+
+/// Origins against the request's host and against lists.
+#[test]
+fn checks_the_origin() {
+    let listed: &[&str] = &[
+        "https://chat.example/",
+        "http://[::1]:8080",
+        "http://plain.example",
+    ];
+    let cases: &[(&str, &str, &[&str], u16)] = &[
+        ("a.example", "https://a.example", &[], 101),
+        ("a.example", "http://A.Example", &[], 101),
+        ("a.example:80", "http://a.example", &[], 101),
+        ("a.example", "http://a.example:80", &[], 101),
+        ("a.example:443", "https://a.example", &[], 101),
+        ("a.example:443", "http://a.example", &[], 403),
+        ("127.0.0.1:9001", "http://127.0.0.1:9001", &[], 101),
+        ("127.0.0.1:9001", "http://127.0.0.1:9002", &[], 403),
+        ("127.0.0.1:9001", "http://127.0.0.1", &[], 403),
+        ("[::1]:9001", "http://[::1]:9001", &[], 101),
+        ("a.example", "https://b.example", &[], 403),
+        ("a.example", "https://a.example.evil", &[], 403),
+        ("a.example", "https://evil@a.example", &[], 403),
+        ("a.example", "https://a.example/path", &[], 403),
+        ("a.example", "ftp://a.example", &[], 403),
+        ("a.example", "a.example", &[], 403),
+        ("a.example", "null", &[], 403),
+        ("a.example", "", &[], 403),
+        ("a.example", "null", &["null"], 101),
+        ("a.example", "https://b.example", &["*"], 101),
+        ("a.example", "null", &["*"], 101),
+        ("a.example", "https://chat.example", listed, 101),
+        ("a.example", "HTTPS://CHAT.example:443", listed, 101),
+        ("a.example", "http://chat.example", listed, 403),
+        ("a.example", "https://chat.example:8443", listed, 403),
+        ("a.example", "http://[::1]:8080", listed, 101),
+        ("a.example", "http://plain.example:80", listed, 101),
+        ("a.example", "https://a.example", listed, 403),
+    ];
+    for &(host, origin, list, expected) in cases {
+        let (host_header, origin_header) = (format!("Host: {host}"), format!("Origin: {origin}"));
+        let mut headers: Vec<&str> = VALID[1..].to_vec();
+        headers.extend([&host_header[..], &origin_header[..]]);
+        let found = status("GET /ws HTTP/1.1", &headers, list);
+        assert_eq!(found, expected, "{origin} at {host}, allowed {list:?}");
+    }
+    assert_eq!(
+        status("GET /ws HTTP/1.1", &VALID, listed),
+        101,
+        "no origin is no page"
+    );
+    let twice = [&VALID[..], &["Origin: https://chat.example"; 2]].concat();
+    assert_eq!(status("GET /ws HTTP/1.1", &twice, listed), 403);
+}
+
+/// The answer is that of the example in RFC 6455 section 1.3.
+#[test]
+fn answers_as_the_rfc_says() {
+    let mut out = Vec::new();
+    accept_response(&upgrade("/ws").accept, &mut out);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    );
+}
+
+/// The client's request leads to a session and it accepts that answer, and no other.
+#[test]
+fn client_and_server_agree() {
+    let mut request = Vec::new();
+    client_request("127.0.0.1:9001", "/ws/r?echo=1", KEY, &mut request);
+    let head = parse_head(&request).expect("valid");
+    assert_eq!(head.bytes, request.len());
+    let policy = Policy {
+        allow_origin: &[],
+        echo: false,
+    };
+    let Route::WebSocket(upgrade) = route(&head, &policy) else {
+        panic!("must be a session")
+    };
+    let mut answer = Vec::new();
+    accept_response(&upgrade.accept, &mut answer);
+    let bytes = answer.len();
+    assert_eq!(
+        check_accept(&answer[..bytes - 1], KEY),
+        Err(AnswerError::Incomplete)
+    );
+    answer.extend_from_slice(b"\x81\x00");
+    assert_eq!(check_accept(&answer, KEY), Ok(bytes));
+    let other_key = "AQIDBAUGBwgJCgsMDQ4PEC==";
+    assert_eq!(
+        check_accept(&answer, other_key),
+        Err(AnswerError::WrongAccept)
+    );
+    answer.truncate(bytes);
+    let text = String::from_utf8(answer).expect("ASCII");
+    for (from, to, error) in [
+        (
+            "101 Switching Protocols",
+            "200 OK",
+            AnswerError::Status(200),
+        ),
+        ("HTTP/1.1", "SMTP", AnswerError::Malformed),
+        ("Upgrade: websocket\r\n", "", AnswerError::NoUpgrade),
+        (
+            "Connection: Upgrade\r\n",
+            "Connection: close\r\n",
+            AnswerError::NoUpgrade,
+        ),
+        (
+            "Upgrade: web",
+            "Sec-WebSocket-Protocol: x\r\nUpgrade: web",
+            AnswerError::NotOffered,
+        ),
+        ("Sec-WebSocket-Accept", "Other", AnswerError::WrongAccept),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_eq!(
+            check_accept(changed.as_bytes(), KEY),
+            Err(error),
+            "{changed}"
+        );
+    }
+}

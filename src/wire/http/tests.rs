@@ -1,0 +1,191 @@
+//! Heads under any split, limits and statuses, and refusals as bytes.
+
+use proptest::prelude::*;
+
+use super::{HEAD_BYTES_MAX, HEADERS_MAX, HttpError, Refusal, head_end, parse_head};
+
+const HEAD: &[u8] = b"GET /ws/a?echo=1 HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n\
+    X: 1\r\nconnection: \t other\t\r\nEmpty:\r\n\r\n";
+
+/// Feeds `bytes` in pieces that end at `cuts`; gives the head's end, once found.
+fn find_end(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> Option<usize> {
+    let mut scanned = 0;
+    for end in cuts.into_iter().chain([bytes.len()]) {
+        let found = head_end(&bytes[..end], scanned);
+        if found.is_some() {
+            return found;
+        }
+        scanned = end;
+    }
+    None
+}
+
+/// A head's fields read back, in any case and over repeated headers.
+#[test]
+fn reads_a_head() {
+    let head = parse_head(&[HEAD, b"next"].concat()).map(|head| head.bytes);
+    assert_eq!(head, Ok(HEAD.len()));
+    let head = parse_head(HEAD).expect("valid");
+    assert_eq!(
+        (head.method, head.target, head.minor),
+        ("GET", "/ws/a?echo=1", 1)
+    );
+    assert_eq!((head.path(), head.query()), ("/ws/a", "echo=1"));
+    assert_eq!(head.header("HOST"), Some(&b"h"[..]));
+    assert_eq!(head.header("Empty"), Some(&b""[..]));
+    assert_eq!(head.header("Absent"), None);
+    assert_eq!(
+        (head.header_count("Connection"), head.header_count("Absent")),
+        (2, 0)
+    );
+    for (token, present) in [
+        ("upgrade", true),
+        ("KEEP-ALIVE", true),
+        ("Other", true),
+        ("up", false),
+        ("", false),
+    ] {
+        assert_eq!(head.has_token("connection", token), present, "{token:?}");
+    }
+    assert_eq!(head.headers().count(), 5);
+}
+
+/// The path is what stands before the query, whatever form the target has.
+#[test]
+fn splits_the_target() {
+    for (target, path, query) in [
+        ("/", "/", ""),
+        ("/a?b?c", "/a", "b?c"),
+        ("/a?", "/a", ""),
+        ("*", "*", ""),
+        ("http://host/a?b", "/a", "b"),
+        ("ws://host:1", "/", ""),
+        ("http://host?b", "/", "b"),
+        ("/a?u=http://x/y", "/a", "u=http://x/y"),
+    ] {
+        let bytes = format!("GET {target} HTTP/1.1\r\n\r\n").into_bytes();
+        let head = parse_head(&bytes).expect("valid");
+        assert_eq!((head.path(), head.query()), (path, query), "{target}");
+    }
+}
+
+/// The end is found in any split, behind a leading empty line, and with bare line feeds.
+#[test]
+fn finds_the_end_in_any_split() {
+    for head in [
+        HEAD,
+        b"\r\nGET / HTTP/1.1\r\n\r\n",
+        b"\nGET / HTTP/1.1\n\n",
+        b"G / HTTP/1.1\n\r\n",
+    ] {
+        let bytes = [head, b"\r\n\r\nbody\r\n\r\n"].concat();
+        assert_eq!(find_end(&bytes, []), Some(head.len()));
+        assert_eq!(find_end(&bytes, 0..bytes.len()), Some(head.len()));
+        for cut in 0..bytes.len() {
+            assert_eq!(find_end(&bytes, [cut]), Some(head.len()), "cut at {cut}");
+        }
+        assert_eq!(
+            parse_head(&bytes).map(|parsed| parsed.bytes),
+            Ok(head.len())
+        );
+        assert_eq!(find_end(&head[..head.len() - 1], 0..head.len() - 1), None);
+    }
+}
+
+/// What can't be served is refused with the status that says why.
+#[test]
+fn refuses_with_the_right_status() {
+    let fields = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(count));
+    let padded = |bytes: usize| {
+        let start = "GET / HTTP/1.1\r\nA: ";
+        format!("{start}{}\r\n\r\n", "x".repeat(bytes - start.len() - 4))
+    };
+    assert!(parse_head(fields(HEADERS_MAX).as_bytes()).is_ok());
+    assert!(parse_head(padded(HEAD_BYTES_MAX).as_bytes()).is_ok());
+    let cases: &[(&str, u16)] = &[
+        (&fields(HEADERS_MAX + 1), 431),
+        (&padded(HEAD_BYTES_MAX + 1), 431),
+        (&"x".repeat(HEAD_BYTES_MAX), 431),
+        ("GET / HTTP/2.0\r\n\r\n", 505),
+        ("GET / HTTP/0.9\r\n\r\n", 505),
+        ("GET /\r\n\r\n", 400),
+        ("GET  / HTTP/1.1\r\n\r\n", 400),
+        ("G@T / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nA : b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nA: b\0\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nA: b\r\n", 400),
+        ("\r\n\r\n\r\n", 400),
+        ("\x16\x03\x01\x02\x00\x01\n\n", 400),
+    ];
+    for (bytes, status) in cases {
+        let error = parse_head(bytes.as_bytes()).expect_err("must be refused");
+        assert_eq!(
+            (error.status(), error.refusal().status),
+            (*status, *status),
+            "{bytes:?}"
+        );
+    }
+}
+
+/// A refusal is a whole response with the right length, and names an upgrade in `Connection`.
+#[test]
+fn encodes_refusals() {
+    let mut out = Vec::new();
+    HttpError::Version.refusal().encode(&mut out);
+    assert_eq!(
+        String::from_utf8_lossy(&out),
+        "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: 47\r\n\r\n\
+         This server speaks HTTP/1.1: use that version.\n"
+    );
+    for refusal in [
+        Refusal::busy(),
+        Refusal::timeout(),
+        Refusal::new(426, "é").with_header("Upgrade", "websocket"),
+    ] {
+        let mut out = Vec::new();
+        refusal.encode(&mut out);
+        let mut headers = [httparse::EMPTY_HEADER; 8];
+        let mut response = httparse::Response::new(&mut headers);
+        let httparse::Status::Complete(head_bytes) = response.parse(&out).expect("valid") else {
+            panic!("the head is cut");
+        };
+        let value = |name| {
+            super::values(response.headers, name)
+                .next()
+                .unwrap_or_default()
+        };
+        assert_eq!(response.code, Some(refusal.status));
+        assert_eq!(
+            value("Content-Length"),
+            (out.len() - head_bytes).to_string().as_bytes()
+        );
+        assert_eq!(value("Retry-After").is_empty(), refusal.status != 503);
+        assert!(super::has_token(response.headers, "Connection", "close"));
+        assert_eq!(
+            super::has_token(response.headers, "Connection", "upgrade"),
+            refusal.status == 426
+        );
+    }
+}
+
+proptest! {
+    /// On any bytes the end found does not depend on the split, and a head that parses ends where
+    /// its end was found.
+    #[test]
+    fn end_and_parser_agree(
+        bytes in "(\r?\n){0,3}(GET / HTTP/1.1\r?\n)?(A: b\r?\n){0,3}[\r\n]{0,5}(x|\r|\n){0,4}",
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let bytes = bytes.as_bytes();
+        let end = find_end(bytes, []);
+        prop_assert_eq!(find_end(bytes, 0..bytes.len()), end);
+        prop_assert_eq!(find_end(bytes, [cut.index(bytes.len() + 1)]), end);
+        if let Ok(head) = parse_head(bytes) {
+            // Over one leading empty line, the early end is a head that is refused.
+            let leading = bytes.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+            prop_assert!(leading > 2 || end == Some(head.bytes), "{:?} {:?}", end, head.bytes);
+        }
+    }
+}
