@@ -209,3 +209,70 @@ fn joins_and_leaves_disturb_nobody_who_stays() {
     check_quiet(&mut crowd);
     server.await_figure("sessions", |sessions| sessions == SESSIONS as u64);
 }
+
+/// Goal: who joins amid the traffic gets everything from some message on and nothing twice, also
+/// while the room grows out of one shard and over both.
+#[test]
+fn late_joiners_miss_nothing_after_their_join() {
+    let _alone = alone();
+    let server = Server::start(&["--shards", "2"]);
+    let target = "/ws/growing?presence=0";
+    let mut crowd = Crowd::new();
+    let publisher = crowd.connect(server.address(), target);
+    let first = crowd.connect(server.address(), target);
+    let mut heard: Vec<Vec<u32>> = vec![Vec::new(); 2];
+    let mut sequence = 0;
+    let deadline = Deadline::after(ALLOWED);
+    let mut publish = |crowd: &mut Crowd, count: u32| {
+        for _ in 0..count {
+            crowd.send(
+                publisher,
+                &Numbered {
+                    publisher: 0,
+                    sequence,
+                }
+                .frame(MESSAGE_BYTES),
+            );
+            sequence += 1;
+        }
+        sequence
+    };
+    for _ in 0..200 {
+        // Under way while the next one joins.
+        publish(&mut crowd, 5);
+        crowd.connect(server.address(), target);
+        heard.push(Vec::new());
+        publish(&mut crowd, 5);
+        crowd.turn(Duration::from_millis(1), &mut |session, view| {
+            heard[session].push(Numbered::read(&view).sequence);
+        });
+    }
+    let sent = publish(&mut crowd, 1);
+    while heard
+        .iter()
+        .skip(1)
+        .any(|got| got.last() != Some(&(sent - 1)))
+    {
+        crowd.turn(Duration::from_millis(50), &mut |session, view| {
+            heard[session].push(Numbered::read(&view).sequence);
+        });
+        deadline.check(|| "the last message at everyone".to_owned());
+    }
+    assert!(
+        heard[first].iter().copied().eq(0..sent),
+        "the first member missed something"
+    );
+    for (session, got) in heard.iter().enumerate().skip(first) {
+        // What was published after the handshake was answered must be there.
+        let joined = u32::try_from(session.saturating_sub(2)).expect("a few") * 10 + 5;
+        let begin = got[0];
+        assert!(
+            begin <= joined,
+            "session {session} begins at {begin}, not {joined} or before"
+        );
+        assert!(
+            got.iter().copied().eq(begin..sent),
+            "session {session} is not contiguous"
+        );
+    }
+}

@@ -271,7 +271,7 @@ impl Flow {
 
 /// The number in a gap notice, if the frame is text; panics when it is any other text.
 #[track_caller]
-fn gap_in(view: &View<'_>) -> Option<u32> {
+pub(crate) fn gap_in(view: &View<'_>) -> Option<u32> {
     if view.opcode != TEXT {
         return None;
     }
@@ -284,7 +284,7 @@ fn gap_in(view: &View<'_>) -> Option<u32> {
 }
 
 /// A session whose socket takes little before it is full.
-fn narrow_client(address: SocketAddr, target: &str) -> Client {
+pub(crate) fn narrow_client(address: SocketAddr, target: &str) -> Client {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(64 << 10).expect("SO_RCVBUF");
