@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use slab::Slab;
+use uuid::Uuid;
 
 use self::index::{Index, MemberId};
 use self::log::Log;
@@ -98,6 +99,17 @@ impl Audience {
     }
 }
 
+/// A member that has left.
+#[derive(Debug, Clone, Copy)]
+pub struct Departure {
+    /// Which session it was.
+    pub member: MemberId,
+    /// Its public name.
+    pub id: Uuid,
+    /// Whether it took part in presence.
+    pub visible: bool,
+}
+
 /// A room as one shard sees it.
 #[derive(Debug)]
 pub struct Room {
@@ -111,6 +123,8 @@ pub struct Room {
     pub sequencer: Option<Box<Sequencer>>,
     /// What this turn has gathered for it.
     pub staged: Group,
+    /// Members that left after what is staged was said: their homes hear of it in that order.
+    pub departures: Vec<Departure>,
     /// Sessions here whose join the home shard has yet to confirm.
     pub joining: u32,
     /// Members here that are behind because their sockets are full, yet keep reading.
@@ -125,6 +139,7 @@ impl Room {
             audiences: <[Audience; 2]>::default(),
             sequencer,
             staged: Group::default(),
+            departures: Vec::new(),
             joining: 0,
             congested: false,
         }
@@ -179,6 +194,7 @@ impl Room {
         self.members_here() == 0
             && self.joining == 0
             && self.staged.is_empty()
+            && self.departures.is_empty()
             && self
                 .sequencer
                 .as_ref()

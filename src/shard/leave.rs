@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::message::Message;
 use super::{Action, Shard};
 use crate::config::SlowConsumer;
+use crate::room::{Departure, RoomId};
 use crate::session::{Flags, Phase, Place, SessionKey};
 use crate::wire::close::{CloseCode, append_close_frame};
 use crate::wire::frame::{OpCode, append_frame};
@@ -40,7 +41,7 @@ impl Shard {
         self.mark_dirty(slot);
     }
 
-    /// Tells the room's home that the session is gone.
+    /// Has the room's home told that the session is gone, after what it said.
     fn depart(&mut self, slot: u32) {
         self.open -= 1;
         self.missed.remove(&self.sessions.key(slot));
@@ -49,7 +50,26 @@ impl Shard {
             return;
         };
         let (id, visible) = (session.id, session.flags.has(Flags::VISIBLE));
-        let member = self.member_id(slot);
+        let departure = Departure {
+            member: self.member_id(slot),
+            id,
+            visible,
+        };
+        let here = self.rooms.get_mut(room);
+        if here.sequencer.is_some() || here.staged.is_empty() {
+            self.tell_departure(room, departure);
+        } else {
+            here.departures.push(departure);
+        }
+    }
+
+    /// Tells the home of `room` that a member has left.
+    pub(super) fn tell_departure(&mut self, room: RoomId, departure: Departure) {
+        let Departure {
+            member,
+            id,
+            visible,
+        } = departure;
         let room = self.rooms.get(room);
         let (home, name) = (room.home, Arc::clone(&room.name));
         self.send_or_handle(

@@ -74,6 +74,11 @@ impl Shard {
                 self.staging.finish();
             }
             self.pass_on(room, &frames, &entries);
+            if empty {
+                for departure in std::mem::take(&mut self.rooms.get_mut(room).departures) {
+                    self.tell_departure(room, departure);
+                }
+            }
             self.rooms.release(room);
         }
         self.scratch.frames = frames;

@@ -59,7 +59,8 @@ fn by_default_only_the_same_host_may_connect() {
     );
 }
 
-/// Goal: `--allow-origin` lets in the origins it names, and only those, besides the same host.
+/// Goal: `--allow-origin` lets in the origins it names and clients that are no browsers, and
+/// nobody else: the list takes the place of the same-host rule.
 #[test]
 fn listed_origins_may_connect() {
     let listed = [
@@ -74,7 +75,7 @@ fn listed_origins_may_connect() {
         &[
             ("chat.example", Some("https://app.example"), 101),
             ("chat.example", Some("http://b.example:8"), 101),
-            ("chat.example", Some("https://chat.example"), 101),
+            ("chat.example", Some("https://chat.example"), 403),
             ("chat.example", None, 101),
             ("chat.example", Some("http://app.example"), 403),
             ("chat.example", Some("https://app.example:444"), 403),
