@@ -5,7 +5,7 @@ use crate::clock::{now_ns, own_cpu_ns};
 use crate::fleet::{Fleet, nanoseconds};
 use crate::payload::{Payload, encode};
 use crate::plan::Plan;
-use crate::process::{cpu_ns, resident_bytes};
+use crate::process::{CpuTime, resident_bytes};
 use crate::report::{Generator, HoldReport, RunReport, Server, Sessions, quantiles};
 use crate::verify::histogram;
 use hdrhistogram::Histogram;
@@ -22,12 +22,12 @@ const SETTLING: Duration = Duration::from_millis(500);
 const UNSENT_BYTES_MAX: usize = 64 << 20;
 
 /// What the counters said at one moment.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Snapshot {
     at_ns: u64,
     delivered: u64,
     own_cpu_ns: u64,
-    server_cpu_ns: Option<u64>,
+    server_cpu: Option<CpuTime>,
 }
 
 /// A load under way.
@@ -165,7 +165,7 @@ impl Run {
         } else {
             drain_end
         };
-        match (self.window_start, self.window_end) {
+        match (&self.window_start, &self.window_end) {
             (None, _) => message.min(self.plan.measure_start_ns()),
             (_, None) => message.min(self.plan.measure_end_ns()),
             _ => message,
@@ -175,20 +175,20 @@ impl Run {
     /// Sums up. A run that ended early has a window that ended with it.
     fn report(mut self, settings: &Settings, fleet: &Fleet) -> anyhow::Result<RunReport> {
         let gone = fleet.ended() > 0;
-        let end = match (self.window_end, snapshot(settings, fleet)) {
+        let end = match (self.window_end.take(), snapshot(settings, fleet)) {
             (Some(end), _) => end,
             (None, Ok(end)) => end,
             // The server process is gone: that is what the report is about to say.
             (None, Err(_)) if gone => bare_snapshot(fleet),
             (None, Err(error)) => return Err(error),
         };
-        let start = *self.window_start.get_or_insert(end);
+        let start = self.window_start.take().unwrap_or_else(|| end.clone());
         let window_ns = end.at_ns - start.at_ns;
         let deliveries = end.delivered - start.delivered;
         let resident_bytes = settings.server_pid.and_then(|pid| resident_bytes(pid).ok());
-        let server = match (start.server_cpu_ns, end.server_cpu_ns) {
+        let server = match (&start.server_cpu, &end.server_cpu) {
             (Some(before), Some(after)) => Some(Server::new(
-                after.saturating_sub(before),
+                after.since(before),
                 deliveries,
                 window_ns,
                 resident_bytes,
@@ -231,9 +231,9 @@ impl Run {
 }
 
 fn snapshot(settings: &Settings, fleet: &Fleet) -> anyhow::Result<Snapshot> {
-    let server_cpu_ns = settings.server_pid.map(cpu_ns).transpose()?;
+    let server_cpu = settings.server_pid.map(CpuTime::of).transpose()?;
     Ok(Snapshot {
-        server_cpu_ns,
+        server_cpu,
         ..bare_snapshot(fleet)
     })
 }
@@ -243,6 +243,6 @@ fn bare_snapshot(fleet: &Fleet) -> Snapshot {
         at_ns: now_ns(),
         delivered: fleet.tally.counts().delivered,
         own_cpu_ns: own_cpu_ns(),
-        server_cpu_ns: None,
+        server_cpu: None,
     }
 }

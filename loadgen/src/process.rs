@@ -4,6 +4,7 @@ use crate::cli::Settings;
 use anyhow::{Context, ensure};
 use fanring::ring::socket::raise_descriptor_limit;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use std::collections::BTreeMap;
 use std::fs;
 
 /// Descriptors this program needs besides those of its connections.
@@ -33,29 +34,75 @@ pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
             .with_context(|| format!("--pin {cpu}: this processor can't be used"))?;
     }
     if let Some(pid) = settings.server_pid {
-        cpu_ns(pid)?;
+        CpuTime::of(pid)?;
         resident_bytes(pid)?;
     }
     Ok(())
 }
 
-/// Processor time of all threads of a process that are still there, in nanoseconds.
-///
-/// # Errors
-/// When the process is gone or its times can't be read.
-pub(crate) fn cpu_ns(pid: u32) -> anyhow::Result<u64> {
-    let about = || format!("--server-pid {pid}: can't read its processor time in /proc");
-    let mut total = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task")).with_context(about)? {
-        let path = task.with_context(about)?.path().join("schedstat");
-        // A thread may end between the listing and the reading.
-        let Ok(text) = fs::read_to_string(path) else {
-            continue;
-        };
-        let first = text.split_whitespace().next().unwrap_or_default();
-        total += first.parse::<u64>().with_context(about)?;
+/// Processor time of a process at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct CpuTime {
+    /// Nanoseconds of each thread there is, by its id: exact, but what a thread used goes with it.
+    threads: BTreeMap<String, u64>,
+    /// All that was ever used, in nanoseconds, but counted in ticks of [`tick_ns`].
+    ticks_ns: u64,
+}
+
+impl CpuTime {
+    /// Reads it now.
+    ///
+    /// # Errors
+    /// When the process is gone or its times can't be read.
+    pub(crate) fn of(pid: u32) -> anyhow::Result<Self> {
+        let about = || format!("--server-pid {pid}: can't read its processor time in /proc");
+        let mut threads = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{pid}/task")).with_context(about)? {
+            let task = task.with_context(about)?;
+            // A thread may end between the listing and the reading.
+            let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else {
+                continue;
+            };
+            let first = text.split_whitespace().next().unwrap_or_default();
+            let used_ns = first.parse().with_context(about)?;
+            threads.insert(task.file_name().to_string_lossy().into_owned(), used_ns);
+        }
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(about)?;
+        let ticks = user_and_system_ticks(&stat).with_context(about)?;
+        Ok(Self {
+            threads,
+            ticks_ns: ticks * tick_ns(),
+        })
     }
-    Ok(total)
+
+    /// Nanoseconds used since an earlier moment: exact as long as no thread came and went in
+    /// between, to a few ticks if one did.
+    pub(crate) fn since(&self, earlier: &Self) -> u64 {
+        let used = |(id, now): (&String, &u64)| {
+            now.saturating_sub(earlier.threads.get(id).copied().unwrap_or(0))
+        };
+        let exact_ns: u64 = self.threads.iter().map(used).sum();
+        let ticks_ns = self.ticks_ns.saturating_sub(earlier.ticks_ns);
+        if exact_ns + 3 * tick_ns() < ticks_ns {
+            ticks_ns
+        } else {
+            exact_ns
+        }
+    }
+}
+
+/// The fields `utime` and `stime` of `/proc/PID/stat`, the 14th and 15th, added up. The second
+/// field is a name in parentheses that may hold anything.
+fn user_and_system_ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn tick_ns() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
 }
 
 /// Resident memory of a process, in bytes. Counted page by page, unlike `statm`, which lags.
@@ -93,15 +140,38 @@ mod tests {
             grown >= resident + (block.len() as u64 / 2),
             "{resident} to {grown}"
         );
-        let before = crate::clock::own_cpu_ns();
-        assert!(cpu_ns(pid).unwrap() <= before + 60_000_000_000);
+    }
+
+    // Goal: processor time of a thread counts whether the thread is still there or has gone, and
+    // agrees with the process's own clock.
+    #[test]
+    fn ended_threads_are_not_forgotten() {
+        let pid = std::process::id();
+        let (before, clock) = (CpuTime::of(pid).unwrap(), crate::clock::own_cpu_ns());
+        let spin = || {
+            let start = std::time::Instant::now();
+            while start.elapsed().as_millis() < 150 {}
+        };
+        std::thread::spawn(spin).join().unwrap();
+        let used = CpuTime::of(pid).unwrap().since(&before);
+        let all = crate::clock::own_cpu_ns() - clock;
+        let slack = 8 * tick_ns();
+        assert!(used.abs_diff(all) < slack, "{used} of {all}");
+    }
+
+    // Goal: the name of a process can't shift the fields.
+    #[test]
+    fn odd_names_are_read_over() {
+        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 40 2 13 14";
+        assert_eq!(user_and_system_ticks(stat), Some(42));
+        assert_eq!(user_and_system_ticks("7 (short) S 1"), None);
     }
 
     // Goal: a process that is not there is a sentence, not a zero.
     #[test]
     fn missing_processes_are_errors() {
         assert!(
-            cpu_ns(u32::MAX)
+            CpuTime::of(u32::MAX)
                 .unwrap_err()
                 .to_string()
                 .contains("--server-pid")

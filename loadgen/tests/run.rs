@@ -19,7 +19,7 @@ const LOAD: [&str; 12] = [
     "--warmup",
     "0.2",
     "--drain",
-    "0.5",
+    "1.5",
 ];
 
 /// Runs the usual load of 70 messages; gives the exit code and the report.
@@ -111,6 +111,7 @@ fn overtaking_is_counted_once() {
 
 fn run_verdict(fault: Fault) -> (i32, [u64; 5]) {
     let (code, report) = run(fault);
+    eprintln!("{fault:?}: {report:#}");
     (code, verdict(&report))
 }
 

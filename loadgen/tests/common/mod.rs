@@ -37,7 +37,8 @@ pub(crate) enum Fault {
 }
 
 struct Room {
-    members: Vec<TcpStream>,
+    /// With their numbers in the order they connected: subscribers come first.
+    members: Vec<(usize, TcpStream)>,
     messages: u64,
     held: Option<Vec<u8>>,
     pongs: usize,
@@ -63,9 +64,9 @@ impl Server {
         let room = Arc::new(Mutex::new(room));
         let shared = Arc::clone(&room);
         thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (number, stream) in listener.incoming().enumerate() {
                 let (stream, room) = (stream.unwrap(), Arc::clone(&shared));
-                thread::spawn(move || serve(stream, &room, fault));
+                thread::spawn(move || serve(number, stream, &room, fault));
             }
         });
         Self { address, room }
@@ -86,7 +87,7 @@ pub(crate) fn fanload(address: SocketAddr, flags: &[&str]) -> Output {
         .unwrap()
 }
 
-fn serve(mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> {
+fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> {
     let mut head = Vec::new();
     let mut chunk = vec![0; 65_536];
     let end = loop {
@@ -117,9 +118,13 @@ fn serve(mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> 
     };
     let mut response = Vec::new();
     accept_response(&upgrade.accept, &mut response);
-    stream.write_all(&response).ok()?;
-    let me = stream.peer_addr().ok()?;
-    room.lock().unwrap().members.push(stream.try_clone().ok()?);
+    let member = stream.try_clone().ok()?;
+    {
+        // Whoever has the answer is a member already: nothing is missed, and nothing comes first.
+        let mut room = room.lock().unwrap();
+        stream.write_all(&response).ok()?;
+        room.members.push((number, member));
+    }
     let rules = Rules {
         role: Role::Server,
         message_bytes_max: 1 << 20,
@@ -130,7 +135,7 @@ fn serve(mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> 
         while let Some(event) = reader.next(&mut bytes, &rules).unwrap() {
             match event {
                 Event::Message { payload, .. } => {
-                    broadcast(&mut room.lock().unwrap(), me, payload, fault);
+                    broadcast(&mut room.lock().unwrap(), number, payload, fault);
                 }
                 Event::Ping(_) => panic!("nobody pings here"),
                 Event::Pong(_) => room.lock().unwrap().pongs += 1,
@@ -148,19 +153,20 @@ fn serve(mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> 
     None
 }
 
-fn broadcast(room: &mut Room, sender: SocketAddr, payload: &[u8], fault: Fault) {
+fn broadcast(room: &mut Room, sender: usize, payload: &[u8], fault: Fault) {
     let number = room.messages;
     room.messages += 1;
     let mut frame = Vec::new();
     append_frame(&mut frame, OpCode::Binary, payload);
     // Members that are gone take no more part.
-    room.members.retain(|member| member.peer_addr().is_ok());
+    room.members
+        .retain(|(_, stream)| stream.peer_addr().is_ok());
     let others = room
         .members
         .iter_mut()
-        .filter(|member| member.peer_addr().unwrap() != sender);
-    for (index, member) in others.enumerate() {
-        let victim = index == 0;
+        .filter(|(member, _)| *member != sender);
+    for (index, member) in others {
+        let victim = *index == 0;
         let _ = match fault {
             Fault::Drop(at) if victim && at == number => Ok(()),
             Fault::Repeat(at) if victim && at == number => {
@@ -189,8 +195,8 @@ fn broadcast(room: &mut Room, sender: SocketAddr, payload: &[u8], fault: Fault) 
         };
     }
     if fault == Fault::Die(number) {
-        for member in &room.members {
-            let _ = member.shutdown(Shutdown::Both);
+        for (_, stream) in &room.members {
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
