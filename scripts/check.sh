@@ -43,6 +43,7 @@ as_root() {
 install_missing() {
   local packages=()
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
+  command -v c++ >/dev/null || packages+=(g++)
   command -v chromium >/dev/null || packages+=(chromium)
   fc-list 2>/dev/null | grep -q . || packages+=(fontconfig fonts-dejavu-core)
   command -v nginx >/dev/null || packages+=(nginx-light)

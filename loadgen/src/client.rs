@@ -14,6 +14,10 @@ use std::time::Duration;
 /// Time between the last handshake and the first message.
 const LEAD_IN: Duration = Duration::from_millis(100);
 
+/// How long a run that was cut short waits for the rest of its sessions to end too, so that the
+/// report tells a dead server from one lost session.
+const SETTLING: Duration = Duration::from_millis(500);
+
 /// How much a publisher may have queued before the run is given up, in bytes.
 const UNSENT_BYTES_MAX: usize = 64 << 20;
 
@@ -61,6 +65,9 @@ pub(crate) fn measure(settings: &Settings) -> anyhow::Result<RunReport> {
             break;
         }
         now = fleet.turn(run.next_event_ns(drain_end))?;
+    }
+    if !fleet.is_useful() {
+        fleet.settle(now_ns() + nanoseconds(SETTLING))?;
     }
     let report = run.report(settings, &fleet)?;
     fleet.close()?;

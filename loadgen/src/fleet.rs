@@ -192,9 +192,14 @@ impl Fleet {
                 self.mark(index);
             }
         }
-        let until = now_ns() + nanoseconds(GOODBYE);
-        while self.open > 0 && self.turn(until)? < until {}
+        self.settle(now_ns() + nanoseconds(GOODBYE))?;
         self.ended = ended;
+        Ok(())
+    }
+
+    /// Goes on until no session is open any more, at the latest until `until_ns`.
+    pub(crate) fn settle(&mut self, until_ns: u64) -> anyhow::Result<()> {
+        while self.open > 0 && self.turn(until_ns)? < until_ns {}
         Ok(())
     }
 

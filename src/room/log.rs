@@ -81,9 +81,9 @@ mod tests {
     fn ranges_are_contiguous_over_the_wrap() {
         let mut log = Log::new(4096).unwrap();
         let mut written = Vec::new();
-        for round in 0u32..300 {
+        for round in 0u8..=255 {
             let piece: Vec<u8> = (0..97)
-                .map(|i| (round.wrapping_mul(31) + i) as u8)
+                .map(|at: u8| round.wrapping_mul(31).wrapping_add(at))
                 .collect();
             assert_eq!(log.append(&piece), written.len() as u64);
             written.extend_from_slice(&piece);
