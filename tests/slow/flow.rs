@@ -114,7 +114,7 @@ impl Flow {
 
     /// One turn of the crowd, in which every member's messages are checked.
     #[track_caller]
-    fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         let Self {
             crowd,
             members,

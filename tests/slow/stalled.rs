@@ -13,8 +13,10 @@ use crate::support::wait::{Deadline, PATIENCE};
 const MESSAGES_TO_FALL_BEHIND: u32 = 24 * (1 << 20) / MESSAGE_BYTES;
 /// Messages of a hundred megabytes.
 const MESSAGES: u32 = 100 * (1 << 20) / MESSAGE_BYTES;
-/// Messages behind each percentile that is compared.
-const MESSAGES_MEASURED: u32 = 400;
+/// Rounds of which the median is compared.
+const ROUNDS: usize = 7;
+/// Messages of a round.
+const MESSAGES_MEASURED: u32 = 80;
 /// What the server's resident memory may vary by.
 const SLACK_BYTES: u64 = 16 << 20;
 
@@ -35,30 +37,30 @@ fn start(policy: &str) -> Server {
 #[test]
 fn stalled_sessions_cost_the_others_nothing() {
     let _alone = alone();
-    let calm = {
-        let server = start("close");
-        let mut flow = Flow::open(&server, 180, 0);
-        flow.publish(MESSAGES_MEASURED / 4);
-        flow.take_p99();
-        flow.publish(MESSAGES_MEASURED);
-        flow.check_readers();
-        flow.take_p99()
-    };
-
-    let server = start("close");
+    let (calm_server, server) = (start("close"), start("close"));
+    let mut calm = Flow::open(&calm_server, 200, 0);
     let mut flow = Flow::open(&server, 180, 20);
-    flow.publish(MESSAGES_MEASURED / 4);
-    flow.take_p99();
-    flow.publish(MESSAGES_MEASURED);
-    let with_stalled = flow.take_p99();
-    let allowed = calm * 3 + Duration::from_millis(20);
+    // In turns, so that whatever else the machine does slows down both.
+    let (mut calm_p99s, mut p99s) = ([Duration::ZERO; ROUNDS], [Duration::ZERO; ROUNDS]);
+    for (calm_p99, p99) in calm_p99s.iter_mut().zip(&mut p99s) {
+        calm.publish(MESSAGES_MEASURED);
+        *calm_p99 = calm.take_p99();
+        flow.publish(MESSAGES_MEASURED);
+        *p99 = flow.take_p99();
+    }
+    calm.check_readers();
+    drop((calm, calm_server));
+    calm_p99s.sort_unstable();
+    p99s.sort_unstable();
+    let (calm_p99, p99) = (calm_p99s[ROUNDS / 2], p99s[ROUNDS / 2]);
+    let allowed = calm_p99 * 3 + Duration::from_millis(20);
     assert!(
-        with_stalled < allowed,
-        "p99 {with_stalled:?}, and {calm:?} when all read"
+        p99 < allowed,
+        "p99 {p99s:?}, and {calm_p99s:?} when all read"
     );
 
     // By now the log went round: what it takes, it has.
-    let already = MESSAGES_MEASURED / 4 + MESSAGES_MEASURED;
+    let already = MESSAGES_MEASURED * u32::try_from(ROUNDS).expect("a few");
     flow.publish(MESSAGES_TO_FALL_BEHIND.saturating_sub(already));
     let resident = server.rss_bytes();
     flow.wake_to_be_closed(10);
@@ -66,9 +68,7 @@ fn stalled_sessions_cost_the_others_nothing() {
     flow.check_readers();
     let grown = server.rss_bytes().saturating_sub(resident);
     assert!(grown < SLACK_BYTES, "resident memory grew by {grown} bytes");
-    // Ten never read again, and hold nothing for it: the readers and the publisher are left.
     server.await_figure("slow_closed", |closed| closed == 20);
-    server.await_figure("connections", |connections| connections == 181);
     drop(flow);
     server.await_figure("connections", |connections| connections == 0);
     server.await_figure("operations", |operations| operations == 0);
@@ -92,6 +92,31 @@ fn skipped_sessions_are_told_exactly_what_they_missed() {
     assert!(server.figure("slow_skipped") >= 8, "{}", server.healthz());
     assert_eq!(server.figure("slow_closed"), 0);
     assert_eq!(server.figure("sessions"), 81);
+}
+
+/// Goal: stalled sessions that never read again hold their connections no longer than the idle
+/// timeout; those who do stay.
+#[test]
+fn deaf_sessions_are_dropped_after_the_idle_timeout() {
+    let _alone = alone();
+    let timeouts = [
+        "--ping-interval",
+        "1s",
+        "--idle-timeout",
+        "4s",
+        "--log-bytes",
+        "4MiB",
+    ];
+    let server = Server::start(&timeouts);
+    let mut flow = Flow::open(&server, 3, 2);
+    flow.publish(MESSAGES_TO_FALL_BEHIND);
+    let deadline = Deadline::after(PATIENCE);
+    while server.figure("connections") != 4 {
+        flow.turn();
+        deadline.check(|| format!("three readers and a publisher: {}", server.healthz()));
+    }
+    flow.publish(10);
+    flow.check_readers();
 }
 
 /// Goal: a room small enough to live on one shard keeps the same rules.

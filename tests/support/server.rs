@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::http;
-use super::wait::{Deadline, PATIENCE, eventually};
+use super::wait::{Deadline, PATIENCE};
 
 /// A running `fanring serve`; dropped, it is killed.
 #[derive(Debug)]
@@ -136,13 +136,15 @@ impl Server {
     /// Waits until a figure of `/healthz` is what `wanted` asks for, and returns it.
     #[track_caller]
     pub(crate) fn await_figure(&self, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
-        let what = format!(
-            "/healthz gets the awaited {name}, last {}",
-            self.figure(name)
-        );
-        eventually(&what, PATIENCE, || {
-            Some(self.figure(name)).filter(|figure| wanted(*figure))
-        })
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            let figure = self.figure(name);
+            if wanted(figure) {
+                return figure;
+            }
+            deadline.check(|| format!("{name} as awaited, in {}", self.healthz()));
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Resident bytes of the process.
