@@ -85,6 +85,8 @@ pub(crate) struct Client {
     keep_alives: u32,
     pings: VecDeque<Vec<u8>>,
     closing: bool,
+    /// It shut down its write side without a Close frame: the server may stop anywhere.
+    finished: bool,
 }
 
 impl Client {
@@ -111,6 +113,7 @@ impl Client {
             keep_alives: 0,
             pings: VecDeque::new(),
             closing: false,
+            finished: false,
         }
     }
 
@@ -177,7 +180,7 @@ impl Client {
             self.digest(clock)?;
         }
         if kernel.is_ended(self.connection) && !self.stalled {
-            let whole = self.decoder.rest() == 0 || self.refused.is_some();
+            let whole = self.decoder.rest() == 0 || self.refused.is_some() || self.finished;
             if !kernel.is_reset(self.connection) && !whole {
                 return Err("the stream ends within a frame".to_owned());
             }
@@ -342,6 +345,7 @@ impl Client {
             Leave::Close | Leave::Finish => {
                 kernel.write(self.connection, &mut self.unsent);
                 self.unsent.clear();
+                self.finished = true;
                 self.stage = Stage::Leaving;
                 kernel.finish(self.connection);
             }

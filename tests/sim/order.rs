@@ -37,7 +37,7 @@ pub(crate) fn check_room(clients: &[&Client], moment: Moment) -> Result<(), Stri
     };
     for client in clients.iter().filter(|client| client.role != Role::Witness) {
         let complete = moment == Moment::Rest && client.is_open();
-        check_against(&witness.received, client, clients, complete)
+        check_against(witness, client, clients, complete)
             .map_err(|why| format!("client {}: {why}", client.number))?;
     }
     Ok(())
@@ -140,11 +140,12 @@ fn check_pairs(clients: &[&Client]) -> Result<(), String> {
 /// What a client heard is a run of `order` without gaps, but for its own messages, its own join,
 /// notices it does not want, and what it was told it missed.
 fn check_against(
-    order: &[Entry],
+    witness: &Client,
     client: &Client,
     clients: &[&Client],
     complete: bool,
 ) -> Result<(), String> {
+    let order = &witness.received;
     if client.stage == Stage::Absent || client.received.is_empty() {
         return Ok(());
     }
@@ -157,14 +158,21 @@ fn check_against(
         })
         .chain([None])
         .collect();
+    let stopped = witness.close_code.is_some();
     let mut furthest = 0;
     for start in 0..=order.len() {
         let first = client.received[0];
-        if !matches!(first, Entry::Gap(_)) && order.get(start) != Some(&first) {
+        let here = order.get(start) == Some(&first) || (stopped && start == order.len());
+        if !matches!(first, Entry::Gap(_)) && !here {
             continue;
         }
         for &own_id in &candidates {
-            match align(&order[start..], client, own_id) {
+            match align(
+                &order[start..],
+                client,
+                own_id,
+                witness.close_code.is_some(),
+            ) {
                 Ok(length) if complete && start + length < order.len() => {
                     furthest = furthest.max(client.received.len());
                 }
@@ -183,7 +191,12 @@ fn check_against(
 
 /// How many entries of `order` the client's stream covers when both begin at the same point; or
 /// how many of the client's fit.
-fn align(order: &[Entry], client: &Client, own_id: Option<Uuid>) -> Result<usize, usize> {
+fn align(
+    order: &[Entry],
+    client: &Client,
+    own_id: Option<Uuid>,
+    stopped: bool,
+) -> Result<usize, usize> {
     let hidden = |entry: &Entry| match *entry {
         Entry::Message { author, .. } => author == client.number && !client.echo,
         Entry::Connect(id) => !client.presence || Some(id) == own_id,
@@ -197,7 +210,11 @@ fn align(order: &[Entry], client: &Client, own_id: Option<Uuid>) -> Result<usize
             _ => 0,
         };
         while missed > 0 {
-            let skipped = order.get(at).ok_or(matched)?;
+            let skipped = match order.get(at) {
+                Some(skipped) => skipped,
+                None if stopped => return Ok(at),
+                None => return Err(matched),
+            };
             missed -= u64::from(!hidden(skipped));
             at += 1;
         }
@@ -207,8 +224,11 @@ fn align(order: &[Entry], client: &Client, own_id: Option<Uuid>) -> Result<usize
         while order.get(at).is_some_and(hidden) {
             at += 1;
         }
-        if order.get(at) != Some(entry) {
-            return Err(matched);
+        match order.get(at) {
+            Some(next) if next == entry => {}
+            // The stop reached the witness before it reached the client.
+            None if stopped => return Ok(at),
+            _ => return Err(matched),
         }
         at += 1;
     }
