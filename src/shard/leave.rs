@@ -282,8 +282,10 @@ impl Shard {
         };
         session.cursor = index.head();
         session.frame_end = session.cursor;
-        *self.missed.entry(key).or_default() += ahead;
-        self.metrics().slow_skipped.add(1);
+        if ahead > 0 {
+            *self.missed.entry(key).or_default() += ahead;
+            self.metrics().slow_skipped.add(1);
+        }
     }
 
     /// The session reads again: tells it how much it missed, if it did.

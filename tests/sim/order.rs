@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::client::{Client, Role, Stage};
 use crate::decode::Entry;
+use crate::trace;
 
 /// Whether the room has come to rest: then everybody who is open has heard everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +182,10 @@ fn check_against(
             }
         }
     }
+    trace!(
+        "{} heard {:?}\nof {order:?}",
+        client.number, client.received
+    );
     Err(format!(
         "what it heard is no run of the room's order of {}: it differs at {furthest} of {}: {:?}",
         order.len(),
