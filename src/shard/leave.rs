@@ -168,6 +168,10 @@ impl Shard {
         let tick = self.tick();
         let (ping_interval, idle_timeout) =
             (self.config().ping_interval, self.config().idle_timeout);
+        if self.is_held_back(slot) {
+            // Whatever it says, it is the server that does not listen.
+            self.sessions.at_mut(slot).heard = tick;
+        }
         let session = self.sessions.at_mut(slot);
         if tick >= session.heard.after(idle_timeout) {
             return self.close(

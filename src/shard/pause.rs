@@ -53,6 +53,13 @@ impl Shard {
             || room.congested
     }
 
+    /// Whether the session is not read from for its room's sake.
+    pub(super) fn is_held_back(&self, slot: u32) -> bool {
+        let session = self.sessions.at(slot);
+        session.flags.has(Flags::PAUSED)
+            && matches!(session.place, Place::Room { room, .. } if self.must_wait(room))
+    }
+
     /// No longer reads from the session.
     pub(super) fn pause(&mut self, slot: u32) {
         let key = self.sessions.key(slot);
@@ -85,7 +92,11 @@ impl Shard {
             let wait = private_bytes > 0
                 || matches!(place, Place::Room { room, .. } if self.must_wait(room));
             if !wait {
-                self.sessions.at_mut(key.slot).flags.clear(Flags::PAUSED);
+                let tick = self.tick();
+                let session = self.sessions.at_mut(key.slot);
+                session.flags.clear(Flags::PAUSED);
+                // Its silence until now was not its own.
+                session.heard = tick;
                 self.settle(key.slot);
             }
             wait
