@@ -40,6 +40,8 @@ struct OwnRange {
     start: u64,
     end: u64,
     frames: u64,
+    /// Frames in the stream before its end.
+    end_frame: u64,
 }
 
 /// A contiguous piece of the log.
@@ -159,18 +161,20 @@ impl Index {
         start
     }
 
-    /// Records that one frame, `start..end` of the stream, came from `origin`.
+    /// Records that the newest frame, `start..end` of the stream, came from `origin`.
     pub fn push_own(&mut self, origin: MemberId, start: u64, end: u64) {
         match self.own.back_mut() {
             Some(last) if last.origin == origin && last.end == start => {
                 last.end = end;
                 last.frames += 1;
+                last.end_frame = self.frames;
             }
             _ => self.own.push_back(OwnRange {
                 origin,
                 start,
                 end,
                 frames: 1,
+                end_frame: self.frames,
             }),
         }
     }
@@ -292,7 +296,8 @@ impl Index {
         let own: u64 = self
             .own_ahead(reading.cursor)
             .filter(|range| range.origin == reading.member)
-            .map(|range| range.frames)
+            // Of a range that the cursor stands in, only what lies ahead of it.
+            .map(|range| range.frames.min(range.end_frame - before))
             .sum();
         Some(self.frames - before - own)
     }

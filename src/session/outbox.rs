@@ -189,19 +189,21 @@ impl Session {
         }
         let mut pieces = Vec::new();
         let planned = index.plan(&self.reading(member), self.frame_end, 1, &mut pieces);
-        let Some(piece) = pieces
-            .first()
-            .filter(|piece| planned == Some(self.frame_end) && piece.position >= log.tail())
-        else {
+        // Own messages right behind the frame are passed by as well.
+        let (Some(end), Some(piece)) = (planned, pieces.first()) else {
             return false;
         };
+        if piece.position < log.tail() {
+            return false;
+        }
         let length = usize::try_from(piece.bytes).unwrap_or(usize::MAX);
         let mut bytes = log.slice(piece.position, length).to_vec();
         if let Some(private) = self.private.take() {
             bytes.extend_from_slice(&private.bytes[private.sent..]);
         }
         self.private = Some(Box::new(super::Private { bytes, sent: 0 }));
-        self.cursor = self.frame_end;
+        self.cursor = end;
+        self.frame_end = end;
         true
     }
 }

@@ -188,6 +188,10 @@ impl Shard {
         let tick = self.tick();
         let (ping_interval, idle_timeout) =
             (self.config().ping_interval, self.config().idle_timeout);
+        if self.is_held_back(slot) {
+            // Whatever it says, it is the server that does not listen.
+            self.sessions.at_mut(slot).heard = tick;
+        }
         let session = self.sessions.at_mut(slot);
         if tick >= session.heard.after(idle_timeout) {
             return self.close(
@@ -302,8 +306,10 @@ impl Shard {
         };
         session.cursor = index.head();
         session.frame_end = session.cursor;
-        *self.missed.entry(key).or_default() += ahead;
-        self.metrics().slow_skipped.add(1);
+        if ahead > 0 {
+            *self.missed.entry(key).or_default() += ahead;
+            self.metrics().slow_skipped.add(1);
+        }
     }
 
     /// The session reads again: tells it how much it missed, if it did.

@@ -83,6 +83,8 @@ pub struct Shard {
     wheel: Wheel,
     /// Messages of this turn.
     staging: Staging,
+    /// Frames from other shards that wait until the flush under way has come further.
+    deliveries: VecDeque<turn::Delivery>,
     /// Slots with private replies or a writable socket.
     dirty_sessions: VecDeque<u32>,
     /// Audiences whose flush is under way.
@@ -139,6 +141,7 @@ impl Shard {
             log: Log::new(config.log_bytes)?,
             wheel: Wheel::default(),
             staging: Staging::default(),
+            deliveries: VecDeque::new(),
             dirty_sessions: VecDeque::new(),
             dirty_audiences: VecDeque::new(),
             watched: Vec::new(),
@@ -180,6 +183,7 @@ impl Shard {
     #[must_use]
     pub fn has_work(&self) -> bool {
         !self.staging.is_empty()
+            || !self.deliveries.is_empty()
             || !self.dirty_sessions.is_empty()
             || !self.dirty_audiences.is_empty()
             || !self.actions.is_empty()
@@ -323,9 +327,12 @@ impl Shard {
                 frames,
                 entries,
             } => {
-                if let Some(room) = self.rooms.find(&room) {
-                    self.deliver(room, &frames, &entries);
-                }
+                self.deliveries.push_back(turn::Delivery {
+                    room,
+                    frames,
+                    entries,
+                });
+                self.deliver_waiting();
             }
             Message::Spread { room, spread: true } => {
                 self.spread_rooms.insert(room);

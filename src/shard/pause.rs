@@ -53,6 +53,13 @@ impl Shard {
             || room.congested
     }
 
+    /// Whether the session is not read from for its room's sake.
+    pub(super) fn is_held_back(&self, slot: u32) -> bool {
+        let session = self.sessions.at(slot);
+        session.flags.has(Flags::PAUSED)
+            && matches!(session.place, Place::Room { room, .. } if self.must_wait(room))
+    }
+
     /// No longer reads from the session.
     pub(super) fn pause(&mut self, slot: u32) {
         let key = self.sessions.key(slot);
@@ -85,7 +92,11 @@ impl Shard {
             let wait = private_bytes > 0
                 || matches!(place, Place::Room { room, .. } if self.must_wait(room));
             if !wait {
-                self.sessions.at_mut(key.slot).flags.clear(Flags::PAUSED);
+                let tick = self.tick();
+                let session = self.sessions.at_mut(key.slot);
+                session.flags.clear(Flags::PAUSED);
+                // Its silence until now was not its own.
+                session.heard = tick;
                 self.settle(key.slot);
             }
             wait
@@ -116,18 +127,29 @@ impl Shard {
         let mut rooms = std::mem::take(&mut self.congestion.rooms);
         rooms.retain(|name| {
             let room = self.rooms.find(name);
-            let still = room.is_some_and(|room| behind.contains_key(&room));
+            let still =
+                room.is_some_and(|room| behind.contains_key(&room)) || self.delivery_waits(name);
             if !still {
                 self.tell_congestion(name, false);
             }
             still
         });
+        let mut waiting: Vec<Arc<str>> = Vec::new();
         for (&room, &count) in &behind {
             let room = self.rooms.get(room);
             if count * 2 >= room.members_here() && !rooms.contains(&room.name) {
                 rooms.push(Arc::clone(&room.name));
                 self.tell_congestion(&rooms[rooms.len() - 1], true);
             }
+        }
+        for delivery in &self.deliveries {
+            if !rooms.contains(&delivery.room) {
+                rooms.push(Arc::clone(&delivery.room));
+                waiting.push(Arc::clone(&delivery.room));
+            }
+        }
+        for name in waiting {
+            self.tell_congestion(&name, true);
         }
         self.congestion.next_look = (!rooms.is_empty()).then(|| self.now + LOOK_INTERVAL);
         self.congestion.rooms = rooms;

@@ -15,6 +15,14 @@ use crate::wire::plain;
 /// keep up are then never overtaken by the tail.
 const APPEND_PER_FLUSH: usize = 8;
 
+/// Frames in their final order, on their way from a room's home.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) room: Arc<str>,
+    pub(super) frames: Arc<[u8]>,
+    pub(super) entries: Arc<[Entry]>,
+}
+
 impl Shard {
     /// Frames of `room` that a session of this shard, or the room itself, wants to be said.
     pub(super) fn stage(
@@ -51,15 +59,39 @@ impl Shard {
 
     /// Bytes that may wait to be appended before publishers are slowed down.
     pub(super) fn staged_bytes_max(&self) -> usize {
+        self.append_bytes_max()
+    }
+
+    /// Bytes that one flush may append, but for the frame that exceeds them.
+    fn append_bytes_max(&self) -> usize {
         self.config().log_bytes / APPEND_PER_FLUSH
+    }
+
+    /// Appends what other shards have sequenced, as far as the flush under way leaves room for:
+    /// a home with few members runs ahead of a shard with many, and must not lap its sessions.
+    pub(super) fn deliver_waiting(&mut self) {
+        let budget = self.append_bytes_max();
+        while self.appended_since_flush < budget
+            && let Some(delivery) = self.deliveries.pop_front()
+        {
+            if let Some(room) = self.rooms.find(&delivery.room) {
+                self.deliver(room, &delivery.frames, &delivery.entries);
+            }
+        }
+    }
+
+    /// Whether deliveries to the room called `name` wait.
+    pub(super) fn delivery_waits(&self, name: &str) -> bool {
+        (self.deliveries.iter()).any(|delivery| *delivery.room == *name)
     }
 
     /// Appends what was staged, room by room, as far as the flush under way leaves room for.
     pub fn handle_turn(&mut self) {
-        let budget = self.config().log_bytes / APPEND_PER_FLUSH;
+        let budget = self.append_bytes_max();
         if self.is_flushed() {
             self.appended_since_flush = 0;
         }
+        self.deliver_waiting();
         let mut frames = std::mem::take(&mut self.scratch.frames);
         let mut entries = std::mem::take(&mut self.scratch.entries);
         while let Some(room) = self.staging.next()

@@ -1,0 +1,79 @@
+//! The simulated mesh: a bounded queue for each ordered pair of threads, in order, with delays.
+
+use std::collections::VecDeque;
+
+use fanring::shard::Message;
+use fastrand::Rng;
+
+#[derive(Debug, Default)]
+struct Link {
+    ring: VecDeque<Message>,
+    parked: VecDeque<Message>,
+}
+
+/// All links between `threads` threads.
+#[derive(Debug)]
+pub(crate) struct Links {
+    links: Vec<Link>,
+    threads: usize,
+    capacity: usize,
+}
+
+impl Links {
+    pub(crate) fn new(threads: usize, capacity: usize) -> Self {
+        Self {
+            links: (0..threads * threads).map(|_| Link::default()).collect(),
+            threads,
+            capacity,
+        }
+    }
+
+    pub(crate) fn send(&mut self, from: usize, to: usize, message: Message) {
+        let link = &mut self.links[from * self.threads + to];
+        if link.parked.is_empty() && link.ring.len() < self.capacity {
+            link.ring.push_back(message);
+        } else {
+            link.parked.push_back(message);
+        }
+    }
+
+    /// At most `count_max` messages from one thread to another; at times fewer, or none.
+    pub(crate) fn receive(
+        &mut self,
+        from: usize,
+        to: usize,
+        count_max: usize,
+        rng: &mut Rng,
+    ) -> Vec<Message> {
+        let ring = &mut self.links[from * self.threads + to].ring;
+        let count = match rng.u8(..4) {
+            0 => 0,
+            1 => rng.usize(..=ring.len()),
+            _ => ring.len(),
+        };
+        ring.drain(..count.min(count_max)).collect()
+    }
+
+    /// Moves parked messages of `from` to rings with room.
+    pub(crate) fn unpark(&mut self, from: usize) {
+        for link in &mut self.links[from * self.threads..(from + 1) * self.threads] {
+            while link.ring.len() < self.capacity
+                && let Some(message) = link.parked.pop_front()
+            {
+                link.ring.push_back(message);
+            }
+        }
+    }
+
+    pub(crate) fn is_congested(&self, from: usize) -> bool {
+        self.links[from * self.threads..(from + 1) * self.threads]
+            .iter()
+            .any(|link| !link.parked.is_empty())
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.links
+            .iter()
+            .all(|link| link.ring.is_empty() && link.parked.is_empty())
+    }
+}

@@ -1,0 +1,231 @@
+//! The course of a run: witnesses first, then the crowd, then either rest or a stop, then the end.
+
+use std::time::Duration;
+
+use fanring::config::SlowConsumer;
+
+use crate::client::{Client, Role, Stage};
+use crate::order::{Moment, check_room};
+use crate::trace;
+use crate::world::World;
+
+/// Steps after which a run that should have come to rest has not.
+const REST_STEPS_MAX: u32 = 6000;
+
+/// How long the event loop gives goodbyes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Runs a seed; an error says which invariant was broken.
+pub(crate) fn run(seed: u64) -> Result<(), String> {
+    let mut world = World::new(seed);
+    witnesses_first(&mut world)?;
+    crowd(&mut world)?;
+    if world.settings.stop {
+        stop(&mut world)?;
+    } else {
+        rest(&mut world)?;
+        check_rooms(&world, Moment::Rest)?;
+        leave(&mut world)?;
+    }
+    check_rooms(&world, Moment::Busy)?;
+    check_nothing_left(&world)
+}
+
+fn witnesses_first(world: &mut World) -> Result<(), String> {
+    let is_witness = |client: &Client| client.role == Role::Witness;
+    for number in 0..world.clients.len() {
+        if is_witness(&world.clients[number]) {
+            world.connect(number);
+        }
+    }
+    for _ in 0..REST_STEPS_MAX {
+        if (world.clients.iter()).all(|client| !is_witness(client) || client.is_open()) {
+            return Ok(());
+        }
+        world.exchange(false)?;
+        world.step();
+    }
+    Err("the witnesses were not let in".to_owned())
+}
+
+fn crowd(world: &mut World) -> Result<(), String> {
+    for step in 0..world.settings.steps {
+        trace!("step {step} at {:?}", world.now);
+        for number in 0..world.clients.len() {
+            let absent = world.clients[number].stage == Stage::Absent;
+            if absent && world.rng.u32(..world.settings.steps / 3) == 0 {
+                world.connect(number);
+            }
+        }
+        world.exchange(false)?;
+        world.act();
+        world.step();
+        check_causes(world)?;
+    }
+    Ok(())
+}
+
+/// Nobody says anything new, everybody reads: all of it arrives, and everything rests.
+fn rest(world: &mut World) -> Result<(), String> {
+    trace!("rest");
+    world.kernel.calm_down();
+    for client in &mut world.clients {
+        client.stalled = false;
+    }
+    let mut quiet_steps = 0;
+    for _ in 0..REST_STEPS_MAX {
+        world.exchange(true)?;
+        world.step();
+        check_causes(world)?;
+        let settled = |client: &Client| {
+            client.is_settled(&world.kernel) || (client.parted && client.stage != Stage::Leaving)
+        };
+        if world.is_quiet() && world.clients.iter().all(settled) {
+            quiet_steps += 1;
+        } else {
+            quiet_steps = 0;
+        }
+        // Member counts wait for up to a second.
+        if quiet_steps >= 20 {
+            return Ok(());
+        }
+    }
+    let busy = (world.clients.iter())
+        .filter(|client| !client.is_settled(&world.kernel))
+        .map(|client| (client.number, client.stage));
+    Err(format!(
+        "clients {:?} do not come to rest",
+        busy.collect::<Vec<_>>()
+    ))
+}
+
+fn leave(world: &mut World) -> Result<(), String> {
+    trace!("everybody leaves");
+    world.leave_all(false);
+    // Strangers who said only half of what they wanted are gone after their deadline.
+    run_until_empty(world, 20, false)?;
+    world.leave_all(true);
+    run_until_empty(world, 20, true)
+}
+
+fn run_until_empty(world: &mut World, seconds: u64, everybody: bool) -> Result<(), String> {
+    let until = world.now + Duration::from_secs(seconds);
+    while world.now < until {
+        world.exchange(true)?;
+        world.step();
+        let empty = world.shards.iter().all(|shard| shard.is_empty());
+        if world.is_quiet() && (empty || !everybody && only_witnesses(world)) {
+            break;
+        }
+        world.now += Duration::from_millis(20);
+    }
+    Ok(())
+}
+
+fn only_witnesses(world: &World) -> bool {
+    (world.clients.iter()).all(|client| {
+        client.role == Role::Witness || matches!(client.stage, Stage::Ended | Stage::Absent)
+    })
+}
+
+/// The server stops: everybody who is open is told so, and after the deadline nothing is left.
+fn stop(world: &mut World) -> Result<(), String> {
+    trace!("stop");
+    world.kernel.calm_down();
+    let open: Vec<usize> = (0..world.clients.len())
+        .filter(|&number| {
+            let client = &world.clients[number];
+            client.is_open() && client.close_code.is_none() && client.role != Role::Rude
+        })
+        .collect();
+    world.stop();
+    for client in &mut world.clients {
+        client.parted = true;
+        client.stalled = false;
+    }
+    let deadline = world.now + STOP_TIMEOUT;
+    while world.now < deadline {
+        world.exchange(true)?;
+        world.step();
+    }
+    for number in open {
+        let client = &world.clients[number];
+        if !matches!(client.close_code, Some(1001 | 4001)) {
+            let code = client.close_code;
+            return Err(format!(
+                "client {number} was not told of the stop: {code:?}"
+            ));
+        }
+    }
+    for shard in &mut world.shards {
+        shard.handle_stop_deadline();
+    }
+    for _ in 0..50 {
+        world.exchange(true)?;
+        world.step();
+    }
+    Ok(())
+}
+
+/// Whoever was refused, told off or dropped gave a reason for it.
+fn check_causes(world: &World) -> Result<(), String> {
+    for client in world.clients.iter().filter(|client| !client.parted) {
+        let was_full = client.connection != usize::MAX && world.kernel.was_full(client.connection);
+        let slow = was_full && world.settings.config.slow_consumer == SlowConsumer::Close;
+        let right = match (client.refused, client.close_code) {
+            (Some(503), _) => world.settings.crowded,
+            (Some(_), _) => false,
+            (None, Some(4001)) => slow,
+            (None, Some(1001)) => client.was_stalled,
+            (None, Some(_)) => false,
+            // One who was told, but did not read it in time, or has never got so far.
+            (None, None) => client.stage != Stage::Ended || client.was_stalled,
+        };
+        if !right {
+            return Err(format!(
+                "client {} was refused with {:?}, closed with {:?} or dropped ({:?}) for no reason",
+                client.number, client.refused, client.close_code, client.stage
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_rooms(world: &World, moment: Moment) -> Result<(), String> {
+    for room in 0..world.settings.rooms {
+        let members: Vec<&Client> = (world.clients.iter())
+            .filter(|client| client.room == room && client.welcomed_at.is_some())
+            .collect();
+        check_room(&members, moment).map_err(|why| format!("room {room}: {why}"))?;
+    }
+    Ok(())
+}
+
+fn check_nothing_left(world: &World) -> Result<(), String> {
+    let open = world.kernel.open_connections();
+    if !open.is_empty() && !world.settings.stop {
+        return Err(format!("connections {open:?} were never closed"));
+    }
+    for (number, shard) in world.shards.iter().enumerate() {
+        if !shard.is_empty() || shard.operations() > 0 || shard.has_work() {
+            return Err(format!("shard {number} still has something to do"));
+        }
+        shard.publish_gauges();
+        let metrics = &world.metrics[number];
+        for (what, gauge) in [
+            ("connections", &metrics.connections),
+            ("sessions", &metrics.sessions),
+            ("operations", &metrics.operations),
+            ("rooms", &metrics.rooms),
+        ] {
+            if gauge.get() > 0 {
+                return Err(format!("shard {number} ends with {} {what}", gauge.get()));
+            }
+        }
+    }
+    if world.is_quiet() {
+        Ok(())
+    } else {
+        Err("messages are still under way".to_owned())
+    }
+}

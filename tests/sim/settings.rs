@@ -1,0 +1,102 @@
+//! What one run looks like: drawn from its seed.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use fanring::config::{Config, LOG_BYTES_MIN, SlowConsumer};
+use fastrand::Rng;
+
+use crate::client::Manners;
+use crate::kernel::Odds;
+
+/// The settings of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) odds: Odds,
+    pub(crate) manners: Manners,
+    pub(crate) rooms: usize,
+    pub(crate) clients: u32,
+    pub(crate) steps: u32,
+    /// Messages that a mesh ring holds.
+    pub(crate) mesh_messages: usize,
+    /// Sends in a chunk of a flush.
+    pub(crate) flush_sends_max: usize,
+    /// Bytes a client's socket takes that the client has not read.
+    pub(crate) window_bytes_max: usize,
+    /// Longest time between two steps.
+    pub(crate) step_max: Duration,
+    /// Whether the server is stopped while everybody is there.
+    pub(crate) stop: bool,
+    /// Whether limits are so low that clients are refused.
+    pub(crate) crowded: bool,
+}
+
+impl Settings {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        let message_bytes_max = [16 << 10, 64 << 10, LOG_BYTES_MIN / 4][rng.usize(..3)];
+        let lag_least = message_bytes_max + 14;
+        let heavy = rng.u8(..3) == 0;
+        let crowded = rng.u8(..10) == 0;
+        let tight = rng.u8(..5) == 0;
+        let clients = rng.u32(3..14);
+        let seconds = |tight_seconds, seconds| {
+            Duration::from_secs(if tight { tight_seconds } else { seconds })
+        };
+        let config = Config {
+            shards: NonZeroUsize::new(rng.usize(1..=3)).expect("at least one"),
+            log_bytes: LOG_BYTES_MIN,
+            lag_bytes_max: rng.usize(lag_least..=LOG_BYTES_MIN / 2),
+            connections_max: if crowded { 4 } else { 1000 },
+            message_bytes_max,
+            ping_interval: seconds(1, 20),
+            idle_timeout: seconds(4, 600),
+            head_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            slow_consumer: if rng.bool() {
+                SlowConsumer::Close
+            } else {
+                SlowConsumer::Skip
+            },
+            presence_members_max: [0, 2, 2000][rng.usize(..3)],
+            spread_members_min: [1, 3, 64][rng.usize(..3)],
+            rooms_max: if crowded { 1 } else { 100 },
+            descriptors_max: 64,
+            ..Config::default()
+        };
+        let manners = Manners {
+            payload_bytes_max: if heavy { message_bytes_max - 40 } else { 2000 },
+            publish: if heavy { 150 } else { 60 },
+            stall: rng.u32(..20),
+            wake: rng.u32(5..60),
+            leave: rng.u32(..5),
+            read: rng.u32(300..=1000),
+        };
+        Self {
+            config,
+            odds: Self::draw_odds(rng),
+            manners,
+            rooms: rng.usize(1..=3),
+            clients,
+            steps: rng.u32(100..350),
+            mesh_messages: [2, 8, 64, 1024][rng.usize(..4)],
+            flush_sends_max: [1, 3, 256][rng.usize(..3)],
+            window_bytes_max: [3000, 40_000, 300_000][rng.usize(..3)],
+            step_max: Duration::from_millis([2, 20, 60][rng.usize(..3)]),
+            stop: rng.u8(..4) == 0,
+            crowded,
+        }
+    }
+
+    fn draw_odds(rng: &mut Rng) -> Odds {
+        let mut chance = |most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
+        Odds {
+            no_buffers: chance(0.3),
+            end_of_multishot: chance(0.5),
+            short: chance(0.5),
+            partial_reap: chance(0.3),
+            receive: 1.0 - chance(0.7),
+            writable: 1.0 - chance(0.9),
+        }
+    }
+}
