@@ -166,10 +166,11 @@ fn reads_what_is_allowed() {
     }
 }
 
-/// What is forbidden fails with its code at the earliest byte that shows it.
-#[test]
-fn refuses_what_is_forbidden() {
-    let close = |payload| frames(&[(Close, true, payload)]);
+/// A conversation, what is wrong with it, and the code to close with.
+type Forbidden = (Vec<u8>, WireError, u16);
+
+/// Frames that do not belong where they are.
+fn forbidden_frames() -> Vec<Forbidden> {
     let header = |opcode, fin, bytes| {
         let (array, length) = encode_masked_header(opcode, fin, bytes, KEY);
         array[..length].to_vec()
@@ -179,7 +180,7 @@ fn refuses_what_is_forbidden() {
         message_bytes_max: 1000,
     };
     let unmasked = b"\x81\x02".to_vec();
-    let cases: &[(Vec<u8>, WireError, u16)] = &[
+    vec![
         (unmasked, WireError::Frame(FrameError::Unmasked), 1002),
         (
             vec![0x83],
@@ -234,19 +235,19 @@ fn refuses_what_is_forbidden() {
             },
             1009,
         ),
-        (
-            frames(&[(Text, true, b"a\xff")]),
-            WireError::TextNotUtf8,
-            1007,
-        ),
-        (
-            frames(&[(Text, true, b"a\xc3")]),
-            WireError::TextNotUtf8,
-            1007,
-        ),
+    ]
+}
+
+/// Payloads that may not be sent.
+fn forbidden_payloads() -> Vec<Forbidden> {
+    let close = |payload| frames(&[(Close, true, payload)]);
+    let not_text = WireError::TextNotUtf8;
+    vec![
+        (frames(&[(Text, true, b"a\xff")]), not_text, 1007),
+        (frames(&[(Text, true, b"a\xc3")]), not_text, 1007),
         (
             frames(&[(Text, false, b"a\xc3"), (Continuation, true, b"")]),
-            WireError::TextNotUtf8,
+            not_text,
             1007,
         ),
         (close(b"\x03"), WireError::CloseCodeCut, 1002),
@@ -258,8 +259,13 @@ fn refuses_what_is_forbidden() {
             WireError::CloseReasonNotUtf8,
             1007,
         ),
-    ];
-    for (bytes, error, code) in cases {
+    ]
+}
+
+/// What is forbidden fails with its code at the earliest byte that shows it.
+#[test]
+fn refuses_what_is_forbidden() {
+    for (bytes, error, code) in &[forbidden_frames(), forbidden_payloads()].concat() {
         assert_eq!(error.close_code().get(), *code);
         assert_eq!(read(bytes, [], &RULES).failure, Some(*error), "{bytes:x?}");
         let outcome = read(bytes, 0..bytes.len(), &RULES);
