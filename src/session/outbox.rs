@@ -83,6 +83,7 @@ impl Session {
         &mut self,
         member: MemberId,
         index: Option<&Index>,
+        log: &Log,
         plan: &mut Plan,
     ) -> Result<(), Nothing> {
         plan.pieces.clear();
@@ -103,6 +104,10 @@ impl Session {
             end = index
                 .plan(&rest, index.head(), PIECES_MAX, &mut plan.pieces)
                 .ok_or(Nothing::Left)?;
+            // The index may map to bytes that were overwritten since.
+            if (plan.pieces.first()).is_some_and(|piece| piece.position < log.tail()) {
+                return Err(Nothing::Left);
+            }
         }
         plan.private = self
             .private
