@@ -188,7 +188,7 @@ impl Index {
     /// Forgets what lies before `oldest_cursor` or has left the log.
     pub fn prune(&mut self, oldest_cursor: u64, log_tail: u64) {
         while self.batches.front().is_some_and(|batch| {
-            batch.start + batch.bytes <= oldest_cursor || batch.position < log_tail
+            batch.start + batch.bytes <= oldest_cursor || batch.position + batch.bytes <= log_tail
         }) {
             self.batches.pop_front();
         }
@@ -287,11 +287,15 @@ impl Index {
         if reading.cursor == self.head {
             return Some(0);
         }
-        let batch = self.batches[self.find(reading.cursor)?];
-        let (mut before, mut at) = (batch.first_frame, batch.start);
-        while at < reading.cursor {
+        // Counted from the batch's end: its beginning may have left the log.
+        let number = self.find(reading.cursor)?;
+        let batch = self.batches[number];
+        let next = self.batches.get(number + 1);
+        let mut before = next.map_or(self.frames, |next| next.first_frame);
+        let mut at = reading.cursor;
+        while at < batch.start + batch.bytes {
             at += self.frame_bytes(log, at)?;
-            before += 1;
+            before -= 1;
         }
         let own: u64 = self
             .own_ahead(reading.cursor)

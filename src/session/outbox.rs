@@ -78,13 +78,12 @@ impl Session {
 
     /// Plans the next send into `plan` and notes it as in flight.
     ///
-    /// `index` is the stream the session reads, if it is in a room; before `log_tail` the log has
-    /// been overwritten.
+    /// `index` is the stream the session reads, if it is in a room.
     pub fn plan_send(
         &mut self,
         member: MemberId,
         index: Option<&Index>,
-        log_tail: u64,
+        log: &Log,
         plan: &mut Plan,
     ) -> Result<(), Nothing> {
         plan.pieces.clear();
@@ -105,9 +104,10 @@ impl Session {
             end = index
                 .plan(&rest, index.head(), PIECES_MAX, &mut plan.pieces)
                 .ok_or(Nothing::Left)?;
-        }
-        if plan.pieces.iter().any(|piece| piece.position < log_tail) {
-            return Err(Nothing::Left);
+            // The index may map to bytes that were overwritten since.
+            if (plan.pieces.first()).is_some_and(|piece| piece.position < log.tail()) {
+                return Err(Nothing::Left);
+            }
         }
         plan.private = self
             .private

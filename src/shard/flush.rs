@@ -73,7 +73,7 @@ impl Shard {
         }
         let index = session.stream(&self.rooms);
         let plan = &mut self.scratch.plan;
-        match session.plan_send(member, index, self.log.tail(), plan) {
+        match session.plan_send(member, index, &self.log, plan) {
             Err(Nothing::ToSend) => self.settle(slot),
             Err(Nothing::Left) => self.kill(slot),
             Ok(()) => {

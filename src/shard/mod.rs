@@ -83,7 +83,7 @@ pub struct Shard {
     wheel: Wheel,
     /// Messages of this turn.
     staging: Staging,
-    /// Frames from other shards that wait until the flush under way has come further.
+    /// What other shards have sequenced, waiting until the flush under way has come further.
     deliveries: VecDeque<turn::Delivery>,
     /// Slots with private replies or a writable socket.
     dirty_sessions: VecDeque<u32>,
@@ -309,7 +309,10 @@ impl Shard {
                 id,
                 visible,
             } => self.join(&room, member, id, visible),
-            Message::Joined { member, ok } => self.joined(member, ok),
+            Message::Joined { member, ok } => {
+                (self.deliveries).push_back(turn::Delivery::Joined { member, ok });
+                self.deliver_waiting();
+            }
             Message::Leave {
                 room,
                 member,
@@ -327,7 +330,7 @@ impl Shard {
                 frames,
                 entries,
             } => {
-                self.deliveries.push_back(turn::Delivery {
+                self.deliveries.push_back(turn::Delivery::Frames {
                     room,
                     frames,
                     entries,

@@ -127,8 +127,8 @@ impl Shard {
         let mut rooms = std::mem::take(&mut self.congestion.rooms);
         rooms.retain(|name| {
             let room = self.rooms.find(name);
-            let still =
-                room.is_some_and(|room| behind.contains_key(&room)) || self.delivery_waits(name);
+            let still = room.is_some_and(|room| behind.contains_key(&room))
+                || self.rooms_waiting().any(|waiting| waiting == name);
             if !still {
                 self.tell_congestion(name, false);
             }
@@ -142,10 +142,10 @@ impl Shard {
                 self.tell_congestion(&rooms[rooms.len() - 1], true);
             }
         }
-        for delivery in &self.deliveries {
-            if !rooms.contains(&delivery.room) {
-                rooms.push(Arc::clone(&delivery.room));
-                waiting.push(Arc::clone(&delivery.room));
+        for name in self.rooms_waiting() {
+            if !rooms.contains(name) {
+                rooms.push(Arc::clone(name));
+                waiting.push(Arc::clone(name));
             }
         }
         for name in waiting {

@@ -15,12 +15,17 @@ use crate::wire::plain;
 /// keep up are then never overtaken by the tail.
 const APPEND_PER_FLUSH: usize = 8;
 
-/// Frames in their final order, on their way from a room's home.
+/// What arrived from a room's home and waits for its turn.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) room: Arc<str>,
-    pub(super) frames: Arc<[u8]>,
-    pub(super) entries: Arc<[Entry]>,
+pub(super) enum Delivery {
+    /// Frames in their final order.
+    Frames {
+        room: Arc<str>,
+        frames: Arc<[u8]>,
+        entries: Arc<[Entry]>,
+    },
+    /// The confirmation of a join: the member gets the frames behind it, none of those before.
+    Joined { member: MemberId, ok: bool },
 }
 
 impl Shard {
@@ -74,15 +79,27 @@ impl Shard {
         while self.appended_since_flush < budget
             && let Some(delivery) = self.deliveries.pop_front()
         {
-            if let Some(room) = self.rooms.find(&delivery.room) {
-                self.deliver(room, &delivery.frames, &delivery.entries);
+            match delivery {
+                Delivery::Frames {
+                    room,
+                    frames,
+                    entries,
+                } => {
+                    if let Some(room) = self.rooms.find(&room) {
+                        self.deliver(room, &frames, &entries);
+                    }
+                }
+                Delivery::Joined { member, ok } => self.joined(member, ok),
             }
         }
     }
 
-    /// Whether deliveries to the room called `name` wait.
-    pub(super) fn delivery_waits(&self, name: &str) -> bool {
-        (self.deliveries.iter()).any(|delivery| *delivery.room == *name)
+    /// The names of the rooms whose frames wait, as often as they do.
+    pub(super) fn rooms_waiting(&self) -> impl Iterator<Item = &Arc<str>> {
+        (self.deliveries.iter()).filter_map(|delivery| match delivery {
+            Delivery::Frames { room, .. } => Some(room),
+            Delivery::Joined { .. } => None,
+        })
     }
 
     /// Appends what was staged, room by room, as far as the flush under way leaves room for.

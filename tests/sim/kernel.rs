@@ -153,6 +153,9 @@ impl Kernel {
 
     /// A kernel that has become kind, so that everything comes to rest.
     pub(crate) fn calm_down(&mut self) {
+        for here in &mut self.connections {
+            here.window = here.window.max(1 << 20);
+        }
         self.odds = Odds {
             receive: 1.0,
             no_buffers: 0.0,
