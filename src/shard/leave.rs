@@ -240,10 +240,9 @@ impl Shard {
                 session.flags.clear(Flags::WATCHED);
                 return false;
             }
-            let Some(index) = session.stream(&self.rooms) else {
-                return true;
-            };
-            if lag > 0 {
+            if let Some(index) = session.stream(&self.rooms)
+                && lag > 0
+            {
                 let age = (index.position(session.cursor)).map(|at| self.log.head() - at);
                 let lag_max = self.setup.config.lag_bytes_max as u64;
                 // One whose socket has room again may catch up with its next send, if in time.

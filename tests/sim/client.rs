@@ -180,8 +180,9 @@ impl Client {
             self.digest(clock)?;
         }
         if kernel.is_ended(self.connection) && !self.stalled {
-            // Of one who does not read, the goodbye's deadline may cut the rest of a frame.
-            let cut = self.finished || (self.was_stalled && self.close_code.is_none());
+            // Of one who reads slowly, the goodbye's deadline may cut the rest of a frame.
+            let slow = self.was_stalled || (self.closing && kernel.was_full(self.connection));
+            let cut = self.finished || (slow && self.close_code.is_none());
             let whole = self.decoder.rest() == 0 || self.refused.is_some() || cut;
             if !kernel.is_reset(self.connection) && !whole {
                 return Err("the stream ends within a frame".to_owned());
