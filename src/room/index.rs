@@ -374,3 +374,7 @@ impl Index {
         at
     }
 }
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

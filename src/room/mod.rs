@@ -318,3 +318,51 @@ impl Rooms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::Audience;
+
+    proptest! {
+        /// Every member is served once in a flush, also when others leave in the middle; but for
+        /// one that moves into a leaver's place, which `remove` names.
+        #[test]
+        fn a_flush_serves_everybody(
+            count in 1u32..40,
+            rounds in prop::collection::vec(prop::collection::vec(0usize..100, 0..6), 1..6),
+        ) {
+            let mut audience = Audience::default();
+            for slot in 0..count {
+                audience.add(slot);
+            }
+            for leavers in rounds {
+                let mut served: HashMap<u32, u32> = HashMap::new();
+                let mut named = Vec::new();
+                let started = audience.start_flush();
+                prop_assert_eq!(started, !audience.members.is_empty());
+                let (mut leavers, mut left) = (leavers.into_iter(), false);
+                while let Some(slot) = audience.next_to_flush() {
+                    *served.entry(slot).or_default() += 1;
+                    if let Some(leaver) = leavers.next()
+                        && !audience.members.is_empty()
+                    {
+                        left = true;
+                        let number = leaver % audience.members.len();
+                        named.extend(audience.remove(number));
+                    }
+                }
+                prop_assert!(!audience.is_flushing());
+                for slot in &audience.members {
+                    let times = served.get(slot).copied().unwrap_or(0);
+                    // With leavers, whoever was first may come up again; it has nothing to send.
+                    let right = times == 1 || (left && (times > 1 || named.contains(slot)));
+                    prop_assert!(right, "{slot} was served {times} times");
+                }
+            }
+        }
+    }
+}

@@ -126,3 +126,51 @@ impl Sequencer {
         self.members() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Announcement, Sequencer};
+
+    /// Joins and leaves are announced one by one up to the limit and as a count above it, by the
+    /// members there are with the one that joins or leaves.
+    #[test]
+    fn large_rooms_announce_counts() {
+        let mut room = Sequencer::new(2);
+        assert_eq!(room.join(0, true, 2), Announcement::Member);
+        assert_eq!(room.join(1, false, 2), Announcement::None);
+        assert_eq!(room.join(1, true, 2), Announcement::Member);
+        assert_eq!(room.join(0, true, 2), Announcement::Count);
+        assert_eq!((room.members(), room.visible()), (4, 3));
+        assert_eq!(room.leave(0, true, 2), Announcement::Count);
+        assert_eq!(room.leave(1, false, 2), Announcement::None);
+        assert_eq!(room.leave(1, true, 2), Announcement::Member);
+        assert!(room.shards_except(0).next().is_none());
+        assert_eq!(room.shards_except(1).collect::<Vec<_>>(), [0]);
+        assert_eq!(room.leave(0, true, 2), Announcement::Member);
+        assert!(room.is_idle());
+    }
+
+    /// A count goes out at once, and the next one a second later.
+    #[test]
+    fn counts_keep_their_distance() {
+        let mut room = Sequencer::new(1);
+        let at = Duration::from_millis;
+        assert_eq!(room.count_at(at(70)), at(70));
+        room.counted(at(70));
+        assert_eq!(room.count_at(at(80)), at(1070));
+        assert_eq!(room.count_at(at(5000)), at(5000));
+    }
+
+    /// Offsets have no gaps; congestion lasts as long as any shard has it.
+    #[test]
+    fn offsets_and_congestion_add_up() {
+        let mut room = Sequencer::new(3);
+        assert_eq!([room.assign(3), room.assign(0), room.assign(1)], [0, 3, 3]);
+        assert_eq!(room.assign(1), 4);
+        assert!(room.congested(0, true) && room.congested(2, true));
+        assert!(room.congested(0, false) && room.congested(0, false));
+        assert!(!room.congested(2, false));
+    }
+}

@@ -138,3 +138,44 @@ impl Staging {
         self.rooms.pop_front();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Group;
+
+    proptest! {
+        /// Frames come out whole, once, in order, at least one each time and no more than asked.
+        #[test]
+        fn frames_are_taken_whole_and_in_order(
+            frames in prop::collection::vec((2usize..40, any::<bool>(), 0usize..60), 1..60),
+        ) {
+            let (mut group, mut expected, mut got) = (Group::default(), Vec::new(), Vec::new());
+            let (mut bytes, mut entries) = (Vec::new(), Vec::new());
+            let mut take = |group: &mut Group, most: usize| {
+                group.take(most, &mut bytes, &mut entries);
+                assert!(!entries.is_empty() && (bytes.len() <= most || entries.len() == 1));
+                let mut rest = &bytes[..];
+                for entry in &entries {
+                    let (frame, after) = rest.split_at(entry.bytes as usize);
+                    got.push((frame.to_vec(), entry.notice));
+                    rest = after;
+                }
+                assert!(rest.is_empty());
+            };
+            for (number, (length, notice, most)) in (0u8..).zip(frames) {
+                let frame = vec![number; length];
+                group.push(notice, None, |out| out.extend_from_slice(&frame));
+                expected.push((frame, notice));
+                if most % 2 == 0 {
+                    take(&mut group, most);
+                }
+            }
+            while !group.is_empty() {
+                take(&mut group, 50);
+            }
+            prop_assert_eq!(got, expected);
+        }
+    }
+}

@@ -207,3 +207,7 @@ impl Session {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -111,3 +111,47 @@ impl Sessions {
             .map(|(slot, _)| u32::try_from(slot).unwrap_or(u32::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use uuid::Uuid;
+
+    use super::Sessions;
+    use crate::session::Session;
+    use crate::session::timers::Tick;
+
+    fn session() -> Session {
+        let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        Session::new(socket, Uuid::nil(), Tick(0), Tick(0))
+    }
+
+    /// A key names one tenant of a slot and none after it.
+    #[test]
+    fn a_key_does_not_name_the_next_tenant() {
+        let mut sessions = Sessions::new(2);
+        let first = sessions.insert(session()).unwrap();
+        let other = sessions.insert(session()).unwrap();
+        sessions.remove(first.slot);
+        assert!(sessions.lookup(first).is_none());
+        let second = sessions.insert(session()).unwrap();
+        assert_eq!(second.slot, first.slot);
+        assert!(sessions.lookup(first).is_none());
+        assert!(sessions.lookup(second).is_some() && sessions.lookup(other).is_some());
+        assert_eq!(sessions.key(second.slot), second);
+    }
+
+    /// There is room for as many as was said, and again when one is gone.
+    #[test]
+    fn the_capacity_is_a_limit() {
+        let mut sessions = Sessions::new(2);
+        let first = sessions.insert(session()).unwrap();
+        assert!(sessions.insert(session()).is_some());
+        assert!(sessions.insert(session()).is_none());
+        sessions.remove(first.slot);
+        assert!(sessions.insert(session()).is_some());
+        assert_eq!((sessions.len(), sessions.is_empty()), (2, false));
+        assert_eq!(sessions.slots().collect::<Vec<_>>(), [0, 1]);
+    }
+}

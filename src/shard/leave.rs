@@ -238,8 +238,9 @@ impl Shard {
 
     /// Looks for sessions that have fallen behind, each time the log has moved on a little.
     ///
-    /// Only sessions whose sockets were full can be behind by more than the flush under way. With
-    /// looks this often, nobody's next byte is overwritten unseen: the bounds in
+    /// Only sessions whose sockets were full can be behind by more than the flush under way; they
+    /// are looked at until they have caught up, since a slow one has room at times. With looks
+    /// this often, nobody's next byte is overwritten unseen: the bounds in
     /// [`crate::config`] add up to less than the log.
     pub(super) fn watch(&mut self) {
         let capacity = self.log.capacity_bytes() as u64;
@@ -252,18 +253,20 @@ impl Shard {
             let Some(session) = self.sessions.lookup(key) else {
                 return false;
             };
-            if session.phase != Phase::Open || !session.flags.has(Flags::BLOCKED) {
+            let blocked = session.flags.has(Flags::BLOCKED);
+            let lag =
+                (session.stream(&self.rooms)).map_or(0, |index| index.head() - session.cursor);
+            if session.phase != Phase::Open || (!blocked && lag == 0) {
                 session.flags.clear(Flags::WATCHED);
                 return false;
             }
-            let Some(index) = session.stream(&self.rooms) else {
-                return true;
-            };
-            if session.cursor < index.head() {
-                let lag = index.head() - session.cursor;
+            if let Some(index) = session.stream(&self.rooms)
+                && lag > 0
+            {
                 let age = (index.position(session.cursor)).map(|at| self.log.head() - at);
                 let lag_max = self.setup.config.lag_bytes_max as u64;
-                if lag > lag_max || age.is_none_or(|age| age > capacity / 2) {
+                // One whose socket has room again may catch up with its next send, if in time.
+                if (blocked && lag > lag_max) || age.is_none_or(|age| age > capacity / 2) {
                     self.fall_behind(key);
                 }
             }
@@ -286,7 +289,8 @@ impl Shard {
         }
     }
 
-    /// Moves the session to the head of its room; it is told what it missed when it reads again.
+    /// Moves the session to the head of its room; it is told what it missed once its socket has
+    /// room.
     fn skip(&mut self, key: SessionKey) {
         let member = self.member_id(key.slot);
         let session = self.sessions.at_mut(key.slot);
@@ -309,6 +313,9 @@ impl Shard {
         if ahead > 0 {
             *self.missed.entry(key).or_default() += ahead;
             self.metrics().slow_skipped.add(1);
+        }
+        if !self.sessions.at(key.slot).flags.has(Flags::BLOCKED) {
+            self.tell_missed(key);
         }
     }
 

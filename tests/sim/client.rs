@@ -78,6 +78,8 @@ pub(crate) struct Client {
     /// It left, or gave the server a reason to close.
     pub(crate) parted: bool,
     pub(crate) stalled: bool,
+    /// The server's deadlines are so short that one who stalls may meet them.
+    pub(crate) hasty: bool,
     /// It was stalled at least once.
     pub(crate) was_stalled: bool,
     unsent: Vec<u8>,
@@ -107,6 +109,7 @@ impl Client {
             refused: None,
             parted: matches!(role, Role::Rude | Role::Stranger | Role::Browser),
             stalled: false,
+            hasty: false,
             was_stalled: false,
             unsent: Vec::new(),
             decoder: Decoder::default(),
@@ -180,8 +183,10 @@ impl Client {
             self.digest(clock)?;
         }
         if kernel.is_ended(self.connection) && !self.stalled {
-            // Of one who does not read, the goodbye's deadline may cut the rest of a frame.
-            let cut = self.finished || (self.was_stalled && self.close_code.is_none());
+            // Of one who reads slowly, the goodbye's deadline may cut the rest of a frame.
+            let slow = (self.hasty && self.was_stalled)
+                || (self.closing && kernel.was_full(self.connection));
+            let cut = self.finished || (slow && self.close_code.is_none());
             let whole = self.decoder.rest() == 0 || self.refused.is_some() || cut;
             if !kernel.is_reset(self.connection) && !whole {
                 return Err("the stream ends within a frame".to_owned());

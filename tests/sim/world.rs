@@ -91,6 +91,9 @@ impl World {
             self.clients.push(Client::new(number, room, role, rng));
             number += 1;
         }
+        for client in &mut self.clients {
+            client.hasty = self.settings.config.idle_timeout < Duration::from_secs(60);
+        }
     }
 
     /// A client connects, to whichever shard's listener the kernel picks.
@@ -302,6 +305,15 @@ impl World {
         self.kernel.is_quiet()
             && self.links.is_quiet()
             && self.shards.iter().all(|shard| !shard.has_work())
+    }
+
+    /// At times one of the members leaves, of those that say no goodbye to the others.
+    pub(crate) fn leave_one(&mut self) {
+        let number = self.rng.usize(..self.clients.len());
+        let client = &mut self.clients[number];
+        if client.role == Role::Member && !client.presence && self.rng.bool() {
+            client.leave(Leave::Vanish, &mut self.kernel);
+        }
     }
 
     /// Has every client that is still there leave in some way.

@@ -1,0 +1,211 @@
+//! The outbox against short sends of every length, with private replies and own messages.
+
+use std::os::fd::OwnedFd;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{Nothing, PIECES_MAX, Plan, Progress};
+use crate::room::index::{Index, MemberId};
+use crate::room::log::Log;
+use crate::session::timers::Tick;
+use crate::session::{Flags, Session};
+use crate::wire::frame::{OpCode, append_frame, frame_bytes};
+
+const ME: MemberId = MemberId {
+    shard: 0,
+    slot: 0,
+    generation: 0,
+};
+
+/// A session in a room of its own, and all it was sent.
+struct Bench {
+    session: Session,
+    index: Index,
+    log: Log,
+    wire: Vec<u8>,
+    /// What it is to be sent of the room, and privately, each in order.
+    room_frames: Vec<Vec<u8>>,
+    private_frames: Vec<Vec<u8>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        Self {
+            session: Session::new(socket, Uuid::nil(), Tick(0), Tick(0)),
+            index: Index::default(),
+            log: Log::new(64 << 10).unwrap(),
+            wire: Vec::new(),
+            room_frames: Vec::new(),
+            private_frames: Vec::new(),
+        }
+    }
+
+    fn publish(&mut self, payload: &[u8], own: bool) {
+        let mut bytes = Vec::new();
+        append_frame(&mut bytes, OpCode::Binary, payload);
+        let position = self.log.append(&bytes);
+        let start = self.index.push(position, bytes.len() as u64, 1);
+        let end = start + bytes.len() as u64;
+        if own {
+            self.index.push_own(ME, start, end);
+            self.session.own.note(start, end, self.session.cursor);
+        } else {
+            self.room_frames.push(bytes);
+        }
+    }
+
+    fn reply(&mut self, payload: &[u8]) {
+        let mut bytes = Vec::new();
+        append_frame(&mut bytes, OpCode::Pong, payload);
+        self.session.private_mut().extend_from_slice(&bytes);
+        self.private_frames.push(bytes);
+    }
+
+    /// One send, of which the kernel takes at most `most` bytes.
+    fn send(&mut self, most: usize) -> Result<Progress, Nothing> {
+        let mut plan = Plan::default();
+        let index = Some(&self.index);
+        self.session.plan_send(ME, index, &self.log, &mut plan)?;
+        assert!(plan.pieces.len() <= 2 * PIECES_MAX);
+        let (before, after) = plan.pieces.split_at(plan.before);
+        let mut bytes = Vec::new();
+        for piece in before {
+            bytes.extend_from_slice(self.log.slice(piece.position, piece.bytes as usize));
+        }
+        if let Some(private) = &self.session.private {
+            bytes.extend_from_slice(&private.bytes[plan.private.clone()]);
+        }
+        for piece in after {
+            bytes.extend_from_slice(self.log.slice(piece.position, piece.bytes as usize));
+        }
+        bytes.truncate(most);
+        self.wire.extend_from_slice(&bytes);
+        let sent = u32::try_from(bytes.len()).unwrap();
+        Ok(self.session.sent(ME, index, &self.log, sent))
+    }
+
+    fn drain(&mut self) {
+        while self.send(usize::MAX).is_ok() {}
+    }
+
+    /// The wire as whole frames: those of the room and the private ones.
+    fn frames(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let (mut room, mut private) = (Vec::new(), Vec::new());
+        let mut rest = &self.wire[..];
+        while !rest.is_empty() {
+            let bytes = frame_bytes(rest).expect("a frame of the server's making");
+            let (frame, after) = rest.split_at(bytes);
+            if frame[0] == 0x8a {
+                private.push(frame.to_vec());
+            } else {
+                room.push(frame.to_vec());
+            }
+            rest = after;
+        }
+        (room, private)
+    }
+
+    fn check(&self) {
+        let (room, private) = self.frames();
+        assert_eq!(room, self.room_frames);
+        assert_eq!(private, self.private_frames);
+    }
+}
+
+/// A room's frames with own ones between, cut by a send at any byte, with a reply after the cut:
+/// all arrives whole, the reply between two frames.
+#[test]
+fn a_send_may_be_cut_at_any_byte() {
+    for own in [
+        [false; 4],
+        [false, true, false, true],
+        [true, true, false, false],
+    ] {
+        for cut in 0..60 {
+            let mut bench = Bench::new();
+            bench.reply(b"before");
+            for (number, own) in (0u8..).zip(own) {
+                bench.publish(&vec![number; 10], own);
+            }
+            let _ = bench.send(cut);
+            bench.reply(b"after");
+            bench.publish(b"last", false);
+            bench.drain();
+            bench.check();
+            assert_eq!(bench.session.cursor, bench.index.head());
+            assert!(bench.session.private.is_none());
+        }
+    }
+}
+
+/// A session that leaves its room, or is moved to its head, with a frame cut at any byte: the
+/// rest of the frame comes first, then the replies, and nothing else of the room.
+#[test]
+fn a_cut_frame_is_rescued_whole() {
+    for own_behind in [false, true] {
+        for cut in 1..24 {
+            let mut bench = Bench::new();
+            bench.publish(&[1; 10], false);
+            bench.publish(&[2; 10], false);
+            bench.publish(&[3; 10], own_behind);
+            let _ = bench.send(cut);
+            bench.reply(b"goodbye");
+            assert!(bench.session.rescue_cut_frame(ME, &bench.index, &bench.log));
+            bench.session.cursor = bench.index.head();
+            bench.session.frame_end = bench.session.cursor;
+            bench.drain();
+            bench.room_frames.truncate(cut.div_ceil(12));
+            bench.check();
+        }
+    }
+}
+
+/// A frame that was overwritten before it could be rescued is not made up.
+#[test]
+fn an_overwritten_frame_is_lost() {
+    let mut bench = Bench::new();
+    bench.publish(&[1; 100], false);
+    assert_eq!(bench.send(50), Ok(Progress::Blocked));
+    for _ in 0..20 {
+        bench.publish(&[2; 4000], false);
+    }
+    assert!(!bench.session.rescue_cut_frame(ME, &bench.index, &bench.log));
+    assert_eq!(bench.send(usize::MAX), Err(Nothing::Left));
+    assert!(!bench.session.flags.has(Flags::SENDING));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish(usize, bool),
+    Reply(usize),
+    Send(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0usize..200, any::<bool>()).prop_map(|(bytes, own)| Step::Publish(bytes, own)),
+        (0usize..125).prop_map(Step::Reply),
+        (0usize..500).prop_map(Step::Send),
+    ]
+}
+
+proptest! {
+    /// Whatever order things come in, the wire holds whole frames, all of them, in both orders.
+    #[test]
+    fn every_order_of_things_gives_whole_frames(steps in prop::collection::vec(step(), 1..80)) {
+        let mut bench = Bench::new();
+        for (number, step) in (0u8..).zip(steps) {
+            match step {
+                Step::Publish(bytes, own) => bench.publish(&vec![number; bytes], own),
+                Step::Reply(bytes) => bench.reply(&vec![number; bytes]),
+                Step::Send(most) => {
+                    let _ = bench.send(most);
+                }
+            }
+        }
+        bench.drain();
+        bench.check();
+    }
+}
