@@ -83,7 +83,7 @@ mod tests {
         let mut written = Vec::new();
         for round in 0u32..300 {
             let piece: Vec<u8> = (0..97)
-                .map(|i| (round.wrapping_mul(31) + i) as u8)
+                .map(|i| round.wrapping_mul(31).wrapping_add(i).to_le_bytes()[0])
                 .collect();
             assert_eq!(log.append(&piece), written.len() as u64);
             written.extend_from_slice(&piece);
