@@ -92,9 +92,10 @@ impl Model {
     }
 
     fn bytes_of(&self, pieces: &[Piece]) -> Vec<u8> {
-        let slices = pieces
-            .iter()
-            .map(|piece| self.log.slice(piece.position, piece.bytes as usize));
+        let slices = pieces.iter().map(|piece| {
+            self.log
+                .slice(piece.position, usize::try_from(piece.bytes).unwrap())
+        });
         slices.collect::<Vec<_>>().concat()
     }
 
@@ -134,14 +135,14 @@ impl Model {
         if pieces.len() < pieces_max {
             prop_assert_eq!(end, head, "a plan with room for more goes up to the head");
         }
-        let count = most.min(planned.len() as u64);
-        let cursor = self.index.advance(&self.reading, count);
-        if count == planned.len() as u64 {
+        let count = usize::try_from(most).unwrap().min(planned.len());
+        let cursor = self.index.advance(&self.reading, count as u64);
+        if count == planned.len() {
             prop_assert_eq!(cursor, end, "all of a plan leads where the plan says");
         }
         let boundary = self.boundary();
         let frame_end = self.index.frame_end(&self.log, boundary, cursor);
-        self.sent.extend_from_slice(&planned[..count as usize]);
+        self.sent.extend_from_slice(&planned[..count]);
         self.reading.cursor = cursor;
         let expected = (self.published.iter())
             .map(|frame| frame.start)

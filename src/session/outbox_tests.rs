@@ -72,13 +72,19 @@ impl Bench {
         let (before, after) = plan.pieces.split_at(plan.before);
         let mut bytes = Vec::new();
         for piece in before {
-            bytes.extend_from_slice(self.log.slice(piece.position, piece.bytes as usize));
+            bytes.extend_from_slice(
+                self.log
+                    .slice(piece.position, usize::try_from(piece.bytes).unwrap()),
+            );
         }
         if let Some(private) = &self.session.private {
             bytes.extend_from_slice(&private.bytes[plan.private.clone()]);
         }
         for piece in after {
-            bytes.extend_from_slice(self.log.slice(piece.position, piece.bytes as usize));
+            bytes.extend_from_slice(
+                self.log
+                    .slice(piece.position, usize::try_from(piece.bytes).unwrap()),
+            );
         }
         bytes.truncate(most);
         self.wire.extend_from_slice(&bytes);
@@ -127,7 +133,7 @@ fn a_send_may_be_cut_at_any_byte() {
             let mut bench = Bench::new();
             bench.reply(b"before");
             for (number, own) in (0u8..).zip(own) {
-                bench.publish(&vec![number; 10], own);
+                bench.publish(&[number; 10], own);
             }
             let _ = bench.send(cut);
             bench.reply(b"after");

@@ -206,7 +206,15 @@ impl Shard {
         let any = sequencer.congested(from.0, on);
         if any != here.congested {
             here.congested = any;
-            let elsewhere: Vec<u16> = sequencer.shards_except(me).collect();
+            // The end is told to all: a shard may have been told of the beginning, and have no
+            // members but ones whose joins are under way.
+            let elsewhere: Vec<u16> = if any {
+                sequencer.shards_except(me).collect()
+            } else {
+                (0..self.setup.shards)
+                    .filter(|&shard| shard != me)
+                    .collect()
+            };
             for shard in elsewhere {
                 self.send(
                     shard,
