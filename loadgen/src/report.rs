@@ -169,15 +169,7 @@ impl fmt::Display for RunReport {
             )?;
         }
         if let Some(server) = &self.server {
-            write!(
-                f,
-                "\nserver     {:.0} ns of CPU per delivery, CPU {:.1}%",
-                server.cpu_ns_per_delivery,
-                server.cpu_share * 100.0
-            )?;
-            if let Some(bytes) = server.resident_bytes {
-                write!(f, ", {:.1} MiB resident", bytes as f64 / 1_048_576.0)?;
-            }
+            write!(f, "\nserver     {server}")?;
         }
         if self.sessions.ended > 0 || self.sessions.first_cause.is_some() {
             let cause = self.sessions.first_cause.as_deref().unwrap_or("unknown");
@@ -186,6 +178,22 @@ impl fmt::Display for RunReport {
                 "\nended      {} sessions ended early; first: {cause}",
                 self.sessions.ended
             )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Server {
+    #[expect(clippy::cast_precision_loss, reason = "mebibytes for people")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.0} ns of CPU per delivery, CPU {:.1}%",
+            self.cpu_ns_per_delivery,
+            self.cpu_share * 100.0
+        )?;
+        if let Some(bytes) = self.resident_bytes {
+            write!(f, ", {:.1} MiB resident", bytes as f64 / 1_048_576.0)?;
         }
         Ok(())
     }
