@@ -25,16 +25,8 @@ pub const UNSENT_BYTES_MAX: u32 = 131_072;
 /// # Errors
 /// What `socket(2)`, `bind(2)` and `listen(2)` say: EADDRINUSE, EACCES, EADDRNOTAVAIL, EMFILE.
 pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
+    let socket = reusable(address)?;
     socket.set_reuse_port(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
     socket.bind(&address.into())?;
@@ -48,6 +40,13 @@ pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
 /// # Errors
 /// EADDRINUSE when one does, EADDRNOTAVAIL, EACCES.
 pub fn probe(address: SocketAddr) -> io::Result<()> {
+    let socket = reusable(address)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
+
+/// A socket that may take over a port from connections that are only lingering.
+fn reusable(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -57,8 +56,7 @@ pub fn probe(address: SocketAddr) -> io::Result<()> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    socket.bind(&address.into())?;
-    socket.listen(1)
+    Ok(socket)
 }
 
 /// The address a socket is bound to.
