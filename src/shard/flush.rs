@@ -139,7 +139,10 @@ impl Shard {
         match progress {
             Progress::Lost => return self.kill(slot),
             Progress::All => {
-                if session.has_output(index) {
+                let output = session.has_output(index);
+                // Its next bytes may be here already: nothing else need ever wake the shard.
+                self.paused_drained |= session.flags.has(Flags::PAUSED);
+                if output {
                     self.mark_dirty(slot);
                 }
             }

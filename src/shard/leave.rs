@@ -193,6 +193,10 @@ impl Shard {
             self.sessions.at_mut(slot).heard = tick;
         }
         let session = self.sessions.at_mut(slot);
+        if session.flags.has(Flags::PAUSED) {
+            // It reads its replies, slowly, and is not listened to until it has them all.
+            session.heard = session.heard.max(session.progress);
+        }
         if tick >= session.heard.after(idle_timeout) {
             return self.close(
                 slot,

@@ -93,6 +93,8 @@ pub struct Shard {
     watched: Vec<SessionKey>,
     /// Sessions that are not read from for now.
     paused: Vec<SessionKey>,
+    /// One of those has got all its private replies since they were last looked at.
+    paused_drained: bool,
     /// Dead sessions whose slots may be free.
     dead: Vec<SessionKey>,
     /// Frames that skipped sessions have missed and not yet been told of.
@@ -146,6 +148,7 @@ impl Shard {
             dirty_audiences: VecDeque::new(),
             watched: Vec::new(),
             paused: Vec::new(),
+            paused_drained: false,
             dead: Vec::new(),
             missed: HashMap::new(),
             counts_due: Vec::new(),
@@ -188,6 +191,7 @@ impl Shard {
             || !self.dirty_audiences.is_empty()
             || !self.actions.is_empty()
             || !self.dead.is_empty()
+            || self.paused_drained
             || !self.outgoing.is_empty()
     }
 

@@ -77,6 +77,7 @@ impl Shard {
 
     /// Reads again from the sessions that nothing holds back any more.
     pub(super) fn resume(&mut self) {
+        self.paused_drained = false;
         if self.paused.is_empty() {
             return;
         }

@@ -66,6 +66,22 @@ fn sixteen_mebibytes_are_echoed() {
     }
 }
 
+/// Goal: the server reads on as soon as a big echo is through, not when a timer happens to wake it.
+#[test]
+fn big_messages_follow_one_another_at_once() {
+    let server = big_server();
+    let payload = letters(4 << 20);
+    let mut client = echo(&server);
+    let started = Instant::now();
+    for _ in 0..4 {
+        let stream = Outgoing::new(BINARY, &payload).bytes();
+        echo_stream(&mut client, stream, payload.len() * 2, BINARY, &payload);
+    }
+    client.leave(1000);
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
 /// Goal: the same in writes of 1 KiB takes about the same time.
 #[test]
 fn sixteen_mebibytes_in_small_writes_are_echoed() {

@@ -1,10 +1,13 @@
 //! Members that stop reading.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::alone;
 use crate::flow::{Flow, MESSAGE_BYTES, gap_in, narrow_client};
 use crate::support::crowd::Crowd;
+use crate::support::frame::{BINARY, Outgoing, TEXT};
 use crate::support::room::Numbered;
 use crate::support::server::Server;
 use crate::support::wait::{Deadline, PATIENCE};
@@ -199,4 +202,38 @@ fn own_messages_are_never_missed() {
         deadline.check(|| format!("{next} messages received or missed, {gaps} gaps"));
     }
     assert!(gaps > 0, "it never fell behind");
+}
+
+/// Goal: whoever takes a big echo slowly, but takes it, is not closed as idle in the middle of it.
+#[test]
+fn a_slow_reader_of_its_own_echo_is_not_idle() {
+    let _alone = alone();
+    let server = Server::start(&[
+        "--echo",
+        "--message-bytes-max",
+        "16MiB",
+        "--ping-interval",
+        "500ms",
+        "--idle-timeout",
+        "1500ms",
+    ]);
+    let stream = Outgoing::new(BINARY, &vec![7; 16 << 20]).bytes();
+    let total = stream.len() - 4; // What comes back is not masked.
+    let mut client = narrow_client(server.address(), "/echo");
+    let mut reader = client.wire.stream.try_clone().expect("a second descriptor");
+    let mut writer = client.wire.stream.try_clone().expect("a second descriptor");
+    let writing = thread::spawn(move || writer.write_all(&stream));
+    let mut piece = vec![0; 64 << 10];
+    let (started, mut taken) = (Instant::now(), 0);
+    while taken < total {
+        let bytes = reader.read(&mut piece).expect("the session stays");
+        assert!(bytes > 0, "closed after {taken} of {total} bytes");
+        taken += bytes;
+        // The pace is what is tested: the whole echo lasts several idle timeouts.
+        let due = Duration::from_secs(5).mul_f64(taken as f64 / total as f64);
+        thread::sleep(due.saturating_sub(started.elapsed()));
+    }
+    writing.join().expect("the writer ends").expect("all is taken");
+    client.text("still here");
+    client.expect(TEXT, "still here");
 }
