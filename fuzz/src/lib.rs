@@ -1,6 +1,8 @@
 //! What must hold for any bytes. Each function here is a fuzz target of its name; it panics when its
 //! invariant is broken. `fuzz_targets/` runs them under libFuzzer, `tests/smoke.rs` without it.
 
+mod streams;
+
 use fanring::wire::{
     frame::{self, Header, OpCode, Role},
     handshake::{self, Endpoint, Policy, Route},
@@ -185,4 +187,13 @@ fn read(bytes: &[u8], piece_bytes: usize, rules: &Rules) -> Said {
         );
     }
     (events, None)
+}
+
+/// However frames of several rooms and origins, full and short sends, forgetting, rescues and skips
+/// follow one another in a log that wraps, a reader gets whole frames, all but its own, once, in
+/// order, or is told that its bytes are gone when they are; and is told how many lie ahead.
+///
+/// Three bytes make a step: what, how large, and which part of it.
+pub fn log(data: &[u8]) {
+    streams::run(data);
 }

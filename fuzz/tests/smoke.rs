@@ -97,3 +97,17 @@ fn message() {
     ];
     smoke("message", fanring_fuzz::message, &owned(&seeds));
 }
+
+/// Steps drawn at random, long enough to wrap the log, with small frames and with large ones.
+#[test]
+fn log() {
+    let seeds: Vec<Vec<u8>> = (0..24u64)
+        .map(|number| {
+            let mut random = fastrand::Rng::with_seed(number);
+            let sizes = [20, 255][random.usize(..2)];
+            let step = |_| [random.u8(..), random.u8(..=sizes), random.u8(..)];
+            (0..60).flat_map(step).collect()
+        })
+        .collect();
+    smoke("log", fanring_fuzz::log, &seeds);
+}

@@ -1,0 +1,254 @@
+//! Shards driven by hand: made-up sockets, no ring, and messages passed one by one.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+use fanring::config::{Config, LOG_BYTES_MIN};
+use fanring::mesh::ThreadId;
+use fanring::metrics::ShardMetrics;
+use fanring::room::Rooms;
+use fanring::session::SessionKey;
+use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
+use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
+use fanring::wire::http::head_end;
+
+/// A client and what it was sent.
+#[derive(Debug)]
+struct Client {
+    shard: usize,
+    fd: RawFd,
+    key: Option<SessionKey>,
+    receiving: bool,
+    polling: bool,
+    /// Whether its socket takes bytes.
+    takes: bool,
+    wire: Vec<u8>,
+}
+
+/// Shards and the clients on them.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) metrics: Arc<[ShardMetrics]>,
+    clients: Vec<Client>,
+}
+
+impl Bench {
+    /// So many shards with the smallest log.
+    pub(crate) fn new(shards: u16) -> Self {
+        let config = Arc::new(Config {
+            shards: NonZeroUsize::new(usize::from(shards)).unwrap(),
+            log_bytes: LOG_BYTES_MIN,
+            lag_bytes_max: LOG_BYTES_MIN / 2,
+            descriptors_max: 64,
+            ..Config::default()
+        });
+        let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
+        let make = |number| {
+            Shard::new(ShardSetup {
+                number,
+                shards,
+                config: Arc::clone(&config),
+                metrics: Arc::clone(&metrics),
+                seed: u64::from(number),
+            })
+        };
+        Self {
+            shards: (0..shards).map(|number| make(number).unwrap()).collect(),
+            metrics,
+            clients: Vec::new(),
+        }
+    }
+
+    /// A client joins the room that `target` names, on a shard of its choice.
+    pub(crate) fn join(&mut self, shard: usize, target: &str) -> usize {
+        let socket: OwnedFd = File::open("/dev/null").unwrap().into();
+        let client = self.clients.len();
+        self.clients.push(Client {
+            shard,
+            fd: socket.as_raw_fd(),
+            key: None,
+            receiving: false,
+            polling: false,
+            takes: true,
+            wire: Vec::new(),
+        });
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        let adopt = Message::Adopt {
+            socket,
+            bytes: head.into_bytes(),
+            placed: true,
+        };
+        self.shards[shard].handle_message(ThreadId(0), adopt);
+        self.settle();
+        assert!(self.clients[client].receiving, "it has joined");
+        let wire = &mut self.clients[client].wire;
+        let end = head_end(wire, 0).expect("its handshake was answered");
+        wire.drain(..end);
+        client
+    }
+
+    fn key(&self, client: usize) -> SessionKey {
+        self.clients[client].key.expect("it has joined")
+    }
+
+    /// The client's bytes reach its shard, which does not act on anything else yet.
+    pub(crate) fn say(&mut self, client: usize, opcode: OpCode, payload: &[u8]) {
+        let mut frame = Vec::new();
+        append_masked_frame(&mut frame, opcode, true, payload, [1, 2, 3, 4]);
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        self.shards[shard].handle_received(key, Received::Data(&mut frame), true);
+    }
+
+    /// The client's connection breaks.
+    pub(crate) fn fail(&mut self, client: usize) {
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        self.clients[client].receiving = false;
+        self.shards[shard].handle_received(key, Received::Failed, false);
+    }
+
+    /// The client ends its side of the connection.
+    pub(crate) fn end(&mut self, client: usize) {
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        self.clients[client].receiving = false;
+        self.shards[shard].handle_received(key, Received::End, false);
+    }
+
+    /// The client's socket takes no more bytes.
+    pub(crate) fn block(&mut self, client: usize) {
+        self.clients[client].takes = false;
+    }
+
+    /// The client's socket takes bytes again, and its shard is told.
+    pub(crate) fn unblock(&mut self, client: usize) {
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        assert!(std::mem::take(&mut self.clients[client].polling));
+        self.clients[client].takes = true;
+        self.shards[shard].handle_writable(key);
+    }
+
+    /// Does to sockets what a shard asks for.
+    pub(crate) fn act(&mut self, shard: usize) {
+        while let Some(action) = self.shards[shard].poll_action() {
+            match action {
+                Action::ReceiveOnce(key, fd) | Action::Receive(key, fd) => {
+                    let here = (self.clients.iter_mut())
+                        .rfind(|client| client.shard == shard && client.fd == fd);
+                    let client = here.expect("a client's socket");
+                    client.key = Some(key);
+                    client.receiving = true;
+                }
+                Action::PollWritable(key, _) => self.client(shard, key).polling = true,
+                Action::CancelReceive(key) => {
+                    // It may have ended by itself in the meantime.
+                    if std::mem::take(&mut self.client(shard, key).receiving) {
+                        self.shards[shard].handle_received(key, Received::Cancelled, false);
+                    }
+                }
+                Action::Shutdown(key) => {
+                    let client = self.client(shard, key);
+                    let receiving = std::mem::take(&mut client.receiving);
+                    if std::mem::take(&mut client.polling) {
+                        self.shards[shard].handle_writable(key);
+                    }
+                    if receiving {
+                        self.shards[shard].handle_received(key, Received::End, false);
+                    }
+                }
+                Action::ShutdownWrite(_) => {}
+                Action::Close(socket) | Action::Abort(socket) => drop(socket),
+            }
+        }
+    }
+
+    fn client(&mut self, shard: usize, key: SessionKey) -> &mut Client {
+        let here = (self.clients.iter_mut())
+            .find(|client| client.shard == shard && client.key == Some(key));
+        here.expect("a client's session")
+    }
+
+    /// At most `sends_max` sends of a shard's flush, each taken whole or not at all.
+    pub(crate) fn flush(&mut self, shard: usize, sends_max: usize) -> Vec<usize> {
+        let mut batch = FlushBatch::default();
+        self.shards[shard].poll_flush(sends_max, &mut batch);
+        let mut reached = Vec::new();
+        for send in &batch.sends {
+            let slices = self.shards[shard].slices(&batch, send);
+            let bytes = slices.collect::<Vec<_>>().concat();
+            // The first send of a session answers its handshake, before it is received from.
+            let by_fd = |client: &Client| client.shard == shard && client.fd == send.fd;
+            let number = self.clients.iter().rposition(by_fd).expect("a client");
+            let client = &mut self.clients[number];
+            client.key = Some(send.key);
+            let sent = if client.takes { bytes.len() } else { 0 };
+            client.wire.extend_from_slice(&bytes[..sent]);
+            let sent = u32::try_from(sent).unwrap();
+            reached.push((number, send.key, sent));
+        }
+        for &(_, key, sent) in &reached {
+            self.shards[shard].handle_sent(key, Some(sent));
+        }
+        reached.into_iter().map(|(number, ..)| number).collect()
+    }
+
+    /// Passes on what a shard has to say to others; true when that was something.
+    fn pass_messages(&mut self, shard: usize) -> bool {
+        let from = ThreadId(u16::try_from(shard).unwrap());
+        let mut any = false;
+        while let Some((to, message)) = self.shards[shard].poll_message() {
+            any = true;
+            self.shards[usize::from(to.0)].handle_message(from, message);
+        }
+        any
+    }
+
+    /// Turns until nobody has anything left to do.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let mut busy = false;
+            for shard in 0..self.shards.len() {
+                self.act(shard);
+                busy |= self.shards[shard].has_work();
+                self.shards[shard].handle_turn();
+                self.flush(shard, 256);
+                self.act(shard);
+                busy |= self.pass_messages(shard);
+            }
+            if !busy {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// The payloads of the frames a client was sent since it joined or since the last look, with
+    /// a close as its code.
+    pub(crate) fn heard(&mut self, client: usize) -> Vec<String> {
+        let wire = std::mem::take(&mut self.clients[client].wire);
+        let (mut rest, mut heard) = (&wire[..], Vec::new());
+        while !rest.is_empty() {
+            let header = decode_header(rest, Role::Client).unwrap().unwrap();
+            let end = header.bytes + usize::try_from(header.payload_bytes).unwrap();
+            let payload = &rest[header.bytes..end];
+            heard.push(match header.opcode {
+                OpCode::Close => format!("close {}", u16::from_be_bytes([payload[0], payload[1]])),
+                _ => String::from_utf8_lossy(payload).into_owned(),
+            });
+            rest = &rest[end..];
+        }
+        heard
+    }
+}
+
+/// The name of a room whose home is shard `home` of `shards`.
+pub(crate) fn room_at(home: u16, shards: u16) -> String {
+    (0..)
+        .map(|number| format!("room{number}"))
+        .find(|name| Rooms::home_of(name, shards) == home)
+        .expect("names spread over all shards")
+}

@@ -1,0 +1,133 @@
+//! The pure shard, step by step: what the simulation meets too rarely to be relied on for.
+
+mod bench;
+
+use fanring::wire::frame::OpCode;
+
+use self::bench::{Bench, room_at};
+
+/// A flush is under way, a member that had its send leaves, and the one that moves into its place
+/// might be passed by: whoever leaves, after however many sends, all others get the message. With
+/// `presence=0` no notice follows that would carry it along.
+#[test]
+fn a_flush_reaches_everybody_when_one_leaves() {
+    const MEMBERS: usize = 5;
+    for sends in 1..MEMBERS {
+        for leaver in 0..sends {
+            let mut bench = Bench::new(1);
+            let members: Vec<usize> = (0..MEMBERS)
+                .map(|_| bench.join(0, "/ws/room?presence=0&echo=1"))
+                .collect();
+            bench.say(members[0], OpCode::Text, b"hello");
+            bench.shards[0].handle_turn();
+            let served = bench.flush(0, sends);
+            assert_eq!(served.len(), sends);
+            bench.fail(served[leaver]);
+            bench.act(0);
+            while !bench.shards[0].is_flushed() {
+                bench.flush(0, 1);
+            }
+            for member in members {
+                let heard = bench.heard(member);
+                assert_eq!(
+                    heard,
+                    ["hello"],
+                    "{sends} sends, then {} left",
+                    served[leaver]
+                );
+            }
+        }
+    }
+}
+
+/// Fills the log by so many KiB from a room that the slow one is not in.
+fn fill(bench: &mut Bench, busy: usize, kibibytes: usize) {
+    for _ in 0..kibibytes / 32 {
+        bench.say(busy, OpCode::Binary, &[0; 32 << 10]);
+        bench.shards[0].handle_turn();
+    }
+}
+
+/// A session that the log is about to overtake is closed as too slow also when its socket has just
+/// got room and its send is still to come; one that is in time gets what it missed.
+#[test]
+fn one_with_room_again_is_watched_until_it_has_caught_up() {
+    for (before_kib, overtaken) in [(448, true), (256, false)] {
+        let mut bench = Bench::new(1);
+        let busy = bench.join(0, "/ws/busy?echo=1");
+        let slow = bench.join(0, "/ws/slow?presence=0&echo=1");
+        bench.block(slow);
+        bench.say(slow, OpCode::Text, b"late");
+        bench.settle();
+        for _ in 0..before_kib / 64 {
+            fill(&mut bench, busy, 64);
+            bench.settle();
+        }
+        assert_eq!(bench.metrics[0].slow_closed.get(), 0);
+        bench.unblock(slow);
+        // As much as one flush may append, while the session waits for its send.
+        fill(&mut bench, busy, 96);
+        bench.settle();
+        let heard = bench.heard(slow);
+        if overtaken {
+            assert_eq!(heard, ["close 4001"]);
+        } else {
+            assert_eq!(heard, ["late"]);
+        }
+        assert_eq!(bench.metrics[0].slow_closed.get(), u64::from(overtaken));
+    }
+}
+
+/// How a member goes.
+#[derive(Debug, Clone, Copy)]
+enum Exit {
+    Close,
+    End,
+    Fail,
+}
+
+/// What a member said last comes before the notice that it is gone, for its own shard and for the
+/// room's home, whether or not anybody else of the room is on its shard, and also when what it
+/// said takes several turns to be passed on.
+#[test]
+fn last_words_come_before_the_notice_of_leaving() {
+    let room = format!("/ws/{}", room_at(1, 2));
+    let large = "x".repeat(60 << 10);
+    for exit in [Exit::Close, Exit::End, Exit::Fail] {
+        for (company, last_words) in [(false, "bye"), (true, "bye"), (false, &*large)] {
+            let mut bench = Bench::new(2);
+            let at_home = bench.join(1, &room);
+            let neighbour = company.then(|| bench.join(0, &room));
+            let leaver = bench.join(0, &room);
+            for client in neighbour.into_iter().chain([at_home]) {
+                bench.heard(client);
+            }
+            for number in 0..6 {
+                bench.say(
+                    leaver,
+                    OpCode::Text,
+                    format!("{number}{last_words}").as_bytes(),
+                );
+            }
+            match exit {
+                Exit::Close => bench.say(leaver, OpCode::Close, &[3, 232]),
+                Exit::End => bench.end(leaver),
+                Exit::Fail => bench.fail(leaver),
+            }
+            bench.settle();
+            for client in neighbour.into_iter().chain([at_home]) {
+                let heard = bench.heard(client);
+                assert_eq!(
+                    heard.len(),
+                    7,
+                    "{exit:?}, {company}: {} frames",
+                    heard.len()
+                );
+                for (number, words) in heard[..6].iter().enumerate() {
+                    assert_eq!(*words, format!("{number}{last_words}"));
+                }
+                assert!(heard[6].starts_with(r#"{"event":"disconnect""#));
+            }
+        }
+    }
+}
