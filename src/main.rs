@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use fanring::cli::{self, EXIT_REFUSED, Invocation, Machine, Start};
 use fanring::server::ServerError;
-use tracing::{debug, error, info, warn};
+use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -86,10 +86,5 @@ fn start_logs() -> anyhow::Result<()> {
 fn announce(start: &Start) {
     for notice in &start.notices {
         warn!("{notice}");
-    }
-    let budget = start.config.budget();
-    info!("memory {budget}");
-    for line in &budget.lines {
-        debug!("memory for {line}");
     }
 }

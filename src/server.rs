@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use thiserror::Error;
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::config::Config;
 use crate::mesh::{self, Endpoint};
@@ -59,6 +59,11 @@ pub fn run(config: Config) -> Result<ExitCode, ServerError> {
     let config = Arc::new(config);
     let shards = u16::try_from(config.shards.get()).unwrap_or(u16::MAX);
     let (mut listeners, addresses) = listen(&config.listen, shards)?;
+    let budget = config.budget();
+    info!("memory {budget}");
+    for line in &budget.lines {
+        debug!("memory for {line}");
+    }
     let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
     let mut ends = mesh::connect(shards + 1)?;
     let web_end = ends.pop().ok_or(ServerError::Thread)?;

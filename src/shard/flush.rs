@@ -127,7 +127,9 @@ impl Shard {
         let session = self.sessions.at_mut(slot);
         let Some(bytes) = sent else {
             session.flags.clear(Flags::SENDING);
-            return self.kill(slot);
+            self.kill(slot);
+            // It may have been dead already, with this as its last operation.
+            return self.settle(slot);
         };
         let index = session.stream(&self.rooms);
         let progress = session.sent(member, index, &self.log, bytes);

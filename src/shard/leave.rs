@@ -181,7 +181,11 @@ impl Shard {
         if session.timer > tick {
             return;
         }
-        let (slot, deadline) = (key.slot, session.deadline);
+        let (slot, mut deadline) = (key.slot, session.deadline);
+        if session.phase == Phase::Closing {
+            // A peer that still reads gets what it is owed.
+            deadline = deadline.max(session.progress.after(self.setup.config.close_timeout));
+        }
         match session.phase {
             Phase::Open => self.silent(slot),
             Phase::Head | Phase::Closing | Phase::Lingering if tick >= deadline => {

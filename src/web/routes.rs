@@ -8,9 +8,9 @@
 //! | `/ws`, `/ws/<room>` | 426: these are for WebSockets, which a shard answers |
 //! | anything else | a file of `--static`, or of the embedded page |
 
-use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
+use hyper::{Method, StatusCode, Version};
 use serde_json::json;
 
 use super::page;
@@ -21,6 +21,10 @@ use super::target::{Target, TargetError, percent_decode};
 /// Answers a request that is no upgrade.
 pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     let method = &request.method;
+    if request.version == Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1 {
+        let text = "The request has no Host header, or several: send one (RFC 9112 section 3.2).\n";
+        return reply::sentence(method, StatusCode::BAD_REQUEST, text);
+    }
     if !matches!(*method, Method::GET | Method::HEAD) {
         return reply::method_not_allowed(method);
     }

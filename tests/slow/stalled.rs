@@ -217,7 +217,7 @@ fn a_slow_reader_of_its_own_echo_is_not_idle() {
         "--idle-timeout",
         "1500ms",
     ]);
-    let stream = Outgoing::new(BINARY, &vec![7; 16 << 20]).bytes();
+    let stream = Outgoing::new(BINARY, vec![7; 16 << 20]).bytes();
     let total = stream.len() - 4; // What comes back is not masked.
     let mut client = narrow_client(server.address(), "/echo");
     let mut reader = client.wire.stream.try_clone().expect("a second descriptor");
@@ -233,7 +233,10 @@ fn a_slow_reader_of_its_own_echo_is_not_idle() {
         let due = Duration::from_secs(5).mul_f64(taken as f64 / total as f64);
         thread::sleep(due.saturating_sub(started.elapsed()));
     }
-    writing.join().expect("the writer ends").expect("all is taken");
+    writing
+        .join()
+        .expect("the writer ends")
+        .expect("all is taken");
     client.text("still here");
     client.expect(TEXT, "still here");
 }
