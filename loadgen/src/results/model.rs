@@ -431,9 +431,10 @@ pub(crate) struct Interval {
     pub(crate) open_wanted: u64,
     /// Handshakes completed in it.
     pub(crate) upgrade: Distribution,
-    /// Latency of the deliveries that came in it; of all of them, in the warm-up too.
+    /// Latency of the deliveries that came in it. From [`PhaseName::Measure`] on, only of messages
+    /// planned in the measured window, so that these intervals add up to [`Latency::delivery_ns`].
     pub(crate) delivery: Distribution,
-    /// Completion of the messages completed in it.
+    /// Completion of the messages completed in it; the same holds.
     pub(crate) completion: Distribution,
     /// Spread of those.
     pub(crate) spread: Distribution,
