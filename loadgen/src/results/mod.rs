@@ -3,5 +3,17 @@
 //! The engine fills in [`model::Results`] and reports to a [`model::Observer`] while it runs; nothing
 //! here opens a socket or decides what a run does.
 
-pub(crate) mod distribution;
 pub(crate) mod model;
+
+mod csv;
+pub(crate) mod distribution;
+mod environment;
+mod hgrm;
+mod hlog;
+mod live;
+pub(crate) mod output;
+#[cfg(test)]
+mod sample;
+mod table;
+mod timeline;
+mod units;

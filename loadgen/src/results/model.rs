@@ -1,6 +1,6 @@
 //! The data of a run: what was asked, what came of it, and what is reported while it runs.
 //!
-//! Plain data without behaviour. Times are nanoseconds; moments are nanoseconds since the first
+//! Plain data. Times are nanoseconds; moments are nanoseconds since the first
 //! connection was started, unless a field says otherwise. Every struct can be left at its default
 //! where a figure does not apply.
 
@@ -136,7 +136,7 @@ pub(crate) struct Parameters {
 }
 
 /// Names of the phases of a run, in their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PhaseName {
     /// Sessions are opened.
@@ -150,6 +150,19 @@ pub(crate) enum PhaseName {
     Measure,
     /// Nothing is published any more; what is under way may arrive.
     Drain,
+}
+
+impl PhaseName {
+    /// The name as it stands in files and on the screen.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Settle => "settle",
+            Self::WarmUp => "warm_up",
+            Self::Measure => "measure",
+            Self::Drain => "drain",
+        }
+    }
 }
 
 /// One phase as it went.
