@@ -3,10 +3,10 @@
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::payload::HEADER_BYTES;
+use crate::results::output::OutputArgs;
 
 /// The largest message, in bytes.
 const SIZE_MAX: usize = 16 << 20;
@@ -58,9 +58,8 @@ pub(crate) struct Args {
     /// Process of the server on this machine, for its processor time and memory.
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
-    /// File to write the report to as JSON.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Connections to open each second; as fast as they go if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     connect_rate: Option<u32>,
@@ -93,7 +92,7 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     pub(crate) pin: Option<usize>,
     pub(crate) server_pid: Option<u32>,
-    pub(crate) json: Option<PathBuf>,
+    pub(crate) output: OutputArgs,
     pub(crate) connect_rate: Option<u32>,
     pub(crate) connect_timeout: Duration,
     /// Whether sessions are only opened and held.
@@ -156,7 +155,7 @@ impl Args {
             drain: self.drain,
             pin: self.pin,
             server_pid: self.server_pid,
-            json: self.json,
+            output: self.output,
             connect_rate: self.connect_rate,
             connect_timeout: self.connect_timeout,
             idle: self.idle.is_some(),

@@ -6,7 +6,11 @@ use crate::fleet::{Fleet, nanoseconds};
 use crate::payload::{Payload, encode};
 use crate::plan::Plan;
 use crate::process::{CpuTime, resident_bytes};
-use crate::report::{Generator, HoldReport, RunReport, Server, Sessions, quantiles};
+use crate::results::distribution::Distribution;
+use crate::results::model::{
+    Counts, Environment, Generator, Latency, Parameters, Rates, Results, SCHEMA_VERSION, ServerUse,
+    Sessions, Target, Window, Worker,
+};
 use crate::verify::histogram;
 use hdrhistogram::Histogram;
 use std::time::Duration;
@@ -48,7 +52,7 @@ struct Run {
 /// # Errors
 /// One sentence, when the run can't be made: no server, a refused handshake, too few sessions in
 /// time. What goes wrong later is in the report.
-pub(crate) fn measure(settings: &Settings) -> anyhow::Result<RunReport> {
+pub(crate) fn measure(settings: &Settings) -> anyhow::Result<Results> {
     let mut fleet = Fleet::connect(settings)?;
     let mut run = Run::new(settings, now_ns() + nanoseconds(LEAD_IN));
     fleet.tally.follow(run.plan);
@@ -78,24 +82,69 @@ pub(crate) fn measure(settings: &Settings) -> anyhow::Result<RunReport> {
 ///
 /// # Errors
 /// As [`measure`], and when a session ends while it is held.
-pub(crate) fn hold(settings: &Settings) -> anyhow::Result<HoldReport> {
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+pub(crate) fn hold(settings: &Settings) -> anyhow::Result<Results> {
     let resident = || settings.server_pid.map(resident_bytes).transpose();
     let before = resident()?.unwrap_or(0);
     let mut fleet = Fleet::connect(settings)?;
     let until = now_ns() + nanoseconds(settings.hold);
     while fleet.turn(until)? < until {}
     let after = resident()?.unwrap_or(0);
-    let ended = fleet.ended();
-    let cause = fleet.first_ending().map(ToString::to_string);
+    let sessions = ended_sessions(settings, &fleet);
     fleet.close()?;
-    let target = format!("{}{}", settings.host, settings.path);
-    Ok(HoldReport::new(
-        target,
-        settings.subscribers,
-        (before, after),
-        ended,
-        cause,
-    ))
+    let growth = after.saturating_sub(before) as f64;
+    let server = settings.server_pid.map(|pid| ServerUse {
+        pid,
+        rss_bytes_before: before,
+        rss_bytes_after: after,
+        rss_bytes_peak: after,
+        bytes_per_connection: growth / f64::from(settings.subscribers),
+        ..ServerUse::default()
+    });
+    Ok(Results {
+        server,
+        sessions,
+        ..begun(settings)
+    })
+}
+
+/// What is known of a run before it is made.
+pub(crate) fn begun(settings: &Settings) -> Results {
+    let load = !settings.idle;
+    Results {
+        schema_version: SCHEMA_VERSION,
+        environment: Environment::gather(),
+        command_line: std::env::args().collect(),
+        target: Target {
+            address: settings.host.clone(),
+            path: settings.path.clone(),
+            protocol: "plain".to_owned(),
+        },
+        parameters: Parameters {
+            workload: if load { "fanout" } else { "idle" }.to_owned(),
+            subscribers: settings.subscribers,
+            publishers: settings.publishers,
+            rooms: 1,
+            rate: load.then(|| settings.rate.into()),
+            arrivals: "uniform".to_owned(),
+            sizes_bytes: vec![u32::try_from(settings.size).unwrap_or(u32::MAX)],
+            binary: true,
+            duration_seconds: settings.duration.as_secs_f64(),
+            warmup_seconds: settings.warmup.as_secs_f64(),
+            connect_rate: settings.connect_rate.map(Into::into),
+            ..Parameters::default()
+        },
+        ..Results::default()
+    }
+}
+
+fn ended_sessions(settings: &Settings, fleet: &Fleet) -> Sessions {
+    Sessions {
+        opened: settings.sessions().into(),
+        ended_early: fleet.ended() as u64,
+        first_cause: fleet.first_ending().map(ToString::to_string),
+        ..Sessions::default()
+    }
 }
 
 impl Run {
@@ -173,7 +222,8 @@ impl Run {
     }
 
     /// Sums up. A run that ended early has a window that ended with it.
-    fn report(mut self, settings: &Settings, fleet: &Fleet) -> anyhow::Result<RunReport> {
+    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
+    fn report(mut self, settings: &Settings, fleet: &Fleet) -> anyhow::Result<Results> {
         let gone = fleet.ended() > 0;
         let end = match (self.window_end.take(), snapshot(settings, fleet)) {
             (Some(end), _) => end,
@@ -183,51 +233,74 @@ impl Run {
             (None, Err(error)) => return Err(error),
         };
         let start = self.window_start.take().unwrap_or_else(|| end.clone());
-        let window_ns = end.at_ns - start.at_ns;
-        let deliveries = end.delivered - start.delivered;
-        let resident_bytes = settings.server_pid.and_then(|pid| resident_bytes(pid).ok());
-        let server = match (&start.server_cpu, &end.server_cpu) {
-            (Some(before), Some(after)) => Some(Server::new(
-                after.since(before),
-                deliveries,
-                window_ns,
-                resident_bytes,
-            )),
-            _ => None,
-        };
+        let length_ns = end.at_ns - start.at_ns;
+        let seconds = length_ns.max(1) as f64 / 1e9;
+        let delivered = end.delivered - start.delivered;
         let counts = fleet.tally.counts();
-        Ok(RunReport {
-            target: format!("{}{}", settings.host, settings.path),
-            subscribers: settings.subscribers,
-            publishers: settings.publishers,
-            rate: settings.rate,
-            size_bytes: settings.size,
-            warmup_seconds: settings.warmup.as_secs_f64(),
-            duration_seconds: settings.duration.as_secs_f64(),
-            window_ns,
-            planned: self.plan.measured_total(),
-            sent: self.measured_sent,
-            planned_all: self.plan.total(),
-            sent_all: fleet.tally.sent_total(),
-            deliveries,
-            deliveries_all: counts.delivered,
-            lost: fleet.tally.lost(),
-            duplicated: counts.duplicated,
-            reordered: counts.reordered,
-            corrupt: counts.corrupt,
-            foreign: counts.foreign,
-            sessions: Sessions {
-                ended: fleet.ended(),
-                first_cause: fleet.first_ending().map(ToString::to_string),
+        let cpu_ns = end.own_cpu_ns.saturating_sub(start.own_cpu_ns);
+        let planned = self.plan.measured_total();
+        Ok(Results {
+            latency: Latency {
+                delivery_ns: Distribution(fleet.tally.latency().clone()),
+                ..Latency::default()
             },
-            latency_ns: quantiles(fleet.tally.latency()),
+            counts: Counts {
+                planned: self.plan.total(),
+                sent: fleet.tally.sent_total(),
+                expected: fleet.tally.sent_total() * u64::from(settings.subscribers),
+                delivered: counts.delivered,
+                lost: fleet.tally.lost(),
+                duplicated: counts.duplicated,
+                reordered: counts.reordered,
+                corrupted: counts.corrupt,
+                foreign: counts.foreign,
+            },
+            window: Window {
+                length_ns,
+                planned,
+                sent: self.measured_sent,
+                delivered,
+                ..Window::default()
+            },
+            rates: Rates {
+                planned: planned as f64 / settings.duration.as_secs_f64(),
+                sent: self.measured_sent as f64 / seconds,
+                deliveries: delivered as f64 / seconds,
+                payload_bytes: delivered as f64 * settings.size as f64 / seconds,
+                ..Rates::default()
+            },
+            sessions: ended_sessions(settings, fleet),
             generator: Generator {
-                publish_lag_ns: quantiles(&self.lag),
-                cpu_ns: end.own_cpu_ns.saturating_sub(start.own_cpu_ns),
+                workers: vec![Worker {
+                    sessions: settings.sessions().into(),
+                    received: delivered,
+                    cpu_ns,
+                    cpu_share: cpu_ns as f64 / length_ns.max(1) as f64,
+                    cq_overflows: 0,
+                }],
+                cpu_ns_per_received: cpu_ns as f64 / delivered.max(1) as f64,
+                publish_lag_ns: Distribution(self.lag),
+                ..Generator::default()
             },
-            server,
+            server: server_use(settings, &start, &end),
+            ..begun(settings)
         })
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ratios for people")]
+fn server_use(settings: &Settings, start: &Snapshot, end: &Snapshot) -> Option<ServerUse> {
+    let pid = settings.server_pid?;
+    let cpu_ns = end.server_cpu.as_ref()?.since(start.server_cpu.as_ref()?);
+    let deliveries = end.delivered - start.delivered;
+    Some(ServerUse {
+        pid,
+        cpu_ns,
+        cpu_ns_per_delivery: cpu_ns as f64 / deliveries.max(1) as f64,
+        cpu_share: cpu_ns as f64 / (end.at_ns - start.at_ns).max(1) as f64,
+        rss_bytes_after: resident_bytes(pid).unwrap_or(0),
+        ..ServerUse::default()
+    })
 }
 
 fn snapshot(settings: &Settings, fleet: &Fleet) -> anyhow::Result<Snapshot> {

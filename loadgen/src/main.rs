@@ -1,7 +1,7 @@
 //! `fanload`: drives a WebSocket broadcast server and measures its fan-out.
 //!
 //! `cli` says what to do, `plan` when each message is due, `client` makes the run, `fleet` drives
-//! all connections from one ring on one thread, `verify` judges what arrives, and `report` tells.
+//! all connections from one ring on one thread, `verify` judges what arrives, and `results` tells.
 
 mod cli;
 mod client;
@@ -11,12 +11,12 @@ mod fleet;
 mod payload;
 mod plan;
 mod process;
-mod report;
-#[allow(dead_code, reason = "not yet filled in")]
+#[allow(dead_code, reason = "the engine does not fill in everything yet")]
 mod results;
 mod verify;
 
 use clap::Parser;
+use results::output::Output;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -48,15 +48,12 @@ fn main() -> ExitCode {
 fn run(args: cli::Args) -> anyhow::Result<bool> {
     let settings = args.check()?;
     process::prepare(&settings)?;
-    let mut out = std::io::stdout().lock();
-    if settings.idle {
-        let report = client::hold(&settings)?;
-        writeln!(out, "{report}")?;
-        report::write_json(&report, &settings)?;
-        return Ok(report.clean());
-    }
-    let report = client::measure(&settings)?;
-    writeln!(out, "{report}")?;
-    report::write_json(&report, &settings)?;
-    Ok(report.clean())
+    let plan = client::begun(&settings);
+    let output = Output::open(&settings.output, &plan.target, &plan.parameters)?;
+    let mut results = match settings.idle {
+        true => client::hold(&settings)?,
+        false => client::measure(&settings)?,
+    };
+    output.finish(&mut results, &mut std::io::stdout().lock())?;
+    Ok(results.is_clean())
 }

@@ -47,11 +47,11 @@ fn run_against(address: SocketAddr) -> (i32, Value, String) {
 /// Lost, duplicated, reordered, corrupt and ended sessions.
 fn verdict(report: &Value) -> [u64; 5] {
     [
-        "/lost",
-        "/duplicated",
-        "/reordered",
-        "/corrupt",
-        "/sessions/ended",
+        "/counts/lost",
+        "/counts/duplicated",
+        "/counts/reordered",
+        "/counts/corrupted",
+        "/sessions/ended_early",
     ]
     .map(|name| report.pointer(name).unwrap().as_u64().unwrap())
 }
@@ -62,13 +62,13 @@ fn a_good_run_is_clean() {
     let server = Server::start(Fault::None);
     let (code, report, text) = run_against(server.address);
     assert_eq!((code, verdict(&report)), (0, [0; 5]), "{text}");
-    assert_eq!(report["sent_all"], 70);
-    assert_eq!(report["sent"], 50);
-    assert_eq!(report["deliveries_all"], 70 * 20);
-    assert_eq!(report["latency_ns"]["count"], 50 * 20);
-    let quantile = |name: &str| report["latency_ns"][name].as_u64().unwrap();
+    assert_eq!(report["counts"]["sent"], 70);
+    assert_eq!(report["window"]["sent"], 50);
+    assert_eq!(report["counts"]["delivered"], 70 * 20);
+    assert_eq!(report["latency"]["delivery_ns"]["count"], 50 * 20);
+    let quantile = |name: &str| report["latency"]["delivery_ns"][name].as_u64().unwrap();
     assert!(0 < quantile("p50") && quantile("p50") <= quantile("max"));
-    assert!(text.contains("1400 in all"), "{text}");
+    assert!(text.contains("1,400 of 1,400 expected"), "{text}");
 }
 
 // Goal: each fault is counted exactly and as what it is, and makes the exit code 3.
@@ -104,7 +104,7 @@ fn overtaking_is_counted_once() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{text}");
     assert!(
-        text.contains("0 lost, 0 duplicated, 1 reordered, 0 corrupt"),
+        text.contains("0 lost, 0 duplicated, 1 reordered, 0 corrupted"),
         "{text}"
     );
 }
@@ -129,8 +129,11 @@ fn any_split_of_the_frames_is_read() {
 fn closed_sessions_are_told() {
     let (code, report) = run(Fault::Close(30));
     assert_eq!(code, 3);
-    assert_eq!(report["sessions"]["ended"], 1);
-    assert_eq!(report["lost"], 40, "messages 30 to 69 for one subscriber");
+    assert_eq!(report["sessions"]["ended_early"], 1);
+    assert_eq!(
+        report["counts"]["lost"], 40,
+        "messages 30 to 69 for one subscriber"
+    );
     let cause = report["sessions"]["first_cause"].as_str().unwrap();
     assert!(cause.contains("4001"), "{cause}");
 }
@@ -154,7 +157,7 @@ fn a_dying_server_ends_the_run() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{text}");
     assert!(
-        text.contains("21 sessions ended early; first: the server dropped"),
+        text.contains("21 ended early; first: the server dropped"),
         "{text}"
     );
     assert!(started.elapsed() < Duration::from_secs(30));
@@ -212,7 +215,7 @@ fn idle_sessions_are_measured() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(
-        text.contains("30 idle sessions") && text.contains("bytes per session"),
+        text.contains("30 sessions") && text.contains("bytes per session"),
         "{text}"
     );
 }
