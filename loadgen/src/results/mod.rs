@@ -10,6 +10,7 @@ pub(crate) mod distribution;
 mod environment;
 mod hgrm;
 mod hlog;
+mod html;
 mod live;
 pub(crate) mod output;
 #[cfg(test)]
