@@ -5,6 +5,7 @@
 
 pub(crate) mod model;
 
+pub(crate) mod compare;
 mod csv;
 pub(crate) mod distribution;
 mod environment;
@@ -15,6 +16,8 @@ mod live;
 pub(crate) mod output;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod schema;
 mod table;
 mod timeline;
 mod units;

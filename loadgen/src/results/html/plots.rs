@@ -7,7 +7,7 @@ use crate::results::timeline::{CELL_NS_MIN, CELLS_PER_DECADE, Column};
 use crate::results::units::{count, rate, seconds, time};
 
 /// Cells of the timeline that make up one row of the heat map.
-const CELLS_PER_ROW: usize = 4;
+const CELLS_PER_ROW: usize = 2;
 
 /// Shades of the heat map.
 const SHADES: usize = 8;
@@ -115,7 +115,7 @@ pub(super) fn heat(columns: &[Column]) -> String {
     for column in &loaded {
         let (from, to) = span(&x, &column.summary);
         for (row, &sum) in rows(column).iter().enumerate().filter(|(_, sum)| **sum > 0) {
-            let share = per_second(column, sum).max(1.0).ln() / most.max(2.0).ln();
+            let share = (per_second(column, sum) / most).powf(0.4);
             let (top, foot) = (
                 cell_ns((row + 1) * CELLS_PER_ROW),
                 cell_ns(row * CELLS_PER_ROW),
