@@ -209,7 +209,7 @@ fn the_servers_use_is_told() {
         &[&LOAD[..], &["--server-pid", &pid]].concat(),
     );
     assert_eq!(run.code, 0, "{}", run.text);
-    assert!(run.figure("/server/cpu_ns") > 0);
+    assert!(run.figure("/server/cpu_ns") > 0, "{}", run.text);
     assert!(run.figure("/server/rss_bytes_after") > 500_000);
     let idle = [
         "--idle",
