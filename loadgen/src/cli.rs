@@ -2,6 +2,7 @@
 
 use crate::plan::Arrivals;
 use crate::presets;
+use crate::results::compare::CompareArgs;
 use crate::results::output::OutputArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     /// Find the highest --rate at which --slo holds.
     #[command(args_override_self = true)]
     FindMax(FindMaxArgs),
+    Compare(CompareArgs),
 }
 
 /// A search for the highest rate.

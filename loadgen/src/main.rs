@@ -39,6 +39,7 @@ mod results;
 
 use clap::Parser;
 use cli::{Cli, Command, FindMaxArgs};
+use results::compare::compare;
 use results::output::Output;
 use std::io::Write;
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::FindMax(args)) => find_max(args),
+        Some(Command::Compare(args)) => compare(&args, &mut std::io::stdout().lock()),
         None => run(cli),
     };
     match done {

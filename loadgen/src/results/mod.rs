@@ -5,15 +5,19 @@
 
 pub(crate) mod model;
 
+pub(crate) mod compare;
 mod csv;
 pub(crate) mod distribution;
 mod environment;
 mod hgrm;
 mod hlog;
+mod html;
 mod live;
 pub(crate) mod output;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod schema;
 mod table;
 mod timeline;
 mod units;

@@ -55,6 +55,16 @@ pub(crate) struct Results {
     pub(crate) verdict: Verdict,
 }
 
+impl Results {
+    /// Whether everything planned was sent, every message arrived once, whole and in order, and every
+    /// session lasted.
+    pub(crate) fn is_clean(&self) -> bool {
+        let counts = &self.counts;
+        let damage = counts.lost + counts.duplicated + counts.reordered + counts.corrupted;
+        counts.sent == counts.planned && damage == 0 && self.sessions.ended_early == 0
+    }
+}
+
 /// The machine and program of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Environment {

@@ -4,6 +4,7 @@ use super::csv::Table;
 use super::distribution::Distribution;
 use super::hgrm;
 use super::hlog::IntervalLog;
+use super::html;
 use super::live::{Live, Style};
 use super::model::{Interval, Observer, Parameters, Results, Target};
 use super::table::load;
@@ -119,6 +120,11 @@ impl Output {
         }
         if let Some(mut file) = self.json.take() {
             write_json(results, &mut file).context("--json: can't write")?;
+        }
+        if let Some(mut file) = self.html.take() {
+            html::write(results, &self.timeline, &mut file)
+                .and_then(|()| file.flush())
+                .context("--html: can't write")?;
         }
         if let Some(path) = &self.args.hgrm {
             write_tables(results, path)?;
