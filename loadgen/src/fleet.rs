@@ -237,6 +237,10 @@ impl<'a> Fleet<'a> {
         seat.generation = seat.generation.wrapping_add(1);
         seat.leaving = false;
         self.pending += 1;
+        if seat.role == Role::Churner {
+            // Not when it opens: messages may come with the answer to the handshake.
+            self.tally.rejoined(index);
+        }
         let source = self.sources.of(seat.session);
         match Connection::start(self.shared.settings.target, source, now) {
             Ok(connection) => {

@@ -49,7 +49,6 @@ impl Fleet<'_> {
         match seat.role {
             Role::Churner => {
                 self.books.joined += 1;
-                self.tally.rejoined(index);
                 return;
             }
             Role::Subscriber => {

@@ -29,6 +29,9 @@ pub(crate) struct Counts {
     pub(crate) received_bytes: u64,
     /// Messages seen for the first time by a session that is checked.
     pub(crate) delivered: u64,
+    /// Those to sessions that come and go, and the ones these missed while they were there.
+    floating: u64,
+    floating_holes: u64,
     /// Sequences that were skipped and have not come later.
     pub(crate) holes: u64,
     /// Messages a subscriber had seen before.
@@ -126,11 +129,14 @@ impl Tally {
         }
     }
 
-    /// Deliveries that messages sent so far should cause here, to sessions that are checked for it.
+    /// Deliveries that messages sent so far should cause here. For a session that comes and goes,
+    /// those from its first message to its last.
     pub(crate) fn expected(&self, sent: &[AtomicU64]) -> u64 {
-        self.steady_pairs()
+        let steady: u64 = self
+            .steady_pairs()
             .map(|(publisher, _)| sent[publisher].load(Ordering::Acquire))
-            .sum()
+            .sum();
+        steady + self.counts.floating + self.counts.floating_holes
     }
 
     /// Deliveries that have not come: at the end of a run, those that were lost.
@@ -252,6 +258,7 @@ impl Counts {
                 seen: shifted | 1,
             };
             self.holes += skipped;
+            self.floating_holes += if floats { skipped } else { 0 };
         } else {
             let back = track.next - 1 - sequence;
             if back >= WINDOW {
@@ -264,10 +271,12 @@ impl Counts {
             }
             track.seen |= 1 << back;
             self.reordered += 1;
-            // A session that came and went may have missed it before its first: no hole then.
+            // Before the first message of a session that came late there is no hole to fill.
             self.holes = self.holes.saturating_sub(1);
+            self.floating_holes = self.floating_holes.saturating_sub(u64::from(floats));
         }
         self.delivered += 1;
+        self.floating += u64::from(floats);
         true
     }
 
@@ -276,6 +285,8 @@ impl Counts {
         self.received += other.received;
         self.received_bytes += other.received_bytes;
         self.delivered += other.delivered;
+        self.floating += other.floating;
+        self.floating_holes += other.floating_holes;
         self.holes += other.holes;
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;

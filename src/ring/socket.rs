@@ -68,6 +68,7 @@ pub fn probe(address: SocketAddr) -> io::Result<()> {
 /// # Errors
 /// EADDRNOTAVAIL when the address is not this machine's, EINVAL when it is of another family.
 pub fn bind_source(socket: &Socket, address: std::net::IpAddr) -> io::Result<()> {
+    const C_INT_BYTES: libc::socklen_t = 4;
     let one: libc::c_int = 1;
     // SAFETY: the descriptor is borrowed from a live socket, and the value is a whole c_int that
     // outlives the call, with its true length (setsockopt(2)).
@@ -77,7 +78,7 @@ pub fn bind_source(socket: &Socket, address: std::net::IpAddr) -> io::Result<()>
             libc::IPPROTO_IP,
             libc::IP_BIND_ADDRESS_NO_PORT,
             (&raw const one).cast(),
-            std::mem::size_of_val(&one) as libc::socklen_t,
+            C_INT_BYTES,
         )
     };
     if result != 0 {
