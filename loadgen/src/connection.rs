@@ -2,12 +2,14 @@
 //!
 //! Owns its socket but does no I/O on it except to connect: bytes are given to it and taken from it.
 
+use crate::dialogue::Dialogue;
+use fanring::ring::socket::bind_source;
 use fanring::wire::close::CloseCode;
 use fanring::wire::frame::{OpCode, append_masked_frame};
-use fanring::wire::handshake::{AnswerError, check_accept, client_request};
+use fanring::wire::handshake::{AnswerError, check_answer};
 use fanring::wire::message::{Event, Reader, Role, Rules, WireError};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::{fmt, io, mem};
 
@@ -43,6 +45,18 @@ pub(crate) enum Ending {
     Stalled,
 }
 
+impl Ending {
+    /// The close code it counts as; 1005 for a goodbye without one and 1006 for none (RFC 6455
+    /// section 7.1.5).
+    pub(crate) fn code(&self) -> u16 {
+        match self {
+            Self::Closed(Some(code)) => code.get(),
+            Self::Closed(None) => 1005,
+            _ => 1006,
+        }
+    }
+}
+
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,6 +89,8 @@ enum Phase {
 
 /// A session, or one that is about to be or has been.
 pub(crate) struct Connection {
+    /// When its connection was started, in nanoseconds of [`crate::clock`].
+    pub(crate) started_ns: u64,
     socket: Option<Socket>,
     phase: Phase,
     reader: Reader,
@@ -86,9 +102,14 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Starts to connect; the socket becomes writable when that has worked or failed.
-    pub(crate) fn start(target: SocketAddr) -> Result<Self, Ending> {
-        Self::open_socket(target)
+    pub(crate) fn start(
+        target: SocketAddr,
+        source: Option<IpAddr>,
+        started_ns: u64,
+    ) -> Result<Self, Ending> {
+        Self::open_socket(target, source)
             .map(|socket| Self {
+                started_ns,
                 socket: Some(socket),
                 phase: Phase::Connecting,
                 reader: Reader::default(),
@@ -99,7 +120,7 @@ impl Connection {
             .map_err(Ending::Connect)
     }
 
-    fn open_socket(target: SocketAddr) -> io::Result<Socket> {
+    fn open_socket(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Socket> {
         let socket = Socket::new(
             Domain::for_address(target),
             Type::STREAM,
@@ -107,6 +128,9 @@ impl Connection {
         )?;
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
+        if let Some(source) = source {
+            bind_source(&socket, source)?;
+        }
         match socket.connect(&target.into()) {
             Err(error) if error.raw_os_error() != Some(EINPROGRESS) => Err(error),
             _ => Ok(socket),
@@ -126,7 +150,12 @@ impl Connection {
     }
 
     /// The socket is connected or has failed to: puts the upgrade request on its way.
-    pub(crate) fn connected(&mut self, host: &str, path: &str) -> Result<(), Ending> {
+    pub(crate) fn connected(
+        &mut self,
+        dialogue: &Dialogue,
+        session: u32,
+        room: u32,
+    ) -> Result<(), Ending> {
         let Some(socket) = &self.socket else {
             return Ok(());
         };
@@ -135,7 +164,7 @@ impl Connection {
             Ok(Some(error)) | Err(error) => return Err(Ending::Connect(error)),
         }
         let key = random_key();
-        client_request(host, path, &key, &mut self.out);
+        dialogue.request(session, room, &key, &mut self.out);
         self.phase = Phase::Upgrading {
             key,
             head: Vec::new(),
@@ -148,6 +177,7 @@ impl Connection {
     pub(crate) fn receive(
         &mut self,
         bytes: &mut [u8],
+        subprotocols: &[String],
         mut on_message: impl FnMut(&[u8]),
     ) -> Result<bool, Ending> {
         let mut rest;
@@ -157,7 +187,7 @@ impl Connection {
             Phase::Open => {}
             Phase::Upgrading { key, head } => {
                 head.extend_from_slice(bytes);
-                let head_bytes = match check_accept(head, key) {
+                let head_bytes = match check_answer(head, key, subprotocols) {
                     Err(AnswerError::Incomplete) if head.len() < HEAD_BYTES_MAX => {
                         return Ok(false);
                     }
@@ -188,9 +218,9 @@ impl Connection {
         Ok(opened)
     }
 
-    /// Queues a binary message.
-    pub(crate) fn queue_message(&mut self, payload: &[u8]) {
-        append_masked_frame(&mut self.out, OpCode::Binary, true, payload, random_mask());
+    /// Queues a whole message.
+    pub(crate) fn queue_message(&mut self, kind: OpCode, payload: &[u8]) {
+        append_masked_frame(&mut self.out, kind, true, payload, random_mask());
     }
 
     /// Queues a close frame with code 1000.

@@ -1,19 +1,24 @@
-//! All connections on one ring: connecting, receiving and sending for them.
+//! The sessions of one worker on one ring: connecting, receiving and sending for them.
 //!
-//! Knows no plan and makes no judgement; messages go to a [`Tally`] as they come.
+//! Knows no plan: what is to be opened, published and closed is told to it. Messages go to a
+//! [`Tally`] as they come, and at the end of each turn their times to the books.
 
-use crate::cli::Settings;
+use crate::books::{IntervalBooks, RunBooks};
 use crate::clock::now_ns;
 use crate::connection::{Connection, Ending};
+use crate::layout::Role;
+use crate::shared::{Shared, lock};
+use crate::sources::Sources;
 use crate::verify::Tally;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token};
+use fanring::wire::frame::OpCode;
 use rustix::io::Errno;
+use std::collections::VecDeque;
 use std::mem;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// Connections that may be on their way to being open at once.
-const CONNECTS_MAX: usize = 256;
 
 /// Sends in one submission.
 const SENDS_MAX: usize = 256;
@@ -23,147 +28,169 @@ const BUFFERS: u16 = 256;
 const BUFFER_BYTES_MIN: usize = 4096;
 const BUFFER_BYTES_MAX: usize = 65_536;
 
-/// How long saying goodbye to all connections may take.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Bounds of the completion queue: one receive and one send for each session should fit.
+const CQ_ENTRIES_MIN: u32 = 4096;
+const CQ_ENTRIES_MAX: u32 = 65_536;
 
-/// The connections: first the subscribers, then the publishers.
-pub(crate) struct Fleet {
-    ring: Ring,
-    connections: Vec<Connection>,
-    /// Connections before this one are subscribers.
-    subscribers: usize,
-    host: String,
-    path: String,
-    completions: Vec<Completion>,
-    /// Connections with something to send, each once.
-    dirty: Vec<u32>,
-    /// The earliest time a timer is set for.
-    timer_ns: Option<u64>,
-    open: usize,
-    pending: usize,
-    ended: usize,
-    first_ending: Option<Ending>,
-    pub(crate) tally: Tally,
+/// The longest a turn waits, so that what other threads say is noticed, in nanoseconds.
+const TURN_NS_MAX: u64 = 20_000_000;
+
+/// Slot of the operations that belong to no session.
+const NO_SLOT: u32 = 0;
+
+/// What the sessions are there for at the moment; decides what their opening and ending means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All are to open; one that can't is the end of the run.
+    Connecting,
+    /// Those that end, end early.
+    Running,
+    /// All were dropped and come back; one that can't tries again.
+    Storm,
+    /// Those that end, end as they should.
+    Goodbye,
 }
 
-impl Fleet {
-    /// Opens all sessions.
-    ///
-    /// # Errors
-    /// One sentence, when one of them can't be opened or not all are open in time.
-    pub(crate) fn connect(settings: &Settings) -> anyhow::Result<Self> {
-        let mut fleet = Self::new(settings)?;
-        let sessions = settings.sessions() as usize;
-        let start = now_ns();
-        let deadline = start + nanoseconds(settings.connect_timeout);
-        let due = |count: usize| match settings.connect_rate {
-            Some(rate) => start + count as u64 * 1_000_000_000 / u64::from(rate),
-            None => start,
-        };
-        let mut now = start;
-        while fleet.open < sessions {
-            while fleet.connections.len() < sessions
-                && fleet.pending < CONNECTS_MAX
-                && due(fleet.connections.len()) <= now
-            {
-                let failed = |ending: Ending| anyhow::anyhow!("{}: {ending}", settings.host);
-                fleet.start(settings).map_err(failed)?;
-            }
-            let next = due(fleet.connections.len());
-            now = fleet.turn(if next > now {
-                next.min(deadline)
-            } else {
-                deadline
-            })?;
-            if let Some(ending) = &fleet.first_ending {
-                bail!("{}{}: {ending}", settings.host, settings.path);
-            }
-            if now >= deadline && fleet.open < sessions {
-                bail!(
-                    "{}: only {} of {sessions} sessions were open after {} s; \
-                     --connect-timeout gives it longer",
-                    settings.host,
-                    fleet.open,
-                    settings.connect_timeout.as_secs_f64()
-                );
-            }
-        }
-        Ok(fleet)
+/// A place for a session.
+pub(crate) struct Seat {
+    /// Its number in the whole run.
+    pub(crate) session: u32,
+    pub(crate) room: u32,
+    pub(crate) role: Role,
+    /// Tells completions of an earlier connection in this seat.
+    pub(crate) generation: u32,
+    pub(crate) connection: Option<Connection>,
+    /// Does not read any more.
+    pub(crate) stopped: bool,
+    /// Was told to end.
+    pub(crate) leaving: bool,
+    /// Messages it took, if it is one that stops reading.
+    pub(crate) taken: u64,
+}
+
+impl Seat {
+    fn token(&self, op: Op, index: usize) -> Token {
+        let slot = u32::try_from(index).unwrap_or(u32::MAX);
+        Token::new(op, slot, self.generation)
     }
 
-    fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let buffer_bytes = (settings.size * 2).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_open)
+    }
+}
+
+/// The sessions of one worker.
+pub(crate) struct Fleet<'a> {
+    pub(crate) shared: &'a Shared<'a>,
+    pub(crate) worker: u32,
+    ring: Ring,
+    pub(crate) seats: Vec<Seat>,
+    sources: Sources,
+    completions: Vec<Completion>,
+    /// Seats with something to send, each once.
+    dirty: Vec<u32>,
+    /// Seats to open and from when on, in that order.
+    pub(crate) wanted: VecDeque<(u64, u32)>,
+    /// The earliest time a timer is set for.
+    timer_ns: Option<u64>,
+    pub(crate) mode: Mode,
+    /// Connections on their way to being open.
+    pub(crate) pending: usize,
+    pub(crate) open: usize,
+    pub(crate) tally: Tally,
+    pub(crate) books: RunBooks,
+    pub(crate) interval: IntervalBooks,
+    /// Number of the interval handed over last.
+    cut: u64,
+}
+
+impl<'a> Fleet<'a> {
+    /// The sessions of a worker, none of them open.
+    ///
+    /// # Errors
+    /// When the ring can't be set up, with what stands in the way.
+    pub(crate) fn new(shared: &'a Shared<'a>, worker: u32) -> anyhow::Result<Self> {
+        let settings = shared.settings;
+        let layout = &shared.layout;
+        let sessions = || (worker..layout.sessions()).step_by(settings.workers as usize);
+        let seats: Vec<_> = sessions()
+            .map(|session| Seat {
+                session,
+                room: layout.room(session),
+                role: layout.role(session),
+                generation: 0,
+                connection: None,
+                stopped: false,
+                leaving: false,
+                taken: 0,
+            })
+            .collect();
+        let largest = settings.sizes.iter().copied().max().unwrap_or(0) as usize;
+        let buffer_bytes = (largest * 2).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
+        let operations = u32::try_from(seats.len() * 2).unwrap_or(CQ_ENTRIES_MAX);
         let config = RingConfig {
             buffers: BUFFERS,
             buffer_bytes: u32::try_from(buffer_bytes)?,
+            cq_entries: operations.clamp(CQ_ENTRIES_MIN, CQ_ENTRIES_MAX),
             ..RingConfig::default()
         };
-        let (subscribers, publishers) = (settings.subscribers, settings.publishers);
-        Ok(Self {
+        let enveloped = settings.dialogue.template.is_some();
+        let mut fleet = Self {
+            shared,
+            worker,
             ring: Ring::new(&config)?,
-            connections: Vec::with_capacity(settings.sessions() as usize),
-            subscribers: subscribers as usize,
-            host: settings.host.clone(),
-            path: settings.path.clone(),
+            tally: Tally::new(layout, sessions(), shared.in_flight.len(), enveloped),
+            seats,
+            sources: Sources::new(settings),
             completions: Vec::new(),
             dirty: Vec::new(),
+            wanted: VecDeque::new(),
             timer_ns: None,
-            open: 0,
+            mode: Mode::Connecting,
             pending: 0,
-            ended: 0,
-            first_ending: None,
-            tally: Tally::new(subscribers as usize, publishers as usize, settings.size),
-        })
+            open: 0,
+            books: RunBooks::default(),
+            interval: IntervalBooks::default(),
+            cut: 0,
+        };
+        fleet.listen_to_doorbell();
+        Ok(fleet)
     }
 
-    fn start(&mut self, settings: &Settings) -> Result<(), Ending> {
-        let connection = Connection::start(settings.target)?;
-        let slot = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
-        if let Some(fd) = connection.fd() {
-            self.ring
-                .poll_writable(fd, Token::new(Op::Writable, slot, 0));
+    fn listen_to_doorbell(&mut self) {
+        let doorbell = self.shared.doorbells[self.worker as usize].as_raw_fd();
+        let token = Token::new(Op::Doorbell, NO_SLOT, 0);
+        self.ring.read_doorbell(doorbell, token);
+    }
+
+    /// How often the completion queue overflowed.
+    pub(crate) fn overflows(&mut self) -> u64 {
+        self.ring.overflows()
+    }
+
+    /// Queues a message on a seat. Returns how many bytes now wait to be sent for it.
+    pub(crate) fn publish(&mut self, index: usize, kind: OpCode, message: &[u8]) -> usize {
+        let Some(connection) = &mut self.seats[index].connection else {
+            return 0;
+        };
+        if !connection.is_open() {
+            return 0;
         }
-        self.connections.push(connection);
-        self.pending += 1;
-        Ok(())
-    }
-
-    /// Sessions that were open and are not any more.
-    pub(crate) fn ended(&self) -> usize {
-        self.ended
-    }
-
-    /// Why the first of them ended.
-    pub(crate) fn first_ending(&self) -> Option<&Ending> {
-        self.first_ending.as_ref()
-    }
-
-    /// Whether there is still somebody to publish and somebody to receive.
-    pub(crate) fn is_useful(&self) -> bool {
-        let (subscribers, publishers) = self.connections.split_at(self.subscribers);
-        (self.ended == 0)
-            || (subscribers.iter().any(Connection::is_open)
-                && publishers.iter().all(Connection::is_open))
-    }
-
-    /// Queues a message of a publisher. Returns how many bytes now wait to be sent for it.
-    pub(crate) fn publish(&mut self, publisher: u32, payload: &[u8]) -> usize {
-        let index = self.subscribers + publisher as usize;
-        let connection = &mut self.connections[index];
-        connection.queue_message(payload);
+        connection.queue_message(kind, message);
         let unsent = connection.unsent().len();
         self.mark(index);
         unsent
     }
 
-    /// Gives up on a run because a publisher's messages are not read.
-    pub(crate) fn stall(&mut self) {
-        self.first_ending.get_or_insert(Ending::Stalled);
-    }
-
-    /// Sends what is queued, waits for something to happen, at the latest until `until_ns`, and
-    /// deals with it. Returns the time at which it was all known: no byte came later than that.
+    /// Opens what is due, sends what is queued, waits for something to happen, at the latest until
+    /// `until_ns`, and deals with it. Returns the time at which it was all known: no byte came
+    /// later than that.
     pub(crate) fn turn(&mut self, until_ns: u64) -> anyhow::Result<u64> {
+        let before = now_ns();
+        let until_ns = self
+            .open_due(before)
+            .min(until_ns)
+            .min(before + TURN_NS_MAX);
         self.flush();
         self.arm(until_ns);
         let want = u32::from(self.completions.is_empty());
@@ -173,38 +200,65 @@ impl Fleet {
         let mut completions = mem::take(&mut self.completions);
         self.ring.reap(&mut completions);
         let now = now_ns();
+        let received = *self.tally.counts();
         for completion in completions.drain(..) {
             self.handle(completion, now);
         }
         // Keeps the allocation, and whatever `handle` may have put there.
         completions.append(&mut self.completions);
         self.completions = completions;
+        self.enter_turn(&received, now);
+        self.hand_over();
         Ok(now)
     }
 
-    /// Says goodbye to all sessions and waits a little for the answers, so that the server sees
-    /// closes and not resets.
-    pub(crate) fn close(&mut self) -> anyhow::Result<()> {
-        let ended = self.ended;
-        for index in 0..self.connections.len() {
-            if self.connections[index].is_open() {
-                self.connections[index].queue_close();
-                self.mark(index);
+    /// Opens what is wanted by now, as far as the limit goes. Returns when there is more to do.
+    fn open_due(&mut self, now: u64) -> u64 {
+        let settings = self.shared.settings;
+        let pending_max = settings.connects_max.div_ceil(settings.workers).max(1) as usize;
+        while let Some(&(due_ns, slot)) = self.wanted.front() {
+            if due_ns > now {
+                return due_ns;
             }
+            if self.pending >= pending_max {
+                break;
+            }
+            self.wanted.pop_front();
+            self.start(slot as usize, now);
         }
-        self.settle(now_ns() + nanoseconds(GOODBYE))?;
-        self.ended = ended;
-        Ok(())
+        u64::MAX
     }
 
-    /// Goes on until no session is open any more, at the latest until `until_ns`.
-    pub(crate) fn settle(&mut self, until_ns: u64) -> anyhow::Result<()> {
-        while self.open > 0 && self.turn(until_ns)? < until_ns {}
-        Ok(())
+    fn start(&mut self, index: usize, now: u64) {
+        let seat = &mut self.seats[index];
+        if seat.connection.is_some() {
+            return;
+        }
+        seat.generation = seat.generation.wrapping_add(1);
+        seat.leaving = false;
+        self.pending += 1;
+        if seat.role == Role::Churner {
+            // Not when it opens: messages may come with the answer to the handshake.
+            self.tally.rejoined(index);
+        }
+        let source = self.sources.of(seat.session);
+        match Connection::start(self.shared.settings.target, source, now) {
+            Ok(connection) => {
+                let token = seat.token(Op::Writable, index);
+                if let Some(fd) = connection.fd() {
+                    self.ring.poll_writable(fd, token);
+                }
+                seat.connection = Some(connection);
+            }
+            Err(ending) => self.failed(index, &ending),
+        }
     }
 
-    fn mark(&mut self, index: usize) {
-        let connection = &mut self.connections[index];
+    /// Puts a seat on the list of those with something to send.
+    pub(crate) fn mark(&mut self, index: usize) {
+        let Some(connection) = &mut self.seats[index].connection else {
+            return;
+        };
         if !connection.sending && !connection.unsent().is_empty() {
             connection.sending = true;
             self.dirty.push(u32::try_from(index).unwrap_or(u32::MAX));
@@ -214,10 +268,16 @@ impl Fleet {
     fn flush(&mut self) {
         let dirty = mem::take(&mut self.dirty);
         for chunk in dirty.chunks(SENDS_MAX) {
-            let connections = &self.connections;
+            let seats = &self.seats;
             self.ring.send_batch(chunk.iter().filter_map(|&slot| {
-                let connection = &connections[slot as usize];
-                let mut outgoing = Outgoing::new(connection.fd()?, Token::new(Op::Send, slot, 0));
+                let seat = &seats[slot as usize];
+                let connection = seat.connection.as_ref()?;
+                // Somebody else may have the seat by now, with nothing to say yet.
+                if connection.unsent().is_empty() {
+                    return None;
+                }
+                let token = seat.token(Op::Send, slot as usize);
+                let mut outgoing = Outgoing::new(connection.fd()?, token);
                 let _ = outgoing.push(connection.unsent());
                 Some(outgoing)
             }));
@@ -233,109 +293,141 @@ impl Fleet {
             return;
         }
         let after = Duration::from_nanos(at_ns.saturating_sub(now_ns()));
-        self.ring.timeout(after, Token::new(Op::Timer, 0, 0));
+        self.ring.timeout(after, Token::new(Op::Timer, NO_SLOT, 0));
         self.timer_ns = Some(at_ns);
     }
 
     fn handle(&mut self, completion: Completion, now: u64) {
         let index = completion.token.slot as usize;
         match completion.token.op {
-            Op::Recv => self.received(index, completion, now),
-            Op::Send => match completion.result {
-                Ok(bytes) => {
-                    let connection = &mut self.connections[index];
-                    connection.took(bytes as usize);
-                    connection.sending = false;
-                    self.mark(index);
-                }
-                Err(Errno::AGAIN) => {
-                    if let Some(fd) = self.connections[index].fd() {
-                        self.ring.poll_writable(
-                            fd,
-                            Token {
-                                op: Op::Writable,
-                                ..completion.token
-                            },
-                        );
-                    }
-                }
-                Err(errno) => self.end(index, Ending::Failed(errno.into())),
-            },
-            Op::Writable => self.writable(index),
             // A timer that was overtaken by an earlier one fires as well; that only costs a turn.
             Op::Timer => self.timer_ns = None,
-            Op::Accept | Op::Doorbell | Op::Cancel => {}
+            Op::Doorbell => self.listen_to_doorbell(),
+            Op::Accept | Op::Cancel => {}
+            _ if self.seats[index].generation != completion.token.generation => {
+                if let Some(buffer) = completion.buffer {
+                    self.ring.recycle(buffer);
+                }
+            }
+            Op::Recv => self.received(index, completion, now),
+            Op::Send => self.sent(index, completion),
+            Op::Writable => self.writable(index),
+        }
+    }
+
+    fn sent(&mut self, index: usize, completion: Completion) {
+        let Some(connection) = &mut self.seats[index].connection else {
+            return;
+        };
+        match completion.result {
+            Ok(bytes) => {
+                connection.took(bytes as usize);
+                connection.sending = false;
+                self.mark(index);
+            }
+            Err(Errno::AGAIN) => {
+                if let Some(fd) = connection.fd() {
+                    let token = self.seats[index].token(Op::Writable, index);
+                    self.ring.poll_writable(fd, token);
+                }
+            }
+            Err(errno) => self.ended(index, &Ending::Failed(errno.into())),
         }
     }
 
     fn writable(&mut self, index: usize) {
-        let connection = &mut self.connections[index];
+        let seat = &mut self.seats[index];
+        let Some(connection) = &mut seat.connection else {
+            return;
+        };
         connection.sending = false;
         if connection.is_connecting() {
-            if let Err(ending) = connection.connected(&self.host, &self.path) {
-                return self.end(index, ending);
+            let dialogue = &self.shared.settings.dialogue;
+            if let Err(ending) = connection.connected(dialogue, seat.session, seat.room) {
+                return self.ended(index, &ending);
             }
-            self.receive_more(index);
+            self.read_on(index);
         }
         self.mark(index);
     }
 
-    fn receive_more(&mut self, index: usize) {
-        if let Some(fd) = self.connections[index].fd() {
-            let slot = u32::try_from(index).unwrap_or(u32::MAX);
-            self.ring.recv_multishot(fd, Token::new(Op::Recv, slot, 0));
+    /// Receives from now on.
+    pub(crate) fn read_on(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        if let Some(fd) = seat.connection.as_ref().and_then(Connection::fd) {
+            self.ring.recv_multishot(fd, seat.token(Op::Recv, index));
         }
     }
 
+    /// Receives no more.
+    pub(crate) fn stop_reading(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        seat.stopped = true;
+        let target = seat.token(Op::Recv, index);
+        self.ring.cancel(target, Token::new(Op::Cancel, NO_SLOT, 0));
+    }
+
     fn received(&mut self, index: usize, completion: Completion, now: u64) {
-        let connection = &mut self.connections[index];
+        let shared = self.shared;
+        let seat = &mut self.seats[index];
+        let Some(connection) = &mut seat.connection else {
+            if let Some(buffer) = completion.buffer {
+                self.ring.recycle(buffer);
+            }
+            return;
+        };
         let outcome = match (completion.result, completion.buffer) {
             (_, Some(mut buffer)) => {
-                let tally = &mut self.tally;
-                let is_subscriber = index < self.subscribers;
-                let outcome = connection.receive(self.ring.bytes(&mut buffer), |payload| {
-                    if is_subscriber {
-                        tally.received(index, payload, now);
-                    }
+                let (tally, taken) = (&mut self.tally, &mut seat.taken);
+                let bytes = self.ring.bytes(&mut buffer);
+                let subprotocols = &shared.settings.dialogue.subprotocols;
+                let outcome = connection.receive(bytes, subprotocols, |payload| {
+                    *taken += 1;
+                    tally.received(index, payload, &shared.sent, &shared.in_flight);
                 });
                 self.ring.recycle(buffer);
                 outcome
             }
             (Err(Errno::NOBUFS), None) => Ok(false),
+            (Err(Errno::CANCELED), None) if seat.stopped => return,
             (Err(errno), None) => Err(Ending::Failed(errno.into())),
             (Ok(_), None) => Err(connection.end_of_stream()),
         };
         match outcome {
             Ok(opened) => {
                 if opened {
-                    self.open += 1;
-                    self.pending -= 1;
+                    self.opened(index, now);
                 }
                 // Buffers of this turn are all back by the time this is submitted.
-                if !completion.more {
-                    self.receive_more(index);
+                if !completion.more && !self.seats[index].stopped {
+                    self.read_on(index);
                 }
                 self.mark(index);
             }
-            Err(ending) => self.end(index, ending),
+            Err(ending) => self.ended(index, &ending),
         }
     }
 
-    fn end(&mut self, index: usize, ending: Ending) {
-        let connection = &mut self.connections[index];
-        if connection.fd().is_none() {
-            return;
+    /// Hands the interval over if it is over.
+    fn hand_over(&mut self) {
+        let cut = self.shared.cut.load(Ordering::Acquire);
+        if cut != self.cut {
+            self.deliver_interval(cut);
         }
-        if connection.end() {
-            self.open -= 1;
-            self.ended += 1;
-        } else {
-            self.pending -= 1;
-        }
-        self.first_ending.get_or_insert(ending);
     }
-}
 
-pub(crate) fn nanoseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    /// Hands over what there is, for whatever interval is to come.
+    pub(crate) fn hand_over_last(&mut self) {
+        self.deliver_interval(u64::MAX);
+    }
+
+    fn deliver_interval(&mut self, cut: u64) {
+        self.cut = cut;
+        self.interval.lost = self.tally.counts().holes;
+        self.interval.open = self.open as u64;
+        let mut mailbox = lock(&self.shared.mailboxes[self.worker as usize]);
+        mailbox.books.add(&self.interval);
+        mailbox.cut = cut;
+        self.interval.clear();
+    }
 }

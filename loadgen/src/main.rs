@@ -1,60 +1,116 @@
 //! `fanload`: drives a WebSocket broadcast server and measures its fan-out.
 //!
-//! `cli` says what to do, `plan` when each message is due, `client` makes the run, `fleet` drives
-//! all connections from one ring on one thread, `verify` judges what arrives, and `report` tells.
+//! `cli` and `presets` say what to do, `settings` checks it. `engine` leads the run: each `worker`
+//! drives its sessions from one ring (`fleet`, `sessions`), publishes by the `plan` (`publish`) and
+//! judges what arrives (`verify`, `inflight`). `summary` and `verdict` sum up; `results` tells.
 
 mod cli;
-mod client;
+mod presets;
+mod settings;
+mod slo;
+
+mod engine;
+mod progress;
+mod search;
+mod server;
+mod summary;
+mod verdict;
+
+mod fleet;
+mod publish;
+mod sessions;
+mod shared;
+mod worker;
+
+mod books;
 mod clock;
 mod connection;
-mod fleet;
+mod dialogue;
+mod inflight;
+mod layout;
 mod payload;
 mod plan;
 mod process;
-mod report;
+mod sources;
 mod verify;
 
+#[allow(dead_code, reason = "the other half of the program")]
+mod results;
+
 use clap::Parser;
+use cli::{Cli, Command, FindMaxArgs};
+use results::compare::compare;
+use results::output::Output;
 use std::io::Write;
 use std::process::ExitCode;
-
-/// Exit code for a run that could not be made: bad flags, no server, a refused handshake.
-const EXIT_SETUP: u8 = 1;
-
-/// Exit code for a run in which messages were lost, repeated, out of order or damaged, or in which
-/// connections were closed.
-const EXIT_LOSS: u8 = 3;
+use verdict::{EXIT_INVALID, EXIT_SETUP, EXIT_SLO};
 
 fn main() -> ExitCode {
-    let args = match cli::Args::try_parse() {
-        Ok(args) => args,
+    let arguments = match presets::expand(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { EXIT_SETUP } else { 0 });
         }
     };
-    match run(args) {
-        Ok(clean) => ExitCode::from(if clean { 0 } else { EXIT_LOSS }),
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "fanload: {error:#}");
-            ExitCode::from(EXIT_SETUP)
-        }
+    let done = match cli.command {
+        Some(Command::FindMax(args)) => find_max(args),
+        Some(Command::Compare(args)) => compare(&args, &mut std::io::stdout().lock()),
+        None => run(cli),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => refuse(&format!("{error:#}")),
     }
 }
 
-/// Makes the run the arguments ask for and prints its report; returns whether all was well.
-fn run(args: cli::Args) -> anyhow::Result<bool> {
-    let settings = args.check()?;
-    process::prepare(&settings)?;
+fn refuse(why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "fanload: {why}");
+    ExitCode::from(EXIT_SETUP)
+}
+
+/// Makes one run and tells of it; gives the exit code.
+fn run(cli: Cli) -> anyhow::Result<u8> {
+    let settings = cli.run.check()?;
+    let mut output = Output::open(&cli.output, &settings.target(), &settings.parameters())?;
+    let mut results = engine::measure(&settings, &mut output)?;
+    let code = verdict::exit_code(&results);
+    output.finish(&mut results, &mut std::io::stdout().lock())?;
+    Ok(code)
+}
+
+/// Makes runs until the highest rate is known at which the demand holds; gives the exit code.
+fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
+    let mut settings = args.run.check()?;
+    anyhow::ensure!(
+        settings.slo.is_some(),
+        "find-max needs --slo, such as p99=10ms,loss=0"
+    );
+    anyhow::ensure!(
+        settings.closed.is_none() && !settings.is_idle(),
+        "find-max looks for a rate: it takes no --closed and no idle sessions"
+    );
     let mut out = std::io::stdout().lock();
-    if settings.idle {
-        let report = client::hold(&settings)?;
-        writeln!(out, "{report}")?;
-        report::write_json(&report, &settings)?;
-        return Ok(report.clean());
+    let bounds = (settings.rate, args.rate_max, args.precision.max(0.1));
+    let found = search::search(bounds, &mut out, |rate| {
+        settings.rate = rate;
+        let results = engine::measure(&settings, &mut search::Silence)?;
+        Ok(search::answer(&results))
+    })?;
+    match found.rate {
+        Some(rate) => writeln!(out, "highest rate that holds: {rate:.1} messages/s")?,
+        None => writeln!(out, "no rate holds")?,
     }
-    let report = client::measure(&settings)?;
-    writeln!(out, "{report}")?;
-    report::write_json(&report, &settings)?;
-    Ok(report.clean())
+    if let Some(limit) = &found.limited {
+        writeln!(
+            out,
+            "INVALID: the server's limit is higher: the search ended at {limit}"
+        )?;
+        return Ok(EXIT_INVALID);
+    }
+    Ok(if found.rate.is_some() { 0 } else { EXIT_SLO })
 }

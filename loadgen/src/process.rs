@@ -1,9 +1,9 @@
 //! This process's limits and processor, and the server's use of processor and memory (`proc(5)`).
 
-use crate::cli::Settings;
+use crate::settings::Settings;
 use anyhow::{Context, ensure};
 use fanring::ring::socket::raise_descriptor_limit;
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -13,31 +13,40 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 /// Checks and sets up what a run needs of this machine.
 ///
 /// # Errors
-/// One sentence: too few descriptors, no such processor, no such server process.
+/// One sentence: too few descriptors, no such processor.
 pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
     let limit = raise_descriptor_limit().context("raising the limit on descriptors")?;
-    let needed = u64::from(settings.sessions()) + DESCRIPTORS_RESERVED;
+    let sessions = settings.layout().sessions();
+    // A ring and a doorbell for each worker.
+    let needed = u64::from(sessions) + 2 * u64::from(settings.workers) + DESCRIPTORS_RESERVED;
     ensure!(
         needed <= limit,
-        "{} sessions need {needed} descriptors, but the limit is {limit}: raise it with \
-         `ulimit -Hn`, or use several processes",
-        settings.sessions()
+        "{sessions} sessions need {needed} descriptors, but the limit is {limit}: raise it with \
+         `ulimit -Hn`, or use several processes"
     );
-    if let Some(cpu) = settings.pin {
-        let mut set = CpuSet::new();
+    let allowed = sched_getaffinity(None).context("reading which processors may be used")?;
+    for &cpu in &settings.pin {
         ensure!(
             cpu < CpuSet::MAX_CPU,
             "--pin {cpu}: there is no such processor"
         );
-        set.set(cpu);
-        sched_setaffinity(None, &set)
-            .with_context(|| format!("--pin {cpu}: this processor can't be used"))?;
-    }
-    if let Some(pid) = settings.server_pid {
-        CpuTime::of(pid)?;
-        resident_bytes(pid)?;
+        ensure!(
+            allowed.is_set(cpu),
+            "--pin {cpu}: this processor can't be used"
+        );
     }
     Ok(())
+}
+
+/// Keeps the calling thread on one processor.
+///
+/// # Errors
+/// When there is none with that number, or it may not be used.
+pub(crate) fn pin(cpu: usize) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set)
+        .with_context(|| format!("--pin {cpu}: this processor can't be used"))
 }
 
 /// Processor time of a process at one moment.
@@ -124,6 +133,40 @@ pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     Ok(kibibytes * 1024)
 }
 
+/// The most memory a process ever had resident, in bytes (`VmHWM` of `/proc/PID/status`).
+pub(crate) fn peak_resident_bytes(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(number_after(&text, "VmHWM:")? * 1024)
+}
+
+/// Voluntary and involuntary context switches of all threads of a process there are.
+pub(crate) fn switches(pid: u32) -> (u64, u64) {
+    let mut switches = (0, 0);
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    for task in tasks.into_iter().flatten().flatten() {
+        // A thread may end between the listing and the reading.
+        let text = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        switches.0 += number_after(&text, "voluntary_ctxt_switches:").unwrap_or(0);
+        switches.1 += number_after(&text, "nonvoluntary_ctxt_switches:").unwrap_or(0);
+    }
+    switches
+}
+
+/// Pages that TCP has for the queues of all its sockets (`/proc/net/sockstat`).
+pub(crate) fn tcp_pages() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let tcp = text.lines().find(|line| line.starts_with("TCP:"));
+    let mut words = tcp.unwrap_or_default().split_whitespace();
+    let pages = words.find(|word| *word == "mem").and_then(|_| words.next());
+    pages.and_then(|pages| pages.parse().ok()).unwrap_or(0)
+}
+
+/// The first number on the line that begins with `name`.
+fn number_after(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +200,21 @@ mod tests {
         let all = crate::clock::own_cpu_ns() - clock;
         let slack = 8 * tick_ns();
         assert!(used.abs_diff(all) < slack, "{used} of {all}");
+    }
+
+    // Goal: the other figures are there and move the right way.
+    #[test]
+    fn further_figures_are_read() {
+        let pid = std::process::id();
+        assert!(peak_resident_bytes(pid).unwrap() + 1_048_576 >= resident_bytes(pid).unwrap());
+        let before = switches(pid);
+        let (ready, wait) = std::sync::mpsc::channel();
+        let waiter = std::thread::spawn(move || wait.recv());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(switches(pid).0 > before.0);
+        ready.send(()).unwrap();
+        waiter.join().unwrap().unwrap();
+        assert_eq!(number_after("a: 1\nbc:\t 27 kB\n", "bc:"), Some(27));
     }
 
     // Goal: the name of a process can't shift the fields.

@@ -1,23 +1,16 @@
-//! Judges every delivery: lost, duplicated, reordered or damaged, and how long it took.
+//! Judges every delivery of one worker: lost, duplicated, reordered or damaged.
 //!
-//! Memory is bounded by subscribers times publishers; nothing is kept for each message.
+//! Memory is bounded by pairs of subscriber and publisher plus the messages in flight. Times are
+//! not recorded for each delivery but handed on by message at the end of a turn, since all that
+//! came in a turn came at the same time.
 
-use crate::payload::{Decoded, Payload, decode};
-use crate::plan::Plan;
-use hdrhistogram::Histogram;
-
-/// Latencies are kept from 1 us to 60 s with three digits; what is longer counts as 60 s.
-const LATENCY_NS_MIN: u64 = 1_000;
-const LATENCY_NS_MAX: u64 = 60_000_000_000;
+use crate::inflight::InFlight;
+use crate::layout::{Layout, Role};
+use crate::payload::{Decoded, Decoder, Payload};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far back a late message is told from a repeated one.
 const WINDOW: u64 = u64::BITS as u64;
-
-/// A histogram of nanoseconds as all of this program uses it.
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(LATENCY_NS_MIN, LATENCY_NS_MAX, 3)
-        .unwrap_or_else(|error| unreachable!("constant bounds: {error:?}"))
-}
 
 /// What one subscriber has had of one publisher.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,249 +24,277 @@ struct Track {
 /// Deliveries so far, by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// Messages seen for the first time by a subscriber.
+    /// Messages and payload bytes received by any session, ours or not.
+    pub(crate) received: u64,
+    pub(crate) received_bytes: u64,
+    /// Messages seen for the first time by a session that is checked.
     pub(crate) delivered: u64,
+    /// Those to sessions that come and go, and the ones these missed while they were there.
+    floating: u64,
+    floating_holes: u64,
     /// Sequences that were skipped and have not come later.
-    holes: u64,
+    pub(crate) holes: u64,
     /// Messages a subscriber had seen before.
     pub(crate) duplicated: u64,
     /// Messages that came after a later one of the same publisher. One that is over 64 behind
     /// can't be told from a repetition any more; it is counted here, and stays a hole if it was one.
     pub(crate) reordered: u64,
-    /// Messages with the wrong length, padding, publisher or a sequence never sent.
+    /// Messages with the wrong content, length, room, publisher or a sequence never sent.
     pub(crate) corrupt: u64,
-    /// Messages that are not this program's, such as notices of the server.
+    /// Messages that are not this program's, and own ones that nobody expected back.
     pub(crate) foreign: u64,
 }
 
-/// The books of one run.
+/// A session as the books see it.
+#[derive(Clone, Copy, Debug)]
+struct Receiver {
+    room: u32,
+    role: Role,
+    /// Its own publisher, whose messages it gets only with self-delivery.
+    own: Option<u32>,
+    /// Its first track; there is one for each publisher of its room.
+    tracks: usize,
+}
+
+/// Deliveries of one message in this turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch {
+    pub(crate) slot: usize,
+    pub(crate) payload: Payload,
+    /// To all sessions that are checked.
+    pub(crate) count: u32,
+    /// To those that are there for the whole run, and so count for completion.
+    pub(crate) steady: u32,
+}
+
+/// The books of one worker.
+#[derive(Debug)]
 pub(crate) struct Tally {
-    size: usize,
-    publishers: usize,
+    layout: Layout,
+    enveloped: bool,
+    decoder: Decoder,
+    receivers: Vec<Receiver>,
     tracks: Vec<Track>,
-    /// Messages handed to the kernel so far, for each publisher.
-    sent: Vec<u64>,
     counts: Counts,
-    latency: Histogram<u64>,
-    plan: Option<Plan>,
+    /// For each message slot: where in `batches` its message of this turn stands.
+    places: Vec<u32>,
+    batches: Vec<Batch>,
 }
 
 impl Tally {
-    pub(crate) fn new(subscribers: usize, publishers: usize, size: usize) -> Self {
+    /// Books for the sessions with the given numbers; they are called by their place in that list.
+    pub(crate) fn new(
+        layout: &Layout,
+        sessions: impl Iterator<Item = u32>,
+        slots: usize,
+        enveloped: bool,
+    ) -> Self {
+        let mut tracks = 0;
+        let receivers: Vec<_> = sessions
+            .map(|session| {
+                let receiver = Receiver {
+                    room: layout.room(session),
+                    role: layout.role(session),
+                    own: layout.publisher_of(session),
+                    tracks,
+                };
+                if matches!(receiver.role, Role::Subscriber | Role::Churner) {
+                    tracks += layout.publishers_in(receiver.room) as usize;
+                }
+                receiver
+            })
+            .collect();
         Self {
-            size,
-            publishers,
-            tracks: vec![Track::default(); subscribers * publishers],
-            sent: vec![0; publishers],
+            layout: *layout,
+            enveloped,
+            decoder: Decoder::default(),
+            receivers,
+            tracks: vec![Track::default(); tracks],
             counts: Counts::default(),
-            latency: histogram(),
-            plan: None,
+            places: vec![0; slots],
+            batches: Vec::new(),
         }
-    }
-
-    /// Latencies of the messages the plan says to measure are recorded from now on.
-    pub(crate) fn follow(&mut self, plan: Plan) {
-        self.plan = Some(plan);
     }
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    pub(crate) fn latency(&self) -> &Histogram<u64> {
-        &self.latency
+    /// A session joins anew: what it had before is forgotten.
+    pub(crate) fn rejoined(&mut self, index: usize) {
+        let receiver = self.receivers[index];
+        if matches!(receiver.role, Role::Subscriber | Role::Churner) {
+            let tracks = self.layout.publishers_in(receiver.room) as usize;
+            self.tracks[receiver.tracks..][..tracks].fill(Track::default());
+        }
     }
 
-    /// Notes that a publisher's next message is on its way.
-    pub(crate) fn sent(&mut self, publisher: u32) {
-        self.sent[publisher as usize] += 1;
-    }
-
-    /// Messages sent, over all publishers.
-    pub(crate) fn sent_total(&self) -> u64 {
-        self.sent.iter().sum()
-    }
-
-    /// Deliveries that are still to come.
-    pub(crate) fn outstanding(&self) -> u64 {
-        let subscribers = self.tracks.len().checked_div(self.publishers).unwrap_or(0) as u64;
-        (self.sent_total() * subscribers).saturating_sub(self.counts.delivered)
+    /// Deliveries that messages sent so far should cause here. For a session that comes and goes,
+    /// those from its first message to its last.
+    pub(crate) fn expected(&self, sent: &[AtomicU64]) -> u64 {
+        let steady: u64 = self
+            .steady_pairs()
+            .map(|(publisher, _)| sent[publisher].load(Ordering::Acquire))
+            .sum();
+        steady + self.counts.floating + self.counts.floating_holes
     }
 
     /// Deliveries that have not come: at the end of a run, those that were lost.
-    pub(crate) fn lost(&self) -> u64 {
-        let behind = |(index, track): (usize, &Track)| {
-            self.sent[index % self.publishers].saturating_sub(track.next)
+    pub(crate) fn lost(&self, sent: &[AtomicU64]) -> u64 {
+        let behind = |(publisher, track): (usize, &Track)| {
+            let sent: u64 = sent[publisher].load(Ordering::Acquire);
+            sent.saturating_sub(track.next)
         };
-        self.counts.holes + self.tracks.iter().enumerate().map(behind).sum::<u64>()
+        self.counts.holes + self.steady_pairs().map(behind).sum::<u64>()
     }
 
-    /// Judges one message that a subscriber got.
+    /// Deliveries to sessions that are there for the whole run, so far: tracks know.
+    pub(crate) fn is_complete(&self, sent: &[AtomicU64]) -> bool {
+        self.lost(sent) == 0
+    }
+
+    fn steady_pairs(&self) -> impl Iterator<Item = (usize, &Track)> {
+        let layout = &self.layout;
+        let steady = self.receivers.iter().filter(|r| r.role == Role::Subscriber);
+        steady.flat_map(move |receiver| {
+            let publishers = (receiver.room..layout.publishers).step_by(layout.rooms as usize);
+            let pairs = publishers.zip(&self.tracks[receiver.tracks..]);
+            let own = receiver.own.filter(|_| !layout.self_delivery);
+            pairs
+                .filter(move |(publisher, _)| Some(*publisher) != own)
+                .map(|(publisher, track)| (publisher as usize, track))
+        })
+    }
+
+    /// Judges one message that a session got.
     #[inline]
-    pub(crate) fn received(&mut self, subscriber: usize, bytes: &[u8], now_ns: u64) {
-        match decode(bytes, self.size) {
-            Decoded::Ours(payload) => self.judge(subscriber, payload, now_ns),
+    pub(crate) fn received(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        sent: &[AtomicU64],
+        in_flight: &InFlight,
+    ) {
+        self.counts.received += 1;
+        self.counts.received_bytes += bytes.len() as u64;
+        let receiver = self.receivers[index];
+        if matches!(receiver.role, Role::Publisher | Role::Slow) {
+            return;
+        }
+        match self.decoder.decode(bytes, self.enveloped) {
+            Decoded::Ours(payload) => self.judge(receiver, payload, sent, in_flight),
             Decoded::Corrupt => self.counts.corrupt += 1,
             Decoded::Foreign => self.counts.foreign += 1,
         }
     }
 
-    fn judge(&mut self, subscriber: usize, payload: Payload, now_ns: u64) {
-        let publisher = payload.publisher as usize;
-        if self
-            .sent
-            .get(publisher)
-            .is_none_or(|&sent| payload.sequence >= sent)
-        {
+    #[inline]
+    fn judge(
+        &mut self,
+        receiver: Receiver,
+        payload: Payload,
+        sent: &[AtomicU64],
+        in_flight: &InFlight,
+    ) {
+        let publisher = payload.publisher;
+        let is_possible = sent
+            .get(publisher as usize)
+            .is_some_and(|sent| payload.sequence < sent.load(Ordering::Acquire))
+            && self.layout.room_of(publisher) == receiver.room;
+        if !is_possible {
             self.counts.corrupt += 1;
             return;
         }
-        let counts = &mut self.counts;
-        let track = &mut self.tracks[subscriber * self.publishers + publisher];
-        if payload.sequence >= track.next {
-            let skipped = payload.sequence - track.next;
+        if receiver.own == Some(publisher) && !self.layout.self_delivery {
+            self.counts.foreign += 1;
+            return;
+        }
+        let floats = receiver.role == Role::Churner;
+        let track = &mut self.tracks[receiver.tracks + (publisher / self.layout.rooms) as usize];
+        if !self.counts.enter(track, payload.sequence, floats) {
+            return;
+        }
+        let slot = in_flight.slot(publisher, payload.sequence);
+        let place = self.places[slot] as usize;
+        match self.batches.get_mut(place) {
+            Some(batch) if batch.payload == payload => {
+                batch.count += 1;
+                batch.steady += u32::from(!floats);
+            }
+            _ => {
+                self.places[slot] = u32::try_from(self.batches.len()).unwrap_or(u32::MAX);
+                self.batches.push(Batch {
+                    slot,
+                    payload,
+                    count: 1,
+                    steady: u32::from(!floats),
+                });
+            }
+        }
+    }
+
+    /// Hands out what came since the last call, message by message.
+    pub(crate) fn end_turn(&mut self, mut each: impl FnMut(Batch)) {
+        for batch in self.batches.drain(..) {
+            each(batch);
+        }
+    }
+}
+
+impl Counts {
+    /// Enters a sequence into a track. Returns whether it is a delivery, rather than a repetition.
+    #[inline]
+    fn enter(&mut self, track: &mut Track, sequence: u64, floats: bool) -> bool {
+        if sequence >= track.next {
+            let fresh = floats && track.seen == 0;
+            let skipped = if fresh { 0 } else { sequence - track.next };
             let shifted = if skipped + 1 < WINDOW {
                 track.seen << (skipped + 1)
             } else {
                 0
             };
             *track = Track {
-                next: payload.sequence + 1,
+                next: sequence + 1,
                 seen: shifted | 1,
             };
-            counts.holes += skipped;
+            self.holes += skipped;
+            self.floating_holes += if floats { skipped } else { 0 };
         } else {
-            let back = track.next - 1 - payload.sequence;
+            let back = track.next - 1 - sequence;
             if back >= WINDOW {
-                counts.reordered += 1;
-                return;
+                self.reordered += 1;
+                return false;
             }
             if track.seen >> back & 1 == 1 {
-                counts.duplicated += 1;
-                return;
+                self.duplicated += 1;
+                return false;
             }
             track.seen |= 1 << back;
-            counts.holes -= 1;
-            counts.reordered += 1;
+            self.reordered += 1;
+            // Before the first message of a session that came late there is no hole to fill.
+            self.holes = self.holes.saturating_sub(1);
+            self.floating_holes = self.floating_holes.saturating_sub(u64::from(floats));
         }
-        counts.delivered += 1;
-        if self
-            .plan
-            .is_some_and(|plan| plan.is_measured(payload.planned_ns))
-        {
-            self.latency
-                .saturating_record(now_ns.saturating_sub(payload.planned_ns));
-        }
+        self.delivered += 1;
+        self.floating += u64::from(floats);
+        true
+    }
+
+    /// Adds another worker's.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.received_bytes += other.received_bytes;
+        self.delivered += other.delivered;
+        self.floating += other.floating;
+        self.floating_holes += other.floating_holes;
+        self.holes += other.holes;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.corrupt += other.corrupt;
+        self.foreign += other.foreign;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::payload::encode;
-    use std::time::Duration;
-
-    fn message(publisher: u32, sequence: u64) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        encode(
-            Payload {
-                publisher,
-                sequence,
-                planned_ns: 1_000,
-            },
-            &mut bytes,
-        );
-        bytes
-    }
-
-    /// One subscriber, one publisher who has sent `sent`, and the sequences that arrived.
-    fn tally(sent: u64, arrived: &[u64]) -> Tally {
-        let mut tally = Tally::new(1, 1, 32);
-        for _ in 0..sent {
-            tally.sent(0);
-        }
-        for &sequence in arrived {
-            tally.received(0, &message(0, sequence), 2_000);
-        }
-        tally
-    }
-
-    fn verdict(sent: u64, arrived: &[u64]) -> (u64, u64, u64) {
-        let tally = tally(sent, arrived);
-        (
-            tally.lost(),
-            tally.counts().duplicated,
-            tally.counts().reordered,
-        )
-    }
-
-    // Goal: lost, duplicated and reordered are each counted exactly, also in combination.
-    #[test]
-    fn deliveries_are_judged_exactly() {
-        assert_eq!(verdict(5, &[0, 1, 2, 3, 4]), (0, 0, 0));
-        assert_eq!(verdict(5, &[0, 1, 3, 4]), (1, 0, 0));
-        assert_eq!(verdict(5, &[1, 2, 3]), (2, 0, 0));
-        assert_eq!(verdict(5, &[]), (5, 0, 0));
-        assert_eq!(verdict(5, &[0, 1, 1, 2, 3, 4, 0]), (0, 2, 0));
-        assert_eq!(verdict(5, &[0, 2, 1, 4, 3]), (0, 0, 2));
-        assert_eq!(verdict(5, &[0, 2, 1, 1, 4]), (1, 1, 1));
-    }
-
-    // Goal: gaps wider than the window are still counted exactly.
-    #[test]
-    fn wide_gaps_are_counted() {
-        assert_eq!(verdict(1_000, &[0, 999]), (998, 0, 0));
-        assert_eq!(verdict(200, &[0, 63, 64, 128, 100]), (195, 0, 1));
-        assert_eq!(
-            verdict(200, &[0, 199, 1]),
-            (198, 0, 1),
-            "too late to be told apart"
-        );
-    }
-
-    // Goal: the end of a run is known the moment the last delivery is in.
-    #[test]
-    fn outstanding_deliveries_are_known() {
-        assert_eq!(tally(3, &[0, 1, 1]).outstanding(), 1);
-        assert_eq!(tally(3, &[0, 1, 2]).outstanding(), 0);
-    }
-
-    // Goal: subscribers and publishers do not mix.
-    #[test]
-    fn every_pair_has_its_own_track() {
-        let mut tally = Tally::new(2, 2, 32);
-        tally.sent(0);
-        tally.sent(1);
-        for (subscriber, publisher) in [(0, 0), (0, 1), (1, 1)] {
-            tally.received(subscriber, &message(publisher, 0), 2_000);
-        }
-        assert_eq!((tally.lost(), tally.outstanding()), (1, 1));
-        assert_eq!(tally.counts().duplicated, 0);
-    }
-
-    // Goal: what was never sent is damage, and what is not ours is left alone.
-    #[test]
-    fn impossible_messages_are_corrupt() {
-        let mut tally = tally(1, &[]);
-        tally.received(0, &message(0, 1), 2_000);
-        tally.received(0, &message(1, 0), 2_000);
-        tally.received(0, &message(0, 0)[..31], 2_000);
-        tally.received(0, b"hello", 2_000);
-        assert_eq!((tally.counts().corrupt, tally.counts().foreign), (3, 1));
-        assert_eq!(tally.lost(), 1);
-    }
-
-    // Goal: latency runs from the planned time, for messages of the measured window only.
-    #[test]
-    fn latency_runs_from_the_plan() {
-        let mut tally = tally(2, &[]);
-        let (none, second) = (Duration::ZERO, Duration::from_secs(1));
-        tally.follow(Plan::new(1_000, 1, 1, none, second));
-        tally.received(0, &message(0, 0), 5_001_000);
-        assert_eq!(tally.latency().len(), 1);
-        assert!(tally.latency().max().abs_diff(5_000_000) < 10_000);
-        tally.follow(Plan::new(0, 1, 1, second, second));
-        tally.received(0, &message(0, 1), 5_001_000);
-        assert_eq!(tally.latency().len(), 1, "planned in the warm-up");
-    }
-}
+#[path = "verify_tests.rs"]
+mod tests;

@@ -13,7 +13,7 @@ use super::http::{Head, Refusal};
 
 mod client;
 mod origin;
-pub use client::{AnswerError, check_accept, client_request};
+pub use client::{AnswerError, check_accept, check_answer, client_request};
 use origin::Host;
 
 /// The longest room name, in bytes after percent-decoding.

@@ -46,6 +46,18 @@ pub fn client_request(host: &str, path: &str, key_base64: &str, out: &mut Vec<u8
 /// # Errors
 /// [`AnswerError::Incomplete`] when the head is cut, the others when the connection must fail.
 pub fn check_accept(response: &[u8], key_base64: &str) -> Result<usize, AnswerError> {
+    check_answer(response, key_base64, &[])
+}
+
+/// As [`check_accept`], for a request that offered subprotocols: the server may select one of them.
+///
+/// # Errors
+/// As [`check_accept`].
+pub fn check_answer(
+    response: &[u8],
+    key_base64: &str,
+    subprotocols: &[String],
+) -> Result<usize, AnswerError> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut parsed = httparse::Response::new(&mut headers);
     let head_bytes = match parsed.parse(response) {
@@ -69,11 +81,11 @@ pub fn check_accept(response: &[u8], key_base64: &str) -> Result<usize, AnswerEr
     if accepts.next() != Some(&expected) || accepts.next().is_some() {
         return Err(AnswerError::WrongAccept);
     }
-    let unasked = ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"];
-    if unasked
-        .iter()
-        .any(|name| http::values(headers, name).next().is_some())
-    {
+    let selected = http::values(headers, "Sec-WebSocket-Protocol");
+    let mut unasked =
+        selected.filter(|name| subprotocols.iter().all(|offer| offer.as_bytes() != *name));
+    let mut extensions = http::values(headers, "Sec-WebSocket-Extensions");
+    if unasked.next().is_some() || extensions.next().is_some() {
         return Err(AnswerError::NotOffered);
     }
     Ok(head_bytes)

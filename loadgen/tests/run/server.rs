@@ -6,9 +6,9 @@ use fanring::wire::http::{head_end, parse_head};
 use fanring::wire::message::{Event, Reader, Role, Rules};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// What goes wrong, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,20 @@ pub(crate) enum Fault {
     None,
     /// One member does not get the message with this number.
     Drop(u64),
+    /// Every member misses one message in 100, each another one.
+    DropHundredth,
+    /// Every member gets one message in ten twice, each another one.
+    RepeatTenth,
+    /// One delivery in 1,000 comes this much later than the others.
+    Delay(Duration),
+    /// When the message with this number arrives, nothing is delivered to anybody for so long.
+    Stall(u64, Duration),
+    /// Everyone gets their own messages too.
+    Echo,
+    /// Nobody gets anything before having said so: `join ROOM`. Then, what the room gets.
+    Join,
+    /// Upgrades are answered with a page.
+    Page,
     /// One member gets it twice.
     Repeat(u64),
     /// One member gets it after the one that follows.
@@ -41,7 +55,11 @@ struct Room {
     members: Vec<(usize, TcpStream)>,
     messages: u64,
     held: Option<Vec<u8>>,
+    deliveries: u64,
+    /// Deliveries that were dropped, repeated or delayed.
+    faults: u64,
     pongs: usize,
+    peers: Vec<String>,
 }
 
 /// A server on a port of its own; its threads end with the connections.
@@ -59,7 +77,10 @@ impl Server {
             members: Vec::new(),
             messages: 0,
             held: None,
+            deliveries: 0,
+            faults: 0,
             pongs: 0,
+            peers: Vec::new(),
         };
         let room = Arc::new(Mutex::new(room));
         let shared = Arc::clone(&room);
@@ -72,19 +93,20 @@ impl Server {
         Self { address, room }
     }
 
+    /// Deliveries that were dropped, repeated or delayed.
+    pub(crate) fn faults(&self) -> u64 {
+        self.room.lock().unwrap().faults
+    }
+
+    /// The addresses connections came from.
+    pub(crate) fn peers(&self) -> Vec<String> {
+        self.room.lock().unwrap().peers.clone()
+    }
+
     /// Pongs received from all members.
     pub(crate) fn pongs(&self) -> usize {
         self.room.lock().unwrap().pongs
     }
-}
-
-/// Runs `fanload` against an address with further flags.
-pub(crate) fn fanload(address: SocketAddr, flags: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fanload"))
-        .args(["--target", &address.to_string()])
-        .args(flags)
-        .output()
-        .unwrap()
 }
 
 fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> {
@@ -101,6 +123,10 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         Fault::Refuse => {
             let refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
             return stream.write_all(refusal).ok();
+        }
+        Fault::Page => {
+            let page = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+            return stream.write_all(page).ok();
         }
         Fault::Silence => return stream.read(&mut chunk).ok().map(drop),
         Fault::HangUp => return None,
@@ -122,8 +148,11 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
     {
         // Whoever has the answer is a member already: nothing is missed, and nothing comes first.
         let mut room = room.lock().unwrap();
+        room.peers.push(stream.peer_addr().ok()?.ip().to_string());
         stream.write_all(&response).ok()?;
-        room.members.push((number, member));
+        if fault != Fault::Join {
+            room.members.push((number, member.try_clone().ok()?));
+        }
     }
     let rules = Rules {
         role: Role::Server,
@@ -134,6 +163,10 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         let mut bytes = &mut chunk[..count];
         while let Some(event) = reader.next(&mut bytes, &rules).unwrap() {
             match event {
+                Event::Message { payload, .. } if payload.starts_with(b"join ") => {
+                    let member = member.try_clone().ok()?;
+                    room.lock().unwrap().members.push((number, member));
+                }
                 Event::Message { payload, .. } => {
                     broadcast(&mut room.lock().unwrap(), number, payload, fault);
                 }
@@ -159,46 +192,80 @@ fn broadcast(room: &mut Room, sender: usize, payload: &[u8], fault: Fault) {
     let mut frame = Vec::new();
     append_frame(&mut frame, OpCode::Binary, payload);
     // Members that are gone take no more part.
-    room.members
-        .retain(|(_, stream)| stream.peer_addr().is_ok());
-    let others = room
-        .members
-        .iter_mut()
-        .filter(|(member, _)| *member != sender);
-    for (index, member) in others {
-        let victim = *index == 0;
-        let _ = match fault {
-            Fault::Drop(at) if victim && at == number => Ok(()),
-            Fault::Repeat(at) if victim && at == number => {
-                member.write_all(&[frame.as_slice(), &frame].concat())
-            }
-            Fault::Swap(at) if victim && at == number => {
-                room.held = Some(frame.clone());
-                Ok(())
-            }
-            Fault::Swap(at) if victim && at + 1 == number => {
-                let held = room.held.take().unwrap();
-                member.write_all(&[frame.as_slice(), &held].concat())
-            }
-            Fault::Damage(at) if victim && at == number => {
-                let mut damaged = frame.clone();
-                *damaged.last_mut().unwrap() ^= 1;
-                member.write_all(&damaged)
-            }
-            Fault::Dribble(at) if at == number => dribble(member, payload),
-            Fault::Close(at) if victim && at == number => {
-                let mut goodbye = Vec::new();
-                append_frame(&mut goodbye, OpCode::Close, &4001u16.to_be_bytes());
-                member.write_all(&goodbye)
-            }
-            _ => member.write_all(&frame),
-        };
+    let mut members = std::mem::take(&mut room.members);
+    members.retain(|(_, stream)| stream.peer_addr().is_ok());
+    if let Fault::Stall(at, span) = fault
+        && at == number
+    {
+        thread::sleep(span);
+    }
+    let echoes = fault == Fault::Echo;
+    for (index, member) in &mut members {
+        if *index != sender || echoes {
+            deliver(room, (*index, number), member, &frame, payload, fault);
+        }
     }
     if fault == Fault::Die(number) {
-        for (_, stream) in &room.members {
+        for (_, stream) in &members {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+    room.members = members;
+}
+
+/// Sends one message to one member, or does what the fault says instead.
+fn deliver(
+    room: &mut Room,
+    (index, number): (usize, u64),
+    member: &mut TcpStream,
+    frame: &[u8],
+    payload: &[u8],
+    fault: Fault,
+) {
+    let victim = index == 0;
+    let twice = || [frame, frame].concat();
+    room.deliveries += 1;
+    let _ = match fault {
+        Fault::Drop(at) if victim && at == number => Ok(()),
+        Fault::DropHundredth if (number + index as u64) % 100 == 42 => {
+            room.faults += 1;
+            Ok(())
+        }
+        Fault::RepeatTenth if (number + index as u64) % 10 == 4 => {
+            room.faults += 1;
+            member.write_all(&twice())
+        }
+        Fault::Delay(span) if room.deliveries % 1_000 == 500 => {
+            room.faults += 1;
+            let (mut late, frame) = (member.try_clone().unwrap(), frame.to_vec());
+            thread::spawn(move || {
+                thread::sleep(span);
+                let _ = late.write_all(&frame);
+            });
+            Ok(())
+        }
+        Fault::Repeat(at) if victim && at == number => member.write_all(&twice()),
+        Fault::Swap(at) if victim && at == number => {
+            room.held = Some(frame.to_vec());
+            Ok(())
+        }
+        Fault::Swap(at) if victim && at + 1 == number => {
+            let held = room.held.take().unwrap();
+            member.write_all(&[frame, &held].concat())
+        }
+        Fault::Damage(at) if victim && at == number => {
+            let mut damaged = frame.to_vec();
+            *damaged.last_mut().unwrap() ^= 1;
+            member.write_all(&damaged)
+        }
+        Fault::Dribble(at) if at == number => dribble(member, payload),
+        Fault::Close(at) if victim && at == number => {
+            let mut goodbye = Vec::new();
+            append_frame(&mut goodbye, OpCode::Close, &4001u16.to_be_bytes());
+            member.write_all(&goodbye)
+        }
+        _ => member.write_all(frame),
+    };
 }
 
 fn dribble(member: &mut TcpStream, payload: &[u8]) -> std::io::Result<()> {

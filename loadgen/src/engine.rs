@@ -1,0 +1,190 @@
+//! A run from its first connection to its results: starts the workers, leads them through the
+//! phases, and tells an observer how it goes.
+
+use crate::cli::Workload;
+use crate::clock::now_ns;
+use crate::layout::Role;
+use crate::plan::{Plan, nanoseconds};
+use crate::process::prepare;
+use crate::progress::Progress;
+use crate::results::model::{Observer, PhaseName, Results};
+use crate::server::Monitor;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::summary::{Facts, summarize};
+use crate::worker::{self, Outcome};
+use anyhow::{Context, anyhow, bail};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+/// Beyond the drain, how long workers may take to end it.
+const DRAIN_SLACK: Duration = Duration::from_secs(2);
+
+/// Makes a run and gives what it found, without the pieces the observer saw.
+///
+/// # Errors
+/// One sentence, when the run can't be made: no server, a refused handshake, too few sessions in
+/// time. What goes wrong later is in the results.
+pub(crate) fn measure(settings: &Settings, observer: &mut dyn Observer) -> anyhow::Result<Results> {
+    prepare(settings)?;
+    let shared = Shared::new(settings).context("setting up the workers")?;
+    let monitor = Monitor::new(settings.server_pid)?;
+    let mut progress = Progress::new(&shared, monitor, observer);
+    let (outcomes, led) = thread::scope(|scope| {
+        let workers: Vec<_> = (0..settings.workers)
+            .map(|worker| {
+                let shared = &shared;
+                thread::Builder::new()
+                    .name(format!("worker-{worker}"))
+                    .spawn_scoped(scope, move || work(shared, worker))
+            })
+            .collect();
+        let led = lead(&shared, &mut progress);
+        if led.is_err() || !workers.iter().all(Result::is_ok) {
+            shared.stop.store(true, Ordering::Release);
+        }
+        let outcomes: Vec<_> = workers
+            .into_iter()
+            .map(
+                |spawned| match spawned.context("starting a worker")?.join() {
+                    Ok(outcome) => outcome,
+                    Err(_) => bail!("a worker panicked"),
+                },
+            )
+            .collect();
+        (outcomes, led)
+    });
+    led?;
+    let outcomes = outcomes.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(why) = shared.failure() {
+        bail!(why);
+    }
+    progress.end();
+    Ok(summarize(Facts {
+        shared: &shared,
+        outcomes,
+        phases: progress.phases,
+        monitor: progress.monitor,
+        window_end_ns: progress.window_end_ns,
+    }))
+}
+
+/// A worker's thread. Whatever way it fails, the others must not wait for it.
+fn work(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
+    struct Guard<'a>(&'a Shared<'a>);
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                self.0.fail("a worker panicked".to_owned());
+            }
+        }
+    }
+    let guard = Guard(shared);
+    let outcome = worker::run(shared, worker);
+    if let Err(error) = &outcome {
+        shared.fail(format!("{error:#}"));
+    }
+    drop(guard);
+    outcome
+}
+
+/// Goes through the phases, as far as the run gets.
+fn lead(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<()> {
+    connect(shared, progress)?;
+    let settings = shared.settings;
+    progress.begin(PhaseName::Settle);
+    if settings.workload == Workload::Storm {
+        progress.wait(now_ns() + nanoseconds(settings.settle), || {
+            shared.is_stopped()
+        });
+        storm(shared, progress)?;
+    }
+    let start_ns = now_ns() + nanoseconds(settings.settle);
+    let (warmup, duration) = match settings.is_idle() {
+        true => (Duration::ZERO, settings.hold),
+        false => (settings.warmup, settings.duration),
+    };
+    let plan = Plan::new(
+        start_ns,
+        (settings.rate, settings.arrivals),
+        shared.layout.publishers.max(1),
+        warmup,
+        duration,
+    );
+    shared.plan.get_or_init(|| plan);
+    let is_over = || shared.is_stopped() || !shared.is_useful();
+    progress.wait(plan.start_ns(), is_over);
+    if !settings.is_idle() {
+        progress.monitor.all_open(opened(shared));
+    }
+    if !warmup.is_zero() {
+        progress.begin(PhaseName::WarmUp);
+        progress.wait(plan.measure_start_ns(), is_over);
+    }
+    progress.begin(PhaseName::Measure);
+    progress.monitor.window_start();
+    progress.wait(plan.measure_end_ns(), is_over);
+    if settings.is_idle() {
+        progress.monitor.all_open(opened(shared));
+    }
+    progress.window_end_ns = now_ns().min(plan.measure_end_ns());
+    progress.monitor.window_end();
+    progress.begin(PhaseName::Drain);
+    let limit = now_ns() + nanoseconds(settings.drain + DRAIN_SLACK);
+    progress.wait(limit, || is_over() || shared.all(&shared.drained));
+    if let Some(why) = shared.failure() {
+        bail!(why);
+    }
+    Ok(())
+}
+
+fn opened(shared: &Shared<'_>) -> u64 {
+    shared.open.load(Ordering::Acquire).into()
+}
+
+fn connect(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<()> {
+    progress.begin(PhaseName::Connect);
+    let settings = shared.settings;
+    let deadline = now_ns() + nanoseconds(settings.connect_timeout);
+    progress.wait(deadline, || {
+        shared.is_stopped() || shared.all(&shared.connected)
+    });
+    if let Some(why) = shared.failure() {
+        bail!(why);
+    }
+    if !shared.all(&shared.connected) {
+        return Err(too_few(shared, "were open"));
+    }
+    Ok(())
+}
+
+/// Has everybody dropped, and waits until all are back.
+fn storm(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<()> {
+    let begun_ns = now_ns();
+    shared.storm_ns.store(begun_ns, Ordering::Release);
+    shared.storms.fetch_add(1, Ordering::AcqRel);
+    let deadline = begun_ns + nanoseconds(shared.settings.connect_timeout);
+    progress.wait(deadline, || {
+        shared.is_stopped() || shared.all(&shared.stormed)
+    });
+    if !shared.all(&shared.stormed) {
+        return Err(too_few(shared, "had come back"));
+    }
+    Ok(())
+}
+
+fn too_few(shared: &Shared<'_>, did: &str) -> anyhow::Error {
+    let settings = shared.settings;
+    let layout = &shared.layout;
+    let steady = (0..layout.sessions()).filter(|&i| layout.role(i) != Role::Churner);
+    let cause = shared.endings().first.take();
+    anyhow!(
+        "{}: only {} of {} sessions {did} after {} s{}; --connect-timeout gives it longer",
+        settings.dialogue.host,
+        opened(shared),
+        steady.count(),
+        settings.connect_timeout.as_secs_f64(),
+        cause.map_or_else(String::new, |cause| format!(" ({cause})"))
+    )
+}

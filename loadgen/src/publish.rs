@@ -1,0 +1,196 @@
+//! The publishers of one worker: when each has its next message, and what it says.
+
+use crate::clock::now_ns;
+use crate::connection::Ending;
+use crate::fleet::Fleet;
+use crate::payload::{Payload, encode};
+use crate::plan::{Plan, Schedule, nanoseconds};
+use crate::shared::Shared;
+use fanring::wire::frame::OpCode;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
+
+/// How much a publisher may have queued before the run is given up, in bytes.
+const UNSENT_BYTES_MAX: usize = 64 << 20;
+
+struct Publisher {
+    /// Its number in the whole run, and its seat in the fleet.
+    number: u32,
+    index: usize,
+    room: u32,
+    schedule: Schedule,
+    /// What stands before and after its payloads.
+    envelope: (String, String),
+    /// Closed loop: messages given up for lost, so that others may follow, and what was known when.
+    forgotten: u64,
+    progress: (u64, u64),
+}
+
+/// The publishers of one worker.
+pub(crate) struct Publishers {
+    plan: Plan,
+    publishers: Vec<Publisher>,
+    /// Open loop: who has its next message when.
+    due: BinaryHeap<Reverse<(u64, u32)>>,
+    kind: OpCode,
+    message: Vec<u8>,
+}
+
+impl Publishers {
+    pub(crate) fn new(fleet: &Fleet<'_>, plan: Plan) -> Self {
+        let shared = fleet.shared;
+        let settings = shared.settings;
+        let mut publishers = Vec::new();
+        let mut due = BinaryHeap::new();
+        for (index, seat) in fleet.seats.iter().enumerate() {
+            let Some(number) = shared.layout.publisher_of(seat.session) else {
+                continue;
+            };
+            let schedule = plan.publisher(number);
+            if settings.closed.is_none()
+                && let Some(due_ns) = schedule.due_ns()
+            {
+                due.push(Reverse((
+                    due_ns,
+                    u32::try_from(publishers.len()).unwrap_or(u32::MAX),
+                )));
+            }
+            publishers.push(Publisher {
+                number,
+                index,
+                room: seat.room,
+                schedule,
+                envelope: settings.dialogue.envelope(seat.session, seat.room),
+                forgotten: 0,
+                progress: (0, 0),
+            });
+        }
+        Self {
+            plan,
+            publishers,
+            due,
+            kind: if settings.binary {
+                OpCode::Binary
+            } else {
+                OpCode::Text
+            },
+            message: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is left to publish.
+    pub(crate) fn is_done(&self, shared: &Shared<'_>, now: u64) -> bool {
+        match shared.settings.closed {
+            Some(_) => now >= self.plan.measure_end_ns() || self.publishers.is_empty(),
+            None => self.due.is_empty(),
+        }
+    }
+
+    /// When the next message is due, as far as that is known.
+    pub(crate) fn next_ns(&self) -> u64 {
+        self.due
+            .peek()
+            .map_or(u64::MAX, |Reverse((due_ns, _))| *due_ns)
+    }
+
+    /// Queues every message that is due.
+    pub(crate) fn publish_due(&mut self, fleet: &mut Fleet<'_>, now: u64) {
+        if let Some(outstanding_max) = fleet.shared.settings.closed {
+            if now >= self.plan.start_ns() && now < self.plan.measure_end_ns() {
+                self.refill(fleet, u64::from(outstanding_max), now);
+            }
+            return;
+        }
+        while let Some(&Reverse((due_ns, at))) = self.due.peek() {
+            if due_ns > now {
+                break;
+            }
+            self.due.pop();
+            self.publish(fleet, at as usize, due_ns);
+            let schedule = &mut self.publishers[at as usize].schedule;
+            schedule.advance();
+            if let Some(next_ns) = schedule.due_ns() {
+                self.due.push(Reverse((next_ns, at)));
+            }
+        }
+    }
+
+    /// Closed loop: tops every publisher up to what it may have outstanding.
+    fn refill(&mut self, fleet: &mut Fleet<'_>, outstanding_max: u64, now: u64) {
+        let patience_ns = nanoseconds(fleet.shared.settings.drain);
+        for at in 0..self.publishers.len() {
+            let publisher = &mut self.publishers[at];
+            let number = publisher.number as usize;
+            let completed = fleet.shared.completed[number].load(Ordering::Acquire);
+            let sent = fleet.shared.sent[number].load(Ordering::Relaxed);
+            if completed != publisher.progress.0 || publisher.progress.1 == 0 {
+                publisher.progress = (completed, now);
+            } else if now - publisher.progress.1 > patience_ns {
+                publisher.forgotten = sent - completed;
+                publisher.progress.1 = now;
+            }
+            let outstanding = sent.saturating_sub(completed + publisher.forgotten);
+            for _ in outstanding..outstanding_max {
+                self.publish(fleet, at, now_ns());
+            }
+        }
+    }
+
+    fn publish(&mut self, fleet: &mut Fleet<'_>, at: usize, planned_ns: u64) {
+        let shared = fleet.shared;
+        let publisher = &self.publishers[at];
+        let number = publisher.number;
+        let counter = &shared.sent[number as usize];
+        let sequence = counter.load(Ordering::Relaxed);
+        let (before, after) = &publisher.envelope;
+        let sizes = &shared.settings.sizes;
+        let turn = usize::try_from(sequence % sizes.len() as u64).unwrap_or(0);
+        let payload_end = before.len() + sizes[turn] as usize;
+        self.message.clear();
+        self.message.extend_from_slice(before.as_bytes());
+        self.message.resize(payload_end, 0);
+        let payload = Payload {
+            publisher: number,
+            sequence,
+            planned_ns,
+        };
+        encode(payload, &mut self.message[before.len()..]);
+        self.message.extend_from_slice(after.as_bytes());
+        let is_measured = self.plan.is_measured(planned_ns);
+        let evicted =
+            shared
+                .in_flight
+                .open((number, sequence), planned_ns, expected(shared, publisher));
+        if evicted.is_some_and(|planned_ns| self.plan.is_measured(planned_ns)) {
+            fleet.books.evicted += 1;
+        }
+        fleet.interval.planned += 1;
+        fleet.books.planned_all += 1;
+        fleet.books.planned += u64::from(is_measured);
+        let is_open = fleet.seats[publisher.index].is_open();
+        if !is_open {
+            return;
+        }
+        // Before the message is on its way: whoever receives it must find that it was sent.
+        counter.store(sequence + 1, Ordering::Release);
+        let unsent = fleet.publish(publisher.index, self.kind, &self.message);
+        fleet.interval.sent += 1;
+        if is_measured {
+            fleet.books.sent += 1;
+            let lag_ns = now_ns().saturating_sub(planned_ns);
+            fleet.books.publish_lag.record(lag_ns);
+        }
+        if unsent > UNSENT_BYTES_MAX {
+            shared.note_cause(&Ending::Stalled);
+            shared.stop.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// How many subscribers are to get a publisher's next message.
+fn expected(shared: &Shared<'_>, publisher: &Publisher) -> u32 {
+    let members = shared.members[publisher.room as usize].load(Ordering::Acquire);
+    let own = shared.layout.everybody_publishes && !shared.layout.self_delivery;
+    members.saturating_sub(u32::from(own))
+}

@@ -1,0 +1,349 @@
+//! Two runs side by side.
+
+use super::model::{Parameters, Results, SCHEMA_VERSION, Verdict};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Exit code when one of the runs is invalid: its figures mean nothing.
+const EXIT_INVALID: u8 = 2;
+
+/// Exit code of `--fail-on-regression` when a figure got worse by more than the noise.
+const EXIT_REGRESSION: u8 = 99;
+
+/// Compare two runs that were written with --json.
+///
+/// Runs whose parameters differ are refused; the server may be another. Exit codes: 0 compared; 1 can't
+/// be compared; 2 one of the runs is invalid; 99 worse, with --fail-on-regression.
+#[derive(Args, Clone, Debug)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CompareArgs {
+    /// The run that is compared with.
+    #[arg(value_name = "A.JSON")]
+    before: PathBuf,
+    /// The run that is judged.
+    #[arg(value_name = "B.JSON")]
+    after: PathBuf,
+    /// Difference up to which figures count as the same.
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = share)]
+    noise: f64,
+    /// End with code 99 if a figure got worse by more than the noise, or more was lost.
+    #[arg(long)]
+    fail_on_regression: bool,
+    /// Compare runs whose parameters differ, too.
+    #[arg(long)]
+    different_parameters: bool,
+}
+
+/// Which way a figure should go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Better {
+    Lower,
+    Higher,
+    /// Zero is right, and more is wrong by however little.
+    None,
+    /// Shown, not judged: a single worst case is no measure.
+    Shown,
+}
+
+/// One figure of both runs, and what became of it.
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    before: f64,
+    after: f64,
+    better: Better,
+}
+
+/// Prints the table to `out`; gives the exit code.
+///
+/// # Errors
+/// One sentence: a file that can't be read, or runs that can't be compared.
+pub(crate) fn compare(args: &CompareArgs, out: &mut impl Write) -> anyhow::Result<u8> {
+    let (before, after) = (read(&args.before)?, read(&args.after)?);
+    let differing = differences(&before.parameters, &after.parameters)?;
+    ensure!(
+        args.different_parameters || differing.is_empty(),
+        "the runs differ in {}; --different-parameters compares them all the same",
+        differing.join(", ")
+    );
+    for (name, path, results) in [("A", &args.before, &before), ("B", &args.after, &after)] {
+        let Results {
+            target,
+            environment,
+            ..
+        } = results;
+        writeln!(
+            out,
+            "{name}  {}: {}{}, {}, {}",
+            path.display(),
+            target.address,
+            target.path,
+            environment.host,
+            environment.commit.as_deref().unwrap_or("no commit")
+        )?;
+    }
+    for difference in &differing {
+        writeln!(out, "differs: {difference}")?;
+    }
+    let (one, other) = (&before.environment, &after.environment);
+    if (&one.kernel, &one.cpu_model, one.cpus) != (&other.kernel, &other.cpu_model, other.cpus) {
+        writeln!(out, "note: kernel or processor differ")?;
+    }
+    writeln!(out, "\n{:34}{:>14}{:>14}{:>9}", "", "A", "B", "B/A")?;
+    let mut worse = 0;
+    for row in rows(&before, &after) {
+        worse += u32::from(row.is_worse(args.noise));
+        row.print(args.noise, out)?;
+    }
+    writeln!(
+        out,
+        "\n{worse} worse by more than {:.1}%",
+        args.noise * 100.0
+    )?;
+    for (name, results) in [("A", &before), ("B", &after)] {
+        if let Verdict::Invalid { why } = &results.verdict {
+            writeln!(out, "INVALID: {name}: {}", why.join("; "))?;
+            return Ok(EXIT_INVALID);
+        }
+    }
+    Ok(match args.fail_on_regression && worse > 0 {
+        true => EXIT_REGRESSION,
+        false => 0,
+    })
+}
+
+impl Row {
+    fn is_worse(&self, noise: f64) -> bool {
+        match self.better {
+            Better::Lower => self.after > self.before * (1.0 + noise),
+            Better::Higher => self.after < self.before * (1.0 - noise),
+            Better::None => self.after > self.before,
+            Better::Shown => false,
+        }
+    }
+
+    fn is_better(&self, noise: f64) -> bool {
+        match self.better {
+            Better::Lower => self.after < self.before * (1.0 - noise),
+            Better::Higher => self.after > self.before * (1.0 + noise),
+            Better::None => self.after < self.before,
+            Better::Shown => false,
+        }
+    }
+
+    fn print(&self, noise: f64, out: &mut impl Write) -> std::io::Result<()> {
+        let label = match self.unit {
+            "" => self.name.to_owned(),
+            unit => format!("{}, {unit}", self.name),
+        };
+        let ratio = match self.before == 0.0 {
+            true => "-".to_owned(),
+            false => format!("{:.3}", self.after / self.before),
+        };
+        let judgement = match (self.is_worse(noise), self.is_better(noise)) {
+            (true, _) => "  worse",
+            (_, true) => "  better",
+            _ => "",
+        };
+        let places = usize::from(self.unit == "ms") * 3;
+        writeln!(
+            out,
+            "{label:34}{:14.places$}{:14.places$}{ratio:>9}{judgement}",
+            self.before, self.after
+        )
+    }
+}
+
+/// The figures that both runs have.
+#[expect(clippy::cast_precision_loss, reason = "ratios for people")]
+fn rows(before: &Results, after: &Results) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut add = |name, unit, better, figure: &dyn Fn(&Results) -> Option<f64>| {
+        if let (Some(before), Some(after)) = (figure(before), figure(after)) {
+            rows.push(Row {
+                name,
+                unit,
+                before,
+                after,
+                better,
+            });
+        }
+    };
+    macro_rules! times {
+        ($($name:literal $series:ident $quantile:literal $better:ident),* $(,)?) => {$(
+            add($name, "ms", Better::$better, &|results| {
+                let times = &results.latency.$series;
+                (!times.is_empty()).then(|| times.at($quantile) as f64 / 1e6)
+            });
+        )*};
+    }
+    times!(
+        "upgrade p50" upgrade_ns 0.5 Lower,
+        "upgrade p99" upgrade_ns 0.99 Lower,
+        "delivery p50" delivery_ns 0.5 Lower,
+        "delivery p99" delivery_ns 0.99 Lower,
+        "delivery p99.9" delivery_ns 0.999 Lower,
+        "delivery max" delivery_ns 1.0 Shown,
+        "first p50" first_ns 0.5 Lower,
+        "completion p50" completion_ns 0.5 Lower,
+        "completion p99" completion_ns 0.99 Lower,
+        "completion max" completion_ns 1.0 Shown,
+        "spread p50" spread_ns 0.5 Lower,
+        "spread p99" spread_ns 0.99 Lower,
+    );
+    let loaded = |results: &Results, value: f64| (results.window.length_ns > 0).then_some(value);
+    add("sent", "messages/s", Better::Higher, &|r| {
+        loaded(r, r.rates.sent)
+    });
+    add("complete", "messages/s", Better::Higher, &|r| {
+        loaded(r, r.rates.achieved)
+    });
+    add("delivered", "deliveries/s", Better::Higher, &|r| {
+        loaded(r, r.rates.deliveries)
+    });
+    add("lost", "", Better::None, &|r| Some(r.counts.lost as f64));
+    add("duplicated", "", Better::None, &|r| {
+        Some(r.counts.duplicated as f64)
+    });
+    add("reordered", "", Better::None, &|r| {
+        Some(r.counts.reordered as f64)
+    });
+    add("corrupted", "", Better::None, &|r| {
+        Some(r.counts.corrupted as f64)
+    });
+    add("sessions ended early", "", Better::None, &|r| {
+        Some(r.sessions.ended_early as f64)
+    });
+    let used = |r: &Results| r.server.clone();
+    let positive = |value: f64| (value > 0.0).then_some(value);
+    add("server CPU per delivery", "ns", Better::Lower, &|r| {
+        positive(used(r)?.cpu_ns_per_delivery)
+    });
+    add("server memory per session", "bytes", Better::Lower, &|r| {
+        positive(used(r)?.bytes_per_connection)
+    });
+    rows
+}
+
+fn read(path: &Path) -> anyhow::Result<Results> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("{}: can't read", path.display()))?;
+    let value: Value =
+        serde_json::from_str(&text).with_context(|| format!("{}: not JSON", path.display()))?;
+    match value["schema_version"].as_u64() {
+        Some(version) if version == u64::from(SCHEMA_VERSION) => {}
+        Some(version) => bail!(
+            "{}: written by another fanload (schema version {version}, not {SCHEMA_VERSION})",
+            path.display()
+        ),
+        None => bail!("{}: not written by fanload --json", path.display()),
+    }
+    serde_json::from_value(value).with_context(|| format!("{}: damaged", path.display()))
+}
+
+/// The parameters that differ, each with both values.
+fn differences(before: &Parameters, after: &Parameters) -> anyhow::Result<Vec<String>> {
+    let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(after)?);
+    let fields = before.as_object().into_iter().flatten();
+    Ok(fields
+        .filter(|(name, value)| after[name.as_str()] != **value)
+        .map(|(name, value)| format!("{name} ({value}, {})", after[name.as_str()]))
+        .collect())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').trim();
+    match number.parse::<f64>() {
+        Ok(percent) if (0.0..=1_000.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("want a percentage, such as 5%".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::sample;
+
+    fn file(name: &str, results: &Results) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("fanload-{}-{name}", std::process::id()));
+        fs::write(&path, serde_json::to_string(results).unwrap()).unwrap();
+        path
+    }
+
+    /// The exit code and the table, or the error.
+    fn compared(
+        name: &str,
+        change: impl Fn(&mut Results),
+        strict: bool,
+    ) -> Result<(u8, String), String> {
+        let (before, _) = sample::run(5);
+        let mut after = before.clone();
+        change(&mut after);
+        let args = CompareArgs {
+            before: file(&format!("{name}-a.json"), &before),
+            after: file(&format!("{name}-b.json"), &after),
+            noise: 0.05,
+            fail_on_regression: strict,
+            different_parameters: false,
+        };
+        let mut out = Vec::new();
+        let code = compare(&args, &mut out).map_err(|error| format!("{error:#}"));
+        fs::remove_file(&args.before).unwrap();
+        fs::remove_file(&args.after).unwrap();
+        Ok((code?, String::from_utf8(out).unwrap()))
+    }
+
+    // Goal: equal runs are equal, and fail on nothing.
+    #[test]
+    fn equal_runs_are_equal() {
+        let (code, text) = compared("equal", |_| {}, true).unwrap();
+        assert_eq!(code, 0, "{text}");
+        assert!(
+            text.contains("\n0 worse") && text.contains("1.000"),
+            "{text}"
+        );
+    }
+
+    // Goal: a rate beyond the noise, and a single loss, are regressions; less than the noise is not.
+    #[test]
+    fn regressions_are_found() {
+        let slower = |results: &mut Results| results.rates.achieved *= 0.9;
+        assert_eq!(compared("slower", slower, true).unwrap().0, 99);
+        assert_eq!(compared("lenient", slower, false).unwrap().0, 0);
+        let noisy = |results: &mut Results| results.rates.achieved *= 0.96;
+        assert_eq!(compared("noisy", noisy, true).unwrap().0, 0);
+        let (code, text) = compared("lossy", |results| results.counts.lost = 1, true).unwrap();
+        assert_eq!(code, 99, "{text}");
+        let line = text.lines().find(|line| line.starts_with("lost")).unwrap();
+        assert!(line.ends_with("-  worse"), "{line}");
+    }
+
+    // Goal: runs that can't be compared are refused with what differs, unless it is only the server.
+    #[test]
+    fn unlike_runs_are_refused() {
+        let error = compared(
+            "unlike",
+            |results| results.parameters.subscribers = 7,
+            false,
+        );
+        assert!(error.unwrap_err().contains("subscribers (20, 7)"));
+        let elsewhere = |results: &mut Results| results.target.address = "127.0.0.1:1".to_owned();
+        assert_eq!(compared("elsewhere", elsewhere, true).unwrap().0, 0);
+        let error = compared("older", |results| results.schema_version = 99, false);
+        assert!(error.unwrap_err().contains("schema version 99"));
+        let spoiled =
+            |results: &mut Results| results.verdict = Verdict::Invalid { why: Vec::new() };
+        assert_eq!(compared("spoiled", spoiled, true).unwrap().0, 2);
+    }
+
+    // Goal: noise is a percentage with or without its sign.
+    #[test]
+    fn noise_is_a_percentage() {
+        assert_eq!((share("5%"), share("2.5")), (Ok(0.05), Ok(0.025)));
+        assert!(share("much").is_err() && share("-1%").is_err());
+    }
+}

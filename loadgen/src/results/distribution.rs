@@ -1,0 +1,143 @@
+//! A distribution of times: a histogram, and the form in which it is written to JSON.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+
+/// Times are kept from 1 us to 60 s with three digits; what is longer counts as 60 s.
+const NS_MIN: u64 = 1_000;
+const NS_MAX: u64 = 60_000_000_000;
+
+/// Times in nanoseconds. Its size in memory is fixed (about 0.2 MB), however much is recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Distribution(pub(crate) Histogram<u64>);
+
+/// The form in JSON: figures for readers, and the whole histogram for programs.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    /// Values recorded.
+    count: u64,
+    /// All figures in nanoseconds; zero when nothing was recorded.
+    min: u64,
+    mean: f64,
+    stdev: f64,
+    p50: u64,
+    p75: u64,
+    p90: u64,
+    p95: u64,
+    p99: u64,
+    p99_9: u64,
+    p99_99: u64,
+    p99_999: u64,
+    max: u64,
+    /// The histogram in HdrHistogram's V2 deflate encoding, as base64.
+    histogram: String,
+}
+
+impl Distribution {
+    /// The value at a quantile between 0 and 1, in nanoseconds; 0 when nothing was recorded.
+    pub(crate) fn at(&self, quantile: f64) -> u64 {
+        self.0.value_at_quantile(quantile)
+    }
+
+    /// Whether nothing was recorded.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Records a time in nanoseconds.
+    pub(crate) fn record(&mut self, ns: u64) {
+        self.0.saturating_record(ns);
+    }
+
+    /// Adds another distribution's values.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.0
+            .add(&other.0)
+            .unwrap_or_else(|error| unreachable!("same bounds: {error:?}"));
+    }
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(NS_MIN, NS_MAX, 3);
+        Self(histogram.unwrap_or_else(|error| unreachable!("constant bounds: {error:?}")))
+    }
+}
+
+impl Serialize for Distribution {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&self.0, &mut bytes)
+            .map_err(serde::ser::Error::custom)?;
+        let written = Written {
+            count: self.0.len(),
+            min: self.0.min(),
+            mean: self.0.mean(),
+            stdev: self.0.stdev(),
+            p50: self.at(0.5),
+            p75: self.at(0.75),
+            p90: self.at(0.9),
+            p95: self.at(0.95),
+            p99: self.at(0.99),
+            p99_9: self.at(0.999),
+            p99_99: self.at(0.9999),
+            p99_999: self.at(0.99999),
+            max: self.0.max(),
+            histogram: STANDARD.encode(bytes),
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Distribution {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let written = Written::deserialize(deserializer)?;
+        let bytes = STANDARD
+            .decode(written.histogram)
+            .map_err(D::Error::custom)?;
+        let histogram = Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .map_err(|error| D::Error::custom(format!("not a histogram: {error}")))?;
+        Ok(Self(histogram))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Goal: a distribution survives JSON whole, and its figures can be read without the blob.
+    #[test]
+    fn distributions_survive_json() {
+        let mut times = Distribution::default();
+        for index in 1..=1_000u64 {
+            times.record(index * 10_000);
+        }
+        times.record(u64::MAX);
+        let json = serde_json::to_value(&times).unwrap();
+        assert_eq!(json["count"], 1_001);
+        let p50 = json["p50"].as_u64().unwrap();
+        assert!(p50.abs_diff(5_010_000) < 10_000, "{p50}");
+        assert!(json["histogram"].as_str().unwrap().starts_with("HISTFAAA"));
+        let back: Distribution = serde_json::from_value(json).unwrap();
+        assert_eq!(back, times);
+    }
+
+    // Goal: an empty distribution is all zeroes, and a damaged one an error.
+    #[test]
+    fn odd_distributions_are_handled() {
+        let empty = serde_json::to_value(Distribution::default()).unwrap();
+        assert_eq!(
+            (&empty["count"], &empty["max"], &empty["p50"]),
+            (&0.into(), &0.into(), &0.into())
+        );
+        let mut damaged = empty.clone();
+        damaged["histogram"] = "HISTFAAAAA==".into();
+        assert!(serde_json::from_value::<Distribution>(damaged).is_err());
+    }
+}

@@ -1,0 +1,484 @@
+//! The data of a run: what was asked, what came of it, and what is reported while it runs.
+//!
+//! Plain data. Times are nanoseconds; moments are nanoseconds since the first
+//! connection was started, unless a field says otherwise. Every struct can be left at its default
+//! where a figure does not apply.
+
+use super::distribution::Distribution;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the JSON form. Raised when a field changes its meaning or goes.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// A run and its outcome.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Results {
+    /// [`SCHEMA_VERSION`] of the program that wrote it.
+    pub(crate) schema_version: u32,
+    /// The machine and program it ran on.
+    pub(crate) environment: Environment,
+    /// The arguments, the program's name first.
+    pub(crate) command_line: Vec<String>,
+    /// The server that was driven. Not part of what makes two runs comparable.
+    pub(crate) target: Target,
+    /// What was asked. Two runs can be compared when these are equal.
+    pub(crate) parameters: Parameters,
+    /// The phases that were begun, in order.
+    pub(crate) phases: Vec<Phase>,
+    /// Times of the measured window.
+    pub(crate) latency: Latency,
+    /// Messages and deliveries of the whole run, warm-up included.
+    pub(crate) counts: Counts,
+    /// The measured window.
+    pub(crate) window: Window,
+    /// Rates in the measured window.
+    pub(crate) rates: Rates,
+    /// Sessions, and how they ended.
+    pub(crate) sessions: Sessions,
+    /// How this program itself kept up.
+    pub(crate) generator: Generator,
+    /// What the server used, if its process is known (`--server-pid`).
+    pub(crate) server: Option<ServerUse>,
+    /// Figures of the `storm` workload.
+    pub(crate) storm: Option<Storm>,
+    /// Figures of the `churn` workload.
+    pub(crate) churn: Option<Churn>,
+    /// Figures of the `slow` workload.
+    pub(crate) slow: Option<Slow>,
+    /// The run in at most 600 pieces of equal length. The engine leaves it empty: it is filled in
+    /// from the intervals that were observed.
+    pub(crate) intervals: Vec<IntervalSummary>,
+    /// What was demanded of the run (`--slo`) and whether it held.
+    pub(crate) slo: Option<Slo>,
+    /// Whether the figures mean anything.
+    pub(crate) verdict: Verdict,
+}
+
+impl Results {
+    /// Whether everything planned was sent, every message arrived once, whole and in order, and every
+    /// session lasted.
+    pub(crate) fn is_clean(&self) -> bool {
+        let counts = &self.counts;
+        let damage = counts.lost + counts.duplicated + counts.reordered + counts.corrupted;
+        counts.sent == counts.planned && damage == 0 && self.sessions.ended_early == 0
+    }
+}
+
+/// The machine and program of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Environment {
+    /// `fanload`'s version.
+    pub(crate) version: String,
+    /// Git commit it was built from, if that was known.
+    pub(crate) commit: Option<String>,
+    /// When the run began, in milliseconds since 1970 (UTC).
+    pub(crate) started_unix_ms: u64,
+    /// Name of the machine.
+    pub(crate) host: String,
+    /// Kernel release and version, as `uname(2)` says.
+    pub(crate) kernel: String,
+    /// Model of the processor.
+    pub(crate) cpu_model: String,
+    /// Processors this program may run on.
+    pub(crate) cpus: u32,
+    /// How the clock of the first processor is governed, if the kernel says so.
+    pub(crate) cpufreq_governor: Option<String>,
+    /// Mitigations by vulnerability (`/sys/devices/system/cpu/vulnerabilities`).
+    pub(crate) mitigations: BTreeMap<String, String>,
+    /// Memory of the machine, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// Limit on descriptors.
+    pub(crate) descriptors_max: u64,
+    /// Limit on locked memory in bytes; none if unlimited.
+    pub(crate) locked_bytes_max: Option<u64>,
+    /// TCP congestion control of new connections.
+    pub(crate) congestion_control: String,
+    /// `net.ipv4.tcp_rmem`, `tcp_wmem`, `tcp_mem`, `ip_local_port_range`, `net.core.somaxconn` and
+    /// so on, by name.
+    pub(crate) sysctls: BTreeMap<String, String>,
+}
+
+/// The server that was driven.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Target {
+    /// `HOST:PORT`, as it was given.
+    pub(crate) address: String,
+    /// Path and query, with `{room}` and `{i}` as they were given.
+    pub(crate) path: String,
+    /// Name of the protocol or preset.
+    pub(crate) protocol: String,
+}
+
+/// What was asked of a run. All of it has to be equal for a fair comparison.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Parameters {
+    /// `fanout`, `rooms`, `chat`, `idle`, `storm`, `churn` or `slow`.
+    pub(crate) workload: String,
+    /// Sessions that receive and are checked.
+    pub(crate) subscribers: u32,
+    /// Sessions that publish.
+    pub(crate) publishers: u32,
+    /// Rooms the sessions are spread over.
+    pub(crate) rooms: u32,
+    /// Messages a second over all publishers; none if closed loop.
+    pub(crate) rate: Option<f64>,
+    /// Messages kept outstanding, if closed loop.
+    pub(crate) closed: Option<u32>,
+    /// `uniform` or `poisson`.
+    pub(crate) arrivals: String,
+    /// Sizes of messages that take turns, in bytes.
+    pub(crate) sizes_bytes: Vec<u32>,
+    /// Whether messages are binary rather than text.
+    pub(crate) binary: bool,
+    /// Seconds that are measured.
+    pub(crate) duration_seconds: f64,
+    /// Seconds of the same load before that.
+    pub(crate) warmup_seconds: f64,
+    /// Connections opened a second; none if as fast as they go.
+    pub(crate) connect_rate: Option<f64>,
+    /// Joins and leaves a second (`churn`).
+    pub(crate) churn_rate: Option<f64>,
+    /// Percent of the subscribers that stop reading (`slow`).
+    pub(crate) slow_percent: Option<f64>,
+    /// Whether publishers are expected to get their own messages.
+    pub(crate) self_delivery: bool,
+}
+
+/// Names of the phases of a run, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PhaseName {
+    /// Sessions are opened.
+    #[default]
+    Connect,
+    /// All are open; nothing is sent.
+    Settle,
+    /// The load runs; times are discarded.
+    WarmUp,
+    /// The load runs and is measured.
+    Measure,
+    /// Nothing is published any more; what is under way may arrive.
+    Drain,
+}
+
+impl PhaseName {
+    /// The name as it stands in files and on the screen.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Settle => "settle",
+            Self::WarmUp => "warm_up",
+            Self::Measure => "measure",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+/// One phase as it went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Phase {
+    /// Which it is.
+    pub(crate) name: PhaseName,
+    /// When it began.
+    pub(crate) start_ns: u64,
+    /// How long it took.
+    pub(crate) length_ns: u64,
+    /// Sessions opened in it.
+    pub(crate) opened: u64,
+    /// Messages sent in it.
+    pub(crate) sent: u64,
+    /// Deliveries that arrived in it.
+    pub(crate) delivered: u64,
+}
+
+/// Distributions of times. Those of messages count from the time a message was planned, so that
+/// what waits behind a stall counts with all of its wait.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Latency {
+    /// From the start of a connection to its complete handshake (connect phase).
+    pub(crate) upgrade_ns: Distribution,
+    /// Each delivery: from the planned time to a subscriber's having it.
+    pub(crate) delivery_ns: Distribution,
+    /// Each message: from the planned time to its first delivery.
+    pub(crate) first_ns: Distribution,
+    /// Each message: from the planned time to half of its deliveries.
+    pub(crate) median_ns: Distribution,
+    /// Fan-out completion; each message: from the planned time to its last delivery. Messages that
+    /// were not delivered to all are not in it.
+    pub(crate) completion_ns: Distribution,
+    /// Each complete message: from its first delivery to its last.
+    pub(crate) spread_ns: Distribution,
+}
+
+/// Messages and deliveries, counted exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    /// Messages the plan held.
+    pub(crate) planned: u64,
+    /// Messages handed to the kernel.
+    pub(crate) sent: u64,
+    /// Deliveries that the messages sent should have caused.
+    pub(crate) expected: u64,
+    /// Deliveries, each message once for each subscriber.
+    pub(crate) delivered: u64,
+    /// Deliveries that had not come by the end of the drain.
+    pub(crate) lost: u64,
+    /// Deliveries of what a subscriber had had before.
+    pub(crate) duplicated: u64,
+    /// Deliveries that came after a later one of the same publisher.
+    pub(crate) reordered: u64,
+    /// Messages that began like ours and were wrong in length, content, publisher or sequence.
+    pub(crate) corrupted: u64,
+    /// Messages that are not this program's, such as notices of the server.
+    pub(crate) foreign: u64,
+}
+
+/// The measured window as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Window {
+    /// Its length.
+    pub(crate) length_ns: u64,
+    /// Messages planned in it.
+    pub(crate) planned: u64,
+    /// Messages planned in it that were sent.
+    pub(crate) sent: u64,
+    /// Messages planned in it that reached all their subscribers.
+    pub(crate) completed: u64,
+    /// Deliveries that arrived in it.
+    pub(crate) delivered: u64,
+}
+
+/// Rates in the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rates {
+    /// Messages a second that were planned; 0 if closed loop.
+    pub(crate) planned: f64,
+    /// Messages a second that were sent.
+    pub(crate) sent: f64,
+    /// Messages a second that reached all their subscribers.
+    pub(crate) achieved: f64,
+    /// Deliveries a second.
+    pub(crate) deliveries: f64,
+    /// Payload received, in bytes a second.
+    pub(crate) payload_bytes: f64,
+}
+
+/// Sessions, and how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sessions {
+    /// Handshakes that succeeded.
+    pub(crate) opened: u64,
+    /// Connections or handshakes that failed.
+    pub(crate) failed: u64,
+    /// Sessions that ended before this program ended them.
+    pub(crate) ended_early: u64,
+    /// Those by their close code; 1006 for a connection that went without one (RFC 6455, 7.1.5).
+    pub(crate) closes: BTreeMap<u16, u64>,
+    /// Why the first of them ended, as a sentence.
+    pub(crate) first_cause: Option<String>,
+}
+
+/// How this program itself kept up in the measured window.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Generator {
+    /// Each worker thread.
+    pub(crate) workers: Vec<Worker>,
+    /// Processor time of all of them for each message received, in nanoseconds.
+    pub(crate) cpu_ns_per_received: f64,
+    /// From when a message was due to when it was handed to the kernel.
+    pub(crate) publish_lag_ns: Distribution,
+    /// Memory of this process when the measured window began and when it ended, in bytes.
+    pub(crate) rss_bytes_start: u64,
+    /// As above, at its end.
+    pub(crate) rss_bytes_end: u64,
+}
+
+/// One worker thread in the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Worker {
+    /// Sessions it drives.
+    pub(crate) sessions: u64,
+    /// Messages it received.
+    pub(crate) received: u64,
+    /// Processor time it used.
+    pub(crate) cpu_ns: u64,
+    /// That as a share of the window, 0 to 1.
+    pub(crate) cpu_share: f64,
+    /// Times its completion queue overflowed.
+    pub(crate) cq_overflows: u64,
+}
+
+/// What the server's process used (`/proc`). Differences are over the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServerUse {
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// Processor time.
+    pub(crate) cpu_ns: u64,
+    /// That for each delivery.
+    pub(crate) cpu_ns_per_delivery: f64,
+    /// That as a share of the window: 1 is one processor.
+    pub(crate) cpu_share: f64,
+    /// Resident memory before the first connection, in bytes.
+    pub(crate) rss_bytes_before: u64,
+    /// The same at the end of the run, with all sessions open.
+    pub(crate) rss_bytes_after: u64,
+    /// The most it ever had, in bytes (`VmHWM`).
+    pub(crate) rss_bytes_peak: u64,
+    /// Growth from before the first connection to when all were open, for each session.
+    pub(crate) bytes_per_connection: f64,
+    /// Voluntary context switches of all its threads.
+    pub(crate) switches_voluntary: u64,
+    /// Involuntary ones.
+    pub(crate) switches_involuntary: u64,
+    /// Pages the whole machine's TCP had before the first connection (`/proc/net/sockstat`).
+    pub(crate) tcp_pages_before: u64,
+    /// The most of them seen in the run.
+    pub(crate) tcp_pages_peak: u64,
+}
+
+/// Everybody drops and comes back at once.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Storm {
+    /// Sessions dropped.
+    pub(crate) dropped: u64,
+    /// Sessions that came back.
+    pub(crate) returned: u64,
+    /// From the drop until all were back; none if they never were.
+    pub(crate) recovery_ns: Option<u64>,
+    /// From the drop to each session's complete handshake.
+    pub(crate) return_ns: Distribution,
+}
+
+/// Sessions that joined and left during fan-out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Churn {
+    /// Sessions that joined.
+    pub(crate) joined: u64,
+    /// Sessions that left.
+    pub(crate) left: u64,
+}
+
+/// Subscribers that stopped reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Slow {
+    /// How many stopped.
+    pub(crate) stopped: u64,
+    /// How many of those the server closed.
+    pub(crate) closed: u64,
+    /// Deliveries they did not take; not counted as lost.
+    pub(crate) untaken: u64,
+}
+
+/// A demand and its outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Slo {
+    /// The demand as it was given, such as `p99=10ms,loss=0`.
+    pub(crate) demand: String,
+    /// Whether it held.
+    pub(crate) held: bool,
+    /// One sentence for each part that did not.
+    pub(crate) misses: Vec<String>,
+}
+
+/// Whether the figures of a run mean anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// The generator kept up: the figures are the server's.
+    #[default]
+    Valid,
+    /// The generator was the limit.
+    Invalid {
+        /// One sentence for each reason.
+        why: Vec<String>,
+    },
+}
+
+/// A piece of a run, without its histograms.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IntervalSummary {
+    /// The phase it began in.
+    pub(crate) phase: PhaseName,
+    /// When it began.
+    pub(crate) start_ns: u64,
+    /// How long it was.
+    pub(crate) length_ns: u64,
+    /// Messages planned in it.
+    pub(crate) planned: u64,
+    /// Messages sent in it.
+    pub(crate) sent: u64,
+    /// Messages whose last delivery came in it.
+    pub(crate) completed: u64,
+    /// Deliveries in it.
+    pub(crate) delivered: u64,
+    /// Deliveries lost until its end, as far as known.
+    pub(crate) lost: u64,
+    /// Sessions open at its end.
+    pub(crate) open: u64,
+    /// Delivery latency: median, 99th percentile and maximum.
+    pub(crate) delivery_p50_ns: u64,
+    /// See above.
+    pub(crate) delivery_p99_ns: u64,
+    /// See above.
+    pub(crate) delivery_max_ns: u64,
+    /// Completion: median and maximum.
+    pub(crate) completion_p50_ns: u64,
+    /// See above.
+    pub(crate) completion_max_ns: u64,
+}
+
+/// One second of a run, or less where a phase ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interval {
+    /// The phase it lies in. Intervals are reported in every phase, also while connecting.
+    pub(crate) phase: PhaseName,
+    /// When it began.
+    pub(crate) start_ns: u64,
+    /// How long it was.
+    pub(crate) length_ns: u64,
+    /// Messages planned in it.
+    pub(crate) planned: u64,
+    /// Messages sent in it.
+    pub(crate) sent: u64,
+    /// Messages whose last delivery came in it.
+    pub(crate) completed: u64,
+    /// Deliveries in it.
+    pub(crate) delivered: u64,
+    /// Deliveries lost since the run began, as far as known: holes that later messages skipped.
+    pub(crate) lost: u64,
+    /// Sessions open at its end.
+    pub(crate) open: u64,
+    /// Sessions the run wants open.
+    pub(crate) open_wanted: u64,
+    /// Handshakes completed in it.
+    pub(crate) upgrade: Distribution,
+    /// Latency of the deliveries of messages planned before the measured window.
+    pub(crate) warmup: Distribution,
+    /// Latency of the deliveries of messages planned in the measured window: over all intervals these
+    /// add up to [`Latency::delivery_ns`].
+    pub(crate) delivery: Distribution,
+    /// Completion of messages planned in the measured window and completed in this interval.
+    pub(crate) completion: Distribution,
+    /// Spread of those.
+    pub(crate) spread: Distribution,
+}
+
+impl Interval {
+    /// Latency of all deliveries that came in it.
+    pub(crate) fn arrivals(&self) -> Distribution {
+        let mut all = self.delivery.clone();
+        if !self.warmup.is_empty() {
+            all.add(&self.warmup);
+        }
+        all
+    }
+}
+
+/// Who is told of a run while it runs.
+pub(crate) trait Observer {
+    /// Takes the interval that has just ended. Called in order, about once a second, from the thread
+    /// that started the run; must return within a few milliseconds.
+    fn interval(&mut self, interval: &Interval);
+}

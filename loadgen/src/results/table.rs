@@ -1,0 +1,330 @@
+//! The final table: what a person reads when a run is over.
+
+use super::distribution::Distribution;
+use super::model::{Parameters, Results, ServerUse, Verdict};
+use super::units::{bytes, count, ms, of, rate};
+use std::fmt::{Display, Formatter, Result as Written};
+
+impl Display for Results {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        self.write_head(f)?;
+        self.write_latency(f)?;
+        if self.window.length_ns > 0 {
+            self.write_counts(f)?;
+        }
+        self.write_sessions(f)?;
+        self.write_workload(f)?;
+        self.write_generator(f)?;
+        if let Some(server) = &self.server {
+            write_server(server, f)?;
+        }
+        self.write_verdict(f)
+    }
+}
+
+impl Results {
+    fn write_head(&self, f: &mut Formatter<'_>) -> Written {
+        let (target, parameters) = (&self.target, &self.parameters);
+        writeln!(
+            f,
+            "{} on {}{} ({}): {}",
+            parameters.workload,
+            target.address,
+            target.path,
+            target.protocol,
+            load(parameters)
+        )
+    }
+
+    fn write_latency(&self, f: &mut Formatter<'_>) -> Written {
+        let latency = &self.latency;
+        let rows = [
+            ("upgrade", &latency.upgrade_ns),
+            ("delivery", &latency.delivery_ns),
+            ("first", &latency.first_ns),
+            ("median", &latency.median_ns),
+            ("completion", &latency.completion_ns),
+            ("spread", &latency.spread_ns),
+        ];
+        if rows.iter().all(|(_, times)| times.is_empty()) {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\n{:10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}",
+            "ms", "p50", "p90", "p99", "p99.9", "max", "mean", "count"
+        )?;
+        for (name, times) in rows {
+            if !times.is_empty() {
+                write_row(name, times, f)?;
+            }
+        }
+        writeln!(f)
+    }
+
+    fn write_counts(&self, f: &mut Formatter<'_>) -> Written {
+        let (window, rates, counts) = (&self.window, &self.rates, &self.counts);
+        let planned = match self.parameters.closed {
+            Some(_) => "closed loop".to_owned(),
+            None => format!(
+                "{} planned ({}/s)",
+                count(window.planned),
+                rate(rates.planned)
+            ),
+        };
+        writeln!(
+            f,
+            "messages   {planned}, {} sent ({}/s), {} complete ({}/s)",
+            count(window.sent),
+            rate(rates.sent),
+            count(window.completed),
+            rate(rates.achieved)
+        )?;
+        writeln!(
+            f,
+            "delivered  {} ({}/s, {:.1} MB/s of payload)",
+            count(window.delivered),
+            rate(rates.deliveries),
+            rates.payload_bytes / 1e6
+        )?;
+        writeln!(
+            f,
+            "judged     {} lost, {} duplicated, {} reordered, {} corrupted ({} foreign, {} of {} \
+             expected with the warm-up)",
+            count(counts.lost),
+            count(counts.duplicated),
+            count(counts.reordered),
+            count(counts.corrupted),
+            count(counts.foreign),
+            count(counts.delivered),
+            count(counts.expected)
+        )
+    }
+
+    fn write_sessions(&self, f: &mut Formatter<'_>) -> Written {
+        let sessions = &self.sessions;
+        write!(f, "sessions   {} opened", count(sessions.opened))?;
+        if sessions.failed > 0 {
+            write!(f, ", {} failed", count(sessions.failed))?;
+        }
+        writeln!(
+            f,
+            ", {} ended early{}",
+            count(sessions.ended_early),
+            match &sessions.first_cause {
+                Some(cause) => format!("; first: {cause}"),
+                None => String::new(),
+            }
+        )?;
+        if !sessions.closes.is_empty() {
+            let closes: Vec<_> = sessions
+                .closes
+                .iter()
+                .map(|(code, number)| format!("{code}: {}", count(*number)))
+                .collect();
+            writeln!(f, "closes     {}", closes.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn write_workload(&self, f: &mut Formatter<'_>) -> Written {
+        if let Some(storm) = &self.storm {
+            let recovery = match storm.recovery_ns {
+                Some(ns) => format!("all back after {:.3} ms", ms(ns)),
+                None => "not all came back".to_owned(),
+            };
+            writeln!(
+                f,
+                "storm      {} dropped, {} returned, {recovery}; each p50 {:.3} p99 {:.3} max {:.3} ms",
+                count(storm.dropped),
+                count(storm.returned),
+                ms(storm.return_ns.at(0.5)),
+                ms(storm.return_ns.at(0.99)),
+                ms(storm.return_ns.0.max())
+            )?;
+        }
+        if let Some(churn) = &self.churn {
+            let (joined, left) = (count(churn.joined), count(churn.left));
+            writeln!(f, "churn      {joined} joined, {left} left")?;
+        }
+        if let Some(slow) = &self.slow {
+            writeln!(
+                f,
+                "slow       {} stopped reading, {} of them closed by the server, {} not taken",
+                count(slow.stopped),
+                count(slow.closed),
+                of(slow.untaken, "delivery").replace("deliverys", "deliveries")
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_generator(&self, f: &mut Formatter<'_>) -> Written {
+        let generator = &self.generator;
+        if generator.workers.is_empty() {
+            return Ok(());
+        }
+        let shares: Vec<_> = generator
+            .workers
+            .iter()
+            .map(|worker| format!("{:.1}%", worker.cpu_share * 100.0))
+            .collect();
+        let overflows: u64 = generator.workers.iter().map(|w| w.cq_overflows).sum();
+        writeln!(
+            f,
+            "generator  CPU {} ({:.0} ns per message received), publish lag p99 {:.3} max {:.3} ms, \
+             {}",
+            shares.join(" + "),
+            generator.cpu_ns_per_received,
+            ms(generator.publish_lag_ns.at(0.99)),
+            ms(generator.publish_lag_ns.0.max()),
+            of(overflows, "queue overflow")
+        )
+    }
+
+    fn write_verdict(&self, f: &mut Formatter<'_>) -> Written {
+        if let Some(slo) = &self.slo {
+            let outcome = if slo.held { "held" } else { "MISSED" };
+            write!(f, "slo        {} {outcome}", slo.demand)?;
+            match slo.misses.is_empty() {
+                true => writeln!(f)?,
+                false => writeln!(f, ": {}", slo.misses.join("; "))?,
+            }
+        }
+        match &self.verdict {
+            Verdict::Valid => write!(f, "verdict    valid: the generator kept up"),
+            Verdict::Invalid { why } => write!(f, "INVALID: {}", why.join("; ")),
+        }
+    }
+}
+
+/// What was asked, in one line.
+pub(crate) fn load(parameters: &Parameters) -> String {
+    let sizes: Vec<_> = parameters.sizes_bytes.iter().map(u32::to_string).collect();
+    let pace = match (parameters.rate, parameters.closed) {
+        (_, Some(outstanding)) => format!("{outstanding} messages outstanding"),
+        (Some(value), _) => format!("{} messages/s ({})", rate(value), parameters.arrivals),
+        (None, None) => return of(parameters.subscribers.into(), "session"),
+    };
+    let rooms = match parameters.rooms {
+        0 | 1 => String::new(),
+        several => format!(" in {several} rooms"),
+    };
+    format!(
+        "{}{rooms}, {}, {pace} of {} bytes, {} s after {} s",
+        of(parameters.subscribers.into(), "subscriber"),
+        of(parameters.publishers.into(), "publisher"),
+        sizes.join("/"),
+        parameters.duration_seconds,
+        parameters.warmup_seconds
+    )
+}
+
+fn write_row(name: &str, times: &Distribution, f: &mut Formatter<'_>) -> Written {
+    write!(f, "{name:10}")?;
+    for quantile in [0.5, 0.9, 0.99, 0.999, 1.0] {
+        write!(f, "{:10.3}", ms(times.at(quantile)))?;
+    }
+    let mean = times.0.mean() / 1e6;
+    writeln!(f, "{mean:10.3}{:>14}", count(times.0.len()))
+}
+
+fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
+    write!(f, "server     ")?;
+    if server.cpu_ns > 0 {
+        write!(
+            f,
+            "{:.0} ns of CPU per delivery, CPU {:.1}%, {} + {} context switches, ",
+            server.cpu_ns_per_delivery,
+            server.cpu_share * 100.0,
+            count(server.switches_voluntary),
+            count(server.switches_involuntary)
+        )?;
+    }
+    writeln!(
+        f,
+        "{} resident before, {} after, {} at most: {:.0} bytes per session",
+        bytes(server.rss_bytes_before),
+        bytes(server.rss_bytes_after),
+        bytes(server.rss_bytes_peak),
+        server.bytes_per_connection
+    )?;
+    if server.tcp_pages_peak > 0 {
+        writeln!(
+            f,
+            "kernel     {} pages of TCP memory before, {} at most",
+            count(server.tcp_pages_before),
+            count(server.tcp_pages_peak)
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::model::{Churn, Slo, Slow, Storm};
+    use crate::results::sample;
+
+    // Goal: a load is told in full, with every series and separators in the counts.
+    #[test]
+    fn a_load_is_told_in_full() {
+        let (mut results, _) = sample::run(10);
+        results.server = Some(ServerUse {
+            cpu_ns: 5_000_000,
+            cpu_ns_per_delivery: 250.0,
+            tcp_pages_peak: 12,
+            ..ServerUse::default()
+        });
+        let text = results.to_string();
+        for part in [
+            "fanout on 127.0.0.1:9001/ws (plain): 20 subscribers, 1 publisher, 100.0 messages/s",
+            "\ncompletion ",
+            "1,000 planned (100.0/s), 1,000 sent (100.0/s), 1,000 complete (100.0/s)",
+            "0 lost, 0 duplicated, 0 reordered, 0 corrupted (0 foreign, 22,000 of 22,000",
+            "sessions   21 opened, 0 ended early",
+            "server     250 ns of CPU per delivery",
+            "verdict    valid",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(text.lines().all(|line| line.len() < 160), "{text}");
+    }
+
+    // Goal: what is wrong with a run can't be missed.
+    #[test]
+    fn trouble_is_told() {
+        let (mut results, _) = sample::run(2);
+        results.sessions.ended_early = 3;
+        results.sessions.closes.insert(4001, 2);
+        results.sessions.closes.insert(1006, 1);
+        results.sessions.first_cause = Some("it was closed with 4001".to_owned());
+        results.storm = Some(Storm::default());
+        results.churn = Some(Churn { joined: 7, left: 6 });
+        results.slow = Some(Slow {
+            stopped: 2,
+            closed: 1,
+            untaken: 1_500,
+        });
+        results.slo = Some(Slo {
+            demand: "p99=1ms".to_owned(),
+            held: false,
+            misses: vec!["p99 was 2 ms".to_owned()],
+        });
+        results.verdict = Verdict::Invalid {
+            why: vec!["worker 0 was busy all the time".to_owned()],
+        };
+        let text = results.to_string();
+        for part in [
+            "3 ended early; first: it was closed with 4001",
+            "closes     1006: 1, 4001: 2",
+            "not all came back",
+            "churn      7 joined, 6 left",
+            "1,500 deliveries",
+            "slo        p99=1ms MISSED: p99 was 2 ms",
+            "INVALID: worker 0 was busy all the time",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Figures as people read them.
+
+/// A count with separators: `1,234,567`.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate: with separators when large, with a decimal when small.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounded on purpose, and rates are not negative"
+)]
+pub(crate) fn rate(value: f64) -> String {
+    if value < 1_000.0 {
+        format!("{value:.1}")
+    } else {
+        count(value.round() as u64)
+    }
+}
+
+/// Nanoseconds as milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(crate) fn ms(ns: u64) -> f64 {
+    ns as f64 / 1e6
+}
+
+/// Nanoseconds as seconds.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(crate) fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// Bytes in the largest binary unit that leaves at least one of it.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(crate) fn bytes(value: u64) -> String {
+    let value = value as f64;
+    match value {
+        _ if value < 1024.0 => format!("{value:.0} B"),
+        _ if value < 1_048_576.0 => format!("{:.1} KiB", value / 1024.0),
+        _ if value < 1_073_741_824.0 => format!("{:.1} MiB", value / 1_048_576.0),
+        _ => format!("{:.2} GiB", value / 1_073_741_824.0),
+    }
+}
+
+/// A time in the unit that suits it, for axes and headlines: `850 us`, `1.20 ms`, `2.5 s`.
+pub(crate) fn time(ns: u64) -> String {
+    let value = ms(ns);
+    match value {
+        _ if ns == 0 => "0".to_owned(),
+        _ if value < 1.0 => format!("{:.0} us", value * 1e3),
+        _ if value < 10.0 => format!("{value:.2} ms"),
+        _ if value < 1_000.0 => format!("{value:.1} ms"),
+        _ => format!("{:.2} s", value / 1e3),
+    }
+}
+
+/// `1 publisher`, `2 publishers`.
+pub(crate) fn of(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Goal: separators and units stand where they should, at the edges too.
+    #[test]
+    fn figures_are_readable() {
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(count),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!([0.04, 999.9, 1e6].map(rate), ["0.0", "999.9", "1,000,000"]);
+        assert_eq!(
+            [0, 1023, 1024, 1 << 20, 5 << 30].map(bytes),
+            ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "5.00 GiB"]
+        );
+        assert_eq!(
+            [0, 850_000, 1_200_000, 25_000_000, 2_500_000_000].map(time),
+            ["0", "850 us", "1.20 ms", "25.0 ms", "2.50 s"]
+        );
+        assert_eq!([of(1, "room"), of(0, "room")], ["1 room", "0 rooms"]);
+    }
+}

@@ -1,0 +1,250 @@
+//! What it means that a session opened or ended, and what came in a turn, for the books.
+
+use crate::clock::now_ns;
+use crate::connection::Ending;
+use crate::fleet::{Fleet, Mode};
+use crate::layout::Role;
+use crate::plan::nanoseconds;
+use crate::verify::Counts;
+use rustix::io::write;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long to wait before a connection that could not be opened is tried again.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// How long saying goodbye to all sessions may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long subscribers that had stopped reading may read on at the end, to learn what became
+/// of their sessions.
+const LAST_LOOK: Duration = Duration::from_millis(300);
+
+impl Fleet<'_> {
+    /// A handshake is complete.
+    pub(crate) fn opened(&mut self, index: usize, now: u64) {
+        let shared = self.shared;
+        self.open += 1;
+        self.pending -= 1;
+        self.books.opened += 1;
+        let seat = &mut self.seats[index];
+        let Some(connection) = &mut seat.connection else {
+            return;
+        };
+        let took_ns = now.saturating_sub(connection.started_ns);
+        for greeting in shared.settings.dialogue.greetings(seat.session, seat.room) {
+            let kind = fanring::wire::frame::OpCode::Text;
+            connection.queue_message(kind, greeting.as_bytes());
+        }
+        self.interval.upgrade.record(took_ns);
+        match self.mode {
+            Mode::Connecting => self.books.upgrade.record(took_ns),
+            Mode::Storm => {
+                let since = shared.storm_ns.load(Ordering::Acquire);
+                self.books.returned += 1;
+                self.books.returns.record(now.saturating_sub(since));
+            }
+            Mode::Running | Mode::Goodbye => {}
+        }
+        match seat.role {
+            Role::Churner => {
+                self.books.joined += 1;
+                return;
+            }
+            Role::Subscriber => {
+                shared.members[seat.room as usize].fetch_add(1, Ordering::AcqRel);
+                shared.subscribers_open.fetch_add(1, Ordering::AcqRel);
+            }
+            Role::Slow | Role::Publisher => {}
+        }
+        shared.open.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A session has ended, or a connection never became one.
+    pub(crate) fn ended(&mut self, index: usize, ending: &Ending) {
+        if !self.seats[index].is_open() {
+            self.seats[index].connection = None;
+            return self.failed(index, ending);
+        }
+        let shared = self.shared;
+        self.vacate(index);
+        let seat = &mut self.seats[index];
+        if seat.role == Role::Churner && (seat.leaving || self.mode == Mode::Goodbye) {
+            return;
+        }
+        if seat.stopped {
+            self.books.stopped_closed += 1;
+            shared.note_ending(ending);
+        } else if self.mode != Mode::Goodbye {
+            shared.note_ending(ending);
+            shared.ended.fetch_add(1, Ordering::AcqRel);
+            if shared.layout.publisher_of(seat.session).is_some() {
+                shared.publishers_ended.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+    }
+
+    /// A connection could not be opened.
+    pub(crate) fn failed(&mut self, index: usize, ending: &Ending) {
+        self.pending -= 1;
+        self.books.failed += 1;
+        match self.mode {
+            Mode::Connecting => {
+                let dialogue = &self.shared.settings.dialogue;
+                let why = format!("{}{}: {ending}", dialogue.host, dialogue.path);
+                self.shared.fail(why);
+            }
+            Mode::Storm | Mode::Running => {
+                self.shared.note_cause(ending);
+                let slot = u32::try_from(index).unwrap_or(u32::MAX);
+                let due_ns = now_ns() + nanoseconds(RETRY);
+                // Churners have turns of their own.
+                if self.seats[index].role != Role::Churner {
+                    self.wanted.push_back((due_ns, slot));
+                }
+            }
+            Mode::Goodbye => {}
+        }
+    }
+
+    /// Takes an open session out of its seat and all counts.
+    fn vacate(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        let Some(mut connection) = seat.connection.take() else {
+            return;
+        };
+        connection.end();
+        seat.generation = seat.generation.wrapping_add(1);
+        self.open -= 1;
+        if seat.role == Role::Churner {
+            self.books.left += 1;
+            return;
+        }
+        self.shared.open.fetch_sub(1, Ordering::AcqRel);
+        if seat.role == Role::Subscriber {
+            self.shared.members[seat.room as usize].fetch_sub(1, Ordering::AcqRel);
+            self.shared.subscribers_open.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Drops every session without a goodbye and wants it back at once.
+    pub(crate) fn drop_all(&mut self, now: u64) {
+        self.mode = Mode::Storm;
+        for index in 0..self.seats.len() {
+            if self.seats[index].is_open() && self.seats[index].role != Role::Churner {
+                self.vacate(index);
+                self.tally.rejoined(index);
+                self.books.dropped += 1;
+                let slot = u32::try_from(index).unwrap_or(u32::MAX);
+                self.wanted.push_back((now, slot));
+            }
+        }
+    }
+
+    /// Lets a session say goodbye.
+    pub(crate) fn leave(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        seat.leaving = true;
+        if let Some(connection) = &mut seat.connection {
+            connection.queue_close();
+        }
+        self.mark(index);
+    }
+
+    /// Ends a session that was asked to leave and has not.
+    pub(crate) fn force_out(&mut self, index: usize) {
+        if self.seats[index].is_open() {
+            self.vacate(index);
+        } else if self.seats[index].connection.take().is_some() {
+            let seat = &mut self.seats[index];
+            seat.generation = seat.generation.wrapping_add(1);
+            self.pending -= 1;
+            self.books.failed += 1;
+        }
+    }
+
+    /// Enters what came in a turn: by message, since all of it came at once.
+    pub(crate) fn enter_turn(&mut self, before: &Counts, now: u64) {
+        let Some(plan) = self.shared.plan.get() else {
+            return;
+        };
+        let shared = self.shared;
+        let counts = *self.tally.counts();
+        let delivered = counts.delivered - before.delivered;
+        self.interval.delivered += delivered;
+        if plan.is_measured(now) {
+            self.books.delivered += delivered;
+            self.books.received += counts.received - before.received;
+            self.books.delivered_bytes += counts.received_bytes - before.received_bytes;
+        }
+        let (books, interval) = (&mut self.books, &mut self.interval);
+        let own_worker = self.worker;
+        self.tally.end_turn(|batch| {
+            let payload = batch.payload;
+            let is_measured = plan.is_measured(payload.planned_ns);
+            let latency_ns = now.saturating_sub(payload.planned_ns);
+            let count = u64::from(batch.count);
+            if is_measured {
+                interval.delivery.0.saturating_record_n(latency_ns, count);
+                books.delivery.0.saturating_record_n(latency_ns, count);
+            } else {
+                interval.warmup.0.saturating_record_n(latency_ns, count);
+            }
+            let done = shared
+                .in_flight
+                .deliver(batch.slot, payload.sequence, batch.steady, now);
+            let Some(done) = done else { return };
+            let since = |time_ns: u64| time_ns.saturating_sub(done.planned_ns);
+            let spread_ns = done.last_ns.saturating_sub(done.first_ns);
+            interval.completed += 1;
+            if is_measured {
+                interval.completion.record(since(done.last_ns));
+                interval.spread.record(spread_ns);
+                books.completed += 1;
+                books.first.record(since(done.first_ns));
+                books.median.record(since(done.median_ns));
+                books.completion.record(since(done.last_ns));
+                books.spread.record(spread_ns);
+            }
+            if shared.settings.closed.is_some() {
+                let publisher = payload.publisher;
+                shared.completed[publisher as usize].fetch_add(1, Ordering::AcqRel);
+                let worker = shared.layout.session_of(publisher) % shared.settings.workers;
+                if worker != own_worker {
+                    // A full counter has been rung already.
+                    let _ = write(&shared.doorbells[worker as usize], &1u64.to_ne_bytes());
+                }
+            }
+        });
+    }
+
+    /// Says goodbye to all sessions and waits a little for the answers, so that the server sees
+    /// closes and not resets.
+    pub(crate) fn close(&mut self) -> anyhow::Result<()> {
+        self.mode = Mode::Goodbye;
+        self.wanted.clear();
+        let stopped: Vec<_> = (0..self.seats.len())
+            .filter(|&index| self.seats[index].stopped)
+            .collect();
+        for &index in &stopped {
+            self.read_on(index);
+        }
+        if !stopped.is_empty() {
+            let until = now_ns() + nanoseconds(LAST_LOOK);
+            while self.turn(until)? < until {}
+        }
+        for index in 0..self.seats.len() {
+            if self.seats[index].is_open() {
+                self.seats[index].stopped = false;
+                self.leave(index);
+            }
+        }
+        self.settle(now_ns() + nanoseconds(GOODBYE))
+    }
+
+    /// Goes on until no session is open any more, at the latest until `until_ns`.
+    pub(crate) fn settle(&mut self, until_ns: u64) -> anyhow::Result<()> {
+        while self.open > 0 && self.turn(until_ns)? < until_ns {}
+        Ok(())
+    }
+}

@@ -1,0 +1,376 @@
+//! A checked run: what the flags mean together.
+
+use crate::cli::{RunArgs, Workload};
+use crate::dialogue::Dialogue;
+use crate::layout::Layout;
+use crate::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
+use crate::plan::Arrivals;
+use crate::results::model::{Parameters, Target};
+use crate::slo::Demand;
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+/// The most subscriber and publisher pairs that are kept book of (16 bytes each).
+const PAIRS_MAX: u64 = 1 << 24;
+
+/// The most messages a second that can be asked for.
+const RATE_MAX: f64 = 10_000_000.0;
+
+/// A checked run.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) target: SocketAddr,
+    pub(crate) dialogue: Dialogue,
+    pub(crate) workload: Workload,
+    pub(crate) subscribers: u32,
+    pub(crate) publishers: u32,
+    pub(crate) rooms: u32,
+    pub(crate) rate: f64,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) closed: Option<u32>,
+    pub(crate) sizes: Vec<u32>,
+    pub(crate) binary: bool,
+    pub(crate) duration: Duration,
+    pub(crate) warmup: Duration,
+    pub(crate) settle: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) hold: Duration,
+    pub(crate) connect_rate: Option<u32>,
+    pub(crate) connects_max: u32,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) churn_rate: u32,
+    pub(crate) slow: u32,
+    pub(crate) slow_percent: f64,
+    pub(crate) self_delivery: bool,
+    pub(crate) source_ips: Vec<IpAddr>,
+    pub(crate) workers: u32,
+    pub(crate) pin: Vec<usize>,
+    pub(crate) server_pid: Option<u32>,
+    pub(crate) lag_max: Duration,
+    pub(crate) slo: Option<Demand>,
+}
+
+impl Settings {
+    /// Whether sessions are only opened and held.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.workload == Workload::Idle
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        let everybody_publishes = self.workload == Workload::Chat;
+        Layout {
+            subscribers: self.subscribers,
+            slow: self.slow,
+            publishers: self.publishers,
+            // Each stays for about a second.
+            churners: match self.workload {
+                Workload::Churn => self.churn_rate,
+                _ => 0,
+            },
+            rooms: self.rooms,
+            everybody_publishes,
+            self_delivery: self.self_delivery,
+        }
+    }
+
+    /// The parameters as they are reported.
+    pub(crate) fn parameters(&self) -> Parameters {
+        let is_churn = self.workload == Workload::Churn;
+        let is_slow = self.workload == Workload::Slow;
+        Parameters {
+            workload: name(&self.workload),
+            subscribers: self.subscribers,
+            publishers: self.publishers,
+            rooms: self.rooms,
+            rate: (self.closed.is_none() && !self.is_idle()).then_some(self.rate),
+            closed: self.closed,
+            arrivals: name(&self.arrivals),
+            sizes_bytes: self.sizes.clone(),
+            binary: self.binary,
+            duration_seconds: match self.is_idle() {
+                true => self.hold.as_secs_f64(),
+                false => self.duration.as_secs_f64(),
+            },
+            warmup_seconds: self.warmup.as_secs_f64(),
+            connect_rate: self.connect_rate.map(f64::from),
+            churn_rate: is_churn.then(|| f64::from(self.churn_rate)),
+            slow_percent: is_slow.then_some(self.slow_percent),
+            self_delivery: self.self_delivery,
+        }
+    }
+
+    /// The target as it is reported.
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            address: self.dialogue.host.clone(),
+            path: self.dialogue.path.clone(),
+            protocol: "plain".to_owned(),
+        }
+    }
+}
+
+fn name(value: &impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+impl RunArgs {
+    /// Checks what clap can't.
+    ///
+    /// # Errors
+    /// One sentence that names the flag and what it takes.
+    pub(crate) fn check(self) -> anyhow::Result<Settings> {
+        let target = resolve(&self.target)?;
+        self.check_load()?;
+        let workload = if self.idle.is_some() {
+            Workload::Idle
+        } else {
+            self.workload
+        };
+        let rooms = self.rooms.unwrap_or(match workload {
+            Workload::Rooms => 100,
+            _ => 1,
+        });
+        let members = match workload {
+            Workload::Rooms => rooms.saturating_mul(self.members),
+            _ => 1000,
+        };
+        let subscribers = self.idle.or(self.subscribers).unwrap_or(members);
+        ensure!(
+            subscribers > 0,
+            "--subscribers (or --idle) must be at least 1"
+        );
+        ensure!(rooms > 0, "--rooms must be at least 1");
+        let publishers = match workload {
+            Workload::Idle => 0,
+            Workload::Chat => subscribers,
+            _ => self.publishers.unwrap_or(rooms),
+        };
+        let is_idle = workload == Workload::Idle;
+        ensure!(publishers > 0 || is_idle, "--publishers must be at least 1");
+        let slow = match workload {
+            Workload::Slow => share(subscribers, self.slow_percent)?,
+            _ => 0,
+        };
+        let default_path = if rooms > 1 {
+            "/ws/{room}?presence=0"
+        } else {
+            "/ws?presence=0"
+        };
+        let settings = Settings {
+            dialogue: Dialogue {
+                path: self.path.unwrap_or_else(|| default_path.to_owned()),
+                host: self.target,
+                headers: self.header,
+                subprotocols: self.subprotocol,
+                on_open: self.send_on_open,
+                template: self.publish_template,
+            },
+            target,
+            workload,
+            subscribers,
+            publishers,
+            rooms,
+            rate: self.rate,
+            arrivals: self.arrivals,
+            closed: self.closed,
+            sizes: self.size.0,
+            binary: self.binary,
+            duration: self.duration,
+            warmup: self.warmup,
+            settle: self.settle,
+            drain: self.drain,
+            hold: self.hold,
+            connect_rate: self.connect_rate,
+            connects_max: self.connect_in_flight,
+            connect_timeout: self.connect_timeout,
+            churn_rate: self.churn_rate,
+            slow,
+            slow_percent: self.slow_percent,
+            self_delivery: self.self_delivery,
+            source_ips: self.source_ip,
+            workers: self.workers,
+            pin: self.pin.map_or_else(Vec::new, |list| list.0),
+            server_pid: self.server_pid,
+            lag_max: Duration::from_secs_f64(self.lag_max / 1e3),
+            slo: self.slo.as_deref().map(Demand::parse).transpose()?,
+        };
+        check_texts(&settings.dialogue)?;
+        check_counts(&settings)?;
+        Ok(settings)
+    }
+
+    fn check_load(&self) -> anyhow::Result<()> {
+        let rate = self.rate;
+        ensure!(
+            rate > 0.0 && rate <= RATE_MAX,
+            "--rate {rate}: want more than 0 and at most {RATE_MAX}"
+        );
+        ensure!(self.closed != Some(0), "--closed must be at least 1");
+        ensure!(self.churn_rate > 0, "--churn-rate must be at least 1");
+        ensure!(
+            self.duration > Duration::ZERO,
+            "--duration must be more than 0"
+        );
+        ensure!(
+            self.lag_max > 0.0 && self.lag_max <= 60_000.0,
+            "--lag-max {}: want more than 0 and at most 60000 milliseconds",
+            self.lag_max
+        );
+        for &size in &self.size.0 {
+            ensure!(
+                (HEADER_BYTES..=SIZE_MAX).contains(&(size as usize)),
+                "--size {size}: want {HEADER_BYTES} (the header that is checked) to {SIZE_MAX} bytes"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn resolve(target: &str) -> anyhow::Result<SocketAddr> {
+    target
+        .to_socket_addrs()
+        .with_context(|| format!("--target {target}: want HOST:PORT"))?
+        .next()
+        .with_context(|| format!("--target {target}: no such host"))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a u32"
+)]
+fn share(subscribers: u32, percent: f64) -> anyhow::Result<u32> {
+    ensure!(
+        percent > 0.0 && percent < 100.0,
+        "--slow-percent {percent}: want more than 0 and less than 100"
+    );
+    let slow = (f64::from(subscribers) * percent / 100.0).round() as u32;
+    ensure!(
+        subscribers > 1,
+        "--workload slow needs at least 2 subscribers"
+    );
+    Ok(slow.clamp(1, subscribers - 1))
+}
+
+fn check_texts(dialogue: &Dialogue) -> anyhow::Result<()> {
+    let path = &dialogue.path;
+    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    ensure!(
+        is_path,
+        "--path {path}: want a path that starts with / and holds no spaces"
+    );
+    for header in &dialogue.headers {
+        let is_header = header.contains(':') && !header.contains(['\r', '\n']);
+        ensure!(is_header, "--header {header:?}: want \"Name: value\"");
+    }
+    for name in &dialogue.subprotocols {
+        let is_token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+        ensure!(
+            is_token,
+            "--subprotocol {name:?}: want a name without spaces"
+        );
+    }
+    if let Some(template) = &dialogue.template {
+        ensure!(
+            template.matches("{payload}").count() == 1,
+            "--publish-template {template:?}: want {{payload}} in it, once"
+        );
+    }
+    Ok(())
+}
+
+fn check_counts(settings: &Settings) -> anyhow::Result<()> {
+    let layout = settings.layout();
+    let sessions =
+        u64::from(layout.subscribers) + u64::from(layout.publishers) + u64::from(layout.churners);
+    ensure!(
+        sessions <= u64::from(fanring::ring::SLOT_MAX),
+        "{sessions} sessions are more than one process can keep apart: at most {}",
+        fanring::ring::SLOT_MAX
+    );
+    ensure!(
+        layout.publishers < PUBLISHERS_MAX,
+        "--publishers {}: want less than {PUBLISHERS_MAX}",
+        layout.publishers
+    );
+    let pairs = layout.pairs();
+    ensure!(
+        pairs <= PAIRS_MAX,
+        "{pairs} pairs of subscriber and publisher are over the limit of {PAIRS_MAX}: use fewer"
+    );
+    Ok(())
+}
+
+/// What no flags at all make.
+#[cfg(test)]
+pub(crate) fn default_for_tests() -> Settings {
+    let cli = <crate::cli::Cli as clap::Parser>::try_parse_from(["fanload"]);
+    cli.unwrap().run.check().unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+
+    fn check(flags: &[&str]) -> Result<Settings, String> {
+        let all = ["fanload"].iter().chain(flags);
+        let cli = Cli::try_parse_from(all).map_err(|error| error.to_string())?;
+        cli.run.check().map_err(|error| error.to_string())
+    }
+
+    // Goal: every flag that can't work is refused with a sentence that says what would.
+    #[test]
+    fn bad_flags_name_the_fix() {
+        let cases: [(&[&str], &str); 13] = [
+            (&["--size", "35"], "want 36"),
+            (&["--rate", "0"], "more than 0"),
+            (&["--publishers", "0"], "at least 1"),
+            (&["--subscribers", "0"], "at least 1"),
+            (&["--rooms", "0"], "at least 1"),
+            (&["--path", "ws"], "starts with /"),
+            (&["--target", "nonsense"], "HOST:PORT"),
+            (&["--duration", "soon"], "number of seconds"),
+            (&["--header", "nonsense"], "Name: value"),
+            (&["--publish-template", "nothing"], "{payload}"),
+            (&["--slo", "p99=soon"], "--slo"),
+            (&["--closed", "0"], "at least 1"),
+            (
+                &["--subscribers", "100000", "--publishers", "1000"],
+                "over the limit",
+            ),
+        ];
+        for (flags, fix) in cases {
+            let error = check(flags).unwrap_err();
+            assert!(error.contains(fix), "{flags:?}: {error}");
+        }
+    }
+
+    // Goal: each workload has the sessions it says, and the defaults are a run.
+    #[test]
+    fn workloads_have_their_sessions() {
+        let idle = check(&["--idle", "10"]).unwrap();
+        assert_eq!(
+            (idle.subscribers, idle.publishers, idle.is_idle()),
+            (10, 0, true)
+        );
+        let load = check(&[]).unwrap();
+        assert_eq!(
+            (load.layout().sessions(), load.sizes.clone()),
+            (1001, vec![64])
+        );
+        let rooms = check(&["--workload", "rooms", "--rooms", "20", "--members", "3"]).unwrap();
+        assert_eq!((rooms.subscribers, rooms.publishers), (60, 20));
+        assert_eq!(rooms.dialogue.path, "/ws/{room}?presence=0");
+        let chat = check(&["--workload", "chat", "--subscribers", "9"]).unwrap();
+        assert_eq!((chat.publishers, chat.layout().sessions()), (9, 9));
+        let slow = check(&["--workload", "slow", "--subscribers", "40"]).unwrap();
+        assert_eq!(slow.slow, 2);
+        let sizes = check(&["--size", "64,128"]).unwrap();
+        assert_eq!(sizes.sizes, [64, 128]);
+    }
+}

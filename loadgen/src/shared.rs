@@ -1,0 +1,156 @@
+//! What the workers of a run and the thread that started it share.
+//!
+//! Counters and flags, each written by few; no worker ever waits for another on a lock, except for
+//! the moment in which an interval is handed over.
+
+use crate::books::IntervalBooks;
+use crate::connection::Ending;
+use crate::inflight::InFlight;
+use crate::layout::Layout;
+use crate::plan::Plan;
+use crate::settings::Settings;
+use rustix::event::{EventfdFlags, eventfd};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Where a worker leaves its interval; `cut` says which one it has handed over last.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    pub(crate) cut: u64,
+    pub(crate) books: IntervalBooks,
+}
+
+/// How sessions ended that were not to end.
+#[derive(Debug, Default)]
+pub(crate) struct Endings {
+    pub(crate) closes: BTreeMap<u16, u64>,
+    pub(crate) first: Option<String>,
+}
+
+/// The state of a run.
+#[derive(Debug)]
+pub(crate) struct Shared<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) layout: Layout,
+    /// Messages handed on for sending, for each publisher.
+    pub(crate) sent: Vec<AtomicU64>,
+    /// Messages that reached all, for each publisher; kept in a closed loop only.
+    pub(crate) completed: Vec<AtomicU64>,
+    /// Open subscribers of each room that count for completion.
+    pub(crate) members: Vec<AtomicU32>,
+    pub(crate) in_flight: InFlight,
+    /// Set when the load may begin.
+    pub(crate) plan: OnceLock<Plan>,
+    /// How many storms have been called for, and when the last was, and workers that are over it.
+    pub(crate) storms: AtomicU32,
+    pub(crate) storm_ns: AtomicU64,
+    pub(crate) stormed: AtomicU32,
+    /// Workers whose sessions are all open.
+    pub(crate) connected: AtomicU32,
+    /// Open sessions of those that are to stay.
+    pub(crate) open: AtomicU32,
+    /// Sessions that ended and should not have; publishers among them.
+    pub(crate) ended: AtomicU32,
+    pub(crate) publishers_ended: AtomicU32,
+    pub(crate) subscribers_open: AtomicU32,
+    /// Workers that have sent all they will, and those that have got all they will.
+    pub(crate) sent_all: AtomicU32,
+    pub(crate) drained: AtomicU32,
+    /// Tells all to stop now: the run can't be made, or has lost its meaning.
+    pub(crate) stop: AtomicBool,
+    /// Number of the interval that is to be handed over.
+    pub(crate) cut: AtomicU64,
+    pub(crate) mailboxes: Vec<Mutex<Mailbox>>,
+    /// One for each worker, to wake it when another has completed a message of its publishers.
+    pub(crate) doorbells: Vec<OwnedFd>,
+    endings: Mutex<Endings>,
+    /// Why the run can't be made.
+    failure: Mutex<Option<String>>,
+}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(settings: &'a Settings) -> io::Result<Self> {
+        let layout = settings.layout();
+        let counters = |count: u32| (0..count).map(|_| AtomicU64::new(0)).collect();
+        let workers = settings.workers as usize;
+        let doorbell = || Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        Ok(Self {
+            settings,
+            layout,
+            sent: counters(layout.publishers),
+            completed: counters(layout.publishers),
+            members: (0..layout.rooms).map(|_| AtomicU32::new(0)).collect(),
+            in_flight: InFlight::new(layout.publishers),
+            plan: OnceLock::new(),
+            storms: AtomicU32::new(0),
+            storm_ns: AtomicU64::new(0),
+            stormed: AtomicU32::new(0),
+            connected: AtomicU32::new(0),
+            open: AtomicU32::new(0),
+            ended: AtomicU32::new(0),
+            publishers_ended: AtomicU32::new(0),
+            subscribers_open: AtomicU32::new(0),
+            sent_all: AtomicU32::new(0),
+            drained: AtomicU32::new(0),
+            stop: AtomicBool::new(false),
+            cut: AtomicU64::new(0),
+            mailboxes: (0..workers).map(|_| Mutex::default()).collect(),
+            doorbells: (0..workers)
+                .map(|_| doorbell())
+                .collect::<io::Result<_>>()?,
+            endings: Mutex::default(),
+            failure: Mutex::default(),
+        })
+    }
+
+    /// A session ended and should not have.
+    pub(crate) fn note_ending(&self, ending: &Ending) {
+        let mut endings = lock(&self.endings);
+        *endings.closes.entry(ending.code()).or_default() += 1;
+        endings.first.get_or_insert_with(|| ending.to_string());
+    }
+
+    /// Something went wrong that is no session's end.
+    pub(crate) fn note_cause(&self, ending: &Ending) {
+        let mut endings = lock(&self.endings);
+        endings.first.get_or_insert_with(|| ending.to_string());
+    }
+
+    pub(crate) fn endings(&self) -> MutexGuard<'_, Endings> {
+        lock(&self.endings)
+    }
+
+    /// The run can't be made: everybody stops. The first reason is the one that is told.
+    pub(crate) fn fail(&self, why: String) {
+        lock(&self.failure).get_or_insert(why);
+        self.stop.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.failure).clone()
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Whether there is still somebody to publish and somebody to receive.
+    pub(crate) fn is_useful(&self) -> bool {
+        self.ended.load(Ordering::Acquire) == 0
+            || (self.subscribers_open.load(Ordering::Acquire) > 0
+                && self.publishers_ended.load(Ordering::Acquire) == 0)
+    }
+
+    /// Whether a count of workers has reached all of them.
+    pub(crate) fn all(&self, count: &AtomicU32) -> bool {
+        count.load(Ordering::Acquire) >= self.settings.workers
+    }
+}
+
+/// Locks; a thread that panicked with the lock has said so itself.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

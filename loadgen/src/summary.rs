@@ -1,0 +1,174 @@
+//! Sums up what the workers found into the results of the run.
+
+use crate::books::RunBooks;
+use crate::cli::Workload;
+use crate::results::model::{
+    Churn, Counts, Environment, Generator, Latency, Phase, Rates, Results, SCHEMA_VERSION,
+    Sessions, Slow, Storm, Window,
+};
+use crate::server::Monitor;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::verdict::verdict;
+use crate::verify;
+use crate::worker::Outcome;
+use std::sync::atomic::Ordering;
+
+/// What is known when a run is over.
+pub(crate) struct Facts<'r, 's> {
+    pub(crate) shared: &'r Shared<'s>,
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) phases: Vec<Phase>,
+    pub(crate) monitor: Monitor,
+    /// When the measured window ended.
+    pub(crate) window_end_ns: u64,
+}
+
+/// Puts the results together.
+pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
+    let shared = facts.shared;
+    let settings = shared.settings;
+    let mut books = RunBooks::default();
+    let mut counts = verify::Counts::default();
+    let (mut expected, mut lost) = (0, 0);
+    for outcome in &facts.outcomes {
+        books.add(&outcome.books);
+        counts.add(&outcome.counts);
+        expected += outcome.expected;
+        lost += outcome.lost;
+    }
+    let window_start_ns = shared.plan.get().map_or(0, |plan| plan.measure_start_ns());
+    let length_ns = facts.window_end_ns.saturating_sub(window_start_ns);
+    let window = window(shared, &books, length_ns);
+    let counts = Counts {
+        planned: planned(shared, &books).0,
+        sent: shared
+            .sent
+            .iter()
+            .map(|sent| sent.load(Ordering::Acquire))
+            .sum(),
+        expected,
+        delivered: counts.delivered,
+        lost,
+        duplicated: counts.duplicated,
+        reordered: counts.reordered,
+        corrupted: counts.corrupt,
+        foreign: counts.foreign,
+    };
+    let rates = rates(settings, &window, &books);
+    let mut results = Results {
+        schema_version: SCHEMA_VERSION,
+        environment: Environment::gather(),
+        command_line: std::env::args().collect(),
+        target: settings.target(),
+        parameters: settings.parameters(),
+        phases: facts.phases,
+        counts,
+        rates,
+        sessions: sessions(shared, &books),
+        generator: generator(&facts.outcomes, &books, facts.monitor.own_rss),
+        server: facts.monitor.server_use(window.delivered),
+        storm: storm(settings, &books),
+        churn: churn(settings, &books),
+        slow: slow(settings, &books),
+        window,
+        latency: Latency {
+            upgrade_ns: books.upgrade,
+            delivery_ns: books.delivery,
+            first_ns: books.first,
+            median_ns: books.median,
+            completion_ns: books.completion,
+            spread_ns: books.spread,
+        },
+        ..Results::default()
+    };
+    results.verdict = verdict(&results, settings);
+    results.slo = settings.slo.as_ref().map(|demand| demand.judge(&results));
+    results
+}
+
+/// Messages of the whole plan and of its measured window. A closed loop plans as it goes.
+fn planned(shared: &Shared<'_>, books: &RunBooks) -> (u64, u64) {
+    match shared.plan.get() {
+        Some(plan) if shared.settings.closed.is_none() && !shared.settings.is_idle() => {
+            plan.totals()
+        }
+        _ => (books.planned_all, books.planned),
+    }
+}
+
+fn window(shared: &Shared<'_>, books: &RunBooks, length_ns: u64) -> Window {
+    Window {
+        length_ns,
+        planned: planned(shared, books).1,
+        sent: books.sent,
+        completed: books.completed,
+        delivered: books.delivered,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates for people")]
+fn rates(settings: &Settings, window: &Window, books: &RunBooks) -> Rates {
+    let seconds = (window.length_ns.max(1) as f64) / 1e9;
+    let rate = |count: u64| count as f64 / seconds;
+    Rates {
+        planned: match settings.closed {
+            Some(_) => 0.0,
+            None => window.planned as f64 / settings.duration.as_secs_f64(),
+        },
+        sent: rate(window.sent),
+        achieved: rate(window.completed),
+        deliveries: rate(window.delivered),
+        payload_bytes: rate(books.delivered_bytes),
+    }
+}
+
+fn sessions(shared: &Shared<'_>, books: &RunBooks) -> Sessions {
+    let endings = shared.endings();
+    Sessions {
+        opened: books.opened,
+        failed: books.failed,
+        ended_early: shared.ended.load(Ordering::Acquire).into(),
+        closes: endings.closes.clone(),
+        first_cause: endings.first.clone(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+fn generator(outcomes: &[Outcome], books: &RunBooks, own_rss: (u64, u64)) -> Generator {
+    let cpu_ns: u64 = outcomes.iter().map(|outcome| outcome.figures.cpu_ns).sum();
+    Generator {
+        workers: outcomes
+            .iter()
+            .map(|outcome| outcome.figures.clone())
+            .collect(),
+        cpu_ns_per_received: cpu_ns as f64 / books.received.max(1) as f64,
+        publish_lag_ns: books.publish_lag.clone(),
+        rss_bytes_start: own_rss.0,
+        rss_bytes_end: own_rss.1,
+    }
+}
+
+fn storm(settings: &Settings, books: &RunBooks) -> Option<Storm> {
+    (settings.workload == Workload::Storm).then(|| Storm {
+        dropped: books.dropped,
+        returned: books.returned,
+        recovery_ns: (books.returned == books.dropped).then(|| books.returns.0.max()),
+        return_ns: books.returns.clone(),
+    })
+}
+
+fn churn(settings: &Settings, books: &RunBooks) -> Option<Churn> {
+    (settings.workload == Workload::Churn).then_some(Churn {
+        joined: books.joined,
+        left: books.left,
+    })
+}
+
+fn slow(settings: &Settings, books: &RunBooks) -> Option<Slow> {
+    (settings.workload == Workload::Slow).then_some(Slow {
+        stopped: books.stopped,
+        closed: books.stopped_closed,
+        untaken: books.untaken,
+    })
+}

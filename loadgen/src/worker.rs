@@ -1,0 +1,287 @@
+//! One worker thread from its first connection to its last: the phases as its sessions see them.
+
+use crate::books::RunBooks;
+use crate::clock::{now_ns, thread_cpu_ns};
+use crate::fleet::{Fleet, Mode};
+use crate::layout::Role;
+use crate::plan::{Plan, nanoseconds};
+use crate::process::pin;
+use crate::publish::Publishers;
+use crate::results::model::Worker;
+use crate::shared::Shared;
+use crate::verify::Counts;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a run that was cut short waits for the rest of its sessions to end too, so that the
+/// report tells a dead server from one lost session.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// How often the end of the drain is looked for: it takes a pass over all pairs.
+const DRAIN_LOOK_NS: u64 = 5_000_000;
+
+/// What one worker has to say at the end.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) books: RunBooks,
+    pub(crate) counts: Counts,
+    pub(crate) expected: u64,
+    pub(crate) lost: u64,
+    pub(crate) figures: Worker,
+}
+
+/// Where the worker's own figures stood at one moment.
+#[derive(Clone, Copy)]
+struct Mark {
+    at_ns: u64,
+    cpu_ns: u64,
+    overflows: u64,
+}
+
+/// Drives a worker's share of the sessions through the whole run.
+///
+/// # Errors
+/// When its ring can't be set up or fails.
+pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
+    let settings = shared.settings;
+    if !settings.pin.is_empty() {
+        pin(settings.pin[worker as usize % settings.pin.len()])?;
+    }
+    let mut fleet = Fleet::new(shared, worker)?;
+    connect(&mut fleet)?;
+    shared.connected.fetch_add(1, Ordering::AcqRel);
+    let plan = wait_for_plan(&mut fleet)?;
+    let mut figures = Worker::default();
+    if let Some(plan) = plan {
+        if settings.is_idle() {
+            idle(&mut fleet, &plan)?;
+        } else {
+            figures = load(&mut fleet, plan)?;
+        }
+    }
+    if !shared.is_useful() {
+        fleet.settle(now_ns() + nanoseconds(SETTLING))?;
+    }
+    // Reported before the goodbyes, whose endings are no losses.
+    let (sent, tally) = (&shared.sent, &fleet.tally);
+    let (expected, lost) = (tally.expected(sent), tally.lost(sent));
+    let counts = *tally.counts();
+    fleet.close()?;
+    note_untaken(&mut fleet);
+    fleet.hand_over_last();
+    figures.sessions = fleet.seats.len() as u64;
+    Ok(Outcome {
+        books: fleet.books,
+        counts,
+        expected,
+        lost,
+        figures,
+    })
+}
+
+/// Opens all sessions that are to stay.
+fn connect(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
+    let shared = fleet.shared;
+    let start = now_ns();
+    let due = |session: u32| match shared.settings.connect_rate {
+        Some(rate) => start + u64::from(session) * 1_000_000_000 / u64::from(rate),
+        None => start,
+    };
+    for (index, seat) in (0..).zip(&fleet.seats) {
+        if seat.role != Role::Churner {
+            fleet.wanted.push_back((due(seat.session), index));
+        }
+    }
+    let steady = fleet.wanted.len();
+    while fleet.open < steady && !shared.is_stopped() {
+        fleet.turn(u64::MAX)?;
+    }
+    fleet.mode = Mode::Running;
+    Ok(())
+}
+
+/// Holds the sessions until the load may begin, and goes through the storms that are called for.
+fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
+    let shared = fleet.shared;
+    let mut storms = 0;
+    loop {
+        if let Some(plan) = shared.plan.get() {
+            return Ok(Some(*plan));
+        }
+        if shared.is_stopped() {
+            return Ok(None);
+        }
+        let called = shared.storms.load(Ordering::Acquire);
+        if called != storms {
+            storms = called;
+            fleet.drop_all(now_ns());
+            while !(fleet.wanted.is_empty() && fleet.pending == 0) && !shared.is_stopped() {
+                fleet.turn(u64::MAX)?;
+            }
+            fleet.mode = Mode::Running;
+            shared.stormed.fetch_add(1, Ordering::AcqRel);
+        }
+        fleet.turn(u64::MAX)?;
+    }
+}
+
+/// Holds the sessions, and nothing else.
+fn idle(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
+    while !fleet.shared.is_stopped() && fleet.turn(plan.measure_end_ns())? < plan.measure_end_ns() {
+    }
+    drained(fleet)
+}
+
+/// Publishes by the plan and takes what comes, until all has come or its time is over.
+fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
+    let shared = fleet.shared;
+    let mut publishers = Publishers::new(fleet, plan);
+    let mut churn = Churn::new(fleet, &plan);
+    let mut start: Option<Mark> = None;
+    let mut end: Option<Mark> = None;
+    let mut now = now_ns();
+    while shared.is_useful() && !shared.is_stopped() {
+        publishers.publish_due(fleet, now);
+        churn.act(fleet, now);
+        if start.is_none() && now >= plan.measure_start_ns() {
+            start = Some(mark(fleet));
+            stop_slow_readers(fleet);
+        }
+        if now >= plan.measure_end_ns() {
+            end = Some(mark(fleet));
+            if publishers.is_done(shared, now) {
+                break;
+            }
+        }
+        let next = publishers.next_ns().min(churn.next_ns);
+        let edge = if start.is_none() {
+            plan.measure_start_ns()
+        } else {
+            plan.measure_end_ns()
+        };
+        now = fleet.turn(next.min(edge))?;
+    }
+    shared.sent_all.fetch_add(1, Ordering::AcqRel);
+    let end = match end {
+        Some(end) => end,
+        None => mark(fleet),
+    };
+    drain(fleet, &plan)?;
+    drained(fleet)?;
+    Ok(figures(start.unwrap_or(end), end, fleet.books.received))
+}
+
+fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
+    let shared = fleet.shared;
+    let until = plan.measure_end_ns() + nanoseconds(shared.settings.drain);
+    let mut now = now_ns();
+    while shared.is_useful() && !shared.is_stopped() && now < until {
+        if shared.all(&shared.sent_all) && fleet.tally.is_complete(&shared.sent) {
+            break;
+        }
+        now = fleet.turn(until.min(now + DRAIN_LOOK_NS))?;
+    }
+    Ok(())
+}
+
+/// Waits until all workers have what they will get: a goodbye could cost others their last messages.
+fn drained(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
+    let shared = fleet.shared;
+    shared.drained.fetch_add(1, Ordering::AcqRel);
+    while !shared.all(&shared.drained) && !shared.is_stopped() {
+        fleet.turn(u64::MAX)?;
+    }
+    Ok(())
+}
+
+fn mark(fleet: &mut Fleet<'_>) -> Mark {
+    Mark {
+        at_ns: now_ns(),
+        cpu_ns: thread_cpu_ns(),
+        overflows: fleet.overflows(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share for people")]
+fn figures(start: Mark, end: Mark, received: u64) -> Worker {
+    let cpu_ns = end.cpu_ns - start.cpu_ns;
+    Worker {
+        sessions: 0,
+        received,
+        cpu_ns,
+        cpu_share: cpu_ns as f64 / (end.at_ns - start.at_ns).max(1) as f64,
+        cq_overflows: end.overflows - start.overflows,
+    }
+}
+
+fn stop_slow_readers(fleet: &mut Fleet<'_>) {
+    for index in 0..fleet.seats.len() {
+        if fleet.seats[index].role == Role::Slow && fleet.seats[index].is_open() {
+            fleet.stop_reading(index);
+            fleet.books.stopped += 1;
+        }
+    }
+}
+
+/// What the subscribers that stopped reading should have had and did not take.
+fn note_untaken(fleet: &mut Fleet<'_>) {
+    let layout = fleet.shared.layout;
+    for seat in fleet.seats.iter().filter(|seat| seat.role == Role::Slow) {
+        let publishers = (seat.room..layout.publishers).step_by(layout.rooms as usize);
+        let sent = |publisher: u32| fleet.shared.sent[publisher as usize].load(Ordering::Acquire);
+        let sent: u64 = publishers.map(sent).sum();
+        fleet.books.untaken += sent.saturating_sub(seat.taken);
+    }
+}
+
+/// Sessions that come and go, in turns.
+struct Churn {
+    seats: Vec<usize>,
+    next: usize,
+    next_ns: u64,
+    gap_ns: u64,
+    end_ns: u64,
+}
+
+impl Churn {
+    fn new(fleet: &Fleet<'_>, plan: &Plan) -> Self {
+        let is_churner = |index: &usize| fleet.seats[*index].role == Role::Churner;
+        let seats: Vec<_> = (0..fleet.seats.len()).filter(is_churner).collect();
+        // All churners of all workers together make one round in a second.
+        let gap_ns = 1_000_000_000 / (seats.len() as u64).max(1);
+        Self {
+            next: 0,
+            next_ns: if seats.is_empty() {
+                u64::MAX
+            } else {
+                plan.start_ns()
+            },
+            gap_ns,
+            end_ns: plan.measure_end_ns(),
+            seats,
+        }
+    }
+
+    /// Lets those whose turn it is leave, and those that left half a round ago join.
+    fn act(&mut self, fleet: &mut Fleet<'_>, now: u64) {
+        while self.next_ns <= now {
+            if self.next_ns >= self.end_ns {
+                self.next_ns = u64::MAX;
+                return;
+            }
+            let count = self.seats.len();
+            let leaver = self.seats[self.next % count];
+            if fleet.seats[leaver].is_open() {
+                fleet.leave(leaver);
+            }
+            let joiner = self.seats[(self.next + count / 2) % count];
+            if count == 1 || !fleet.seats[joiner].is_open() || fleet.seats[joiner].leaving {
+                fleet.force_out(joiner);
+                let slot = u32::try_from(joiner).unwrap_or(u32::MAX);
+                fleet.wanted.push_front((now, slot));
+            }
+            self.next += 1;
+            self.next_ns += self.gap_ns;
+        }
+    }
+}

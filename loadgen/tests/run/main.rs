@@ -1,0 +1,8 @@
+//! The program from outside: against a server whose faults are known exactly, and against Fanring.
+
+mod arithmetic;
+mod faults;
+mod program;
+mod server;
+mod setup;
+mod workloads;

@@ -1,0 +1,114 @@
+//! Runs of `fanload`, and what they said.
+
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A load of 70 messages to 20 subscribers, 50 of them measured.
+pub(crate) const LOAD: [&str; 12] = [
+    "--subscribers",
+    "20",
+    "--publishers",
+    "2",
+    "--rate",
+    "100",
+    "--duration",
+    "0.5",
+    "--warmup",
+    "0.2",
+    "--drain",
+    "1.5",
+];
+
+/// What a run said.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) report: Value,
+    pub(crate) text: String,
+}
+
+impl Run {
+    /// A figure of the report, by its JSON pointer.
+    pub(crate) fn figure(&self, pointer: &str) -> u64 {
+        let figure = self.report.pointer(pointer);
+        let figure = figure.unwrap_or_else(|| panic!("no {pointer}"));
+        figure
+            .as_u64()
+            .unwrap_or_else(|| panic!("{pointer} is {figure}"))
+    }
+
+    /// Lost, duplicated, reordered, corrupted and sessions that ended early.
+    pub(crate) fn damage(&self) -> [u64; 5] {
+        [
+            "/counts/lost",
+            "/counts/duplicated",
+            "/counts/reordered",
+            "/counts/corrupted",
+            "/sessions/ended_early",
+        ]
+        .map(|pointer| self.figure(pointer))
+    }
+
+    /// The distribution at a pointer, in nanoseconds.
+    pub(crate) fn distribution(&self, pointer: &str) -> hdrhistogram::Histogram<u64> {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let text = self
+            .report
+            .pointer(&format!("{pointer}/histogram"))
+            .unwrap();
+        let bytes = STANDARD.decode(text.as_str().unwrap()).unwrap();
+        hdrhistogram::serialization::Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .unwrap()
+    }
+}
+
+/// Runs `fanload` with these flags. Whether it could keep up with itself on a busy machine is not
+/// what these tests are about.
+pub(crate) fn output(address: SocketAddr, flags: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .args([
+            "--target",
+            &address.to_string(),
+            "--quiet",
+            "--lag-max",
+            "60000",
+        ])
+        .args(flags)
+        .output()
+        .unwrap()
+}
+
+/// Makes a run and reads its report.
+pub(crate) fn run(address: SocketAddr, flags: &[&str]) -> Run {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("fanload-{}-{number}.json", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    let output = output(
+        address,
+        &[flags, &["--json", file.to_str().unwrap()]].concat(),
+    );
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let json = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(file).unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        report: serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {errors}")),
+        text: String::from_utf8(output.stdout).unwrap(),
+    }
+}
+
+/// The one sentence on stderr of a run that could not be made.
+pub(crate) fn refusal(address: SocketAddr, flags: &[&str]) -> String {
+    let started = std::time::Instant::now();
+    let output = output(address, flags);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{text}");
+    text
+}
