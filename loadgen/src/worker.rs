@@ -115,7 +115,7 @@ fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
         if called != storms {
             storms = called;
             fleet.drop_all(now_ns());
-            while !(fleet.wanted.is_empty() && fleet.pending == 0) && !shared.is_stopped() {
+            while !(shared.is_stopped() || fleet.wanted.is_empty() && fleet.pending == 0) {
                 fleet.turn(u64::MAX)?;
             }
             fleet.mode = Mode::Running;
