@@ -15,6 +15,9 @@ pub(crate) struct IntervalBooks {
     /// Sessions open at its end.
     pub(crate) open: u64,
     pub(crate) upgrade: Distribution,
+    /// Deliveries of messages that are not measured.
+    pub(crate) warmup: Distribution,
+    /// Deliveries of those that are, and so on.
     pub(crate) delivery: Distribution,
     pub(crate) completion: Distribution,
     pub(crate) spread: Distribution,
@@ -31,6 +34,7 @@ impl IntervalBooks {
         self.open += other.open;
         let pairs = [
             (&mut self.upgrade, &other.upgrade),
+            (&mut self.warmup, &other.warmup),
             (&mut self.delivery, &other.delivery),
             (&mut self.completion, &other.completion),
             (&mut self.spread, &other.spread),
@@ -48,6 +52,7 @@ impl IntervalBooks {
         (self.lost, self.open) = (0, 0);
         for distribution in [
             &mut self.upgrade,
+            &mut self.warmup,
             &mut self.delivery,
             &mut self.completion,
             &mut self.spread,

@@ -120,6 +120,7 @@ impl<'r, 's> Progress<'r, 's> {
             open: books.open,
             open_wanted: self.shared.layout.steady().into(),
             upgrade: books.upgrade,
+            warmup: books.warmup,
             delivery: books.delivery,
             completion: books.completion,
             spread: books.spread,

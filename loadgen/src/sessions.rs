@@ -183,13 +183,12 @@ impl Fleet<'_> {
             let payload = batch.payload;
             let is_measured = plan.is_measured(payload.planned_ns);
             let latency_ns = now.saturating_sub(payload.planned_ns);
-            let counted = is_measured || now < plan.measure_start_ns();
             let count = u64::from(batch.count);
-            if counted {
-                interval.delivery.0.saturating_record_n(latency_ns, count);
-            }
             if is_measured {
+                interval.delivery.0.saturating_record_n(latency_ns, count);
                 books.delivery.0.saturating_record_n(latency_ns, count);
+            } else {
+                interval.warmup.0.saturating_record_n(latency_ns, count);
             }
             let done = shared
                 .in_flight
@@ -198,11 +197,9 @@ impl Fleet<'_> {
             let since = |time_ns: u64| time_ns.saturating_sub(done.planned_ns);
             let spread_ns = done.last_ns.saturating_sub(done.first_ns);
             interval.completed += 1;
-            if counted {
+            if is_measured {
                 interval.completion.record(since(done.last_ns));
                 interval.spread.record(spread_ns);
-            }
-            if is_measured {
                 books.completed += 1;
                 books.first.record(since(done.first_ns));
                 books.median.record(since(done.median_ns));

@@ -44,8 +44,9 @@ impl<W: Write> Table<W> {
             seconds(interval.start_ns),
             seconds(interval.length_ns)
         )?;
+        let arrivals = interval.arrivals();
         let columns: [(_, &[f64]); 4] = [
-            (&interval.delivery, &[0.5, 0.9, 0.99, 0.999, 1.0]),
+            (&arrivals, &[0.5, 0.9, 0.99, 0.999, 1.0]),
             (&interval.completion, &[0.5, 0.99, 1.0]),
             (&interval.spread, &[0.5, 1.0]),
             (&interval.upgrade, &[0.5, 1.0]),

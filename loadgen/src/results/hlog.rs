@@ -2,7 +2,7 @@
 //! histogram in V2 deflate encoding. Read by HistogramLogAnalyzer and HistogramLogProcessor.
 
 use super::distribution::Distribution;
-use super::model::{Interval, PhaseName};
+use super::model::Interval;
 use super::units::{ms, seconds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -48,9 +48,7 @@ impl<W: Write> IntervalLog<W> {
     /// Those of the writer.
     pub(crate) fn append(&mut self, interval: &Interval) -> io::Result<()> {
         self.line("upgrade", &interval.upgrade, interval)?;
-        if interval.phase < PhaseName::Measure {
-            return self.line("warmup", &interval.delivery, interval);
-        }
+        self.line("warmup", &interval.warmup, interval)?;
         self.line("delivery", &interval.delivery, interval)?;
         self.line("completion", &interval.completion, interval)?;
         self.line("spread", &interval.spread, interval)

@@ -64,22 +64,21 @@ impl<W: Write> Live<W> {
         if interval.phase >= PhaseName::WarmUp {
             self.load_start_ns.get_or_insert(interval.start_ns);
         }
-        if interval.phase >= PhaseName::Measure {
-            self.so_far.add(&interval.delivery);
-            self.completion.add(&interval.completion);
-        }
-        if !interval.delivery.is_empty() {
-            self.trend.push(interval.delivery.at(0.99));
+        self.so_far.add(&interval.delivery);
+        self.completion.add(&interval.completion);
+        let arrivals = interval.arrivals();
+        if !arrivals.is_empty() {
+            self.trend.push(arrivals.at(0.99));
             let surplus = self.trend.len().saturating_sub(TREND_MAX);
             self.trend.drain(..surplus);
         }
         match self.style {
             Style::Lines => {
-                let line = self.line(interval);
+                let line = line(interval, &arrivals);
                 writeln!(self.out, "{line}")?;
             }
             Style::Screen => {
-                let lines = self.screen(interval);
+                let lines = self.screen(interval, &arrivals);
                 self.draw(&lines)?;
             }
         }
@@ -109,29 +108,7 @@ impl<W: Write> Live<W> {
         Ok(())
     }
 
-    fn line(&self, interval: &Interval) -> String {
-        let now = seconds(interval.start_ns + interval.length_ns);
-        let phase = interval.phase.name();
-        if interval.phase < PhaseName::WarmUp {
-            return format!(
-                "{now:7.1} s  {phase:8} {} of {} sessions open",
-                count(interval.open),
-                count(interval.open_wanted)
-            );
-        }
-        let [planned, sent, delivered] = rates(interval);
-        let delivery = &interval.delivery;
-        format!(
-            "{now:7.1} s  {phase:8} planned {planned}/s  sent {sent}/s  delivered {delivered}/s  p50 \
-             {:.3}  p99 {:.3}  max {:.3} ms  lost {}",
-            ms(delivery.at(0.5)),
-            ms(delivery.at(0.99)),
-            ms(delivery.0.max()),
-            count(interval.lost)
-        )
-    }
-
-    fn screen(&self, interval: &Interval) -> Vec<String> {
+    fn screen(&self, interval: &Interval, arrivals: &Distribution) -> Vec<String> {
         let now_ns = interval.start_ns + interval.length_ns;
         let phase = interval.phase.name().replace('_', "-");
         let [planned, sent, delivered] = rates(interval);
@@ -160,7 +137,7 @@ impl<W: Write> Live<W> {
                 "ms", "p50", "p99", "max"
             ));
             let rows = [
-                ("this second", &interval.delivery),
+                ("this second", arrivals),
                 ("delivery so far", &self.so_far),
                 ("completion so far", &self.completion),
             ];
@@ -186,6 +163,28 @@ impl<W: Write> Live<W> {
             None => interval.open as f64 / interval.open_wanted.max(1) as f64,
         }
     }
+}
+
+fn line(interval: &Interval, arrivals: &Distribution) -> String {
+    let now = seconds(interval.start_ns + interval.length_ns);
+    let phase = interval.phase.name();
+    if interval.phase < PhaseName::WarmUp {
+        return format!(
+            "{now:7.1} s  {phase:8} {} of {} sessions open",
+            count(interval.open),
+            count(interval.open_wanted)
+        );
+    }
+    let [planned, sent, delivered] = rates(interval);
+    let mut text = format!(
+        "{now:7.1} s  {phase:8} planned {planned}/s  sent {sent}/s  delivered {delivered}/s"
+    );
+    if !arrivals.is_empty() {
+        let [p50, p99, max] = [0.5, 0.99, 1.0].map(|quantile| ms(arrivals.at(quantile)));
+        let _ = write!(text, "  p50 {p50:.3}  p99 {p99:.3}  max {max:.3} ms");
+    }
+    let _ = write!(text, "  lost {}", count(interval.lost));
+    text
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates for people")]

@@ -454,13 +454,26 @@ pub(crate) struct Interval {
     pub(crate) open_wanted: u64,
     /// Handshakes completed in it.
     pub(crate) upgrade: Distribution,
-    /// Latency of the deliveries that came in it. From [`PhaseName::Measure`] on, only of messages
-    /// planned in the measured window, so that these intervals add up to [`Latency::delivery_ns`].
+    /// Latency of the deliveries of messages planned before the measured window.
+    pub(crate) warmup: Distribution,
+    /// Latency of the deliveries of messages planned in the measured window: over all intervals these
+    /// add up to [`Latency::delivery_ns`].
     pub(crate) delivery: Distribution,
-    /// Completion of the messages completed in it; the same holds.
+    /// Completion of messages planned in the measured window and completed in this interval.
     pub(crate) completion: Distribution,
     /// Spread of those.
     pub(crate) spread: Distribution,
+}
+
+impl Interval {
+    /// Latency of all deliveries that came in it.
+    pub(crate) fn arrivals(&self) -> Distribution {
+        let mut all = self.delivery.clone();
+        if !self.warmup.is_empty() {
+            all.add(&self.warmup);
+        }
+        all
+    }
 }
 
 /// Who is told of a run while it runs.

@@ -129,11 +129,16 @@ fn second(phase: PhaseName, start_ns: u64, base_ns: u64, random: &mut fastrand::
         let mut last = first;
         for _ in 0..SUBSCRIBERS {
             let time = first + random.u64(..base_ns);
-            interval.delivery.record(time);
+            match phase {
+                PhaseName::WarmUp => interval.warmup.record(time),
+                _ => interval.delivery.record(time),
+            }
             last = last.max(time);
         }
-        interval.completion.record(last);
-        interval.spread.record(last - first);
+        if phase == PhaseName::Measure {
+            interval.completion.record(last);
+            interval.spread.record(last - first);
+        }
     }
     interval
 }

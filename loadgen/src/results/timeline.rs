@@ -101,7 +101,7 @@ impl Timeline {
 
 impl Column {
     fn of(interval: &Interval) -> Self {
-        let (delivery, completion) = (&interval.delivery, &interval.completion);
+        let (delivery, completion) = (&interval.arrivals(), &interval.completion);
         Self {
             summary: IntervalSummary {
                 phase: interval.phase,

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Checks fanload against parsers, clients and servers that are not its own: its files are read back by
+# PyPI hdrhistogram and jsonschema, a naive Python client measures the same fan-out, its page is opened in
+# Chromium, and it drives Fanring, tokio-tungstenite, npm ws and a server that wants a join message.
+#   scripts/loadgen-check.sh [--bin-dir DIR] [--screenshot FILE.png]
+# With --bin-dir nothing is built and fanring, fanload and hub-peer are taken from there. What it needs is
+# installed with apt, pip and npm below target/loadgen-check.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() { echo "loadgen-check: $*" >&2; exit 1; }
+
+bin_dir='' screenshot=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --bin-dir) bin_dir=${2:?--bin-dir wants a folder}; shift 2 ;;
+    --screenshot) screenshot=${2:?--screenshot wants a file}; shift 2 ;;
+    *) fail "unknown option $1" ;;
+  esac
+done
+
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+fc-list 2>/dev/null | grep -q . || missing+=(fontconfig fonts-dejavu-core)
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing with apt: ${missing[*]}"
+  as_root apt-get update -q >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+tools=${CARGO_TARGET_DIR:-target}/loadgen-check
+mkdir -p "$tools/ws"
+python=$tools/venv/bin/python
+if ! "$python" -c 'import hdrh, jsonschema, websockets' 2>/dev/null; then
+  python3 -m venv "$tools/venv"
+  timeout 120 "$python" -m pip install -q 'hdrhistogram>=0.10' 'jsonschema>=4' 'websockets>=14'
+fi
+cp benches/peers/ws/{package.json,package-lock.json,server.js} "$tools/ws/"
+[ -d "$tools/ws/node_modules/ws" ] || (cd "$tools/ws" && timeout 120 npm ci --silent --no-audit --no-fund)
+
+if [ -z "$bin_dir" ]; then
+  timeout 900 cargo build --locked -p fanring -p fanload -p hub-peer
+  bin_dir=${CARGO_TARGET_DIR:-target}/debug
+fi
+fanload=$bin_dir/fanload
+for binary in fanring fanload hub-peer; do
+  [ -x "$bin_dir/$binary" ] || fail "$bin_dir/$binary is missing"
+done
+
+runs=$(mktemp -d)
+servers=()
+cleanup() {
+  for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
+  rm -rf "$runs"
+}
+trap cleanup EXIT
+
+port=$((20000 + RANDOM % 8000))
+# start COMMAND...: runs a server that ends by itself after some minutes, waits until it listens on $port.
+start() {
+  "$@" >"$runs/server-$port.log" 2>&1 &
+  servers+=($!)
+  for _ in $(seq 100); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
+    kill -0 "${servers[-1]}" 2>/dev/null || break
+    sleep 0.1
+  done
+  cat "$runs/server-$port.log" >&2
+  fail "$1 does not listen on port $port"
+}
+
+# drive NAME OPTIONS...: one clean run against $port. The processors are shared with everything else here, so
+# publishing may lag more than in a measurement.
+drive() {
+  local name=$1 code=0
+  shift
+  timeout 60 "$fanload" --target "127.0.0.1:$port" --lag-max 100 --no-tui --warmup 1 --duration 3 \
+    --json "$runs/$name.json" "$@" >"$runs/$name.txt" 2>"$runs/$name.err" || code=$?
+  if [ "$code" -ne 0 ]; then
+    cat "$runs/$name.txt" "$runs/$name.err" >&2
+    fail "fanload against $name ended with code $code"
+  fi
+  printf '%-20s %s\n' "$name" "$(grep '^completion' "$runs/$name.txt")"
+}
+
+load=(--subscribers 20 --publishers 1 --rate 40)
+echo "==> servers of four makes (ms: p50 p90 p99 p99.9 max mean count)"
+start timeout 240 "$bin_dir/fanring" --listen "127.0.0.1:$port" --shards 1
+drive fanring "${load[@]}"
+timeout 60 "$python" loadgen/checks/naive.py "ws://127.0.0.1:$port/ws?presence=0" --subscribers 20 --rate 40 \
+  --duration 3 >"$runs/fanring-naive.json"
+drive full --subscribers 200 --rate 100 --duration 5 --server-pid "$(pgrep -P "${servers[-1]}")" \
+  --hgrm "$runs/full.hgrm" --hlog "$runs/full.hlog" --csv "$runs/full.csv" --html "$runs/full.html"
+port=$((port + 1))
+start timeout 240 "$bin_dir/hub-peer" --listen "127.0.0.1:$port"
+drive tokio-tungstenite "${load[@]}" --preset server-root
+port=$((port + 1))
+start timeout 240 node "$tools/ws/server.js" "$port"
+drive npm-ws "${load[@]}" --preset server-root
+port=$((port + 1))
+start timeout 240 "$python" loadgen/checks/join_server.py "$port" --delay-ms 30
+drive join "${load[@]}" --preset server-join
+timeout 60 "$python" loadgen/checks/naive.py "ws://127.0.0.1:$port/" --join --subscribers 20 --rate 40 \
+  --duration 3 >"$runs/join-naive.json"
+
+echo "==> fanload and a naive client, Fanring"
+"$python" loadgen/checks/agree.py "$runs/fanring.json" "$runs/fanring-naive.json"
+echo "==> fanload and a naive client, a server that waits 30 ms"
+"$python" loadgen/checks/agree.py "$runs/join.json" "$runs/join-naive.json" --delay-ms 30
+
+echo "==> files read back by others"
+python3 scripts/fanload-schema.py --check
+timeout 60 "$python" loadgen/checks/read_back.py "$runs/full" docs/fanload.schema.json
+timeout 120 "$python" loadgen/checks/page.py "$runs/full.html" ${screenshot:+"$screenshot"}
+
+echo "==> compare"
+"$fanload" compare "$runs/full.json" "$runs/full.json" --fail-on-regression >/dev/null
+code=0
+"$fanload" compare "$runs/full.json" "$runs/join.json" 2>"$runs/compare.err" || code=$?
+[ "$code" -eq 1 ] || fail "compare of unlike runs ended with code $code"
+cat "$runs/compare.err"
+echo "fanload: all checks passed after $SECONDS s"
