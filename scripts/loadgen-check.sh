@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fail() { echo "loadgen-check: $*" >&2; exit 1; }
 
-bin_dir= screenshot=
+bin_dir='' screenshot=''
 while [ $# -gt 0 ]; do
   case $1 in
     --bin-dir) bin_dir=${2:?--bin-dir wants a folder}; shift 2 ;;

@@ -41,7 +41,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Find the highest --rate at which --slo holds.
     #[command(args_override_self = true)]
-    FindMax(FindMaxArgs),
+    FindMax(Box<FindMaxArgs>),
     Compare(CompareArgs),
 }
 

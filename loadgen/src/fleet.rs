@@ -23,6 +23,9 @@ use std::time::Duration;
 /// Sends in one submission.
 const SENDS_MAX: usize = 256;
 
+/// Completions that are dealt with before a look at what is due: some tenths of a millisecond.
+const COMPLETIONS_MAX: usize = 256;
+
 /// Receive buffers, and the bounds of their size.
 const BUFFERS: u16 = 256;
 const BUFFER_BYTES_MIN: usize = 4096;
@@ -86,7 +89,11 @@ pub(crate) struct Fleet<'a> {
     ring: Ring,
     pub(crate) seats: Vec<Seat>,
     sources: Sources,
-    completions: Vec<Completion>,
+    /// What was reaped at a time, and has not been dealt with.
+    completions: VecDeque<Completion>,
+    reaped_ns: u64,
+    /// What was reaped while sending, and has no time yet.
+    fresh: Vec<Completion>,
     /// Seats with something to send, each once.
     dirty: Vec<u32>,
     /// Seats to open and from when on, in that order.
@@ -142,7 +149,9 @@ impl<'a> Fleet<'a> {
             tally: Tally::new(layout, sessions(), shared.in_flight.len(), enveloped),
             seats,
             sources: Sources::new(settings),
-            completions: Vec::new(),
+            completions: VecDeque::new(),
+            reaped_ns: 0,
+            fresh: Vec::new(),
             dirty: Vec::new(),
             wanted: VecDeque::new(),
             timer_ns: None,
@@ -161,6 +170,11 @@ impl<'a> Fleet<'a> {
         let doorbell = self.shared.doorbells[self.worker as usize].as_raw_fd();
         let token = Token::new(Op::Doorbell, NO_SLOT, 0);
         self.ring.read_doorbell(doorbell, token);
+    }
+
+    /// Whether sessions are to open that have not.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.pending > 0 || !self.wanted.is_empty()
     }
 
     /// How often the completion queue overflowed.
@@ -183,8 +197,8 @@ impl<'a> Fleet<'a> {
     }
 
     /// Opens what is due, sends what is queued, waits for something to happen, at the latest until
-    /// `until_ns`, and deals with it. Returns the time at which it was all known: no byte came
-    /// later than that.
+    /// `until_ns`, and deals with it, or with a part of it if it is much: messages that are due
+    /// must not wait for all that came. Returns the time.
     pub(crate) fn turn(&mut self, until_ns: u64) -> anyhow::Result<u64> {
         let before = now_ns();
         let until_ns = self
@@ -192,24 +206,33 @@ impl<'a> Fleet<'a> {
             .min(until_ns)
             .min(before + TURN_NS_MAX);
         self.flush();
+        if self.completions.is_empty() {
+            self.reap(until_ns)?;
+        }
+        let received = *self.tally.counts();
+        for _ in 0..COMPLETIONS_MAX {
+            let Some(completion) = self.completions.pop_front() else {
+                break;
+            };
+            self.handle(completion, self.reaped_ns);
+        }
+        self.enter_turn(&received, self.reaped_ns);
+        self.hand_over();
+        Ok(now_ns())
+    }
+
+    /// Waits, and takes all that happened. It had happened by the time that is noted: no byte
+    /// came later than that.
+    fn reap(&mut self, until_ns: u64) -> anyhow::Result<()> {
         self.arm(until_ns);
-        let want = u32::from(self.completions.is_empty());
+        let want = u32::from(self.fresh.is_empty());
         self.ring
             .submit_and_wait(want)
             .context("waiting on the ring")?;
-        let mut completions = mem::take(&mut self.completions);
-        self.ring.reap(&mut completions);
-        let now = now_ns();
-        let received = *self.tally.counts();
-        for completion in completions.drain(..) {
-            self.handle(completion, now);
-        }
-        // Keeps the allocation, and whatever `handle` may have put there.
-        completions.append(&mut self.completions);
-        self.completions = completions;
-        self.enter_turn(&received, now);
-        self.hand_over();
-        Ok(now)
+        self.ring.reap(&mut self.fresh);
+        self.completions.extend(self.fresh.drain(..));
+        self.reaped_ns = now_ns();
+        Ok(())
     }
 
     /// Opens what is wanted by now, as far as the limit goes. Returns when there is more to do.
@@ -281,7 +304,7 @@ impl<'a> Fleet<'a> {
                 let _ = outgoing.push(connection.unsent());
                 Some(outgoing)
             }));
-            self.ring.reap(&mut self.completions);
+            self.ring.reap(&mut self.fresh);
         }
         self.dirty = dirty;
         self.dirty.clear();

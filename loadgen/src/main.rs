@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
-        Some(Command::FindMax(args)) => find_max(args),
+        Some(Command::FindMax(args)) => find_max(*args),
         Some(Command::Compare(args)) => compare(&args, &mut std::io::stdout().lock()),
         None => run(cli),
     };

@@ -230,11 +230,10 @@ fn write_row(name: &str, times: &Distribution, f: &mut Formatter<'_>) -> Written
 }
 
 fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
-    write!(f, "server     ")?;
     if server.cpu_ns > 0 {
-        write!(
+        writeln!(
             f,
-            "{:.0} ns of CPU per delivery, CPU {:.1}%, {} + {} context switches, ",
+            "server     {:.0} ns of CPU per delivery, CPU {:.1}%, context switches: {} voluntary, {} not",
             server.cpu_ns_per_delivery,
             server.cpu_share * 100.0,
             count(server.switches_voluntary),
@@ -243,7 +242,7 @@ fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
     }
     writeln!(
         f,
-        "{} resident before, {} after, {} at most: {:.0} bytes per session",
+        "memory     {} resident before, {} after, {} at most: {:.0} bytes per session",
         bytes(server.rss_bytes_before),
         bytes(server.rss_bytes_after),
         bytes(server.rss_bytes_peak),
