@@ -41,6 +41,7 @@ pub(crate) fn measure(settings: &Settings, observer: &mut dyn Observer) -> anyho
             })
             .collect();
         let led = lead(&shared, &mut progress);
+        shared.goodbye.store(true, Ordering::Release);
         if led.is_err() || !workers.iter().all(Result::is_ok) {
             shared.stop.store(true, Ordering::Release);
         }

@@ -59,6 +59,8 @@ pub(crate) struct Shared<'a> {
     /// Workers that have sent all they will, and those that have got all they will.
     pub(crate) sent_all: AtomicU32,
     pub(crate) drained: AtomicU32,
+    /// Set when everything that needs open sessions has been looked at.
+    pub(crate) goodbye: AtomicBool,
     /// Tells all to stop now: the run can't be made, or has lost its meaning.
     pub(crate) stop: AtomicBool,
     /// Number of the interval that is to be handed over.
@@ -95,6 +97,7 @@ impl<'a> Shared<'a> {
             subscribers_open: AtomicU32::new(0),
             sent_all: AtomicU32::new(0),
             drained: AtomicU32::new(0),
+            goodbye: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             cut: AtomicU64::new(0),
             mailboxes: (0..workers).map(|_| Mutex::default()).collect(),

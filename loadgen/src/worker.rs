@@ -184,11 +184,12 @@ fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until all workers have what they will get: a goodbye could cost others their last messages.
+/// Waits until all workers have what they will get, and the server has been looked at: a goodbye
+/// could cost others their last messages, and frees what sessions cost.
 fn drained(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
     let shared = fleet.shared;
     shared.drained.fetch_add(1, Ordering::AcqRel);
-    while !shared.all(&shared.drained) && !shared.is_stopped() {
+    while !shared.goodbye.load(Ordering::Acquire) && !shared.is_stopped() {
         fleet.turn(u64::MAX)?;
     }
     Ok(())
