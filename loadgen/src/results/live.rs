@@ -15,6 +15,9 @@ const BAR_COLUMNS: usize = 40;
 /// Latencies of the last seconds that are drawn.
 const TREND_MAX: usize = 48;
 
+/// Columns that the screen needs: a line that is wrapped could not be redrawn.
+pub(crate) const SCREEN_COLUMNS: usize = 80;
+
 /// How it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -46,7 +49,7 @@ impl<W: Write> Live<W> {
         Self {
             out,
             style,
-            title,
+            title: title.chars().take(SCREEN_COLUMNS - 1).collect(),
             load_seconds,
             load_start_ns: None,
             so_far: Distribution::default(),
@@ -272,6 +275,8 @@ mod tests {
             on_screen += part.matches('\n').count();
         }
         assert!(text.ends_with("\x1b[J"), "{text:?}");
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest.unwrap() < SCREEN_COLUMNS + 12, "escapes apart");
         assert!(!text.contains("[?"), "a mode of the terminal was changed");
     }
 

@@ -5,12 +5,13 @@ use super::distribution::Distribution;
 use super::hgrm;
 use super::hlog::IntervalLog;
 use super::html;
-use super::live::{Live, Style};
+use super::live::{Live, SCREEN_COLUMNS, Style};
 use super::model::{Interval, Observer, Parameters, Results, Target};
 use super::table::load;
 use super::timeline::Timeline;
 use anyhow::Context;
 use clap::Args;
+use rustix::termios::tcgetwinsize;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::path::{Path, PathBuf};
@@ -76,9 +77,10 @@ impl Output {
         if let Some(path) = &args.hgrm {
             create("--hgrm", path)?;
         }
-        let style = match args.no_tui || !io::stderr().is_terminal() {
-            true => Style::Lines,
-            false => Style::Screen,
+        let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col.into());
+        let style = match !args.no_tui && io::stderr().is_terminal() && columns >= SCREEN_COLUMNS {
+            true => Style::Screen,
+            false => Style::Lines,
         };
         let title = format!("{}{}: {}", target.address, target.path, load(parameters));
         let load_seconds = parameters.warmup_seconds + parameters.duration_seconds;
