@@ -124,32 +124,8 @@ impl RunArgs {
     pub(crate) fn check(self) -> anyhow::Result<Settings> {
         let target = resolve(&self.target)?;
         self.check_load()?;
-        let workload = if self.idle.is_some() {
-            Workload::Idle
-        } else {
-            self.workload
-        };
-        let rooms = self.rooms.unwrap_or(match workload {
-            Workload::Rooms => 100,
-            _ => 1,
-        });
-        let members = match workload {
-            Workload::Rooms => rooms.saturating_mul(self.members),
-            _ => 1000,
-        };
-        let subscribers = self.idle.or(self.subscribers).unwrap_or(members);
-        ensure!(
-            subscribers > 0,
-            "--subscribers (or --idle) must be at least 1"
-        );
-        ensure!(rooms > 0, "--rooms must be at least 1");
-        let publishers = match workload {
-            Workload::Idle => 0,
-            Workload::Chat => subscribers,
-            _ => self.publishers.unwrap_or(rooms),
-        };
-        let is_idle = workload == Workload::Idle;
-        ensure!(publishers > 0 || is_idle, "--publishers must be at least 1");
+        let workload = self.workload();
+        let (rooms, subscribers, publishers) = self.crowd(workload)?;
         let slow = match workload {
             Workload::Slow => share(subscribers, self.slow_percent)?,
             _ => 0,
@@ -200,6 +176,40 @@ impl RunArgs {
         check_texts(&settings.dialogue)?;
         check_counts(&settings)?;
         Ok(settings)
+    }
+
+    fn workload(&self) -> Workload {
+        if self.idle.is_some() {
+            Workload::Idle
+        } else {
+            self.workload
+        }
+    }
+
+    /// Rooms, subscribers and publishers.
+    fn crowd(&self, workload: Workload) -> anyhow::Result<(u32, u32, u32)> {
+        let rooms = self.rooms.unwrap_or(match workload {
+            Workload::Rooms => 100,
+            _ => 1,
+        });
+        let members = match workload {
+            Workload::Rooms => rooms.saturating_mul(self.members),
+            _ => 1000,
+        };
+        let subscribers = self.idle.or(self.subscribers).unwrap_or(members);
+        ensure!(
+            subscribers > 0,
+            "--subscribers (or --idle) must be at least 1"
+        );
+        ensure!(rooms > 0, "--rooms must be at least 1");
+        let publishers = match workload {
+            Workload::Idle => 0,
+            Workload::Chat => subscribers,
+            _ => self.publishers.unwrap_or(rooms),
+        };
+        let is_idle = workload == Workload::Idle;
+        ensure!(publishers > 0 || is_idle, "--publishers must be at least 1");
+        Ok((rooms, subscribers, publishers))
     }
 
     fn check_load(&self) -> anyhow::Result<()> {

@@ -12,38 +12,8 @@ const SUBSCRIBERS: u64 = 20;
 /// A run with so many measured seconds, and its intervals.
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
 pub(crate) fn run(seconds: u64) -> (Results, Vec<Interval>) {
-    let mut connect = Interval {
-        length_ns: 500_000_000,
-        open: SUBSCRIBERS + 1,
-        open_wanted: SUBSCRIBERS + 1,
-        ..Interval::default()
-    };
-    for session in 0..=SUBSCRIBERS {
-        connect.upgrade.record(300_000 + session * 40_000);
-    }
-    let mut random = fastrand::Rng::with_seed(1);
-    let mut intervals = vec![connect];
-    intervals.push(second(
-        PhaseName::WarmUp,
-        500_000_000,
-        1_000_000,
-        &mut random,
-    ));
-    let mut latency = Latency::default();
-    for index in 0..seconds {
-        let stall_ns = if index == seconds / 2 { 40_000_000 } else { 0 };
-        let start_ns = (index + 1) * 1_000_000_000 + 500_000_000;
-        let base_ns = 1_000_000 + stall_ns;
-        intervals.push(second(PhaseName::Measure, start_ns, base_ns, &mut random));
-    }
-    latency.upgrade_ns.add(&intervals[0].upgrade);
-    for interval in &intervals[2..] {
-        latency.delivery_ns.add(&interval.delivery);
-        latency.first_ns.add(&interval.completion);
-        latency.median_ns.add(&interval.completion);
-        latency.completion_ns.add(&interval.completion);
-        latency.spread_ns.add(&interval.spread);
-    }
+    let intervals = intervals_of(seconds);
+    let latency = latency_of(&intervals);
     let messages = seconds * RATE;
     let all = messages + RATE;
     let mut generator = Generator {
@@ -62,23 +32,8 @@ pub(crate) fn run(seconds: u64) -> (Results, Vec<Interval>) {
         schema_version: SCHEMA_VERSION,
         environment: Environment::gather(),
         command_line: vec!["fanload".to_owned(), "--rate".to_owned(), "100".to_owned()],
-        target: Target {
-            address: "127.0.0.1:9001".to_owned(),
-            path: "/ws".to_owned(),
-            protocol: "plain".to_owned(),
-        },
-        parameters: Parameters {
-            workload: "fanout".to_owned(),
-            subscribers: u32::try_from(SUBSCRIBERS).unwrap(),
-            publishers: 1,
-            rooms: 1,
-            rate: Some(RATE as f64),
-            arrivals: "uniform".to_owned(),
-            sizes_bytes: vec![64],
-            duration_seconds: seconds as f64,
-            warmup_seconds: 1.0,
-            ..Parameters::default()
-        },
+        target: target(),
+        parameters: parameters(seconds),
         latency,
         counts: Counts {
             planned: all,
@@ -109,6 +64,70 @@ pub(crate) fn run(seconds: u64) -> (Results, Vec<Interval>) {
         ..Results::default()
     };
     (results, intervals)
+}
+
+fn target() -> Target {
+    Target {
+        address: "127.0.0.1:9001".to_owned(),
+        path: "/ws".to_owned(),
+        protocol: "plain".to_owned(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn parameters(seconds: u64) -> Parameters {
+    Parameters {
+        workload: "fanout".to_owned(),
+        subscribers: u32::try_from(SUBSCRIBERS).unwrap(),
+        publishers: 1,
+        rooms: 1,
+        rate: Some(RATE as f64),
+        arrivals: "uniform".to_owned(),
+        sizes_bytes: vec![64],
+        duration_seconds: seconds as f64,
+        warmup_seconds: 1.0,
+        ..Parameters::default()
+    }
+}
+
+fn intervals_of(seconds: u64) -> Vec<Interval> {
+    let mut connect = Interval {
+        length_ns: 500_000_000,
+        open: SUBSCRIBERS + 1,
+        open_wanted: SUBSCRIBERS + 1,
+        ..Interval::default()
+    };
+    for session in 0..=SUBSCRIBERS {
+        connect.upgrade.record(300_000 + session * 40_000);
+    }
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut intervals = vec![connect];
+    intervals.push(second(
+        PhaseName::WarmUp,
+        500_000_000,
+        1_000_000,
+        &mut random,
+    ));
+    for index in 0..seconds {
+        let stall_ns = if index == seconds / 2 { 40_000_000 } else { 0 };
+        let start_ns = (index + 1) * 1_000_000_000 + 500_000_000;
+        let base_ns = 1_000_000 + stall_ns;
+        intervals.push(second(PhaseName::Measure, start_ns, base_ns, &mut random));
+    }
+    intervals
+}
+
+fn latency_of(intervals: &[Interval]) -> Latency {
+    let mut latency = Latency::default();
+    latency.upgrade_ns.add(&intervals[0].upgrade);
+    for interval in &intervals[2..] {
+        latency.delivery_ns.add(&interval.delivery);
+        latency.first_ns.add(&interval.completion);
+        latency.median_ns.add(&interval.completion);
+        latency.completion_ns.add(&interval.completion);
+        latency.spread_ns.add(&interval.spread);
+    }
+    latency
 }
 
 fn second(phase: PhaseName, start_ns: u64, base_ns: u64, random: &mut fastrand::Rng) -> Interval {

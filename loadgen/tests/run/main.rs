@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod faults;
+mod output;
 mod program;
 mod server;
 mod setup;

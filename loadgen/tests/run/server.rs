@@ -109,6 +109,22 @@ impl Server {
     }
 }
 
+/// Does what faulty servers do instead of an upgrade; `None` if this one does.
+fn refuse(stream: &mut TcpStream, fault: Fault) -> Option<()> {
+    let answer: &[u8] = match fault {
+        Fault::Refuse => b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        Fault::Page => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        Fault::Silence => {
+            let _ = stream.read(&mut [0]);
+            return None;
+        }
+        Fault::HangUp => return None,
+        _ => return Some(()),
+    };
+    let _ = stream.write_all(answer);
+    None
+}
+
 fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault) -> Option<()> {
     let mut head = Vec::new();
     let mut chunk = vec![0; 65_536];
@@ -119,19 +135,7 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
         head.extend_from_slice(&chunk[..count]);
     };
-    match fault {
-        Fault::Refuse => {
-            let refusal = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
-            return stream.write_all(refusal).ok();
-        }
-        Fault::Page => {
-            let page = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-            return stream.write_all(page).ok();
-        }
-        Fault::Silence => return stream.read(&mut chunk).ok().map(drop),
-        Fault::HangUp => return None,
-        _ => {}
-    }
+    refuse(&mut stream, fault)?;
     let parsed = parse_head(&head[..end]).unwrap();
     let Route::WebSocket(upgrade) = route(
         &parsed,

@@ -93,7 +93,6 @@ pub(super) fn heat(columns: &[Column]) -> String {
         .map(|column| column.summary.delivery_max_ns)
         .max()
         .unwrap_or(0);
-    let cell_ns = |cell: usize| CELL_NS_MIN * 10f64.powf(cell as f64 / CELLS_PER_DECADE as f64);
     let x = time_axis(&loaded);
     let y = Axis::up(
         cell_ns(low),
@@ -101,42 +100,7 @@ pub(super) fn heat(columns: &[Column]) -> String {
         Scale::Logarithmic,
     );
     let mut plot = Plot::new("heat", "heat map of delivery latency over time");
-    let rows = |column: &Column| -> Vec<u64> {
-        let chunks = column.delivery.chunks(CELLS_PER_ROW);
-        chunks.map(|chunk| chunk.iter().sum()).collect()
-    };
-    let per_second =
-        |column: &Column, sum: u64| sum as f64 / seconds(column.summary.length_ns).max(1e-3);
-    let most = loaded
-        .iter()
-        .flat_map(|column| rows(column).into_iter().map(|sum| per_second(column, sum)))
-        .fold(1.0, f64::max);
-    let mut shades = vec![String::new(); SHADES];
-    for column in &loaded {
-        let (from, to) = span(&x, &column.summary);
-        for (row, &sum) in rows(column).iter().enumerate().filter(|(_, sum)| **sum > 0) {
-            let share = (per_second(column, sum) / most).powf(0.4);
-            let (top, foot) = (
-                cell_ns((row + 1) * CELLS_PER_ROW),
-                cell_ns(row * CELLS_PER_ROW),
-            );
-            let (top, foot) = (y.at(top), y.at(foot));
-            let width = to - from;
-            shades[shade(share)].push_str(&format!(
-                "M{from:.1} {top:.1}h{width:.1}V{foot:.1}h-{width:.1}z"
-            ));
-        }
-    }
-    for (index, path) in shades
-        .iter()
-        .enumerate()
-        .filter(|(_, path)| !path.is_empty())
-    {
-        let opacity = 0.12 + 0.88 * (index as f64 + 1.0) / SHADES as f64;
-        plot.raw(&format!(
-            "<path class=\"cells\" fill=\"var(--delivery)\" fill-opacity=\"{opacity:.2}\" d=\"{path}\"/>\n"
-        ));
-    }
+    paint_cells(&mut plot, &loaded, (&x, &y));
     let (x_ticks, y_ticks) = (seconds_ticks(&x), labelled(y.ticks(8), time_label));
     plot.axes(
         (&x, &x_ticks, "seconds"),
@@ -177,6 +141,53 @@ pub(super) fn heat(columns: &[Column]) -> String {
         ("spread", "p99"),
         ("completion", "max"),
     ])
+}
+
+/// One path for each shade, so that the page stays small.
+#[expect(clippy::cast_precision_loss, reason = "places in a plot")]
+fn paint_cells(plot: &mut Plot, loaded: &[&Column], (x, y): (&Axis, &Axis)) {
+    let rows = |column: &Column| -> Vec<u64> {
+        let chunks = column.delivery.chunks(CELLS_PER_ROW);
+        chunks.map(|chunk| chunk.iter().sum()).collect()
+    };
+    let per_second =
+        |column: &Column, sum: u64| sum as f64 / seconds(column.summary.length_ns).max(1e-3);
+    let most = loaded
+        .iter()
+        .flat_map(|column| rows(column).into_iter().map(|sum| per_second(column, sum)))
+        .fold(1.0, f64::max);
+    let mut shades = vec![String::new(); SHADES];
+    for column in loaded {
+        let (from, to) = span(x, &column.summary);
+        for (row, &sum) in rows(column).iter().enumerate().filter(|(_, sum)| **sum > 0) {
+            let share = (per_second(column, sum) / most).powf(0.4);
+            let (top, foot) = (
+                cell_ns((row + 1) * CELLS_PER_ROW),
+                cell_ns(row * CELLS_PER_ROW),
+            );
+            let (top, foot) = (y.at(top), y.at(foot));
+            let width = to - from;
+            shades[shade(share)].push_str(&format!(
+                "M{from:.1} {top:.1}h{width:.1}V{foot:.1}h-{width:.1}z"
+            ));
+        }
+    }
+    for (index, path) in shades
+        .iter()
+        .enumerate()
+        .filter(|(_, path)| !path.is_empty())
+    {
+        let opacity = 0.12 + 0.88 * (index as f64 + 1.0) / SHADES as f64;
+        plot.raw(&format!(
+            "<path class=\"cells\" fill=\"var(--delivery)\" fill-opacity=\"{opacity:.2}\" d=\"{path}\"/>\n"
+        ));
+    }
+}
+
+/// The shortest latency of a cell, in nanoseconds.
+#[expect(clippy::cast_precision_loss, reason = "a place in a plot")]
+fn cell_ns(cell: usize) -> f64 {
+    CELL_NS_MIN * 10f64.powf(cell as f64 / CELLS_PER_DECADE as f64)
 }
 
 /// How first, median and last deliveries are spread over latency: the gap is what the last

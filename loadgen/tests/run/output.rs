@@ -1,8 +1,6 @@
 //! The files of a run and their comparison, from outside.
 
-mod common;
-
-use common::{Fault, Server, fanload};
+use crate::server::{Fault, Server};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,10 +27,15 @@ impl Drop for Folder {
     }
 }
 
+/// A short run that shows its progress.
 fn run(server: &Server, flags: &[&str]) -> Output {
-    let load = "--subscribers 10 --rate 50 --duration 1.5 --warmup 0.3 --lag-max 500";
-    let load: Vec<_> = load.split(' ').collect();
-    fanload(server.address, &[&load[..], flags].concat())
+    let load = "--subscribers 10 --rate 50 --duration 1.5 --warmup 0.3 --lag-max 60000";
+    Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .args(["--target", &server.address.to_string()])
+        .args(load.split(' '))
+        .args(flags)
+        .output()
+        .unwrap()
 }
 
 fn compare(flags: &[&str]) -> Output {
@@ -53,22 +56,38 @@ fn every_form_is_written() {
     let flags = [
         "--json", &json_file, "--hgrm", &hgrm, "--hlog", &hlog, "--csv", &csv, "--html", &html,
     ];
-    let output = run(&server, &flags);
-    let progress = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{progress}");
-    assert!(progress.lines().count() >= 4 && !progress.contains('\x1b'), "{progress}");
+    let made = run(&server, &flags);
+    let progress = String::from_utf8(made.stderr).unwrap();
+    assert_eq!(made.status.code(), Some(0), "{progress}");
+    assert!(
+        progress.lines().count() >= 4 && !progress.contains('\x1b'),
+        "{progress}"
+    );
     let results = json(&json_file);
     let delivered = results["latency"]["delivery_ns"]["count"].as_u64().unwrap();
     assert_eq!(delivered, results["window"]["sent"].as_u64().unwrap() * 10);
     assert!(results["intervals"].as_array().unwrap().len() >= 4);
     let last = |path: &str| {
         let text = fs::read_to_string(path).unwrap();
-        text.lines().rfind(|line| !line.starts_with('#')).unwrap().to_owned()
+        text.lines()
+            .rfind(|line| !line.starts_with('#'))
+            .unwrap()
+            .to_owned()
     };
-    assert!(last(&hgrm).ends_with(&delivered.to_string()), "{}", last(&hgrm));
+    assert!(
+        last(&hgrm).ends_with(&delivered.to_string()),
+        "{}",
+        last(&hgrm)
+    );
     assert!(Path::new(&folder.file("run.completion.hgrm")).exists());
     assert!(last(&hlog).contains("HISTFAAA") && last(&csv).starts_with("drain,"));
-    assert_eq!(fs::read_to_string(&html).unwrap().matches("<svg id").count(), 4);
+    assert_eq!(
+        fs::read_to_string(&html)
+            .unwrap()
+            .matches("<svg id")
+            .count(),
+        4
+    );
 }
 
 // Goal: a file that can't be written is known before the run is made.
@@ -76,9 +95,9 @@ fn every_form_is_written() {
 fn bad_files_are_refused_at_once() {
     let server = Server::start(Fault::None);
     for flag in ["--json", "--hgrm", "--hlog", "--csv", "--html"] {
-        let output = run(&server, &[flag, "/nowhere/at/all"]);
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        let made = run(&server, &[flag, "/nowhere/at/all"]);
+        let text = String::from_utf8(made.stderr).unwrap();
+        assert_eq!(made.status.code(), Some(1), "{text}");
         assert!(text.contains(flag) && text.lines().count() == 1, "{text}");
     }
 }
@@ -88,12 +107,20 @@ fn bad_files_are_refused_at_once() {
 fn runs_are_compared() {
     let folder = Folder::new("compare");
     let [good, lossy] = ["good.json", "lossy.json"].map(|name| folder.file(name));
-    assert_eq!(run(&Server::start(Fault::None), &["--json", &good]).status.code(), Some(0));
-    let output = run(&Server::start(Fault::Drop(40)), &["--json", &lossy]);
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(
+        run(&Server::start(Fault::None), &["--json", &good])
+            .status
+            .code(),
+        Some(0)
+    );
+    let made = run(&Server::start(Fault::Drop(40)), &["--json", &lossy]);
+    assert_eq!(made.status.code(), Some(3));
     let strict = |a: &str, b: &str| compare(&[a, b, "--fail-on-regression", "--noise", "500%"]);
     assert_eq!(strict(&good, &good).status.code(), Some(0));
     assert_eq!(strict(&good, &lossy).status.code(), Some(99));
     assert_eq!(compare(&[&good, &lossy]).status.code(), Some(0));
-    assert_eq!(compare(&[&good, &folder.file("none.json")]).status.code(), Some(1));
+    assert_eq!(
+        compare(&[&good, &folder.file("none.json")]).status.code(),
+        Some(1)
+    );
 }
