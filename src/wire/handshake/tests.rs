@@ -371,3 +371,21 @@ fn client_and_server_agree() {
         );
     }
 }
+
+// Goal: a server may select a subprotocol that was offered, and no other.
+#[test]
+fn offered_subprotocols_may_be_selected() {
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: b\r\n\r\n",
+        String::from_utf8_lossy(&super::accept_key(key.as_bytes()))
+    );
+    let check = |offers: &[&str]| {
+        let offers: Vec<_> = offers.iter().map(ToString::to_string).collect();
+        super::check_answer(answer.as_bytes(), key, &offers)
+    };
+    assert_eq!(check(&["a", "b"]), Ok(answer.len()));
+    assert_eq!(check(&["a"]), Err(AnswerError::NotOffered));
+    assert_eq!(check(&[]), Err(AnswerError::NotOffered));
+}
