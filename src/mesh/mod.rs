@@ -63,12 +63,6 @@ pub fn connect<M>(threads: u16) -> io::Result<Vec<Endpoint<M>>> {
 }
 
 impl<M> Endpoint<M> {
-    /// Whose end this is.
-    #[must_use]
-    pub fn me(&self) -> ThreadId {
-        self.me
-    }
-
     /// The doorbell that the others ring for this thread.
     #[must_use]
     pub fn doorbell(&self) -> &Doorbell {

@@ -11,7 +11,7 @@ use crate::room::index::MemberId;
 use crate::room::sequencer::Announcement;
 use crate::room::{Rendition, RoomId, Rooms};
 use crate::session::timers::Tick;
-use crate::session::{Flags, Phase, Place};
+use crate::session::{Flags, Phase, Place, SessionKey};
 use crate::wire::handshake::{self, Endpoint, Policy, Route, Upgrade};
 use crate::wire::http::{self, HEAD_BYTES_MAX, Refusal};
 use crate::wire::plain;
@@ -254,10 +254,7 @@ impl Shard {
 
     /// The home shard has confirmed the join: whatever it delivers from now on, this session gets.
     pub(super) fn joined(&mut self, member: MemberId, ok: bool) {
-        let key = crate::session::SessionKey {
-            slot: member.slot,
-            generation: member.generation,
-        };
+        let key = SessionKey::from(member);
         let Some(session) = self.sessions.lookup(key) else {
             return;
         };

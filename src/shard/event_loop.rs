@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::{Action, FlushBatch, Message, Received, Shard};
-use crate::mesh::{Endpoint, ThreadId};
+use crate::mesh::Endpoint;
 use crate::ring::{Completion, Op, Outgoing, Ring, Token, socket};
 use crate::session::SessionKey;
 
@@ -177,6 +177,9 @@ impl EventLoop {
     }
 
     fn accept_again(&mut self) {
+        if self.not_accepting.is_empty() && self.accept_at.is_none() {
+            return;
+        }
         let now = self.started.elapsed();
         if self.accept_at.is_some_and(|at| at > now) || self.shard.is_stopping() {
             return;
@@ -308,12 +311,6 @@ impl EventLoop {
             Some(_) => {}
         }
         self.shard.is_empty() && !self.shard.has_work()
-    }
-
-    /// Which thread this is.
-    #[must_use]
-    pub fn thread(&self) -> ThreadId {
-        self.mesh.me()
     }
 }
 

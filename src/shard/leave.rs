@@ -139,17 +139,10 @@ impl Shard {
         let session = self.sessions.at_mut(slot);
         session.phase = Phase::Dead;
         session.head = None;
-        let flags = &mut session.flags;
+        self.actions.push_back(Action::Shutdown(key));
         // A multishot receive can miss the end of the stream when it comes right behind data, and
         // then no shutdown wakes it any more.
-        let cancels = flags.has(Flags::RECEIVING) && !flags.has(Flags::CANCELLING);
-        if cancels {
-            flags.set(Flags::CANCELLING);
-        }
-        self.actions.push_back(Action::Shutdown(key));
-        if cancels {
-            self.actions.push_back(Action::CancelReceive(key));
-        }
+        self.cancel_receive(slot);
         self.dead.push(key);
     }
 

@@ -442,11 +442,11 @@ impl Shard {
 
     /// Gives the connection a slot. Dropped, and so closed, when there is none or the server stops.
     fn insert(&mut self, socket: OwnedFd) -> Option<u32> {
-        let id = self.new_id();
-        let deadline = self.tick().after(self.config().head_timeout);
         if self.stopping {
             return None;
         }
+        let id = self.new_id();
+        let deadline = self.tick().after(self.config().head_timeout);
         let slot = self
             .sessions
             .insert(Session::new(socket, id, self.tick(), deadline))?

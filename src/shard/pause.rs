@@ -47,7 +47,7 @@ impl Shard {
     /// Whether whoever publishes to `room` must wait.
     pub(super) fn must_wait(&self, room: RoomId) -> bool {
         let room = self.rooms.get(room);
-        self.staging.bytes() > self.staged_bytes_max()
+        self.staging.bytes() > self.append_bytes_max()
             || self.throttling
             || self.throttled_by[usize::from(room.home)]
             || room.congested
@@ -56,23 +56,32 @@ impl Shard {
     /// Whether the session is not read from for its room's sake.
     pub(super) fn is_held_back(&self, slot: u32) -> bool {
         let session = self.sessions.at(slot);
-        session.flags.has(Flags::PAUSED)
-            && matches!(session.place, Place::Room { room, .. } if self.must_wait(room))
+        session.flags.has(Flags::PAUSED) && self.must_wait_in(session.place)
+    }
+
+    fn must_wait_in(&self, place: Place) -> bool {
+        matches!(place, Place::Room { room, .. } if self.must_wait(room))
     }
 
     /// No longer reads from the session.
     pub(super) fn pause(&mut self, slot: u32) {
-        let key = self.sessions.key(slot);
         let flags = &mut self.sessions.at_mut(slot).flags;
         if flags.has(Flags::PAUSED) {
             return;
         }
         flags.set(Flags::PAUSED);
+        self.cancel_receive(slot);
+        self.paused.push(self.sessions.key(slot));
+    }
+
+    /// Cancels the receive in flight, if there is one.
+    pub(super) fn cancel_receive(&mut self, slot: u32) {
+        let key = self.sessions.key(slot);
+        let flags = &mut self.sessions.at_mut(slot).flags;
         if flags.has(Flags::RECEIVING) && !flags.has(Flags::CANCELLING) {
             flags.set(Flags::CANCELLING);
             self.actions.push_back(Action::CancelReceive(key));
         }
-        self.paused.push(key);
     }
 
     /// Reads again from the sessions that nothing holds back any more.
@@ -90,8 +99,7 @@ impl Shard {
                 return false;
             }
             let (private_bytes, place) = (session.private_bytes(), session.place);
-            let wait = private_bytes > 0
-                || matches!(place, Place::Room { room, .. } if self.must_wait(room));
+            let wait = private_bytes > 0 || self.must_wait_in(place);
             if !wait {
                 let tick = self.tick();
                 let session = self.sessions.at_mut(key.slot);
@@ -135,22 +143,18 @@ impl Shard {
             }
             still
         });
-        let mut waiting: Vec<Arc<str>> = Vec::new();
-        for (&room, &count) in &behind {
-            let room = self.rooms.get(room);
-            if count * 2 >= room.members_here() && !rooms.contains(&room.name) {
-                rooms.push(Arc::clone(&room.name));
-                self.tell_congestion(&rooms[rooms.len() - 1], true);
-            }
-        }
-        for name in self.rooms_waiting() {
+        let known = rooms.len();
+        let half_behind = (behind.iter())
+            .map(|(&room, &count)| (self.rooms.get(room), count))
+            .filter(|(room, count)| count * 2 >= room.members_here())
+            .map(|(room, _)| &room.name);
+        for name in half_behind.chain(self.rooms_waiting()) {
             if !rooms.contains(name) {
                 rooms.push(Arc::clone(name));
-                waiting.push(Arc::clone(name));
             }
         }
-        for name in waiting {
-            self.tell_congestion(&name, true);
+        for name in &rooms[known..] {
+            self.tell_congestion(name, true);
         }
         self.congestion.next_look = (!rooms.is_empty()).then(|| self.now + LOOK_INTERVAL);
         self.congestion.rooms = rooms;
@@ -207,23 +211,19 @@ impl Shard {
         let any = sequencer.congested(from.0, on);
         if any != here.congested {
             here.congested = any;
-            // The end is told to all: a shard may have been told of the beginning, and have no
-            // members but ones whose joins are under way.
-            let elsewhere: Vec<u16> = if any {
-                sequencer.shards_except(me).collect()
-            } else {
-                (0..self.setup.shards)
-                    .filter(|&shard| shard != me)
-                    .collect()
+            let news = || Message::Congestion {
+                room: Arc::clone(name),
+                on: any,
             };
-            for shard in elsewhere {
-                self.send(
-                    shard,
-                    Message::Congestion {
-                        room: Arc::clone(name),
-                        on: any,
-                    },
-                );
+            if any {
+                let elsewhere: Vec<u16> = sequencer.shards_except(me).collect();
+                for shard in elsewhere {
+                    self.send(shard, news());
+                }
+            } else {
+                // The end is told to all: a shard may have been told of the beginning, and have no
+                // members but ones whose joins are under way.
+                self.send_to_shards(news);
             }
         }
     }

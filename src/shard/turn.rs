@@ -62,13 +62,9 @@ impl Shard {
         }
     }
 
-    /// Bytes that may wait to be appended before publishers are slowed down.
-    pub(super) fn staged_bytes_max(&self) -> usize {
-        self.append_bytes_max()
-    }
-
-    /// Bytes that one flush may append, but for the frame that exceeds them.
-    fn append_bytes_max(&self) -> usize {
+    /// Bytes that one flush may append, but for the frame that exceeds them. As many may wait to be
+    /// appended before publishers are slowed down.
+    pub(super) fn append_bytes_max(&self) -> usize {
         self.config().log_bytes / APPEND_PER_FLUSH
     }
 
@@ -191,12 +187,8 @@ impl Shard {
             frames,
             entries,
             |origin, rendition, start, end| {
-                let key = SessionKey {
-                    slot: origin.slot,
-                    generation: origin.generation,
-                };
                 if origin.shard == me
-                    && let Some(session) = sessions.lookup(key)
+                    && let Some(session) = sessions.lookup(SessionKey::from(origin))
                     && session.reads(room, rendition)
                 {
                     session.own.note(start, end, session.cursor);
