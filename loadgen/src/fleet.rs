@@ -299,10 +299,11 @@ impl<'a> Fleet<'a> {
                 if connection.unsent().is_empty() {
                     return None;
                 }
-                let token = seat.token(Op::Send, slot as usize);
-                let mut outgoing = Outgoing::new(connection.fd()?, token);
-                let _ = outgoing.push(connection.unsent());
-                Some(outgoing)
+                Some(Outgoing {
+                    fd: connection.fd()?,
+                    token: seat.token(Op::Send, slot as usize),
+                    slices: [connection.unsent()],
+                })
             }));
             self.ring.reap(&mut self.fresh);
         }

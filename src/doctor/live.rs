@@ -61,11 +61,11 @@ fn try_live(ring: &mut Ring) -> io::Result<Vec<Check>> {
         ring.recycle(buffer);
     }
 
-    ring.send_batch(std::iter::once_with(|| {
-        let mut outgoing = Outgoing::new(peer.as_raw_fd(), Token::new(Op::Send, 0, 0));
-        let _ = outgoing.push(b"!");
-        outgoing
-    }));
+    ring.send_batch([Outgoing {
+        fd: peer.as_raw_fd(),
+        token: Token::new(Op::Send, 0, 0),
+        slices: [b"!".as_slice()],
+    }]);
     let mut completions = Vec::new();
     ring.reap(&mut completions);
     let inline = completions

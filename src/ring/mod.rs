@@ -128,7 +128,7 @@ impl Ring {
             .flags(libc::SOCK_CLOEXEC)
             .build();
         // SAFETY: points at no memory: an accept without an address buffer.
-        unsafe { self.push(&entry, token) }
+        unsafe { self.push(entry, token) }
     }
 
     /// Receives once, into a buffer of the ring that is picked when there are bytes.
@@ -139,7 +139,7 @@ impl Ring {
         let entry = entry.flags(squeue::Flags::BUFFER_SELECT);
         // SAFETY: with BUFFER_SELECT the kernel writes only to buffers on offer in our group, which
         // live until nothing is in flight (`drop`).
-        unsafe { self.push(&entry, token) }
+        unsafe { self.push(entry, token) }
     }
 
     /// Receives, a buffer at a time, until it says otherwise (no `more`): at the end of the
@@ -147,7 +147,7 @@ impl Ring {
     pub fn recv_multishot(&mut self, fd: RawFd, token: Token) {
         let entry = opcode::RecvMulti::new(Fd(fd), GROUP).build();
         // SAFETY: as in `recv_once`.
-        unsafe { self.push(&entry, token) }
+        unsafe { self.push(entry, token) }
     }
 
     /// Tells once when the socket takes bytes again, or has failed (`POLLOUT`).
@@ -155,7 +155,7 @@ impl Ring {
         let events = libc::POLLOUT.cast_unsigned().into();
         let entry = opcode::PollAdd::new(Fd(fd), events).build();
         // SAFETY: points at no memory.
-        unsafe { self.push(&entry, token) }
+        unsafe { self.push(entry, token) }
     }
 
     /// Waits for another thread to write to an eventfd. Its count is reset and thrown away; the
@@ -163,7 +163,7 @@ impl Ring {
     pub fn read_doorbell(&mut self, eventfd: RawFd, token: Token) {
         let entry = opcode::Read::new(Fd(eventfd), self.buffers.sink(), 8).build();
         // SAFETY: the sink has 64 bytes, is never read, and lives as long as the buffers do.
-        unsafe { self.push(&entry, token) }
+        unsafe { self.push(entry, token) }
     }
 
     /// Completes with `Err(Errno::TIME)` after a while on the monotonic clock.
@@ -178,7 +178,7 @@ impl Ring {
         self.timespecs_used += 1;
         // SAFETY: the kernel copies the time while it submits (io_timeout_prep); until then it
         // stays as it is, because the place is used again only after a submission.
-        unsafe { self.push(&entry, token) }
+        unsafe { self.push(entry, token) }
     }
 
     /// Cancels the operation pushed with `target`. That one then completes, by being cancelled or
@@ -186,7 +186,7 @@ impl Ring {
     pub fn cancel(&mut self, target: Token, token: Token) {
         let entry = opcode::AsyncCancel::new(target.into()).build();
         // SAFETY: points at no memory.
-        unsafe { self.push(&entry, token) }
+        unsafe { self.push(entry, token) }
     }
 
     /// Sends and submits; when it returns, the kernel has taken what it takes of every slice and
@@ -195,9 +195,9 @@ impl Ring {
     ///
     /// Ranges can be computed as late as in the iterator's `next`. Each call submits at least once,
     /// so sends are best given in batches of some 256, with a reap in between.
-    pub fn send_batch<'a, I>(&mut self, sends: I)
+    pub fn send_batch<'a, S>(&mut self, sends: impl IntoIterator<Item = Outgoing<S>>)
     where
-        I: IntoIterator<Item = Outgoing<'a>>,
+        S: IntoIterator<Item = &'a [u8]>,
     {
         // Submits on every way out, also when the iterator panics.
         struct Flush<'r>(&'r mut Ring);
@@ -208,7 +208,7 @@ impl Ring {
         }
         let flush = Flush(self);
         for outgoing in sends {
-            flush.0.push_send(&outgoing);
+            flush.0.push_send(outgoing);
         }
     }
 
@@ -267,9 +267,9 @@ impl Ring {
     /// # Safety
     /// Memory the entry points at must stay valid until the operation is over, or until it is
     /// submitted if the kernel does not use it afterwards.
-    unsafe fn push(&mut self, entry: &squeue::Entry, token: Token) {
-        let mut entry = entry.clone();
-        entry.set_user_data(token.into());
+    #[inline]
+    unsafe fn push(&mut self, entry: squeue::Entry, token: Token) {
+        let entry = entry.user_data(token.into());
         self.make_space();
         // SAFETY: the caller's promise.
         let pushed = unsafe { self.queue.submission().push(&entry) };
@@ -288,27 +288,30 @@ impl Ring {
         }
     }
 
-    fn push_send(&mut self, outgoing: &Outgoing<'_>) {
-        self.make_space();
+    #[inline]
+    fn push_send<'a, S>(&mut self, outgoing: Outgoing<S>)
+    where
+        S: IntoIterator<Item = &'a [u8]>,
+    {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        let entry = match outgoing.slices() {
-            [] => opcode::Send::new(Fd(outgoing.fd), ptr::null(), 0)
-                .flags(flags)
-                .build(),
-            [slice] => {
+        let mut slices = (outgoing.slices.into_iter()).filter(|slice| !slice.is_empty());
+        let (first, second) = (slices.next().unwrap_or_default(), slices.next());
+        self.make_space();
+        let entry = match second {
+            None => {
                 // Longer than any send can take (MAX_RW_COUNT is below 2 GiB): the rest is short.
-                let bytes = u32::try_from(slice.len()).unwrap_or(u32::MAX);
-                opcode::Send::new(Fd(outgoing.fd), slice.as_ptr(), bytes)
+                let bytes = u32::try_from(first.len()).unwrap_or(u32::MAX);
+                opcode::Send::new(Fd(outgoing.fd), first.as_ptr(), bytes)
                     .flags(flags)
                     .build()
             }
-            slices => {
+            Some(second) => {
                 if self.gathers_used == GATHERS_MAX {
                     self.submit();
                 }
                 let gather = &mut self.scratch.gathers[self.gathers_used % GATHERS_MAX];
                 self.gathers_used += 1;
-                let header = gather.fill(slices);
+                let header = gather.fill([first, second].into_iter().chain(slices));
                 opcode::SendMsg::new(Fd(outgoing.fd), header)
                     .flags(flags.cast_unsigned())
                     .build()
@@ -319,7 +322,7 @@ impl Ring {
         // such a request is completed while it is submitted, with EAGAIN if need be, instead of
         // being polled or handed to a worker (io_queue_async, io_uring/io_uring.c). So nothing
         // refers to the slices, nor to the scratch of a gathering send, after the submission.
-        unsafe { self.push(&entry, outgoing.token) }
+        unsafe { self.push(entry, outgoing.token) }
     }
 
     /// Submits everything queued, without waiting for completions.

@@ -3,7 +3,7 @@
 
 use super::send::SLICES_MAX;
 use io_uring::types::Timespec;
-use std::{io, ptr};
+use std::ptr;
 
 /// Timeouts that can wait for one submission; more just submit in between.
 pub(super) const TIMESPECS_MAX: usize = 16;
@@ -44,15 +44,20 @@ impl Scratch {
 
 impl Gather {
     /// Describes the slices and returns the description's address, good until the next call.
-    pub(super) fn fill(&mut self, slices: &[io::IoSlice<'_>]) -> *const libc::msghdr {
+    pub(super) fn fill<'a>(
+        &mut self,
+        slices: impl Iterator<Item = &'a [u8]>,
+    ) -> *const libc::msghdr {
+        let mut count = 0;
         for (place, slice) in self.slices.iter_mut().zip(slices) {
             *place = libc::iovec {
                 iov_base: slice.as_ptr().cast_mut().cast(),
                 iov_len: slice.len(),
             };
+            count += 1;
         }
         self.header.msg_iov = self.slices.as_mut_ptr();
-        self.header.msg_iovlen = slices.len() as _;
+        self.header.msg_iovlen = count;
         &raw const self.header
     }
 }

@@ -224,17 +224,12 @@ impl EventLoop {
             return;
         }
         let (shard, batch) = (&self.shard, &self.batch);
-        self.ring.send_batch(batch.sends.iter().map(|send| {
-            let token = Token::new(Op::Send, send.key.slot, send.key.generation);
-            let mut outgoing = Outgoing::new(send.fd, token);
-            for slice in shard.slices(batch, send) {
-                assert!(
-                    outgoing.push(slice),
-                    "a plan has at most as many slices as a send"
-                );
-            }
-            outgoing
-        }));
+        self.ring
+            .send_batch(batch.sends.iter().map(|send| Outgoing {
+                fd: send.fd,
+                token: token(Op::Send, send.key),
+                slices: shard.slices(batch, send),
+            }));
         self.reap();
     }
 
