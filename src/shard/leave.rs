@@ -6,6 +6,7 @@ use super::message::Message;
 use super::{Action, Shard};
 use crate::config::SlowConsumer;
 use crate::room::{Departure, RoomId};
+use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Place, SessionKey};
 use crate::wire::close::{CloseCode, append_close_frame};
 use crate::wire::frame::{OpCode, append_frame};
@@ -13,6 +14,10 @@ use crate::wire::plain;
 
 /// How many times over its size the log is filled between two looks at who is behind.
 const WATCHES_PER_LOG: u64 = 16;
+
+/// How long a shutdown may take to end a receive before it is cancelled. A cancel is not for every
+/// close: the kernel looks for the receive in chains that grow with the sessions it has armed.
+const RECEIVE_ENDS_TICKS: u32 = 2;
 
 impl Shard {
     /// Says goodbye with a Close frame: the session leaves its room now, its connection when the
@@ -140,9 +145,11 @@ impl Shard {
         session.phase = Phase::Dead;
         session.head = None;
         self.actions.push_back(Action::Shutdown(key));
-        // A multishot receive can miss the end of the stream when it comes right behind data, and
-        // then no shutdown wakes it any more.
-        self.cancel_receive(slot);
+        if session.flags.has(Flags::RECEIVING) {
+            // The shutdown ends the receive, as a rule at once.
+            let deadline = Tick(self.tick().0 + RECEIVE_ENDS_TICKS);
+            self.schedule(slot, deadline);
+        }
         self.dead.push(key);
     }
 
@@ -186,7 +193,10 @@ impl Shard {
                 self.kill(slot);
             }
             Phase::Head | Phase::Closing | Phase::Lingering => self.schedule(slot, deadline),
-            Phase::Joining | Phase::Dead => {}
+            // A multishot receive can miss the end of the stream when it comes right behind data,
+            // and then no shutdown wakes it any more.
+            Phase::Dead => self.cancel_receive(slot),
+            Phase::Joining => {}
         }
     }
 

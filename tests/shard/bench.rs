@@ -22,6 +22,8 @@ struct Client {
     key: Option<SessionKey>,
     receiving: bool,
     polling: bool,
+    /// Whether its receive has missed the end, and no shutdown wakes it.
+    stuck: bool,
     /// Whether its socket takes bytes.
     takes: bool,
     wire: Vec<u8>,
@@ -72,6 +74,7 @@ impl Bench {
             key: None,
             receiving: false,
             polling: false,
+            stuck: false,
             takes: true,
             wire: Vec::new(),
         });
@@ -119,6 +122,11 @@ impl Bench {
         self.shards[shard].handle_received(key, Received::End, false);
     }
 
+    /// The client's receive goes on whatever happens to the connection.
+    pub(crate) fn stick(&mut self, client: usize) {
+        self.clients[client].stuck = true;
+    }
+
     /// The client's socket takes no more bytes.
     pub(crate) fn block(&mut self, client: usize) {
         self.clients[client].takes = false;
@@ -152,7 +160,7 @@ impl Bench {
                 }
                 Action::Shutdown(key) => {
                     let client = self.client(shard, key);
-                    let receiving = std::mem::take(&mut client.receiving);
+                    let receiving = !client.stuck && std::mem::take(&mut client.receiving);
                     if std::mem::take(&mut client.polling) {
                         self.shards[shard].handle_writable(key);
                     }

@@ -2,6 +2,8 @@
 
 mod bench;
 
+use std::time::Duration;
+
 use fanring::wire::frame::OpCode;
 
 use self::bench::{Bench, room_at};
@@ -76,6 +78,28 @@ fn one_with_room_again_is_watched_until_it_has_caught_up() {
         }
         assert_eq!(bench.metrics[0].slow_closed.get(), u64::from(overtaken));
     }
+}
+
+/// A session whose receive missed the end of the stream still gives its slot back: the receive is
+/// cancelled, though not before the shutdown had time to end it.
+#[test]
+fn a_receive_that_a_shutdown_does_not_end_is_cancelled() {
+    let mut bench = Bench::new(1);
+    let stuck = bench.join(0, "/ws");
+    bench.stick(stuck);
+    // Both Close frames are through, so the server ends the connection.
+    bench.say(stuck, OpCode::Close, &[3, 232]);
+    bench.settle();
+    assert_eq!(bench.heard(stuck), ["close 1000"]);
+    let mut now = Duration::ZERO;
+    let freed = std::iter::from_fn(|| {
+        now += Duration::from_millis(100);
+        bench.shards[0].handle_time(now);
+        bench.settle();
+        Some(bench.shards[0].is_empty())
+    });
+    let ticks = freed.take(10).take_while(|&freed| !freed).count();
+    assert!((1..5).contains(&ticks), "freed after {ticks} ticks");
 }
 
 /// How a member goes.
