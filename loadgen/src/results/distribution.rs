@@ -63,7 +63,12 @@ impl Distribution {
 impl Default for Distribution {
     fn default() -> Self {
         let histogram = Histogram::new_with_bounds(NS_MIN, NS_MAX, 3);
-        Self(histogram.unwrap_or_else(|error| unreachable!("constant bounds: {error:?}")))
+        let mut histogram =
+            histogram.unwrap_or_else(|error| unreachable!("constant bounds: {error:?}"));
+        // Writes zeroes, so that its pages are there from the start and not one by one as values
+        // spread: what a run needs is then known when it begins.
+        histogram.clear();
+        Self(histogram)
     }
 }
 
