@@ -83,6 +83,7 @@ step docs 900 env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --lock
 step fuzz-smoke 900 cargo test --manifest-path fuzz/Cargo.toml
 step browser 600 scripts/browser-test.sh
 step nginx 300 scripts/nginx-test.sh
+step loadgen 900 scripts/loadgen-check.sh
 
 if command -v shellcheck >/dev/null; then
   step shellcheck 60 shellcheck scripts/*.sh .ci/run

@@ -40,12 +40,16 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find the highest --rate at which --slo holds.
+    ///
+    /// Begins at --rate and doubles it until the objective is missed, then halves the gap until it is
+    /// as narrow as --precision asks for. Each run is told of in a line. If files are asked for (--json
+    /// and so on), the rate that was found is run once more to write them.
     #[command(args_override_self = true)]
     FindMax(Box<FindMaxArgs>),
     Compare(CompareArgs),
 }
 
-/// A search for the highest rate.
+/// A search for the highest rate. Files are written by one more run, at the rate that was found.
 #[derive(Debug, Args)]
 pub(crate) struct FindMaxArgs {
     #[command(flatten)]
@@ -56,6 +60,8 @@ pub(crate) struct FindMaxArgs {
     /// How close the answer must be, in percent of the rate.
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     pub(crate) precision: f64,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// What the sessions do.

@@ -40,7 +40,8 @@ mod results;
 use clap::Parser;
 use cli::{Cli, Command, FindMaxArgs};
 use results::compare::compare;
-use results::output::Output;
+use results::output::{Output, OutputArgs};
+use settings::Settings;
 use std::io::Write;
 use std::process::ExitCode;
 use verdict::{EXIT_INVALID, EXIT_SETUP, EXIT_SLO};
@@ -75,9 +76,12 @@ fn refuse(why: &str) -> ExitCode {
 
 /// Makes one run and tells of it; gives the exit code.
 fn run(cli: Cli) -> anyhow::Result<u8> {
-    let settings = cli.run.check()?;
-    let mut output = Output::open(&cli.output, &settings.target(), &settings.parameters())?;
-    let mut results = engine::measure(&settings, &mut output)?;
+    make_run(&cli.run.check()?, &cli.output)
+}
+
+fn make_run(settings: &Settings, args: &OutputArgs) -> anyhow::Result<u8> {
+    let mut output = Output::open(args, &settings.target(), &settings.parameters())?;
+    let mut results = engine::measure(settings, &mut output)?;
     let code = verdict::exit_code(&results);
     output.finish(&mut results, &mut std::io::stdout().lock())?;
     Ok(code)
@@ -94,6 +98,10 @@ fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
         settings.closed.is_none() && !settings.is_idle(),
         "find-max looks for a rate: it takes no --closed and no idle sessions"
     );
+    if args.output.has_files() {
+        // What can't be written is better known before the search than after it.
+        Output::open(&args.output, &settings.target(), &settings.parameters())?;
+    }
     let mut out = std::io::stdout().lock();
     let bounds = (settings.rate, args.rate_max, args.precision.max(0.1));
     let found = search::search(bounds, &mut out, |rate| {
@@ -110,7 +118,19 @@ fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
             out,
             "INVALID: the server's limit is higher: the search ended at {limit}"
         )?;
-        return Ok(EXIT_INVALID);
     }
-    Ok(if found.rate.is_some() { 0 } else { EXIT_SLO })
+    let code = match found.rate {
+        Some(rate) if args.output.has_files() => {
+            settings.rate = rate;
+            writeln!(out, "once more at that rate, for the files:")?;
+            drop(out);
+            make_run(&settings, &args.output)?
+        }
+        Some(_) => 0,
+        None => EXIT_SLO,
+    };
+    Ok(match found.limited {
+        Some(_) => EXIT_INVALID,
+        None => code,
+    })
 }

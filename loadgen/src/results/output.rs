@@ -43,6 +43,14 @@ pub(crate) struct OutputArgs {
     pub(crate) quiet: bool,
 }
 
+impl OutputArgs {
+    /// Whether any file is asked for.
+    pub(crate) fn has_files(&self) -> bool {
+        let files = [&self.json, &self.hgrm, &self.hlog, &self.csv, &self.html];
+        files.iter().any(|file| file.is_some())
+    }
+}
+
 type Sink = BufWriter<File>;
 
 /// Takes in a run and writes what the flags ask for.

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// When the message with this number arrives, nothing is delivered to anybody for so long.
     Stall(u64, Duration),
+    /// Every message takes so long before it is delivered.
+    Slow(Duration),
     /// Everyone gets their own messages too.
     Echo,
     /// Nobody gets anything before having said so: `join ROOM`. Then, what the room gets.
@@ -201,6 +203,9 @@ fn broadcast(room: &mut Room, sender: usize, payload: &[u8], fault: Fault) {
     if let Fault::Stall(at, span) = fault
         && at == number
     {
+        thread::sleep(span);
+    }
+    if let Fault::Slow(span) = fault {
         thread::sleep(span);
     }
     let echoes = fault == Fault::Echo;

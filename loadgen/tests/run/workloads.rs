@@ -1,6 +1,9 @@
 //! Every workload runs against Fanring itself, and the search finds an end.
 
 use crate::program::{Run, output, run};
+use crate::server::{Fault, Server};
+use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -211,6 +214,7 @@ fn slow_readers_are_told() {
 #[test]
 fn searches_end() {
     let fanring = Fanring::start(&["--shards", "1"]);
+    let file = std::env::temp_dir().join(format!("fanload-search-{}.json", std::process::id()));
     let search = |demand: &str| {
         let address = fanring.address.to_string();
         let flags = [
@@ -230,6 +234,9 @@ fn searches_end() {
             "80",
             "--lag-max",
             "60000",
+            "--quiet",
+            "--json",
+            file.to_str().unwrap(),
         ];
         let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
             .arg("find-max")
@@ -245,9 +252,45 @@ fn searches_end() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("highest rate that holds: 80.0"), "{text}");
     assert!(text.contains("--rate-max"), "{text}");
+    let last: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(last["parameters"]["rate"], 80.0, "{text}");
+    assert!(last["counts"]["delivered"].as_u64() > Some(0), "{text}");
     let (code, text) = search("p50=1us");
     assert_eq!(code, Some(99), "{text}");
     assert!(text.contains("no rate holds"), "{text}");
+    fs::remove_file(&file).unwrap();
+}
+
+// Goal: the rate that is found is the server's, by arithmetic: one that takes 5 ms for each message
+// keeps up with 200 a second and not with more.
+#[test]
+fn a_known_limit_is_found() {
+    let server = Server::start(Fault::Slow(Duration::from_millis(5)));
+    let flags = [
+        "--slo",
+        "p99=100ms,loss=0",
+        "--subscribers",
+        "1",
+        "--rate",
+        "50",
+        "--duration",
+        "2",
+        "--warmup",
+        "0",
+        "--lag-max",
+        "60000",
+    ];
+    let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .args(["find-max", "--target", &server.address.to_string()])
+        .args(flags)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let found = text.split("highest rate that holds: ").nth(1).unwrap();
+    let rate: f64 = found.split(' ').next().unwrap().parse().unwrap();
+    // The queue may hold 100 ms after 2 s: 5% over the limit. Sleeps are never shorter than asked.
+    assert!((100.0..=212.0).contains(&rate), "{text}");
 }
 
 // Goal: a demand that is missed has an exit code of its own, and is told.
