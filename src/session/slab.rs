@@ -80,6 +80,15 @@ impl Sessions {
 
     /// The session that `key` names, if it is still there.
     #[must_use]
+    pub fn find(&self, key: SessionKey) -> Option<&Session> {
+        if self.generations.get(key.slot as usize) != Some(&key.generation) {
+            return None;
+        }
+        self.slab.get(key.slot as usize)
+    }
+
+    /// Like [`Self::find`].
+    #[must_use]
     pub fn lookup(&mut self, key: SessionKey) -> Option<&mut Session> {
         if self.generations.get(key.slot as usize) != Some(&key.generation) {
             return None;

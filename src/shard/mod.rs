@@ -218,10 +218,8 @@ impl Shard {
 
     /// The socket of a session, if it is still there.
     #[must_use]
-    pub fn socket(&mut self, key: SessionKey) -> Option<BorrowedFd<'_>> {
-        self.sessions
-            .lookup(key)
-            .map(|session| session.socket.as_fd())
+    pub fn socket(&self, key: SessionKey) -> Option<BorrowedFd<'_>> {
+        (self.sessions.find(key)).map(|session| session.socket.as_fd())
     }
 
     // What is to be done.

@@ -2,18 +2,19 @@
 //!
 //! One hub task owns every session in a map and takes commands; each session has an unbounded
 //! channel and a task that writes what comes out of it. A message is copied by reference into the
-//! channels, and a session writes all that waits for it with one flush. It has no rooms, limits or
-//! deadlines, which is to its advantage in a comparison.
+//! channels, and a session writes all that waits for it with one flush. It has no limits or deadlines,
+//! which is to its advantage in a comparison. Rooms go by path.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
-use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Runtime};
+use peer_options::Options;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use uuid::Uuid;
 
@@ -25,63 +26,26 @@ enum Command {
     /// Take it in; `outbox` leads to its task.
     Add {
         id: Uuid,
+        room: Arc<str>,
         outbox: UnboundedSender<Message>,
     },
     /// Forget it.
-    Remove { id: Uuid },
-    /// Send `message` to everyone but `from`.
-    Broadcast { from: Uuid, message: Message },
-}
-
-struct Options {
-    listen: SocketAddr,
-    threads: usize,
+    Remove { id: Uuid, room: Arc<str> },
+    /// Send `message` to everyone in the room but `from`.
+    Broadcast {
+        from: Uuid,
+        room: Arc<str>,
+        message: Message,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    let options = options(std::env::args().skip(1))?;
-    runtime(options.threads)?.block_on(serve(options.listen))
+    let options = Options::from_args()?;
+    options.runtime()?.block_on(serve(options))
 }
 
-fn options(mut args: impl Iterator<Item = String>) -> anyhow::Result<Options> {
-    let mut options = Options {
-        listen: SocketAddr::from(([127, 0, 0, 1], 9002)),
-        threads: 1,
-    };
-    while let Some(flag) = args.next() {
-        let value = args
-            .next()
-            .with_context(|| format!("{flag} needs a value"))?;
-        match flag.as_str() {
-            "--listen" => options.listen = value.parse().context("--listen takes address:port")?,
-            "--threads" => options.threads = value.parse().context("--threads takes a count")?,
-            _ => bail!("unknown option {flag}; there are --listen ADDR and --threads N"),
-        }
-    }
-    Ok(options)
-}
-
-/// One thread gets the runtime without work stealing, which is faster on one processor.
-fn runtime(threads: usize) -> anyhow::Result<Runtime> {
-    let mut builder = match threads {
-        0 => bail!("--threads must be at least 1"),
-        1 => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
-    };
-    if threads > 1 {
-        builder.worker_threads(threads);
-    }
-    builder
-        .enable_io()
-        .build()
-        .context("can't start the runtime")
-}
-
-async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("bind {listen}"))?;
-    eprintln!("listening on {}", listener.local_addr()?);
+async fn serve(options: Options) -> anyhow::Result<()> {
+    let listener = options.listener()?;
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     tokio::spawn(hub(inbox));
     loop {
@@ -110,17 +74,26 @@ fn report(error: &Error) {
 }
 
 async fn hub(mut inbox: Receiver<Command>) {
-    let mut sessions: HashMap<Uuid, UnboundedSender<Message>> = HashMap::new();
+    let mut rooms: HashMap<Arc<str>, HashMap<Uuid, UnboundedSender<Message>>> = HashMap::new();
     while let Some(command) = inbox.recv().await {
         match command {
-            Command::Add { id, outbox } => {
-                sessions.insert(id, outbox);
+            Command::Add { id, room, outbox } => {
+                rooms.entry(room).or_default().insert(id, outbox);
             }
-            Command::Remove { id } => {
-                sessions.remove(&id);
+            Command::Remove { id, room } => {
+                if let Entry::Occupied(mut members) = rooms.entry(room) {
+                    members.get_mut().remove(&id);
+                    if members.get().is_empty() {
+                        members.remove();
+                    }
+                }
             }
-            Command::Broadcast { from, message } => {
-                for (id, outbox) in &sessions {
+            Command::Broadcast {
+                from,
+                room,
+                message,
+            } => {
+                for (id, outbox) in rooms.get(&room).into_iter().flatten() {
                     if *id != from {
                         // A session that ended just now is removed by its next command.
                         let _ = outbox.send(message.clone());
@@ -133,19 +106,31 @@ async fn hub(mut inbox: Receiver<Command>) {
 
 async fn session(stream: TcpStream, commands: Sender<Command>) -> Result<(), Error> {
     stream.set_nodelay(true)?;
-    let socket = tokio_tungstenite::accept_async(stream).await?;
+    let mut path = Arc::from("");
+    #[expect(clippy::result_large_err, reason = "the library's signature")]
+    let note_path = |request: &Request, response: Response| {
+        path = Arc::from(request.uri().path());
+        Ok(response)
+    };
+    let socket = tokio_tungstenite::accept_hdr_async(stream, note_path).await?;
     let (outbox, messages) = mpsc::unbounded_channel();
-    let id = Uuid::new_v4();
+    let (id, room) = (Uuid::new_v4(), path);
     // The hub ends with the process only, so a failed send has nobody to tell.
-    let _ = commands.send(Command::Add { id, outbox }).await;
-    let result = relay(id, socket, messages, &commands).await;
-    let _ = commands.send(Command::Remove { id }).await;
+    let added = Command::Add {
+        id,
+        room: Arc::clone(&room),
+        outbox,
+    };
+    let _ = commands.send(added).await;
+    let result = relay(id, &room, socket, messages, &commands).await;
+    let _ = commands.send(Command::Remove { id, room }).await;
     result
 }
 
 /// Moves messages both ways until the client leaves.
 async fn relay(
     id: Uuid,
+    room: &Arc<str>,
     mut socket: WebSocketStream<TcpStream>,
     mut messages: UnboundedReceiver<Message>,
     commands: &Sender<Command>,
@@ -154,7 +139,8 @@ async fn relay(
         tokio::select! {
             received = socket.next() => match received {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                    let _ = commands.send(Command::Broadcast { from: id, message }).await;
+                    let room = Arc::clone(room);
+                    let _ = commands.send(Command::Broadcast { from: id, room, message }).await;
                 }
                 // The library answers pings and closes by itself.
                 Some(Ok(_)) => {}
