@@ -1,7 +1,7 @@
 //! Runs a shard on epoll, turn by turn as `fanring::shard::event_loop` does on a ring.
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use fanring::ring::socket;
