@@ -78,6 +78,8 @@ shard_metrics! {
     receive_no_buffers,
     /// Accepts put off because a limit was reached.
     accept_backoffs,
+    /// Published messages that crossed to another shard, on the way to their room's home or from it.
+    mesh_publishes,
     /// Messages parked because another thread's ring was full.
     mesh_parked,
     /// Times the completion queue overflowed; the kernel keeps the entries.

@@ -19,8 +19,15 @@ for name in "${names[@]}"; do
   server=$!
   for _ in $(seq 100); do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
+    kill -0 "$server" 2>/dev/null || break
     sleep 0.1
   done
+  if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    echo "$name: FAILED: it does not listen"
+    failed=1
+    kill "$server" 2>/dev/null || true
+    continue
+  fi
   read -ra flags < <(benches/peers/peer flags "$name")
   for rooms in 1 3; do
     # Without rooms there is nothing to check there.
@@ -33,7 +40,7 @@ for name in "${names[@]}"; do
       failed=1
     fi
   done
-  kill "$server"
+  kill "$server" 2>/dev/null || true
   wait "$server" 2>/dev/null || true
   server=
 done

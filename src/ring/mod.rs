@@ -194,7 +194,7 @@ impl Ring {
     /// the number of bytes taken (perhaps fewer than offered), or EAGAIN when the socket is full.
     ///
     /// Ranges can be computed as late as in the iterator's `next`. Each call submits at least once,
-    /// so sends are best given in batches of some 256, with a reap in between.
+    /// so sends are best given in batches of some hundreds, with a reap in between.
     pub fn send_batch<'a, S>(&mut self, sends: impl IntoIterator<Item = Outgoing<S>>)
     where
         S: IntoIterator<Item = &'a [u8]>,

@@ -25,7 +25,7 @@ pub struct RingConfig {
 impl Default for RingConfig {
     fn default() -> Self {
         Self {
-            sq_entries: 512,
+            sq_entries: 1024,
             cq_entries: 4096,
             buffers: 64,
             buffer_bytes: 2048,

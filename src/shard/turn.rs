@@ -138,7 +138,9 @@ impl Shard {
         let here = self.rooms.get_mut(room);
         let name = Arc::clone(&here.name);
         let home = here.home;
+        let messages = entries.iter().filter(|entry| !entry.notice).count() as u64;
         let Some(sequencer) = &mut here.sequencer else {
+            self.metrics().mesh_publishes.add(messages);
             let (frames, entries) = (frames.to_vec(), entries.to_vec());
             return self.send(
                 home,
@@ -149,10 +151,12 @@ impl Shard {
                 },
             );
         };
-        let messages = entries.iter().filter(|entry| !entry.notice).count() as u64;
         let first_offset = sequencer.assign(messages);
         let elsewhere: Vec<u16> = sequencer.shards_except(me).collect();
         if !elsewhere.is_empty() {
+            self.metrics()
+                .mesh_publishes
+                .add(messages * elsewhere.len() as u64);
             let (shared, described): (Arc<[u8]>, Arc<[Entry]>) = (frames.into(), entries.into());
             for shard in elsewhere {
                 let (room, frames, entries) = (

@@ -17,7 +17,7 @@ use rustix::net::{
 use crate::interest::{Interests, Receive};
 
 /// As in Fanring's event loop.
-const FLUSH_SENDS_MAX: usize = 256;
+const FLUSH_SENDS_MAX: usize = 1024;
 
 /// Bytes received at once.
 const RECEIVE_BYTES: usize = 64 << 10;

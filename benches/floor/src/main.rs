@@ -17,7 +17,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use crate::peer::Peer;
 
 /// Sends between two reaps, as in Fanring's event loop.
-const SENDS_MAX: usize = 256;
+const SENDS_MAX: usize = 1024;
 
 /// What epoll says of the listener; peers go by their place.
 const LISTENER: u64 = u64::MAX;

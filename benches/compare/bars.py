@@ -1,0 +1,161 @@
+"""What Fanring promises of itself, and whether the runs bear it out."""
+
+from dataclasses import dataclass
+
+from .cells import MAIN, PEERS
+
+
+HOLDS, WITHIN_SPREAD, MISSED, UNKNOWN = "holds", "within the spread", "**missed**", "not measured"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One promise: what was found, and whether it holds."""
+
+    title: str
+    bar: str
+    found: str
+    state: str
+    note: str = ""
+
+
+def best_peer(summary, cell, figure, lowest=True):
+    """The peer with the best median that delivered everything and was not at its limit, with its median."""
+    found = []
+    for name in PEERS:
+        value = summary.median(cell, name, figure)
+        if value is None or summary.failed(cell, name):
+            continue
+        if figure == "cpu" and summary.is_saturated(cell, name):
+            continue
+        found.append((value, name))
+    return (min(found) if lowest else max(found))[1] if found else None
+
+
+def judge(ratio, limit, above=False):
+    """Of (median, smallest, largest): the median decides; a bar between the runs is within the spread."""
+    middle, low, high = ratio
+    if (middle >= limit) if above else (middle <= limit):
+        return HOLDS
+    return WITHIN_SPREAD if low <= limit <= high else MISSED
+
+
+def told(ratio):
+    """A ratio with its spread."""
+    return "{:.2f} ({:.2f}-{:.2f})".format(*ratio)
+
+
+def plain(holds):
+    """The state of a promise that is no ratio."""
+    return HOLDS if holds else MISSED
+
+
+def against(summary, title, cell, figure, other, limit, note=""):
+    """Fanring's figure over another server's in the same cell, at most `limit`."""
+    bar = f"at most {limit:.2f}x {other or 'the best peer'}"
+    if other is None:
+        return Verdict(title, bar, "no peer got there", HOLDS, note)
+    ratio = summary.ratio(figure, (cell, "fanring"), (cell, other))
+    if ratio is None:
+        return Verdict(title, bar, "-", UNKNOWN, note)
+    if summary.is_saturated(cell, other) and figure == "cpu":
+        note = (note + f" {other} has no processor time left here, which caps its figure.").strip()
+    return Verdict(title, bar, told(ratio), judge(ratio, limit), note)
+
+
+def evaluate(summary):
+    """Every promise in the order of the report."""
+    verdicts = []
+    for cell in ("room-1000-60", "room-1000-120", "room-1000-250"):
+        verdicts += steady(summary, cell)
+    verdicts += [
+        against(summary, "room-20-500: CPU", "room-20-500", "cpu", best_peer(summary, "room-20-500", "cpu"), 1.0),
+        against(summary, "room-20-500: CPU, epoll", "room-20-500", "cpu", "fanring-epoll", 1.0),
+    ]
+    for figure in ("p50", "p99"):
+        peer = best_peer(summary, "room-20-500", figure)
+        verdicts.append(against(summary, f"room-20-500: {figure}", "room-20-500", figure, peer, 1.0))
+    cell = "room-10000-5"
+    verdicts += [
+        against(summary, f"{cell}: CPU", cell, "cpu", best_peer(summary, cell, "cpu"), 0.95),
+        against(summary, f"{cell}: CPU, epoll", cell, "cpu", "fanring-epoll", 1.0),
+    ]
+    cell = "room-1000-20-16k"
+    verdicts.append(against(summary, f"{cell}: CPU", cell, "cpu", best_peer(summary, cell, "cpu"), 0.80))
+    cell = "rooms-9500x2"
+    verdicts.append(against(summary, f"{cell}: CPU", cell, "cpu", best_peer(summary, cell, "cpu"), 1.0))
+    for each in MAIN:
+        for figure in ("completion_p50", "completion_p99"):
+            if summary.median(each.name, "fanring", figure) is not None:
+                peer = best_peer(summary, each.name, figure)
+                verdicts.append(against(summary, f"{each.name}: {figure.replace('_', ' ')}", each.name, figure, peer, 1.0))
+    verdicts += heavy(summary) + slow(summary) + shards(summary) + sessions(summary)
+    return verdicts
+
+
+def steady(summary, cell):
+    """CPU of the steady fan-out: over the floor, the best peer and the design this project began with."""
+    return [
+        against(summary, f"{cell}: CPU, floor", cell, "cpu", "floor", 1.08),
+        against(summary, f"{cell}: CPU, best peer", cell, "cpu", best_peer(summary, cell, "cpu") or "uwebsockets", 0.85),
+        against(summary, f"{cell}: CPU, one task and channels", cell, "cpu", "hub", 0.25),
+    ]
+
+
+def heavy(summary):
+    """A million deliveries a second, and two."""
+    verdicts = []
+    for cell in ("million", "two-million"):
+        p99 = summary.median(cell, "fanring", "p99")
+        if p99 is None:
+            continue
+        lost = sum(summary.values(cell, "fanring", "lost").values())
+        limited = "limited by the client" if summary.is_client_limited(cell, "fanring") else ""
+        verdicts.append(Verdict(f"{cell}: loss", "none", f"{lost}", plain(lost == 0), limited))
+        verdicts.append(Verdict(f"{cell}: p99", "below 20 ms", f"{p99:.1f} ms", plain(p99 < 20), limited))
+        verdicts.append(against(summary, f"{cell}: p99, best peer", cell, "p99", best_peer(summary, cell, "p99"), 1.0, limited))
+    return verdicts
+
+
+def slow(summary):
+    """The others do not notice those that stall."""
+    ratio = summary.ratio("p99", ("slow-tenth", "fanring"), ("slow-none", "fanring"))
+    if ratio is None:
+        return []
+    before, after = summary.median("slow-none", "fanring", "rss_peak"), summary.median("slow-tenth", "fanring", "rss_peak")
+    low, high = summary.spread("slow-none", "fanring", "p99")
+    noise = max(1.1, high / summary.median("slow-none", "fanring", "p99"))
+    return [
+        Verdict("a tenth stalls: p99 of the others", f"within noise ({noise:.2f}x)", told(ratio), judge(ratio, noise)),
+        Verdict("a tenth stalls: memory", "flat", f"{before / 2**20:.1f} and {after / 2**20:.1f} MiB at most", plain(after <= before * 1.1)),
+    ]
+
+
+def shards(summary):
+    """One room over two shards, and rooms that are placed."""
+    verdicts = []
+    for title, one, two, limit in (
+        ("one room over 2 shards: CPU", "shards-1", "shards-2", 1.10),
+        ("9,500 rooms over 2 shards: CPU", "shards-rooms-1", "shards-rooms-2", 1.05),
+    ):
+        ratio = summary.ratio("cpu", (two, "fanring"), (one, "fanring"))
+        if ratio:
+            verdicts.append(Verdict(title, f"at most {limit:.2f}x 1 shard", told(ratio), judge(ratio, limit)))
+    crossed = summary.median("shards-rooms-2", "fanring", "mesh")
+    if crossed is not None:
+        verdicts.append(Verdict("9,500 rooms over 2 shards: messages over the mesh", "none", f"{crossed:.0f}", plain(crossed == 0)))
+    return verdicts
+
+
+def sessions(summary):
+    """What a session costs, and what it costs to open one."""
+    verdicts, cell = [], "idle-15000"
+    size = summary.median(cell, "fanring", "bytes")
+    if size is not None:
+        kernel = summary.median(cell, "fanring", "kernel_bytes")
+        verdicts.append(Verdict("idle session, user space", "at most 400 B", f"{size:.0f} B", plain(size <= 400), f"the kernel's part, both ends: {kernel:,.0f} B"))
+        peer = best_peer(summary, cell, "upgrades", lowest=False)
+        ratio = peer and summary.ratio("upgrades", (cell, "fanring"), (cell, peer))
+        if ratio:
+            verdicts.append(Verdict("upgrades per CPU second", f"at least 1.00x {peer}", told(ratio), judge(ratio, 1.0, above=True)))
+    return verdicts

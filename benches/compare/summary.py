@@ -1,0 +1,102 @@
+"""From runs to figures: medians with their spread, and ratios of what was run side by side."""
+
+from collections import defaultdict
+from statistics import median
+
+# A server that has its processor for more than this share is saturated: what it does not get done it coalesces or
+# loses, so its cost per delivery is capped by the load and says nothing.
+SATURATED_SHARE = 0.93
+CLIENT_SHARE = 0.93
+
+FIGURES = {
+    "cpu": ("CPU per delivery", "ns", lambda r: r.get("cpu_ns_per_delivery")),
+    "p50": ("delivery p50", "ms", lambda r: within(r, "delivery_ms", "p50")),
+    "p99": ("delivery p99", "ms", lambda r: within(r, "delivery_ms", "p99")),
+    "completion_p50": ("completion p50", "ms", lambda r: within(r, "completion_ms", "p50")),
+    "completion_p99": ("completion p99", "ms", lambda r: within(r, "completion_ms", "p99")),
+    "share": ("CPU", "", lambda r: r.get("cpu_share")),
+    "client": ("client's CPU", "", lambda r: r.get("client_share")),
+    "deliveries": ("deliveries/s", "", lambda r: r.get("deliveries_per_second")),
+    "lost": ("lost", "", lambda r: r.get("lost")),
+    "rss_before": ("resident before", "B", lambda r: (r.get("rss_bytes") or [None] * 3)[0]),
+    "rss_peak": ("resident at most", "B", lambda r: (r.get("rss_bytes") or [None] * 3)[2]),
+    "bytes": ("user space per session", "B", lambda r: r.get("bytes_per_connection")),
+    "kernel_bytes": ("kernel per connection, both ends", "B", lambda r: r.get("kernel_bytes_per_connection")),
+    "upgrades": ("upgrades per CPU second", "", lambda r: r.get("upgrades_per_cpu_second")),
+    "upgrade_p99": ("upgrade p99", "ms", lambda r: within(r, "upgrade_ms", "p99")),
+    "recovery": ("recovery", "ms", lambda r: within(r, "storm", "recovery_ms")),
+    "mesh": ("messages over the mesh", "", lambda r: r.get("mesh_publishes")),
+    "early": ("sessions ended early", "", lambda r: r.get("ended_early")),
+    "opened": ("sessions opened", "", lambda r: r.get("opened")),
+    "first_p50": ("first arrival p50", "ms", lambda r: within(r, "first_ms", "p50")),
+}
+
+
+def within(record, outer, inner):
+    """A figure of a group that may be missing."""
+    group = record.get(outer)
+    return group.get(inner) if group else None
+
+
+class Summary:
+    """All records, by cell and server, in the order of their runs."""
+
+    def __init__(self, records):
+        self.by_cell = defaultdict(lambda: defaultdict(dict))
+        for record in records:
+            self.by_cell[record["cell"]][record["server"]][record["run"]] = record
+
+    def servers(self, cell):
+        """Who was measured in a cell."""
+        return list(self.by_cell[cell]) if cell in self.by_cell else []
+
+    def records(self, cell, server):
+        """The runs of one server in one cell."""
+        return [record for _, record in sorted(self.by_cell.get(cell, {}).get(server, {}).items())]
+
+    def values(self, cell, server, figure):
+        """What the runs say of a figure, run by run."""
+        read = FIGURES[figure][2]
+        found = {run: read(record) for run, record in self.by_cell.get(cell, {}).get(server, {}).items()}
+        return {run: value for run, value in found.items() if value is not None}
+
+    def median(self, cell, server, figure):
+        """The median of the runs, or None."""
+        values = self.values(cell, server, figure)
+        return median(values.values()) if values else None
+
+    def spread(self, cell, server, figure):
+        """Smallest and largest of the runs, or None."""
+        values = self.values(cell, server, figure)
+        return (min(values.values()), max(values.values())) if values else None
+
+    def ratio(self, figure, ours, theirs):
+        """The median, smallest and largest of the ratios of runs of the same number; (cell, server) each."""
+        mine, other = self.values(*ours, figure), self.values(*theirs, figure)
+        pairs = [mine[run] / other[run] for run in sorted(mine) if other.get(run)]
+        return (median(pairs), min(pairs), max(pairs)) if pairs else None
+
+    def is_saturated(self, cell, server):
+        """Whether the server had no processor time left."""
+        return (self.median(cell, server, "share") or 0) > SATURATED_SHARE
+
+    def is_client_limited(self, cell, server):
+        """Whether the client had none left, or said itself that it was the limit, in most runs."""
+        records = self.records(cell, server)
+        limited = [bool(r.get("invalid")) or (r.get("client_share") or 0) > CLIENT_SHARE for r in records]
+        return sum(limited) * 2 > len(limited)
+
+    def failed(self, cell, server):
+        """Runs that lost something, or could not be made."""
+        return [record for record in self.records(cell, server) if record["exit_code"] not in (0, 2)]
+
+    def marks(self, cell, server):
+        """Footnote marks: s saturated, c limited by the client, ! lost, disordered or failed."""
+        marks = ""
+        if self.is_saturated(cell, server):
+            marks += "s"
+        if self.is_client_limited(cell, server):
+            marks += "c"
+        if self.failed(cell, server):
+            marks += "!"
+        return marks

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The comparison: Fanring beside its peers, one processor for the server and one for fanload, and docs/BENCHMARKS.md
+# written from it. Installs what is missing. `scripts/bench.sh --quick` takes about 10 minutes; see --help for the rest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+export PATH="$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin"
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+
+missing=()
+for tool in taskset:util-linux python3:python3 git:git; do
+  command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
+done
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+  as_root apt-get update -q >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+python=$CARGO_TARGET_DIR/bench-venv/bin/python
+if ! "$python" -c 'import matplotlib' 2>/dev/null; then
+  python3 -m venv "$CARGO_TARGET_DIR/bench-venv"
+  "$python" -m pip install -q 'matplotlib>=3.8,<4'
+fi
+case " $* " in
+  *" --report "* | *" --list "* | *" --help "* | *" -h "*) ;;
+  *) cargo build --release --locked -q -p fanload ;;
+esac
+ulimit -S -n "$(ulimit -H -n)"
+# Output goes where it is run from: the project's root.
+exec "$python" -m benches.compare "$@"
