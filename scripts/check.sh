@@ -84,9 +84,15 @@ step fuzz-smoke 900 cargo test --manifest-path fuzz/Cargo.toml
 step browser 600 scripts/browser-test.sh
 step nginx 300 scripts/nginx-test.sh
 step loadgen 900 scripts/loadgen-check.sh
+step bench-tests 60 python3 -m unittest discover -t . -s benches/compare/tests
+step judge-tests 60 python3 -m unittest discover -s benches/micro
+step instructions 1200 scripts/instructions.sh
+step bench 1200 scripts/bench.sh room-20-500 --servers fanring,fanring-epoll,floor --runs 1 --seconds 1 --fresh \
+  --work "$CARGO_TARGET_DIR/bench-short" --out "$CARGO_TARGET_DIR/bench-short/docs"
+step peers 300 benches/peers/check.sh fanring fanring-epoll floor
 
 if command -v shellcheck >/dev/null; then
-  step shellcheck 60 shellcheck scripts/*.sh .ci/run
+  step shellcheck 60 shellcheck scripts/*.sh benches/peers/*.sh benches/peers/peer .ci/run
 else
   notices+=("shellcheck is not installed, so the scripts were not read")
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Profiles one shard with perf while fanload drives it, in the steady fan-out and while sessions connect, and draws flame
-# graphs: docs/bench/flame-fanout.svg and flame-connect.svg. Prints where the time goes, in nanoseconds a delivery.
+# Profiles one shard with perf while fanload drives it: the steady fan-out, the same with cold caches, and sessions that connect.
+# Draws flame graphs (docs/bench/flame-*.svg) and prints where the time goes, in nanoseconds a delivery (docs/PROFILE.md).
 #   scripts/profile.sh [--seconds N] [--out DIR]     needs root, or kernel.perf_event_paranoid at -1
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -24,10 +24,10 @@ if ! command -v perf >/dev/null; then
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends linux-perf >/dev/null
 fi
 tools=$CARGO_TARGET_DIR/tools
-[ -x "$tools/bin/inferno-flamegraph" ] || CARGO_TARGET_DIR="$CARGO_TARGET_DIR/inferno" cargo install -q --locked --root "$tools" inferno --version 0.12.8
+[ -x "$tools/bin/inferno-flamegraph" ] || cargo install -q --debug --locked --target-dir "$CARGO_TARGET_DIR/inferno" --root "$tools" inferno --version 0.12.8
 cargo build --release --locked -q -p fanload
 # With frame pointers, so that perf can walk the stack of the server's own code.
-RUSTFLAGS="-C force-frame-pointers=yes" CARGO_TARGET_DIR="$CARGO_TARGET_DIR/profiled" cargo build --release --locked -q -p fanring
+RUSTFLAGS="-C force-frame-pointers=yes" cargo build --release --locked -q -p fanring --target-dir "$CARGO_TARGET_DIR/profiled"
 
 work=$(mktemp -d)
 server=''
@@ -60,10 +60,12 @@ profile() {
   grep '^shard-' "$work/$name.folded" | "$tools/bin/inferno-flamegraph" --minwidth 0.15 --hash --title "$title" >"$out/flame-$name.svg"
   printf '\n%s\n\n' "$title"
   local report=()
-  [ "$name" != fanout ] || report=(--report "$work/$name.json")
+  [ "$name" = connect ] || report=(--report "$work/$name.json")
   python3 -m benches.compare.profile "$work/$name.folded" "${report[@]}"
 }
 
 profile fanout "Steady fan-out: 1,000 subscribers, 60 messages/s, 64 bytes" 2.5 "$((seconds - 1))" \
   --subscribers 1000 --rate 60 --duration "$seconds" --warmup 1
+profile cold "Cold caches: 10,000 subscribers, 5 messages/s, 64 bytes" 3 "$((seconds - 1))" \
+  --subscribers 10000 --rate 5 --duration "$seconds" --warmup 1
 profile connect "Connecting: 15,000 handshakes" 0 3 --workload idle --subscribers 15000 --hold 3 --connect-rate 8000

@@ -49,7 +49,7 @@ pub enum ServerError {
     Thread,
 }
 
-type Started = mpsc::Sender<Result<(), ServerError>>;
+type Reports = mpsc::Sender<Result<(), ServerError>>;
 
 /// Runs the server until it is told to stop by SIGINT or SIGTERM.
 ///
@@ -67,7 +67,7 @@ pub fn run(config: Config) -> Result<ExitCode, ServerError> {
     let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
     let mut ends = mesh::connect(shards + 1)?;
     let web_end = ends.pop().ok_or(ServerError::Thread)?;
-    let (started, starts) = mpsc::channel();
+    let (reports, reported) = mpsc::channel();
     let cores = usable_cores();
 
     let mut threads = Vec::new();
@@ -82,29 +82,29 @@ pub fn run(config: Config) -> Result<ExitCode, ServerError> {
         let core =
             (config.pin && !cores.is_empty()).then(|| cores[usize::from(number) % cores.len()]);
         let listeners = std::mem::take(&mut listeners[usize::from(number)]);
-        let started = started.clone();
+        let report = reports.clone();
         threads.push(spawn(
             format!("shard-{number}"),
-            started.clone(),
-            move || run_shard(setup, end, listeners, core, &started),
+            reports.clone(),
+            move || run_shard(setup, end, listeners, core, &report),
         )?);
     }
     let (web_config, web_metrics) = (Arc::clone(&config), Arc::clone(&metrics));
-    let web_started = started.clone();
+    let web_report = reports.clone();
     // Not joined: it serves until the process ends.
-    spawn("web".to_owned(), started, move || {
+    spawn("web".to_owned(), reports, move || {
         web::run(&web_config, web_metrics, web_end, || {
-            let _ = web_started.send(Ok(()));
+            let _ = web_report.send(Ok(()));
         })
         .map_err(ServerError::Web)
     })?;
     for _ in 0..=shards {
-        starts.recv().map_err(|_| ServerError::Thread)??;
+        reported.recv().map_err(|_| ServerError::Thread)??;
     }
     for address in &addresses {
         info!("listening on http://{address}");
     }
-    wait(threads, &starts)
+    wait(threads, &reported)
 }
 
 /// One listener for each address and shard, and the addresses as bound.
@@ -131,16 +131,13 @@ fn listen(
 
 fn spawn(
     name: String,
-    failed: Started,
+    ended: Reports,
     body: impl FnOnce() -> Result<(), ServerError> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name).spawn(move || {
         // A thread that panics must not leave the others waiting for its messages.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-        let result = result.unwrap_or(Err(ServerError::Thread));
-        if result.is_err() {
-            let _ = failed.send(result);
-        }
+        let _ = ended.send(result.unwrap_or(Err(ServerError::Thread)));
     })
 }
 
@@ -149,7 +146,7 @@ fn run_shard(
     end: Endpoint<Message>,
     listeners: Vec<OwnedFd>,
     core: Option<usize>,
-    started: &Started,
+    reports: &Reports,
 ) -> Result<(), ServerError> {
     if let Some(core) = core {
         let mut only = rustix::thread::CpuSet::new();
@@ -158,27 +155,20 @@ fn run_shard(
     }
     let ring = Ring::new(&RingConfig::default())?;
     let event_loop = EventLoop::new(ring, Shard::new(setup)?, end, listeners);
-    let _ = started.send(Ok(()));
+    let _ = reports.send(Ok(()));
     Ok(event_loop.run()?)
 }
 
-/// Waits for the shards to end, or for any thread to fail.
+/// Waits for the shards to end, or for any thread to fail; the web thread ends in no other way.
 fn wait(
-    threads: Vec<JoinHandle<()>>,
-    failures: &mpsc::Receiver<Result<(), ServerError>>,
+    shards: Vec<JoinHandle<()>>,
+    reported: &mpsc::Receiver<Result<(), ServerError>>,
 ) -> Result<ExitCode, ServerError> {
-    while threads.iter().any(|thread| !thread.is_finished()) {
-        match failures.recv_timeout(std::time::Duration::from_millis(20)) {
-            Ok(result) => result?,
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => break,
-        }
+    for _ in &shards {
+        reported.recv().map_err(|_| ServerError::Thread)??;
     }
-    for thread in threads {
-        thread.join().map_err(|_| ServerError::Thread)?;
-    }
-    if let Ok(result) = failures.try_recv() {
-        result?;
+    for shard in shards {
+        shard.join().map_err(|_| ServerError::Thread)?;
     }
     info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -53,8 +53,11 @@ def plain(holds):
 def against(summary, title, cell, figure, other, limit, note=""):
     """Fanring's figure over another server's in the same cell, at most `limit`."""
     bar = f"at most {limit:.2f}x {other or 'the best peer'}"
+    if summary.median(cell, "fanring", figure) is None:
+        return Verdict(title, bar, "-", UNKNOWN, note)
     if other is None:
-        return Verdict(title, bar, "no peer got there", HOLDS, note)
+        tried = [name for name in summary.servers(cell) if name in PEERS]
+        return Verdict(title, bar, "no peer got there", HOLDS, note) if tried else Verdict(title, bar, "-", UNKNOWN, note)
     ratio = summary.ratio(figure, (cell, "fanring"), (cell, other))
     if ratio is None:
         return Verdict(title, bar, "-", UNKNOWN, note)
@@ -66,7 +69,7 @@ def against(summary, title, cell, figure, other, limit, note=""):
 def evaluate(summary):
     """Every promise in the order of the report."""
     verdicts = []
-    for cell in ("room-1000-60", "room-1000-120", "room-1000-250"):
+    for cell in ("room-1000-20", "room-1000-60", "room-1000-120", "room-1000-250"):
         verdicts += steady(summary, cell)
     verdicts += [
         against(summary, "room-20-500: CPU", "room-20-500", "cpu", best_peer(summary, "room-20-500", "cpu"), 1.0),
@@ -94,7 +97,10 @@ def evaluate(summary):
 
 
 def steady(summary, cell):
-    """CPU of the steady fan-out: over the floor, the best peer and the design this project began with."""
+    """CPU of the steady fan-out: over the floor, the best peer and the design this project began with.
+
+    At 20/s that design still has processor time left, so that is where its cost shows.
+    """
     return [
         against(summary, f"{cell}: CPU, floor", cell, "cpu", "floor", 1.08),
         against(summary, f"{cell}: CPU, best peer", cell, "cpu", best_peer(summary, cell, "cpu") or "uwebsockets", 0.85),

@@ -11,8 +11,6 @@ EVERYONE = ("fanring", "fanring-epoll", "floor", "uwebsockets", "nchan", "fastwe
 LEADERS = ("fanring", "fanring-epoll", "floor", "uwebsockets", "nchan", "fastwebsockets")
 # Enough to see what a rate does: the leaders, and the design this project began with.
 CONTRAST = (*LEADERS, "hub")
-# The floor knows one publisher and one room.
-NO_FLOOR = tuple(name for name in EVERYONE if name != "floor")
 PEERS = tuple(name for name in EVERYONE if name not in ("fanring", "fanring-epoll", "floor"))
 
 
@@ -185,7 +183,7 @@ ALL = MAIN + HEAVY + SHARDS + IDLE + STORM + STEERED + SLOW + OVERLOAD + MATRIX
 QUICK = tuple(
     cell
     for cell in ALL
-    if cell.name in ("room-1000-60", "room-20-500", "room-10000-5", "room-1000-20-16k", "room-1000-60-rps", "million", "idle-15000", "storm-5000")
+    if cell.name in ("room-1000-60", "room-20-500", "room-10000-5", "room-1000-20-16k", "room-1000-60-rps", "million", "idle-15000")
 )
 
 

@@ -22,7 +22,6 @@ COLOURS = dict(zip(cells.EVERYONE, ["#c8102e", "#f08a6c", "#888888", "#1f5fa8", 
 
 def write(summary, folder):
     """All plots that the runs suffice for; returns their names."""
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, draw in (("cpu", cpu), ("completion", completion), ("steered", steered_cpu), ("knee", knee), ("sessions", sessions)):
         figure = draw(summary)
@@ -51,14 +50,19 @@ def strips(summary, names, figure, unit, title):
             axis.plot(summary.median(name, server, figure), place, "o", color=COLOURS[server], markerfacecolor="white" if hollow else COLOURS[server])
         axis.set_yticks(range(len(servers)), servers)
         axis.set_xscale("log")
-        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+        plain(axis.xaxis)
         axis.set_title(titles[name], loc="left", fontsize=9)
         axis.set_xlabel(unit)
     for axis in list(axes.flat)[len(names) :]:
         axis.set_visible(False)
     picture.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return picture
+
+
+def plain(axis):
+    """Log ticks as numbers, at 1, 2 and 5 of each decade."""
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    axis.set_minor_formatter(lambda value, _: f"{value:,.10g}" if f"{value:e}"[0] in "25" else "")
 
 
 MAIN = [cell.name for cell in cells.MAIN]
@@ -90,6 +94,8 @@ def knee(summary):
                 axis.plot(*zip(*line, strict=True), marker="o", markersize=3, color=COLOURS[server], label=server, linewidth=2 if server == "fanring" else 1)
         axis.set_xscale("log")
         axis.set_yscale("log")
+        plain(axis.xaxis)
+        plain(axis.yaxis)
         axis.set_xlabel("deliveries/s planned")
         axis.set_title(label, loc="left", fontsize=9)
     axes[1].legend(fontsize=7, frameon=False)

@@ -31,8 +31,10 @@ def fill(text, parts):
     return text
 
 
-def write(records, about, results, page, folder):
-    """Writes page, plots and the figures of every run; returns the bars that were missed."""
+def write(records, about, template, out):
+    """Writes BENCHMARKS.md, from `template`, the plots and every run below `out`; returns the bars that were missed."""
+    folder = out / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
     summary = Summary(records)
     bars, missed = tables.bars(summary)
     from . import plots  # matplotlib is only there where the report is written
@@ -54,8 +56,7 @@ def write(records, about, results, page, folder):
         "matrix": "\n\n".join(filter(None, (tables.matrix(summary, 1), tables.matrix(summary, 2)))),
         "plots": "\n\n".join(f"![{name}](bench/{name}.svg)" for name in drawn),
     }
-    page.write_text(fill(page.read_text(), parts))
-    results.parent.mkdir(parents=True, exist_ok=True)
+    (out / "BENCHMARKS.md").write_text(fill(template.read_text(), parts))
     lines = ",\n".join(json.dumps(record, sort_keys=True) for record in records)
-    results.write_text(f'{{"about": {json.dumps(about)},\n"runs": [\n{lines}\n]}}\n')
+    (folder / "results.json").write_text(f'{{"about": {json.dumps(about)},\n"runs": [\n{lines}\n]}}\n')
     return missed

@@ -1,11 +1,12 @@
 //! Instructions of each subject, counted by Callgrind; scripts/instructions.sh compares them with the record.
+#![allow(missing_docs, unreachable_pub, reason = "the macros make items of their own")]
 
 use std::hint::black_box;
 
 use gungraun::prelude::*;
 use micro::{FanOut, Hop, Room, check_utf8, frames, parse, text, unmask};
 
-#[library_bench]
+#[library_benchmark]
 #[bench::bytes_64(text(64))]
 #[bench::bytes_16384(text(16384))]
 fn unmask_payload(mut payload: Vec<u8>) -> Vec<u8> {
@@ -13,27 +14,27 @@ fn unmask_payload(mut payload: Vec<u8>) -> Vec<u8> {
     payload
 }
 
-#[library_bench]
+#[library_benchmark]
 #[bench::bytes_64(text(64))]
 #[bench::bytes_16384(text(16384))]
 fn check_payload(payload: Vec<u8>) -> (bool, Vec<u8>) {
     (check_utf8(black_box(&payload)), payload)
 }
 
-#[library_bench]
+#[library_benchmark]
 #[bench::hundred(frames())]
 fn parse_frames(frames: Vec<u8>) -> (usize, Vec<u8>) {
     (parse(black_box(&frames)), frames)
 }
 
-#[library_bench]
+#[library_benchmark]
 #[bench::hundred(Room::new())]
 fn append(mut room: Room) -> Room {
     black_box(&mut room).append();
     room
 }
 
-#[library_bench]
+#[library_benchmark]
 #[bench::hundred(Room::new())]
 fn ranges(room: Room) -> (usize, Room) {
     (black_box(&room).ranges(), room)
@@ -46,21 +47,21 @@ fn warm(subscribers: usize) -> FanOut {
     fan_out
 }
 
-#[library_bench]
+#[library_benchmark]
 #[bench::to_20(warm(20))]
 #[bench::to_10000(warm(10_000))]
 fn fan_out(mut fan_out: FanOut) -> (usize, FanOut) {
     (black_box(&mut fan_out).message(), fan_out)
 }
 
-#[library_bench]
+#[library_benchmark]
 #[bench::hundred(Hop::new())]
 fn mesh_hop(mut hop: Hop) -> (usize, Hop) {
     (black_box(&mut hop).hundred(), hop)
 }
 
-library_bench_group!(
-    name = hot;
-    benchmarks = unmask_payload, check_payload, parse_frames, append, ranges, fan_out, mesh_hop
+library_benchmark_group!(
+    name = hot,
+    benchmarks = [unmask_payload, check_payload, parse_frames, append, ranges, fan_out, mesh_hop]
 );
-main!(library_bench_groups = hot);
+main!(library_benchmark_groups = hot);

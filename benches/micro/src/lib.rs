@@ -66,8 +66,8 @@ pub fn frames() -> Vec<u8> {
 pub fn parse(mut frames: &[u8]) -> usize {
     let mut count = 0;
     while let Ok(Some(header)) = decode_header(frames, Role::Server) {
-        let length = usize::try_from(header.payload_len).expect("it was framed here");
-        frames = &frames[header.header_len + length..];
+        let length = usize::try_from(header.payload_bytes).expect("it was framed here");
+        frames = &frames[header.bytes + length..];
         count += 1;
     }
     count
