@@ -163,7 +163,8 @@ def drive(cell, server, settings, watch):
     if watch:
         watch.stop()
     said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    if not out.exists():
+    # fanload makes its files before it connects; after a run that could not be made they are empty.
+    if not out.exists() or out.stat().st_size == 0:
         return {}, done.returncode, said[-1] if said else ""
     return extract(json.loads(out.read_text())), done.returncode, ""
 

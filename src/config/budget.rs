@@ -36,7 +36,7 @@ pub struct Sizes {
 impl Sizes {
     /// The sizes as they are built in.
     pub const BUILT_IN: Self = Self {
-        submission_entries: 512,
+        submission_entries: 1024,
         completion_entries: 4096,
         receive_buffers: 64,
         receive_buffer_bytes: 2048,

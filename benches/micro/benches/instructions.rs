@@ -1,5 +1,9 @@
 //! Instructions of each subject, counted by Callgrind; scripts/instructions.sh compares them with the record.
-#![allow(missing_docs, unreachable_pub, reason = "the macros make items of their own")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "the macros make items of their own"
+)]
 
 use std::hint::black_box;
 
@@ -62,6 +66,14 @@ fn mesh_hop(mut hop: Hop) -> (usize, Hop) {
 
 library_benchmark_group!(
     name = hot,
-    benchmarks = [unmask_payload, check_payload, parse_frames, append, ranges, fan_out, mesh_hop]
+    benchmarks = [
+        unmask_payload,
+        check_payload,
+        parse_frames,
+        append,
+        ranges,
+        fan_out,
+        mesh_hop
+    ]
 );
 main!(library_benchmark_groups = hot);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fanring::config::Config;
 use fanring::mesh::{self, Endpoint, ThreadId};
 use fanring::metrics::ShardMetrics;
-use fanring::room::index::{Index, MemberId, Piece, Reading};
+use fanring::room::index::{Index, MemberId, OwnMessages, Piece, Reading};
 use fanring::room::log::Log;
 use fanring::session::SessionKey;
 use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
@@ -17,6 +17,9 @@ use fanring::wire::{mask, utf8};
 
 /// Bytes of a payload where the size of one does not matter.
 const PAYLOAD_BYTES: usize = 64;
+
+/// Members of the micro-benchmarks' room who publish.
+const PUBLISHERS: usize = 10;
 /// Sends between two submissions, as in the event loop.
 const SENDS_MAX: usize = 1024;
 
@@ -78,6 +81,8 @@ pub fn parse(mut frames: &[u8]) -> usize {
 pub struct Room {
     log: Log,
     index: Index,
+    /// What the publishing members remember, none of whom has been sent anything.
+    own: [OwnMessages; PUBLISHERS],
 }
 
 impl Room {
@@ -90,6 +95,7 @@ impl Room {
         let mut room = Self {
             log: Log::new(1 << 20).expect("a megabyte"),
             index: Index::default(),
+            own: [OwnMessages::default(); PUBLISHERS],
         };
         room.append();
         room
@@ -101,8 +107,10 @@ impl Room {
         for number in 0..100 {
             let position = self.log.append(&frame);
             let start = self.index.push(position, frame.len() as u64, 1);
-            let origin = member(number % 10);
-            self.index.push_own(origin, start, self.index.head());
+            let publisher = number % PUBLISHERS;
+            let end = self.index.head();
+            self.index.push_own(member(publisher), start, end);
+            self.own[publisher].note(start, end, 0);
         }
     }
 
@@ -114,9 +122,9 @@ impl Room {
         for number in 0..100 {
             pieces.clear();
             let reading = Reading {
-                cursor: u64::from(number) * (PAYLOAD_BYTES as u64 + 2),
+                cursor: (number * (PAYLOAD_BYTES + 2)) as u64,
                 member: member(number),
-                own: fanring::room::index::OwnMessages::default(),
+                own: self.own.get(number).copied().unwrap_or_default(),
             };
             let _ = self
                 .index
@@ -133,10 +141,10 @@ impl Default for Room {
     }
 }
 
-fn member(slot: u32) -> MemberId {
+fn member(number: usize) -> MemberId {
     MemberId {
         shard: 0,
-        slot,
+        slot: u32::try_from(number).expect("a hundred at most"),
         generation: 0,
     }
 }
@@ -301,7 +309,7 @@ mod tests {
         unmask(&mut payload);
         assert!(!check_utf8(&payload));
         assert_eq!(parse(&frames()), 100);
-        // A hundred readers, most of them with some own message ahead of them.
+        // A hundred readers with a piece each, and the publishers' own messages split theirs.
         assert!(Room::new().ranges() > 100);
         assert_eq!(FanOut::new(30).message(), 30 * (PAYLOAD_BYTES + 2));
         assert_eq!(Hop::new().hundred(), 100);
