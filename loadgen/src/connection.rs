@@ -31,6 +31,8 @@ pub(crate) enum Ending {
     Connect(io::Error),
     /// The response to the upgrade is not the one asked for.
     Refused(AnswerError),
+    /// The response to the upgrade does not end.
+    LongHead,
     /// The connection ended before the response did.
     NoAnswer,
     /// The server said goodbye.
@@ -65,6 +67,10 @@ impl fmt::Display for Ending {
             }
             Self::Connect(error) => write!(f, "can't connect: {error}"),
             Self::Refused(error) => write!(f, "{error}"),
+            Self::LongHead => write!(
+                f,
+                "the head of the server's answer is over {HEAD_BYTES_MAX} bytes"
+            ),
             Self::NoAnswer => write!(f, "the server ended the connection instead of an answer"),
             Self::Closed(Some(code)) => write!(f, "the server closed a session with code {code}"),
             Self::Closed(None) => write!(f, "the server closed a session without a code"),
@@ -172,34 +178,31 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes received bytes, in order, and hands out each message in them. Returns whether the
-    /// session opened with these bytes.
+    /// Takes received bytes, in order, and hands out each message in them. The session may be open
+    /// afterwards even when this fails: a goodbye can come with the answer to the handshake.
     pub(crate) fn receive(
         &mut self,
         bytes: &mut [u8],
         subprotocols: &[String],
         mut on_message: impl FnMut(&[u8]),
-    ) -> Result<bool, Ending> {
+    ) -> Result<(), Ending> {
         let mut rest;
         let mut bytes = bytes;
-        let mut opened = false;
         match &mut self.phase {
             Phase::Open => {}
             Phase::Upgrading { key, head } => {
                 head.extend_from_slice(bytes);
                 let head_bytes = match check_answer(head, key, subprotocols) {
-                    Err(AnswerError::Incomplete) if head.len() < HEAD_BYTES_MAX => {
-                        return Ok(false);
-                    }
+                    Err(AnswerError::Incomplete) if head.len() < HEAD_BYTES_MAX => return Ok(()),
+                    Err(AnswerError::Incomplete) => return Err(Ending::LongHead),
                     Err(error) => return Err(Ending::Refused(error)),
                     Ok(head_bytes) => head_bytes,
                 };
                 rest = head.split_off(head_bytes);
                 bytes = &mut rest;
                 self.phase = Phase::Open;
-                opened = true;
             }
-            Phase::Connecting | Phase::Ended => return Ok(false),
+            Phase::Connecting | Phase::Ended => return Ok(()),
         }
         while let Some(event) = self
             .reader
@@ -215,7 +218,7 @@ impl Connection {
                 Event::Close(code, _) => return Err(Ending::Closed(code)),
             }
         }
-        Ok(opened)
+        Ok(())
     }
 
     /// Queues a whole message.

@@ -400,6 +400,7 @@ impl<'a> Fleet<'a> {
             }
             return;
         };
+        let was_open = connection.is_open();
         let outcome = match (completion.result, completion.buffer) {
             (_, Some(mut buffer)) => {
                 let (tally, taken) = (&mut self.tally, &mut seat.taken);
@@ -412,16 +413,16 @@ impl<'a> Fleet<'a> {
                 self.ring.recycle(buffer);
                 outcome
             }
-            (Err(Errno::NOBUFS), None) => Ok(false),
+            (Err(Errno::NOBUFS), None) => Ok(()),
             (Err(Errno::CANCELED), None) if seat.stopped => return,
             (Err(errno), None) => Err(Ending::Failed(errno.into())),
             (Ok(_), None) => Err(connection.end_of_stream()),
         };
+        if !was_open && self.seats[index].is_open() {
+            self.opened(index, now);
+        }
         match outcome {
-            Ok(opened) => {
-                if opened {
-                    self.opened(index, now);
-                }
+            Ok(()) => {
                 // Buffers of this turn are all back by the time this is submitted.
                 if !completion.more && !self.seats[index].stopped {
                     self.read_on(index);

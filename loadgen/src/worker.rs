@@ -92,8 +92,7 @@ fn connect(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
             fleet.wanted.push_back((due(seat.session), index));
         }
     }
-    let steady = fleet.wanted.len();
-    while fleet.open < steady && !shared.is_stopped() {
+    while fleet.is_opening() && !shared.is_stopped() {
         fleet.turn(u64::MAX)?;
     }
     fleet.mode = Mode::Running;

@@ -129,6 +129,17 @@ fn closed_sessions_are_told() {
     assert!(cause.as_str().unwrap().contains("4001"), "{cause}");
 }
 
+// Goal: a goodbye that comes in one piece with the answer to the handshake is a session that was
+// open and was closed, and the run ends by itself.
+#[test]
+fn sessions_that_are_closed_at_once_are_told() {
+    let (run, _server) = against(Fault::CloseAtOnce);
+    assert_eq!(run.code, 3, "{}", run.text);
+    assert_eq!(run.figure("/sessions/opened"), 22, "{}", run.text);
+    assert_eq!(run.figure("/sessions/ended_early"), 22, "{}", run.text);
+    assert_eq!(run.figure("/sessions/closes/4001"), 22, "{}", run.text);
+}
+
 // Goal: a server that dies ends the run at once, with a report and a cause.
 #[test]
 fn a_dying_server_ends_the_run() {

@@ -44,6 +44,10 @@ pub(crate) enum Fault {
     Die(u64),
     /// One member is closed with 4001 when it arrives.
     Close(u64),
+    /// Everyone is closed with 4001 in one piece with the answer to the handshake.
+    CloseAtOnce,
+    /// Upgrades are answered with a head that does not end.
+    LongHead,
     /// Upgrades are answered with 503.
     Refuse,
     /// Upgrades are not answered at all.
@@ -115,6 +119,7 @@ impl Server {
 fn refuse(stream: &mut TcpStream, fault: Fault) -> Option<()> {
     let answer: &[u8] = match fault {
         Fault::Refuse => b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        Fault::LongHead => &[&b"HTTP/1.1 101 Fine\r\nX: "[..], &[b'x'; 20_000]].concat(),
         Fault::Page => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         Fault::Silence => {
             let _ = stream.read(&mut [0]);
@@ -150,6 +155,9 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
     };
     let mut response = Vec::new();
     accept_response(&upgrade.accept, &mut response);
+    if fault == Fault::CloseAtOnce {
+        append_frame(&mut response, OpCode::Close, &4001u16.to_be_bytes());
+    }
     let member = stream.try_clone().ok()?;
     {
         // Whoever has the answer is a member already: nothing is missed, and nothing comes first.

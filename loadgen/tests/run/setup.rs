@@ -17,6 +17,8 @@ fn runs_that_cannot_start_say_why() {
     assert!(refusal(refusing.address, &[]).contains("status 503, not 101"));
     let page = Server::start(Fault::Page);
     assert!(refusal(page.address, &[]).contains("status 200, not 101"));
+    let endless = Server::start(Fault::LongHead);
+    assert!(refusal(endless.address, &[]).contains("over 8192 bytes"));
     let hanging_up = Server::start(Fault::HangUp);
     assert!(refusal(hanging_up.address, &[]).contains("instead of an answer"));
 }
