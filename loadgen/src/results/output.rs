@@ -12,7 +12,7 @@ use super::timeline::Timeline;
 use anyhow::Context;
 use clap::Args;
 use rustix::termios::tcgetwinsize;
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
 use std::path::{Path, PathBuf};
 
@@ -46,28 +46,47 @@ pub(crate) struct OutputArgs {
 impl OutputArgs {
     /// Whether any file is asked for.
     pub(crate) fn has_files(&self) -> bool {
-        let files = [&self.json, &self.hgrm, &self.hlog, &self.csv, &self.html];
-        files.iter().any(|file| file.is_some())
+        self.files().next().is_some()
+    }
+
+    /// All files that are asked for, with their flags.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files = [
+            ("--json", &self.json),
+            ("--hgrm", &self.hgrm),
+            ("--hlog", &self.hlog),
+            ("--csv", &self.csv),
+            ("--html", &self.html),
+        ];
+        files
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
     }
 }
 
 type Sink = BufWriter<File>;
+
+/// What is written as the run goes.
+struct Logs {
+    hlog: Option<IntervalLog<Sink>>,
+    csv: Option<Table<Sink>>,
+}
 
 /// Takes in a run and writes what the flags ask for.
 pub(crate) struct Output {
     args: OutputArgs,
     timeline: Timeline,
     live: Option<Live<Stderr>>,
-    hlog: Option<IntervalLog<Sink>>,
-    csv: Option<Table<Sink>>,
-    json: Option<Sink>,
-    html: Option<Sink>,
+    started_unix_ms: u64,
+    /// Files that are written as the run goes; none before its first interval.
+    logs: Option<Logs>,
     /// The first failure to write, kept until the run is over.
-    failure: Option<io::Error>,
+    failure: Option<anyhow::Error>,
 }
 
 impl Output {
-    /// Opens all files, so that one that can't be written is known before the run.
+    /// Tries all files, so that one that can't be written is known before the run. Those of an earlier
+    /// run are left as they are until this one has something to say.
     ///
     /// # Errors
     /// One sentence that names the flag and the file.
@@ -76,14 +95,9 @@ impl Output {
         target: &Target,
         parameters: &Parameters,
     ) -> anyhow::Result<Self> {
-        let file = |flag: &str, path: &Option<PathBuf>| {
-            path.as_deref().map(|path| create(flag, path)).transpose()
-        };
-        let hlog = file("--hlog", &args.hlog)?
-            .map(|file| IntervalLog::begin(file, super::environment::unix_ms()));
-        let csv = file("--csv", &args.csv)?.map(Table::begin);
-        if let Some(path) = &args.hgrm {
-            create("--hgrm", path)?;
+        for (flag, path) in args.files() {
+            try_out(path)
+                .with_context(|| format!("{flag} {}: can't write there", path.display()))?;
         }
         let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col.into());
         let style = match !args.no_tui && io::stderr().is_terminal() && columns >= SCREEN_COLUMNS {
@@ -95,10 +109,8 @@ impl Output {
         Ok(Self {
             timeline: Timeline::default(),
             live: (!args.quiet).then(|| Live::new(io::stderr(), style, title, load_seconds)),
-            hlog: hlog.transpose().context("--hlog: can't write")?,
-            csv: csv.transpose().context("--csv: can't write")?,
-            json: file("--json", &args.json)?,
-            html: file("--html", &args.html)?,
+            started_unix_ms: super::environment::unix_ms(),
+            logs: None,
             failure: None,
             args: args.clone(),
         })
@@ -120,18 +132,19 @@ impl Output {
         }
         writeln!(out, "{results}").context("can't write the table")?;
         if let Some(error) = self.failure.take() {
-            return Err(error).context("can't write --hlog or --csv");
+            return Err(error);
         }
-        if let Some(log) = &mut self.hlog {
+        if let Some(log) = self.logs.as_mut().and_then(|logs| logs.hlog.as_mut()) {
             log.flush().context("--hlog: can't write")?;
         }
-        if let Some(table) = &mut self.csv {
+        if let Some(table) = self.logs.as_mut().and_then(|logs| logs.csv.as_mut()) {
             table.flush().context("--csv: can't write")?;
         }
-        if let Some(mut file) = self.json.take() {
-            write_json(results, &mut file).context("--json: can't write")?;
+        if let Some(path) = &self.args.json {
+            write_json(results, &mut create("--json", path)?).context("--json: can't write")?;
         }
-        if let Some(mut file) = self.html.take() {
+        if let Some(path) = &self.args.html {
+            let mut file = create("--html", path)?;
             html::write(results, &self.timeline, &mut file)
                 .and_then(|()| file.flush())
                 .context("--html: can't write")?;
@@ -151,13 +164,55 @@ impl Observer for Output {
         {
             self.live = None;
         }
-        let log = self.hlog.as_mut().map(|log| log.append(interval));
-        let table = self.csv.as_mut().map(|table| table.append(interval));
-        for outcome in [log, table].into_iter().flatten() {
-            if let Err(error) = outcome {
-                self.failure.get_or_insert(error);
-            }
+        if self.failure.is_none()
+            && let Err(error) = self.log(interval)
+        {
+            self.failure = Some(error);
         }
+    }
+}
+
+impl Output {
+    fn log(&mut self, interval: &Interval) -> anyhow::Result<()> {
+        let logs = match &mut self.logs {
+            Some(logs) => logs,
+            none => none.insert(Logs::begin(&self.args, self.started_unix_ms)?),
+        };
+        if let Some(log) = &mut logs.hlog {
+            log.append(interval).context("--hlog: can't write")?;
+        }
+        if let Some(table) = &mut logs.csv {
+            table.append(interval).context("--csv: can't write")?;
+        }
+        Ok(())
+    }
+}
+
+impl Logs {
+    fn begin(args: &OutputArgs, started_unix_ms: u64) -> anyhow::Result<Self> {
+        let hlog = args.hlog.as_deref().map(|path| {
+            IntervalLog::begin(create("--hlog", path)?, started_unix_ms)
+                .context("--hlog: can't write")
+        });
+        let csv = args
+            .csv
+            .as_deref()
+            .map(|path| Table::begin(create("--csv", path)?).context("--csv: can't write"));
+        Ok(Self {
+            hlog: hlog.transpose()?,
+            csv: csv.transpose()?,
+        })
+    }
+}
+
+/// Finds out whether a file can be written, and leaves everything as it was.
+fn try_out(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -102,6 +102,26 @@ fn bad_files_are_refused_at_once() {
     }
 }
 
+// Goal: a run that can't be made leaves the files of the one before it alone, and no empty ones.
+#[test]
+fn earlier_files_are_kept() {
+    let (folder, nobody) = (Folder::new("kept"), Server::start(Fault::Refuse));
+    let flags = ["--json", "--hgrm", "--hlog", "--csv", "--html"];
+    let files = flags.map(|flag| folder.file(&flag[2..]));
+    for is_there in [false, true] {
+        for (flag, file) in flags.into_iter().zip(&files) {
+            if is_there {
+                fs::write(file, "earlier").unwrap();
+            }
+            assert_eq!(run(&nobody, &[flag, file]).status.code(), Some(1));
+            assert_eq!(Path::new(file).exists(), is_there, "{flag}");
+            if is_there {
+                assert_eq!(fs::read_to_string(file).unwrap(), "earlier", "{flag}");
+            }
+        }
+    }
+}
+
 // Goal: a run equals itself, a lossy one is worse, and what can't be compared is refused.
 #[test]
 fn runs_are_compared() {
