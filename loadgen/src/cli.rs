@@ -15,8 +15,10 @@ use std::time::Duration;
 /// exactly once and in order. Latency runs from the time a message was due, so that a
 /// stall of the server counts for all messages it holds up.
 ///
+/// Ctrl-C ends a run early and still writes what was measured; a second one ends the program.
+///
 /// Exit codes: 0 all well; 1 the run could not be made; 2 the generator, not the server, was the
-/// limit, so the figures mean nothing; 3 messages were lost, repeated, out of order or damaged, or
+/// limit or the run was interrupted, so the figures mean nothing; 3 messages were lost, repeated, out of order or damaged, or
 /// connections were closed; 99 the objective (--slo) was missed.
 #[derive(Debug, Parser)]
 #[command(
@@ -25,6 +27,7 @@ use std::time::Duration;
     verbatim_doc_comment,
     args_conflicts_with_subcommands = true,
     args_override_self = true,
+    allow_negative_numbers = true,
     after_help = presets::help()
 )]
 pub(crate) struct Cli {
@@ -44,7 +47,7 @@ pub(crate) enum Command {
     /// Begins at --rate and doubles it until the objective is missed, then halves the gap until it is
     /// as narrow as --precision asks for. Each run is told of in a line. If files are asked for (--json
     /// and so on), the rate that was found is run once more to write them.
-    #[command(args_override_self = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true)]
     FindMax(Box<FindMaxArgs>),
     Compare(CompareArgs),
 }
@@ -129,7 +132,7 @@ pub(crate) struct RunArgs {
     /// How they are spread over time.
     #[arg(long, value_enum, default_value_t = Arrivals::Uniform)]
     pub(crate) arrivals: Arrivals,
-    /// Instead of a rate: each publisher keeps this many messages outstanding.
+    /// Instead of a rate: keep this many messages outstanding, shared by the publishers.
     #[arg(long, value_name = "N")]
     pub(crate) closed: Option<u32>,
     /// Payload of each message, in bytes; several sizes, with commas, take turns.

@@ -3,6 +3,7 @@
 
 use crate::cli::Workload;
 use crate::clock::now_ns;
+use crate::interrupt::Interrupt;
 use crate::layout::Role;
 use crate::plan::{Plan, nanoseconds};
 use crate::process::prepare;
@@ -13,7 +14,7 @@ use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::summary::{Facts, summarize};
 use crate::worker::{self, Outcome};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -21,12 +22,19 @@ use std::time::Duration;
 /// Beyond the drain, how long workers may take to end it.
 const DRAIN_SLACK: Duration = Duration::from_secs(2);
 
+/// How far ahead an interruption sets the end of the run, so that all workers know of it in time.
+const CUT_AHEAD: Duration = Duration::from_millis(100);
+
 /// Makes a run and gives what it found, without the pieces the observer saw.
 ///
 /// # Errors
 /// One sentence, when the run can't be made: no server, a refused handshake, too few sessions in
-/// time. What goes wrong later is in the results.
-pub(crate) fn measure(settings: &Settings, observer: &mut dyn Observer) -> anyhow::Result<Results> {
+/// time, an interruption before anything was measured. What goes wrong later is in the results.
+pub(crate) fn measure(
+    settings: &Settings,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+) -> anyhow::Result<Results> {
     prepare(settings)?;
     let shared = Shared::new(settings).context("setting up the workers")?;
     let monitor = Monitor::new(settings.server_pid)?;
@@ -40,7 +48,7 @@ pub(crate) fn measure(settings: &Settings, observer: &mut dyn Observer) -> anyho
                     .spawn_scoped(scope, move || work(shared, worker))
             })
             .collect();
-        let led = lead(&shared, &mut progress);
+        let led = lead(&shared, interrupt, &mut progress);
         shared.goodbye.store(true, Ordering::Release);
         if led.is_err() || !workers.iter().all(Result::is_ok) {
             shared.stop.store(true, Ordering::Release);
@@ -91,15 +99,18 @@ fn work(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
 }
 
 /// Goes through the phases, as far as the run gets.
-fn lead(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<()> {
-    connect(shared, progress)?;
+fn lead(
+    shared: &Shared<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress<'_, '_>,
+) -> anyhow::Result<()> {
     let settings = shared.settings;
+    let is_over = || shared.is_stopped() || !shared.is_useful() || interrupt.is_asked();
+    connect(shared, interrupt, progress)?;
     progress.begin(PhaseName::Settle);
     if settings.workload == Workload::Storm {
-        progress.wait(now_ns() + nanoseconds(settings.settle), || {
-            shared.is_stopped()
-        });
-        storm(shared, progress)?;
+        progress.wait(now_ns() + nanoseconds(settings.settle), is_over);
+        storm(shared, interrupt, progress)?;
     }
     let start_ns = now_ns() + nanoseconds(settings.settle);
     let (warmup, duration) = match settings.is_idle() {
@@ -114,7 +125,6 @@ fn lead(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<
         duration,
     );
     shared.plan.get_or_init(|| plan);
-    let is_over = || shared.is_stopped() || !shared.is_useful();
     progress.wait(plan.start_ns(), is_over);
     if !settings.is_idle() {
         progress.monitor.all_open(opened(shared));
@@ -123,17 +133,26 @@ fn lead(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<
         progress.begin(PhaseName::WarmUp);
         progress.wait(plan.measure_start_ns(), is_over);
     }
+    heed(interrupt)?;
     progress.begin(PhaseName::Measure);
     progress.monitor.window_start();
     progress.wait(plan.measure_end_ns(), is_over);
+    if interrupt.is_asked() {
+        shared.cut_short(now_ns() + nanoseconds(CUT_AHEAD));
+        progress.wait(shared.measure_end_ns(&plan), || {
+            shared.is_stopped() || !shared.is_useful()
+        });
+    }
     if settings.is_idle() {
         progress.monitor.all_open(opened(shared));
     }
-    progress.window_end_ns = now_ns().min(plan.measure_end_ns());
+    progress.window_end_ns = now_ns().min(shared.measure_end_ns(&plan));
     progress.monitor.window_end();
     progress.begin(PhaseName::Drain);
     let limit = now_ns() + nanoseconds(settings.drain + DRAIN_SLACK);
-    progress.wait(limit, || is_over() || shared.all(&shared.drained));
+    progress.wait(limit, || {
+        shared.is_stopped() || !shared.is_useful() || shared.all(&shared.drained)
+    });
     if let Some(why) = shared.failure() {
         bail!(why);
     }
@@ -144,16 +163,30 @@ fn opened(shared: &Shared<'_>) -> u64 {
     shared.open.load(Ordering::Acquire).into()
 }
 
-fn connect(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<()> {
+/// Before anything is measured, an interruption leaves nothing to tell of.
+fn heed(interrupt: &Interrupt) -> anyhow::Result<()> {
+    ensure!(
+        !interrupt.is_asked(),
+        "interrupted before anything was measured"
+    );
+    Ok(())
+}
+
+fn connect(
+    shared: &Shared<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress<'_, '_>,
+) -> anyhow::Result<()> {
     progress.begin(PhaseName::Connect);
     let settings = shared.settings;
     let deadline = now_ns() + nanoseconds(settings.connect_timeout);
     progress.wait(deadline, || {
-        shared.is_stopped() || shared.all(&shared.connected)
+        shared.is_stopped() || interrupt.is_asked() || shared.all(&shared.connected)
     });
     if let Some(why) = shared.failure() {
         bail!(why);
     }
+    heed(interrupt)?;
     if !shared.all(&shared.connected) {
         return Err(too_few(shared, "were open"));
     }
@@ -161,14 +194,19 @@ fn connect(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Resu
 }
 
 /// Has everybody dropped, and waits until all are back.
-fn storm(shared: &Shared<'_>, progress: &mut Progress<'_, '_>) -> anyhow::Result<()> {
+fn storm(
+    shared: &Shared<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress<'_, '_>,
+) -> anyhow::Result<()> {
     let begun_ns = now_ns();
     shared.storm_ns.store(begun_ns, Ordering::Release);
     shared.storms.fetch_add(1, Ordering::AcqRel);
     let deadline = begun_ns + nanoseconds(shared.settings.connect_timeout);
     progress.wait(deadline, || {
-        shared.is_stopped() || shared.all(&shared.stormed)
+        shared.is_stopped() || interrupt.is_asked() || shared.all(&shared.stormed)
     });
+    heed(interrupt)?;
     if !shared.all(&shared.stormed) {
         return Err(too_few(shared, "had come back"));
     }

@@ -47,16 +47,20 @@ pub(crate) struct Completion {
 
 impl InFlight {
     pub(crate) fn new(publishers: u32) -> Self {
-        let publishers = publishers as usize;
-        let share = (SLOTS / publishers.max(1)).max(SHARE_MIN);
-        let share = if share.is_power_of_two() {
+        let share = Self::share(publishers);
+        let mut slots = Vec::new();
+        slots.resize_with(share * publishers as usize, Slot::default);
+        Self { slots, share }
+    }
+
+    /// How many messages of each publisher can be followed at once.
+    pub(crate) fn share(publishers: u32) -> usize {
+        let share = (SLOTS / (publishers as usize).max(1)).max(SHARE_MIN);
+        if share.is_power_of_two() {
             share
         } else {
             share.next_power_of_two() / 2
-        };
-        let mut slots = Vec::new();
-        slots.resize_with(share * publishers, Slot::default);
-        Self { slots, share }
+        }
     }
 
     /// How many slots there are.

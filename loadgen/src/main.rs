@@ -10,6 +10,7 @@ mod settings;
 mod slo;
 
 mod engine;
+mod interrupt;
 mod progress;
 mod search;
 mod server;
@@ -39,6 +40,7 @@ mod results;
 
 use clap::Parser;
 use cli::{Cli, Command, FindMaxArgs};
+use interrupt::Interrupt;
 use results::compare::compare;
 use results::output::{Output, OutputArgs};
 use settings::Settings;
@@ -53,9 +55,10 @@ fn main() -> ExitCode {
     };
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { EXIT_SETUP } else { 0 });
+        Err(error) if error.use_stderr() => return refuse(&sentence(&error)),
+        Err(help) => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     let done = match cli.command {
@@ -69,6 +72,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is wrong with the flags, without the usage and the other lines around it.
+fn sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<_> = paragraph.split_whitespace().collect();
+    let words = words.join(" ");
+    let why = words.strip_prefix("error: ").unwrap_or(&words);
+    format!("{why}; see --help")
+}
+
 fn refuse(why: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "fanload: {why}");
     ExitCode::from(EXIT_SETUP)
@@ -76,12 +89,12 @@ fn refuse(why: &str) -> ExitCode {
 
 /// Makes one run and tells of it; gives the exit code.
 fn run(cli: Cli) -> anyhow::Result<u8> {
-    make_run(&cli.run.check()?, &cli.output)
+    make_run(&cli.run.check()?, &cli.output, &Interrupt::watch()?)
 }
 
-fn make_run(settings: &Settings, args: &OutputArgs) -> anyhow::Result<u8> {
+fn make_run(settings: &Settings, args: &OutputArgs, interrupt: &Interrupt) -> anyhow::Result<u8> {
     let mut output = Output::open(args, &settings.target(), &settings.parameters())?;
-    let mut results = engine::measure(settings, &mut output)?;
+    let mut results = engine::measure(settings, interrupt, &mut output)?;
     let code = verdict::exit_code(&results);
     output.finish(&mut results, &mut std::io::stdout().lock())?;
     Ok(code)
@@ -90,6 +103,15 @@ fn make_run(settings: &Settings, args: &OutputArgs) -> anyhow::Result<u8> {
 /// Makes runs until the highest rate is known at which the demand holds; gives the exit code.
 fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
     let mut settings = args.run.check()?;
+    let (most, precision) = (args.rate_max, args.precision);
+    anyhow::ensure!(
+        most > 0.0 && most.is_finite(),
+        "--rate-max {most}: want more than 0 messages a second"
+    );
+    anyhow::ensure!(
+        (0.1..=100.0).contains(&precision),
+        "--precision {precision}: want 0.1 to 100 percent"
+    );
     anyhow::ensure!(
         settings.slo.is_some(),
         "find-max needs --slo, such as p99=10ms,loss=0"
@@ -102,11 +124,13 @@ fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
         // What can't be written is better known before the search than after it.
         Output::open(&args.output, &settings.target(), &settings.parameters())?;
     }
+    let interrupt = Interrupt::watch()?;
     let mut out = std::io::stdout().lock();
-    let bounds = (settings.rate, args.rate_max, args.precision.max(0.1));
+    let bounds = (settings.rate, most, precision);
     let found = search::search(bounds, &mut out, |rate| {
         settings.rate = rate;
-        let results = engine::measure(&settings, &mut search::Silence)?;
+        let results = engine::measure(&settings, &interrupt, &mut search::Silence)?;
+        anyhow::ensure!(!interrupt.is_asked(), "interrupted: the search is not over");
         Ok(search::answer(&results))
     })?;
     match found.rate {
@@ -114,17 +138,14 @@ fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
         None => writeln!(out, "no rate holds")?,
     }
     if let Some(limit) = &found.limited {
-        writeln!(
-            out,
-            "INVALID: the server's limit is higher: the search ended at {limit}"
-        )?;
+        writeln!(out, "INVALID: the server's limit may be higher, {limit}")?;
     }
     let code = match found.rate {
         Some(rate) if args.output.has_files() => {
             settings.rate = rate;
             writeln!(out, "once more at that rate, for the files:")?;
             drop(out);
-            make_run(&settings, &args.output)?
+            make_run(&settings, &args.output, &interrupt)?
         }
         Some(_) => 0,
         None => EXIT_SLO,

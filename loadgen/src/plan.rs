@@ -61,6 +61,14 @@ impl Plan {
         self.measure_end_ns
     }
 
+    /// The part of it before a time.
+    pub(crate) fn until(self, end_ns: u64) -> Self {
+        Self {
+            measure_end_ns: self.measure_end_ns.min(end_ns),
+            ..self
+        }
+    }
+
     /// Whether a message due at that time counts for the latencies.
     #[inline]
     pub(crate) fn is_measured(&self, planned_ns: u64) -> bool {

@@ -81,9 +81,10 @@ impl Publishers {
 
     /// Whether nothing is left to publish.
     pub(crate) fn is_done(&self, shared: &Shared<'_>, now: u64) -> bool {
+        let end_ns = shared.measure_end_ns(&self.plan);
         match shared.settings.closed {
-            Some(_) => now >= self.plan.measure_end_ns() || self.publishers.is_empty(),
-            None => self.due.is_empty(),
+            Some(_) => now >= end_ns || self.publishers.is_empty(),
+            None => self.next_ns() >= end_ns,
         }
     }
 
@@ -96,14 +97,15 @@ impl Publishers {
 
     /// Queues every message that is due.
     pub(crate) fn publish_due(&mut self, fleet: &mut Fleet<'_>, now: u64) {
+        let end_ns = fleet.shared.measure_end_ns(&self.plan);
         if let Some(outstanding_max) = fleet.shared.settings.closed {
-            if now >= self.plan.start_ns() && now < self.plan.measure_end_ns() {
-                self.refill(fleet, u64::from(outstanding_max), now);
+            if now >= self.plan.start_ns() && now < end_ns {
+                self.refill(fleet, outstanding_max, now);
             }
             return;
         }
         while let Some(&Reverse((due_ns, at))) = self.due.peek() {
-            if due_ns > now {
+            if due_ns > now || due_ns >= end_ns {
                 break;
             }
             self.due.pop();
@@ -116,8 +118,9 @@ impl Publishers {
         }
     }
 
-    /// Closed loop: tops every publisher up to what it may have outstanding.
-    fn refill(&mut self, fleet: &mut Fleet<'_>, outstanding_max: u64, now: u64) {
+    /// Closed loop: tops every publisher up to its share of what may be outstanding.
+    fn refill(&mut self, fleet: &mut Fleet<'_>, outstanding_max: u32, now: u64) {
+        let publishers = fleet.shared.layout.publishers;
         let patience_ns = nanoseconds(fleet.shared.settings.drain);
         for at in 0..self.publishers.len() {
             let publisher = &mut self.publishers[at];
@@ -131,7 +134,8 @@ impl Publishers {
                 publisher.progress.1 = now;
             }
             let outstanding = sent.saturating_sub(completed + publisher.forgotten);
-            for _ in outstanding..outstanding_max {
+            let share = outstanding_share(outstanding_max, publishers, publisher.number);
+            for _ in outstanding..u64::from(share) {
                 self.publish(fleet, at, now_ns());
             }
         }
@@ -188,9 +192,35 @@ impl Publishers {
     }
 }
 
+/// How many of the messages outstanding are a publisher's: as equal as whole numbers are.
+fn outstanding_share(all: u32, publishers: u32, publisher: u32) -> u32 {
+    all / publishers + u32::from(publisher < all % publishers)
+}
+
 /// How many subscribers are to get a publisher's next message.
 fn expected(shared: &Shared<'_>, publisher: &Publisher) -> u32 {
     let members = shared.members[publisher.room as usize].load(Ordering::Acquire);
     let own = shared.layout.everybody_publishes && !shared.layout.self_delivery;
     members.saturating_sub(u32::from(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Goal: the shares of all publishers add up to what was asked for, and nobody is left out.
+    #[test]
+    fn shares_add_up() {
+        for (all, publishers) in [(1, 1), (16, 1), (16, 3), (7, 7), (1_000, 64)] {
+            let shares: Vec<_> = (0..publishers)
+                .map(|publisher| outstanding_share(all, publishers, publisher))
+                .collect();
+            assert_eq!(shares.iter().sum::<u32>(), all);
+            assert!(
+                shares
+                    .iter()
+                    .all(|share| shares[0] - share <= 1 && *share > 0)
+            );
+        }
+    }
 }

@@ -55,7 +55,7 @@ pub(crate) fn search(
                 writeln!(out, "{rate:>12.1}/s  held    {figures}")?;
                 held = Some(rate);
                 if rate >= most {
-                    limited = Some(format!("--rate-max {most}"));
+                    limited = Some(format!("the search ended at --rate-max {most}"));
                     break;
                 }
             }
@@ -67,7 +67,7 @@ pub(crate) fn search(
             Answer::Limited(why) => {
                 writeln!(out, "{rate:>12.1}/s  INVALID {figures}  {why}")?;
                 missed = Some(rate);
-                limited = Some(why.clone());
+                limited = Some(format!("the generator was the limit: {why}"));
             }
         }
         rate = match (held, missed) {

@@ -101,7 +101,10 @@ impl Monitor {
         Some(ServerUse {
             pid,
             cpu_ns,
-            cpu_ns_per_delivery: cpu_ns as f64 / deliveries.max(1) as f64,
+            cpu_ns_per_delivery: match deliveries {
+                0 => 0.0,
+                _ => cpu_ns as f64 / deliveries as f64,
+            },
             cpu_share: cpu_ns as f64 / (end.at_ns - start.at_ns).max(1) as f64,
             rss_bytes_before: self.rss_before,
             rss_bytes_after: self.rss_after,

@@ -172,7 +172,7 @@ impl Fleet<'_> {
         let counts = *self.tally.counts();
         let delivered = counts.delivered - before.delivered;
         self.interval.delivered += delivered;
-        if plan.is_measured(now) {
+        if plan.is_measured(now) && now < shared.measure_end_ns(plan) {
             self.books.delivered += delivered;
             self.books.received += counts.received - before.received;
             self.books.delivered_bytes += counts.received_bytes - before.received_bytes;

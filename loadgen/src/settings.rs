@@ -2,6 +2,7 @@
 
 use crate::cli::{RunArgs, Workload};
 use crate::dialogue::Dialogue;
+use crate::inflight::InFlight;
 use crate::layout::Layout;
 use crate::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
 use crate::plan::Arrivals;
@@ -218,7 +219,6 @@ impl RunArgs {
             rate > 0.0 && rate <= RATE_MAX,
             "--rate {rate}: want more than 0 and at most {RATE_MAX}"
         );
-        ensure!(self.closed != Some(0), "--closed must be at least 1");
         ensure!(self.churn_rate > 0, "--churn-rate must be at least 1");
         ensure!(
             self.duration > Duration::ZERO,
@@ -306,6 +306,26 @@ fn check_counts(settings: &Settings) -> anyhow::Result<()> {
         "--publishers {}: want less than {PUBLISHERS_MAX}",
         layout.publishers
     );
+    for (flag, count) in [
+        ("--subscribers", layout.subscribers),
+        ("--publishers", layout.publishers),
+    ] {
+        ensure!(
+            layout.rooms <= count || settings.is_idle(),
+            "{flag} {count}: want at least one for each of the {} rooms",
+            layout.rooms
+        );
+    }
+    if let Some(outstanding) = settings.closed {
+        let share = u32::try_from(InFlight::share(layout.publishers)).unwrap_or(u32::MAX);
+        let most = share.saturating_mul(layout.publishers);
+        ensure!(
+            (layout.publishers..=most).contains(&outstanding) || settings.is_idle(),
+            "--closed {outstanding}: want {} (one for each publisher) to {most} (what can be \
+             followed)",
+            layout.publishers
+        );
+    }
     let pairs = layout.pairs();
     ensure!(
         pairs <= PAIRS_MAX,
@@ -336,7 +356,7 @@ mod tests {
     // Goal: every flag that can't work is refused with a sentence that says what would.
     #[test]
     fn bad_flags_name_the_fix() {
-        let cases: [(&[&str], &str); 13] = [
+        let cases: [(&[&str], &str); 17] = [
             (&["--size", "35"], "want 36"),
             (&["--rate", "0"], "more than 0"),
             (&["--publishers", "0"], "at least 1"),
@@ -348,7 +368,17 @@ mod tests {
             (&["--header", "nonsense"], "Name: value"),
             (&["--publish-template", "nothing"], "{payload}"),
             (&["--slo", "p99=soon"], "--slo"),
-            (&["--closed", "0"], "at least 1"),
+            (&["--closed", "0"], "want 1 (one for each"),
+            (&["--closed", "3", "--publishers", "4"], "want 4"),
+            (&["--closed", "65537"], "to 65536"),
+            (
+                &["--rooms", "5", "--publishers", "4"],
+                "each of the 5 rooms",
+            ),
+            (
+                &["--rooms", "5", "--subscribers", "4"],
+                "each of the 5 rooms",
+            ),
             (
                 &["--subscribers", "100000", "--publishers", "1000"],
                 "over the limit",

@@ -44,6 +44,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) in_flight: InFlight,
     /// Set when the load may begin.
     pub(crate) plan: OnceLock<Plan>,
+    /// An end of the measured window before the planned one; [`u64::MAX`] if there is none.
+    cut_ns: AtomicU64,
     /// How many storms have been called for, and when the last was, and workers that are over it.
     pub(crate) storms: AtomicU32,
     pub(crate) storm_ns: AtomicU64,
@@ -87,6 +89,7 @@ impl<'a> Shared<'a> {
             members: (0..layout.rooms).map(|_| AtomicU32::new(0)).collect(),
             in_flight: InFlight::new(layout.publishers),
             plan: OnceLock::new(),
+            cut_ns: AtomicU64::new(u64::MAX),
             storms: AtomicU32::new(0),
             storm_ns: AtomicU64::new(0),
             stormed: AtomicU32::new(0),
@@ -138,6 +141,21 @@ impl<'a> Shared<'a> {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// Ends the measured window before its time, at a moment that is still to come.
+    pub(crate) fn cut_short(&self, at_ns: u64) {
+        self.cut_ns.store(at_ns, Ordering::Release);
+    }
+
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.cut_ns.load(Ordering::Acquire) != u64::MAX
+    }
+
+    /// When the measured window ends: as planned, or when it was cut short.
+    pub(crate) fn measure_end_ns(&self, plan: &Plan) -> u64 {
+        plan.measure_end_ns()
+            .min(self.cut_ns.load(Ordering::Acquire))
     }
 
     /// Whether there is still somebody to publish and somebody to receive.

@@ -55,7 +55,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         corrupted: counts.corrupt,
         foreign: counts.foreign,
     };
-    let rates = rates(settings, &window, &books);
+    let rates = rates(shared, &window, &books);
     let mut results = Results {
         schema_version: SCHEMA_VERSION,
         environment: Environment::gather(),
@@ -82,7 +82,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         },
         ..Results::default()
     };
-    results.verdict = verdict(&results, settings);
+    results.verdict = verdict(&results, settings, shared.is_cut_short());
     results.slo = settings.slo.as_ref().map(|demand| demand.judge(&results));
     results
 }
@@ -91,7 +91,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
 fn planned(shared: &Shared<'_>, books: &RunBooks) -> (u64, u64) {
     match shared.plan.get() {
         Some(plan) if shared.settings.closed.is_none() && !shared.settings.is_idle() => {
-            plan.totals()
+            plan.until(shared.measure_end_ns(plan)).totals()
         }
         _ => (books.planned_all, books.planned),
     }
@@ -108,13 +108,17 @@ fn window(shared: &Shared<'_>, books: &RunBooks, length_ns: u64) -> Window {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rates for people")]
-fn rates(settings: &Settings, window: &Window, books: &RunBooks) -> Rates {
+fn rates(shared: &Shared<'_>, window: &Window, books: &RunBooks) -> Rates {
     let seconds = (window.length_ns.max(1) as f64) / 1e9;
     let rate = |count: u64| count as f64 / seconds;
     Rates {
-        planned: match settings.closed {
-            Some(_) => 0.0,
-            None => window.planned as f64 / settings.duration.as_secs_f64(),
+        planned: match (shared.settings.closed, shared.plan.get()) {
+            (None, Some(plan)) => {
+                let end_ns = shared.measure_end_ns(plan);
+                let planned_ns = end_ns.saturating_sub(plan.measure_start_ns()).max(1);
+                window.planned as f64 * 1e9 / planned_ns as f64
+            }
+            _ => 0.0,
         },
         sent: rate(window.sent),
         achieved: rate(window.completed),
@@ -144,6 +148,7 @@ fn generator(outcomes: &[Outcome], books: &RunBooks, own_rss: (u64, u64)) -> Gen
             .collect(),
         cpu_ns_per_received: cpu_ns as f64 / books.received.max(1) as f64,
         publish_lag_ns: books.publish_lag.clone(),
+        displaced: books.evicted,
         rss_bytes_start: own_rss.0,
         rss_bytes_end: own_rss.1,
     }

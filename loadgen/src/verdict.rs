@@ -7,7 +7,8 @@ use std::time::Duration;
 /// Exit code for a run that could not be made: bad flags, no server, a refused handshake.
 pub(crate) const EXIT_SETUP: u8 = 1;
 
-/// Exit code for a run whose figures mean nothing, because the generator was the limit.
+/// Exit code for a run whose figures mean nothing, because the generator was the limit or somebody
+/// interrupted it.
 pub(crate) const EXIT_INVALID: u8 = 2;
 
 /// Exit code for a run in which messages were lost, repeated, out of order or damaged, or in which
@@ -21,10 +22,18 @@ pub(crate) const EXIT_SLO: u8 = 99;
 /// for it.
 const CPU_SHARE_MAX: f64 = 0.97;
 
-/// Judges the generator itself: every sign that it and not the server was the limit.
-pub(crate) fn verdict(results: &Results, settings: &Settings) -> Verdict {
+/// Judges the generator itself: every sign that it and not the server was the limit; and a run that
+/// was `cut_short` is not the one that was asked for.
+pub(crate) fn verdict(results: &Results, settings: &Settings, cut_short: bool) -> Verdict {
     let mut why = Vec::new();
     let generator = &results.generator;
+    if cut_short {
+        why.push(format!(
+            "the run was interrupted after {:.1} of {} s",
+            Duration::from_nanos(results.window.length_ns).as_secs_f64(),
+            results.parameters.duration_seconds
+        ));
+    }
     let lag_ns = generator.publish_lag_ns.at(0.99);
     let lag_max = settings.lag_max;
     if u128::from(lag_ns) > lag_max.as_nanos() {
@@ -47,6 +56,15 @@ pub(crate) fn verdict(results: &Results, settings: &Settings) -> Verdict {
             ));
         }
     }
+    // A message that a subscriber never had loses its place too: that is the server's doing.
+    let is_whole = results.counts.lost == 0 && results.sessions.ended_early == 0;
+    if generator.displaced > 0 && is_whole {
+        why.push(format!(
+            "more messages were in flight than can be followed: of {} it is not known when they \
+             were complete",
+            generator.displaced
+        ));
+    }
     if why.is_empty() {
         Verdict::Valid
     } else {
@@ -56,12 +74,9 @@ pub(crate) fn verdict(results: &Results, settings: &Settings) -> Verdict {
 
 /// The exit code of a run that was made.
 pub(crate) fn exit_code(results: &Results) -> u8 {
-    let counts = &results.counts;
-    let damage = counts.lost + counts.duplicated + counts.reordered + counts.corrupted;
-    let unsent = counts.planned.saturating_sub(counts.sent);
     if results.verdict != Verdict::Valid {
         EXIT_INVALID
-    } else if damage + unsent + results.sessions.ended_early > 0 {
+    } else if !results.is_clean() {
         EXIT_LOSS
     } else if results.slo.as_ref().is_some_and(|slo| !slo.held) {
         EXIT_SLO
@@ -96,7 +111,7 @@ mod tests {
             let mut results = Results::default();
             results.generator.workers = vec![Worker::default(); 2];
             change(&mut results);
-            match verdict(&results, &settings) {
+            match verdict(&results, &settings, false) {
                 Verdict::Valid => String::new(),
                 Verdict::Invalid { why } => why.join("; "),
             }
@@ -110,5 +125,12 @@ mod tests {
         assert!(judge(&busy).contains("worker 1 was busy 99.0%"));
         let overflowing = |results: &mut Results| results.generator.workers[0].cq_overflows = 3;
         assert!(judge(&overflowing).contains("overflowed 3 times"));
+        let displaced = |results: &mut Results| results.generator.displaced = 7;
+        assert!(judge(&displaced).contains("of 7 it is not known"));
+        let lossy = |results: &mut Results| {
+            results.generator.displaced = 7;
+            results.counts.lost = 7;
+        };
+        assert_eq!(judge(&lossy), "", "the server's doing");
     }
 }

@@ -126,7 +126,12 @@ fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
 
 /// Holds the sessions, and nothing else.
 fn idle(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
-    while !fleet.shared.is_stopped() && fleet.turn(plan.measure_end_ns())? < plan.measure_end_ns() {
+    let shared = fleet.shared;
+    while !shared.is_stopped() {
+        let end_ns = shared.measure_end_ns(plan);
+        if fleet.turn(end_ns)? >= end_ns {
+            break;
+        }
     }
     drained(fleet)
 }
@@ -146,7 +151,8 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
             start = Some(mark(fleet));
             stop_slow_readers(fleet);
         }
-        if now >= plan.measure_end_ns() {
+        let end_ns = shared.measure_end_ns(&plan);
+        if now >= end_ns {
             end = Some(mark(fleet));
             if publishers.is_done(shared, now) {
                 break;
@@ -156,7 +162,7 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
         let edge = if start.is_none() {
             plan.measure_start_ns()
         } else {
-            plan.measure_end_ns()
+            end_ns
         };
         now = fleet.turn(next.min(edge))?;
     }
@@ -172,7 +178,7 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
 
 fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
     let shared = fleet.shared;
-    let until = plan.measure_end_ns() + nanoseconds(shared.settings.drain);
+    let until = shared.measure_end_ns(plan) + nanoseconds(shared.settings.drain);
     let mut now = now_ns();
     while shared.is_useful() && !shared.is_stopped() && now < until {
         if shared.all(&shared.sent_all) && fleet.tally.is_complete(&shared.sent) {

@@ -5,6 +5,7 @@
 //! where a figure does not apply.
 
 use super::distribution::Distribution;
+use super::units::{count, of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -59,9 +60,39 @@ impl Results {
     /// Whether everything planned was sent, every message arrived once, whole and in order, and every
     /// session lasted.
     pub(crate) fn is_clean(&self) -> bool {
+        self.damage().is_empty()
+    }
+
+    /// All that is not as it should be, each with its number, and why as far as that is known.
+    pub(crate) fn damage(&self) -> Vec<String> {
         let counts = &self.counts;
-        let damage = counts.lost + counts.duplicated + counts.reordered + counts.corrupted;
-        counts.sent == counts.planned && damage == 0 && self.sessions.ended_early == 0
+        let mut all: Vec<_> = [
+            (counts.planned.saturating_sub(counts.sent), "not sent"),
+            (counts.lost, "lost"),
+            (counts.duplicated, "duplicated"),
+            (counts.reordered, "reordered"),
+            (counts.corrupted, "corrupted"),
+        ]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", count(number)))
+        .collect();
+        let ended = self.sessions.ended_early;
+        if ended > 0 {
+            all.push(format!("{} ended early", of(ended, "session")));
+        }
+        if all.is_empty() {
+            return all;
+        }
+        all.extend(self.sessions.first_cause.clone());
+        if counts.sent > 0 && counts.delivered == 0 && ended == 0 {
+            all.push(
+                "nobody got anything: does the server want a join message (--send-on-open), an \
+                 envelope (--publish-template) or another --path?"
+                    .to_owned(),
+            );
+        }
+        all
     }
 }
 
@@ -288,6 +319,9 @@ pub(crate) struct Generator {
     pub(crate) cpu_ns_per_received: f64,
     /// From when a message was due to when it was handed to the kernel.
     pub(crate) publish_lag_ns: Distribution,
+    /// Messages planned in the window whose place among those in flight was needed before they had
+    /// reached all: it is not known when they did.
+    pub(crate) displaced: u64,
     /// Memory of this process when the measured window began and when it ended, in bytes.
     pub(crate) rss_bytes_start: u64,
     /// As above, at its end.
@@ -389,7 +423,7 @@ pub(crate) enum Verdict {
     /// The generator kept up: the figures are the server's.
     #[default]
     Valid,
-    /// The generator was the limit.
+    /// The generator was the limit, or the run was interrupted.
     Invalid {
         /// One sentence for each reason.
         why: Vec<String>,

@@ -9,8 +9,11 @@ impl Display for Results {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         self.write_head(f)?;
         self.write_latency(f)?;
-        if self.window.length_ns > 0 {
-            self.write_counts(f)?;
+        if self.window.length_ns > 0 && !self.is_idle() {
+            self.write_messages(f)?;
+        }
+        if self.counts.planned > 0 {
+            self.write_judgement(f)?;
         }
         self.write_sessions(f)?;
         self.write_workload(f)?;
@@ -62,8 +65,12 @@ impl Results {
         writeln!(f)
     }
 
-    fn write_counts(&self, f: &mut Formatter<'_>) -> Written {
-        let (window, rates, counts) = (&self.window, &self.rates, &self.counts);
+    fn is_idle(&self) -> bool {
+        self.parameters.workload == "idle"
+    }
+
+    fn write_messages(&self, f: &mut Formatter<'_>) -> Written {
+        let (window, rates) = (&self.window, &self.rates);
         let planned = match self.parameters.closed {
             Some(_) => "closed loop".to_owned(),
             None => format!(
@@ -86,7 +93,11 @@ impl Results {
             count(window.delivered),
             rate(rates.deliveries),
             rates.payload_bytes / 1e6
-        )?;
+        )
+    }
+
+    fn write_judgement(&self, f: &mut Formatter<'_>) -> Written {
+        let counts = &self.counts;
         writeln!(
             f,
             "judged     {} lost, {} duplicated, {} reordered, {} corrupted ({} foreign, {} of {} \
@@ -161,7 +172,7 @@ impl Results {
 
     fn write_generator(&self, f: &mut Formatter<'_>) -> Written {
         let generator = &self.generator;
-        if generator.workers.is_empty() {
+        if generator.workers.is_empty() || self.is_idle() {
             return Ok(());
         }
         let shares: Vec<_> = generator
@@ -191,9 +202,17 @@ impl Results {
                 false => writeln!(f, ": {}", slo.misses.join("; "))?,
             }
         }
+        let damage = self.damage();
         match &self.verdict {
-            Verdict::Valid => write!(f, "verdict    valid: the generator kept up"),
-            Verdict::Invalid { why } => write!(f, "INVALID: {}", why.join("; ")),
+            Verdict::Valid if damage.is_empty() => {
+                return write!(f, "verdict    valid: the generator kept up");
+            }
+            Verdict::Valid => write!(f, "verdict    the generator kept up")?,
+            Verdict::Invalid { why } => write!(f, "INVALID: {}", why.join("; "))?,
+        }
+        match damage.is_empty() {
+            true => Ok(()),
+            false => write!(f, "\nFAILED: {}", damage.join("; ")),
         }
     }
 }
@@ -230,7 +249,7 @@ fn write_row(name: &str, times: &Distribution, f: &mut Formatter<'_>) -> Written
 }
 
 fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
-    if server.cpu_ns > 0 {
+    if server.cpu_ns_per_delivery > 0.0 {
         writeln!(
             f,
             "server     {:.0} ns of CPU per delivery, CPU {:.1}%, context switches: {} voluntary, {} not",

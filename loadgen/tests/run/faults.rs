@@ -165,6 +165,11 @@ fn a_dying_server_ends_the_run() {
         cause.as_str().unwrap().contains("the server dropped"),
         "{cause}"
     );
+    let last = run.text.trim_end().lines().last().unwrap();
+    assert!(
+        last.starts_with("FAILED: ") && last.contains("21 sessions ended early"),
+        "{last}"
+    );
     assert!(started.elapsed() < Duration::from_secs(30));
 }
 
@@ -194,6 +199,7 @@ fn joins_and_envelopes_are_sent() {
     let server = Server::start(Fault::Join);
     let without = run(server.address, &[&LOAD[..], &["--drain", "0.2"]].concat());
     assert_eq!(without.damage()[0], 70 * 20, "nobody joined");
+    assert!(without.text.contains("--send-on-open"), "{}", without.text);
     let dialogue = [
         "--send-on-open",
         "join {room}",

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod faults;
+mod interrupts;
 mod output;
 mod program;
 mod server;

@@ -51,6 +51,15 @@ fn impossible_flags_are_refused() {
     assert!(refuse(&["--server-pid", "4294967295"]).contains("--server-pid"));
     assert!(refuse(&["--preset", "nonsense"]).contains("fanout-1k"));
     assert!(refuse(&["--source-ip", "192.0.2.1"]).contains("can't connect"));
+    for flags in [
+        &["--subscribers", "many"][..],
+        &["--rate", "-1"],
+        &["--nonsense"],
+        &["--workload", "nonsense"],
+        &["--size", "64,"],
+    ] {
+        assert!(refuse(flags).contains(flags[0]), "{flags:?}");
+    }
     let search = output(server.address, &["find-max"]);
     assert_eq!(search.status.code(), Some(1));
 }

@@ -120,23 +120,13 @@ fn troubles(results: &Results) -> Vec<String> {
     let mut all = Vec::new();
     if let Verdict::Invalid { why } = &results.verdict {
         all.push(format!(
-            "The generator was the limit, not the server: {}",
+            "These figures are not the server's: {}",
             why.join("; ")
         ));
     }
-    let counts = &results.counts;
-    if counts.lost + counts.duplicated + counts.reordered + counts.corrupted > 0 {
-        all.push(format!(
-            "{} lost, {} duplicated, {} reordered, {} corrupted",
-            count(counts.lost),
-            count(counts.duplicated),
-            count(counts.reordered),
-            count(counts.corrupted)
-        ));
-    }
-    if let Some(cause) = &results.sessions.first_cause {
-        let ended = count(results.sessions.ended_early);
-        all.push(format!("{ended} sessions ended early; first: {cause}"));
+    let damage = results.damage();
+    if !damage.is_empty() {
+        all.push(format!("Failed: {}", damage.join("; ")));
     }
     if let Some(slo) = results.slo.as_ref().filter(|slo| !slo.held) {
         all.push(format!("Missed {}: {}", slo.demand, slo.misses.join("; ")));
