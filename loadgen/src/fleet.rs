@@ -327,7 +327,7 @@ impl<'a> Fleet<'a> {
             // A timer that was overtaken by an earlier one fires as well; that only costs a turn.
             Op::Timer => self.timer_ns = None,
             Op::Doorbell => self.listen_to_doorbell(),
-            Op::Accept | Op::Cancel => {}
+            Op::Accept | Op::Cancel | Op::QuietSend => {}
             _ if self.seats[index].generation != completion.token.generation => {
                 if let Some(buffer) = completion.buffer {
                     self.ring.recycle(buffer);

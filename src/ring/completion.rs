@@ -39,7 +39,8 @@ pub(super) fn complete(
     debug_assert!(token.is_ok(), "{token:?}");
     let token = token.ok()?;
     let more = cqueue::more(entry.flags());
-    if !more {
+    // A quiet send was not counted, since as a rule it does not answer.
+    if !more && token.op != Op::QuietSend {
         *in_flight -= 1;
     }
     let result = match entry.result() {

@@ -192,6 +192,7 @@ impl Ring {
     /// Sends and submits; when it returns, the kernel has taken what it takes of every slice and
     /// the memory is the caller's to overwrite. The completions are in the queue, or set aside:
     /// the number of bytes taken (perhaps fewer than offered), or EAGAIN when the socket is full.
+    /// They come in the order of the sends, ahead of every completion that came about later.
     ///
     /// Ranges can be computed as late as in the iterator's `next`. Each call submits at least once,
     /// so sends are best given in batches of some hundreds, with a reap in between.
@@ -199,17 +200,50 @@ impl Ring {
     where
         S: IntoIterator<Item = &'a [u8]>,
     {
-        // Submits on every way out, also when the iterator panics.
-        struct Flush<'r>(&'r mut Ring);
-        impl Drop for Flush<'_> {
+        self.push_sends(sends, 0, EnterFlags::empty());
+    }
+
+    /// Does what [`Self::send_batch`] and then [`Self::submit_and_wait`] do, with one system call
+    /// where the queue holds all of it. Answers of the sends count among the `want` completions;
+    /// quiet ones that the sockets took leave it waiting for something else.
+    ///
+    /// # Errors
+    /// As [`Self::submit_and_wait`].
+    pub fn send_batch_and_wait<'a, S>(
+        &mut self,
+        sends: impl IntoIterator<Item = Outgoing<S>>,
+        want: u32,
+    ) -> io::Result<()>
+    where
+        S: IntoIterator<Item = &'a [u8]>,
+    {
+        self.push_sends(sends, want, EnterFlags::GETEVENTS);
+        self.failed.map_or(Ok(()), |errno| Err(errno.into()))
+    }
+
+    /// Pushes the sends and enters the kernel with `want` and `flags`.
+    fn push_sends<'a, S>(
+        &mut self,
+        sends: impl IntoIterator<Item = Outgoing<S>>,
+        want: u32,
+        flags: EnterFlags,
+    ) where
+        S: IntoIterator<Item = &'a [u8]>,
+    {
+        // Submits on every way out: the slices may be gone after that. It waits only on the
+        // regular one, not when the iterator panics.
+        struct Enter<'r>(&'r mut Ring, u32, EnterFlags);
+        impl Drop for Enter<'_> {
             fn drop(&mut self) {
-                self.0.submit();
+                let want = if self.0.backlog.is_empty() { self.1 } else { 0 };
+                self.0.enter(want, self.2);
             }
         }
-        let flush = Flush(self);
+        let mut enter = Enter(self, 0, EnterFlags::empty());
         for outgoing in sends {
-            flush.0.push_send(outgoing);
+            enter.0.push_send(outgoing);
         }
+        (enter.1, enter.2) = (want, flags);
     }
 
     /// Submits what is queued and waits until `want` completions are there (at once if there are
@@ -220,9 +254,7 @@ impl Ring {
     /// Only when the ring is of no more use: EBADF and the like, or EBADR when the kernel has lost
     /// completions for want of memory. EINTR, EAGAIN and EBUSY are dealt with in here.
     pub fn submit_and_wait(&mut self, want: u32) -> io::Result<()> {
-        let want = if self.backlog.is_empty() { want } else { 0 };
-        self.enter(want, EnterFlags::GETEVENTS);
-        self.failed.map_or(Ok(()), |errno| Err(errno.into()))
+        self.send_batch_and_wait(std::iter::empty::<Outgoing<[&[u8]; 0]>>(), want)
     }
 
     /// Moves all completions there are to the end of `out`.
@@ -274,7 +306,8 @@ impl Ring {
         // SAFETY: the caller's promise.
         let pushed = unsafe { self.queue.submission().push(&entry) };
         // A queue that is full even now belongs to a ring that failed: `submit_and_wait` tells.
-        if pushed.is_ok() {
+        // A quiet send does not answer as a rule, and is over once it is submitted.
+        if pushed.is_ok() && token.op != Op::QuietSend {
             self.in_flight += 1;
         }
     }
@@ -293,7 +326,14 @@ impl Ring {
     where
         S: IntoIterator<Item = &'a [u8]>,
     {
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let mut flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let mut entry_flags = squeue::Flags::empty();
+        if outgoing.token.op == Op::QuietSend {
+            // Only with WAITALL is a send that was cut a failed one, which is not skipped
+            // (io_send and io_sendrecv_fail, io_uring/net.c).
+            flags |= libc::MSG_WAITALL;
+            entry_flags = squeue::Flags::SKIP_SUCCESS;
+        }
         let mut slices = (outgoing.slices.into_iter()).filter(|slice| !slice.is_empty());
         let (first, second) = (slices.next().unwrap_or_default(), slices.next());
         self.make_space();
@@ -322,7 +362,7 @@ impl Ring {
         // such a request is completed while it is submitted, with EAGAIN if need be, instead of
         // being polled or handed to a worker (io_queue_async, io_uring/io_uring.c). So nothing
         // refers to the slices, nor to the scratch of a gathering send, after the submission.
-        unsafe { self.push(entry, outgoing.token) }
+        unsafe { self.push(entry.flags(entry_flags), outgoing.token) }
     }
 
     /// Submits everything queued, without waiting for completions.

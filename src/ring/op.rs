@@ -16,7 +16,7 @@ pub enum Op {
     Accept = 1,
     /// A receive into a buffer of the ring, single shot or multishot.
     Recv = 2,
-    /// A send that the kernel finished while it was submitted.
+    /// A send that the kernel finished while it was submitted; it always answers.
     Send = 3,
     /// A poll that tells once that a socket takes bytes again.
     Writable = 4,
@@ -26,6 +26,8 @@ pub enum Op {
     Timer = 6,
     /// The answer to a cancellation itself, not of the operation it was aimed at.
     Cancel = 7,
+    /// A send that answers only when the socket did not take all of it.
+    QuietSend = 8,
 }
 
 /// Names one operation in flight; travels through the kernel as the 64-bit `user_data`.
@@ -36,7 +38,7 @@ pub enum Op {
 pub struct Token {
     /// What was asked of the kernel.
     pub op: Op,
-    /// The caller's slot, at most [`SLOT_MAX`].
+    /// The caller's slot, at most [`SLOT_MAX`]; of a send, whatever number the caller finds it by.
     pub slot: u32,
     /// Which tenant of the slot asked.
     pub generation: u32,
@@ -100,6 +102,7 @@ impl TryFrom<u64> for Token {
             5 => Op::Doorbell,
             6 => Op::Timer,
             7 => Op::Cancel,
+            8 => Op::QuietSend,
             _ => return Err(UnknownOp(user_data)),
         };
         let slot = (user_data >> 32) as u32 & SLOT_MAX;
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const OPS: [Op; 7] = [
+    const OPS: [Op; 8] = [
         Op::Accept,
         Op::Recv,
         Op::Send,
@@ -130,6 +133,7 @@ mod tests {
         Op::Doorbell,
         Op::Timer,
         Op::Cancel,
+        Op::QuietSend,
     ];
 
     proptest! {
@@ -153,7 +157,7 @@ mod tests {
     // Goal: a completion nobody asked for is reported, not taken for a session's.
     #[test]
     fn foreign_user_data_is_refused() {
-        for user_data in [0, 1, 8 << 56, u64::MAX] {
+        for user_data in [0, 1, 9 << 56, u64::MAX] {
             assert_eq!(Token::try_from(user_data), Err(UnknownOp(user_data)));
         }
     }

@@ -7,6 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
+mod sends;
+
 const LISTENER: Token = Token {
     op: Op::Accept,
     slot: 0,
@@ -72,6 +74,15 @@ fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (listener.accept().unwrap().0, client)
+}
+
+/// A send to `peer`.
+fn outgoing<S>(peer: &TcpStream, slot: u32, slices: S) -> Outgoing<S> {
+    Outgoing {
+        fd: peer.as_raw_fd(),
+        token: token(Op::Send, slot),
+        slices,
+    }
 }
 
 // Goal: one accept answers for many connections, and each arrives as an owned descriptor.
@@ -185,131 +196,6 @@ fn waiting_receives_hold_no_buffer() {
     let mut answer = next(&mut ring);
     assert_eq!(answer.token, token(Op::Recv, 29));
     assert_eq!(ring.bytes(answer.buffer.as_mut().unwrap()), b"hello");
-}
-
-// Goal: memory given to a send may be overwritten as soon as the call returns, for single and for
-// gathering sends, also when there are more of them than the queue has room for.
-#[test]
-fn sends_are_over_when_the_call_returns() {
-    const SENDS: usize = 200;
-    let mut ring = small_ring();
-    let (peer, mut client) = pair();
-    let mut log: Vec<u8> = (0..=255).cycle().take(SENDS * 100).collect();
-    let original = log.clone();
-    ring.send_batch(log.chunks(100).enumerate().map(|(index, chunk)| {
-        let slot = u32::try_from(index).unwrap();
-        let pieces = if index % 2 == 0 { 100 } else { 7 };
-        outgoing(&peer, slot, chunk.chunks(pieces))
-    }));
-    log.fill(0);
-    let mut completions = Vec::new();
-    ring.reap(&mut completions);
-    assert_eq!(
-        completions.len(),
-        SENDS,
-        "all were completed while they were submitted"
-    );
-    for (slot, completion) in (0..).zip(&completions) {
-        assert_eq!((completion.token.slot, completion.result), (slot, Ok(100)));
-    }
-    let mut received = vec![0; original.len()];
-    client.read_exact(&mut received).unwrap();
-    assert!(received == original);
-    assert_eq!(ring.in_flight(), 0);
-}
-
-// Goal: slices beyond those a send can gather are left out and not counted as sent; empty ones take
-// no place; nothing at all is a send of no bytes.
-#[test]
-fn a_send_takes_sixteen_slices() {
-    let mut ring = small_ring();
-    let (peer, mut client) = pair();
-    let slices =
-        |count: usize| (0..2 * count).map(|n| if n % 2 == 0 { "" } else { "ab" }.as_bytes());
-    let mut results = Vec::new();
-    for count in [0, 1, SLICES_MAX, SLICES_MAX + 1] {
-        ring.send_batch([outgoing(&peer, 1, slices(count))]);
-        let mut completions = Vec::new();
-        ring.reap(&mut completions);
-        results.push(completions.pop().unwrap().result.unwrap() as usize);
-    }
-    assert_eq!(results, [0, 2, 2 * SLICES_MAX, 2 * SLICES_MAX]);
-    let mut received = vec![0; results.iter().sum()];
-    client.read_exact(&mut received).unwrap();
-    assert!(received.chunks(2).all(|pair| pair == b"ab"));
-}
-
-// Goal: a full socket answers EAGAIN at once, and the poll fires once its peer reads, not before.
-#[test]
-fn full_sockets_are_polled_not_waited_for() {
-    let mut ring = small_ring();
-    let (peer, mut client) = pair();
-    let (polled, quiet) = (token(Op::Writable, 1), token(Op::Timer, 1));
-    let mut taken = fill(&mut ring, &peer);
-    // The kernel may still move bytes over to the receiver: full is what stays full for a while.
-    loop {
-        ring.poll_writable(peer.as_raw_fd(), polled);
-        ring.timeout(Duration::from_millis(300), quiet);
-        let mut first = None;
-        drive(&mut ring, |_, completion| {
-            first.get_or_insert(completion.token);
-            first == Some(quiet) || completion.token == quiet
-        });
-        if first == Some(quiet) {
-            break;
-        }
-        taken += fill(&mut ring, &peer);
-    }
-    let reader = thread::spawn(move || client.read_exact(&mut vec![0; taken]).unwrap());
-    let writable = next(&mut ring);
-    assert_eq!(writable.token, polled);
-    assert!(!writable.more);
-    assert!(writable.result.unwrap() & u32::from(libc::POLLOUT.cast_unsigned()) != 0);
-    reader.join().unwrap();
-}
-
-/// A send to `peer`.
-fn outgoing<S>(peer: &TcpStream, slot: u32, slices: S) -> Outgoing<S> {
-    Outgoing {
-        fd: peer.as_raw_fd(),
-        token: token(Op::Send, slot),
-        slices,
-    }
-}
-
-/// Sends until the socket takes no more; returns how many bytes it took.
-fn fill(ring: &mut Ring, peer: &TcpStream) -> usize {
-    let piece = vec![5; 100_000];
-    let mut completions = Vec::new();
-    let mut taken = 0;
-    loop {
-        ring.send_batch([outgoing(peer, 1, [piece.as_slice()])]);
-        ring.reap(&mut completions);
-        match completions.pop().unwrap().result {
-            Ok(bytes) => taken += bytes as usize,
-            Err(error) => {
-                assert_eq!(error, Errno::AGAIN);
-                return taken;
-            }
-        }
-    }
-}
-
-// Goal: a send to a connection the peer has reset is an error and no signal.
-#[test]
-fn sends_to_a_dead_peer_fail_quietly() {
-    let mut ring = small_ring();
-    let (peer, client) = pair();
-    socket::reset_on_close(&client).unwrap();
-    drop(client);
-    let mut results = Vec::new();
-    for _ in 0..2 {
-        ring.send_batch([outgoing(&peer, 1, [b"x".as_slice()])]);
-        let mut completions = Vec::new();
-        ring.reap(&mut completions);
-        results.push(completions.pop().unwrap().result);
-    }
-    assert_eq!(results, [Err(Errno::CONNRESET), Err(Errno::PIPE)]);
 }
 
 // Goal: timeouts fire in the order of their time, not of their making, and none is early; more of

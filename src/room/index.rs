@@ -58,8 +58,8 @@ pub struct Piece {
 /// Usually at most one own range lies ahead of the cursor, and `last` is all there is to know.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OwnMessages {
-    last_start: u64,
     last_end: u64,
+    last_bytes: u32,
     /// Whether older ranges may lie ahead of the cursor too.
     several: bool,
 }
@@ -67,21 +67,19 @@ pub struct OwnMessages {
 impl OwnMessages {
     /// Notes that `start..end` of the stream was published by this member, whose cursor is given.
     pub fn note(&mut self, start: u64, end: u64, cursor: u64) {
-        if cursor >= self.last_end {
-            *self = Self {
-                last_start: start,
-                last_end: end,
-                several: false,
-            };
-        } else if start == self.last_end {
-            self.last_end = end;
-        } else {
-            *self = Self {
-                last_start: start,
-                last_end: end,
-                several: true,
-            };
-        }
+        let all_behind = cursor >= self.last_end;
+        let grows = !all_behind && start == self.last_end;
+        let first = if grows { self.last_start() } else { start };
+        *self = Self {
+            last_end: end,
+            // A run ahead of a cursor is within a log, which is below 4 GiB.
+            last_bytes: u32::try_from(end - first).unwrap_or(u32::MAX),
+            several: !all_behind && (self.several || !grows),
+        };
+    }
+
+    fn last_start(self) -> u64 {
+        self.last_end - u64::from(self.last_bytes)
     }
 
     fn is_ahead_of(&self, cursor: u64) -> bool {
@@ -104,8 +102,11 @@ pub struct Reading {
 /// bytes can still be forgotten piecemeal.
 const MERGED_BATCH_BYTES_MAX: u64 = 256 << 10;
 
-/// Batches kept before the index looks for those that nobody needs.
-const PRUNE_BATCHES_MIN: usize = 64;
+/// Batches gathered before a look for those that nobody needs is worth it, at least and at most. The
+/// look costs a glance at every member's cursor, so in between it waits for a batch a member: thousands
+/// of small rooms then keep their indexes in a few cache lines each.
+const PRUNE_BATCHES_MIN: usize = 4;
+const PRUNE_BATCHES_MAX: usize = 64;
 
 /// Maps the stream of one rendition of a room to the log.
 #[derive(Debug)]
@@ -179,10 +180,11 @@ impl Index {
         }
     }
 
-    /// Whether enough has gathered that forgetting is worth a look at every cursor.
+    /// Whether enough has gathered that forgetting is worth a look at the cursors of all `members`.
     #[must_use]
-    pub fn wants_pruning(&self) -> bool {
-        self.batches.len().max(self.own.len()) >= self.prune_at
+    pub fn wants_pruning(&self, members: usize) -> bool {
+        let gathered = self.batches.len().max(self.own.len());
+        gathered >= self.prune_at.max(members.min(PRUNE_BATCHES_MAX))
     }
 
     /// Forgets what lies before `oldest_cursor` or has left the log.
@@ -346,7 +348,7 @@ impl Index {
                 .find(|range| range.origin == reading.member)
                 .map_or(u64::MAX, |range| range.start)
         } else {
-            reading.own.last_start
+            reading.own.last_start()
         }
     }
 
@@ -356,7 +358,7 @@ impl Index {
             return at;
         }
         if !reading.own.several {
-            return if at >= reading.own.last_start {
+            return if at >= reading.own.last_start() {
                 reading.own.last_end
             } else {
                 at

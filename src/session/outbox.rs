@@ -4,7 +4,7 @@
 //! the room's stream. Private replies may go out only between frames. How the bytes leave is not
 //! decided here.
 
-use super::{Flags, Session};
+use super::{Flags, Phase, Session};
 use crate::room::index::{Index, MemberId, Piece, Reading};
 use crate::room::log::Log;
 
@@ -31,6 +31,15 @@ pub struct Plan {
     pub before: usize,
     /// Private bytes, as a range of the session's private buffer.
     pub private: std::ops::Range<usize>,
+}
+
+/// How to take back that a send was assumed to be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Undo {
+    /// Where the cursor stood.
+    cursor: u64,
+    /// All bytes of the send.
+    pub bytes: u32,
 }
 
 /// Why nothing was planned.
@@ -128,6 +137,40 @@ impl Session {
         };
         self.flags.set(Flags::SENDING);
         Ok(())
+    }
+
+    /// Takes the send just planned for taken, so that the session need not be looked at again when
+    /// it was: nearly every delivery. Only where all that would be left to do is to move the cursor to
+    /// the head of `index`; `None` elsewhere, and the send stays in flight.
+    pub fn assume_sent(&mut self, index: Option<&Index>) -> Option<Undo> {
+        let plain = self.phase == Phase::Open
+            && self.in_flight.private == 0
+            && !self.is_mid_frame()
+            && index.is_some_and(|index| self.in_flight.end == index.head());
+        if !plain {
+            return None;
+        }
+        self.flags.clear(Flags::SENDING);
+        let undo = Undo {
+            cursor: self.cursor,
+            bytes: self.in_flight.bytes,
+        };
+        self.cursor = self.in_flight.end;
+        self.frame_end = self.in_flight.end;
+        Some(undo)
+    }
+
+    /// The send that [`Self::assume_sent`] took for taken was not: it is in flight again.
+    pub fn not_sent(&mut self, undo: Undo) {
+        assert!(!self.flags.has(Flags::SENDING));
+        self.flags.set(Flags::SENDING);
+        self.in_flight = InFlight {
+            private: 0,
+            bytes: undo.bytes,
+            end: self.cursor,
+        };
+        self.cursor = undo.cursor;
+        self.frame_end = undo.cursor;
     }
 
     /// The kernel took `bytes` of what [`Self::plan_send`] had noted as in flight.

@@ -80,16 +80,13 @@ impl EventLoop {
         self.accept_again();
         self.arm_doorbell();
         loop {
-            self.wait()?;
-            self.shard.handle_time(self.started.elapsed());
+            self.flush_and_wait()?;
             self.reap();
             self.take_messages();
             self.shard.handle_turn();
             // Before the flush, so that the other shards of a room flush at the same time.
             self.tell_others();
-            self.flush();
             self.perform();
-            self.tell_others();
             self.keep_time();
             if self.shard.is_stopping() && self.is_stopped() {
                 return Ok(());
@@ -97,21 +94,51 @@ impl EventLoop {
         }
     }
 
-    /// Submits what was queued; sleeps when there is nothing else to do.
-    fn wait(&mut self) -> io::Result<()> {
-        if self.shard.has_work() || !self.mesh.is_quiet() {
-            return self.ring.submit_and_wait(0);
+    /// Submits what was queued and one chunk of sends, each range as late as its entry is written;
+    /// sleeps when there is nothing else to do. A turn is one system call.
+    fn flush_and_wait(&mut self) -> io::Result<()> {
+        self.shard.poll_flush(FLUSH_SENDS_MAX, &mut self.batch);
+        let idle = !self.shard.has_work() && self.mesh.is_quiet();
+        if idle {
+            self.mesh.doorbell().announce_sleep();
         }
-        self.mesh.doorbell().announce_sleep();
-        let want = u32::from(self.mesh.is_quiet());
-        let waited = self.ring.submit_and_wait(want);
-        self.mesh.doorbell().awake();
+        let want = u32::from(idle && self.mesh.is_quiet());
+        let (shard, batch) = (&self.shard, &self.batch);
+        let sends = (0u32..).zip(&batch.sends).map(|(place, send)| {
+            let op = if send.is_quiet() {
+                Op::QuietSend
+            } else {
+                Op::Send
+            };
+            Outgoing {
+                fd: send.fd,
+                token: Token::new(op, place, 0),
+                slices: shard.slices(batch, send),
+            }
+        });
+        let waited = self.ring.send_batch_and_wait(sends, want);
+        if idle {
+            self.mesh.doorbell().awake();
+        }
         waited
     }
 
+    /// What became of the sends comes first: until then the shard takes quiet ones for taken.
     fn reap(&mut self) {
         let mut completions = std::mem::take(&mut self.completions);
         self.ring.reap(&mut completions);
+        for completion in &completions {
+            if matches!(completion.token.op, Op::Send | Op::QuietSend) {
+                let sent = match completion.result {
+                    Ok(bytes) => Some(bytes),
+                    Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Some(0),
+                    Err(_) => None,
+                };
+                let place = completion.token.slot as usize;
+                self.shard.handle_sent(&self.batch, place, sent);
+            }
+        }
+        self.shard.handle_time(self.started.elapsed());
         for completion in completions.drain(..) {
             self.dispatch(completion);
         }
@@ -128,18 +155,10 @@ impl EventLoop {
         match op {
             Op::Accept => self.accepted(slot, completion),
             Op::Recv => self.received(key, completion),
-            Op::Send => {
-                let sent = match completion.result {
-                    Ok(bytes) => Some(bytes),
-                    Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Some(0),
-                    Err(_) => None,
-                };
-                self.shard.handle_sent(key, sent);
-            }
             Op::Writable => self.shard.handle_writable(key),
             Op::Doorbell => self.arm_doorbell(),
             Op::Timer if generation == self.timer.generation => self.timer.at = None,
-            Op::Timer | Op::Cancel => {}
+            Op::Timer | Op::Cancel | Op::Send | Op::QuietSend => {}
         }
     }
 
@@ -217,23 +236,6 @@ impl EventLoop {
                 self.shard.message_parked();
             }
         }
-    }
-
-    /// One chunk of sends, each range as late as its entry is written; the answers are there when
-    /// the submission returns.
-    fn flush(&mut self) {
-        self.shard.poll_flush(FLUSH_SENDS_MAX, &mut self.batch);
-        if self.batch.sends.is_empty() {
-            return;
-        }
-        let (shard, batch) = (&self.shard, &self.batch);
-        self.ring
-            .send_batch(batch.sends.iter().map(|send| Outgoing {
-                fd: send.fd,
-                token: token(Op::Send, send.key),
-                slices: shard.slices(batch, send),
-            }));
-        self.reap();
     }
 
     fn perform(&mut self) {

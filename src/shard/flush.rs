@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use super::{Action, Shard};
 use crate::room::index::Piece;
-use crate::session::outbox::{Nothing, Progress};
+use crate::session::outbox::{Nothing, Progress, Undo};
 use crate::session::{Flags, Phase, Place, SessionKey};
 
 /// One planned send, which refers to its batch for the pieces.
@@ -15,18 +15,32 @@ pub struct PlannedSend {
     pub key: SessionKey,
     /// Its socket.
     pub fd: RawFd,
-    before: Range<usize>,
-    private: Range<usize>,
-    after: Range<usize>,
+    /// Its first piece in the batch, how many there are, and how many go ahead of the private bytes.
+    first: u32,
+    pieces: u8,
+    before: u8,
+    private: Range<u32>,
+    undo: Option<Undo>,
 }
 
-/// The sends of one chunk. They are to be submitted before the shard is told of anything else:
-/// their bytes are in the log and in private buffers, which change with the next event.
+impl PlannedSend {
+    /// Whether [`Shard::handle_sent`] is to hear of it only when the socket did not take all of it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.undo.is_some()
+    }
+}
+
+/// The sends of one chunk. They are to be made, and the shard told of what became of them, before it
+/// is told of anything else: their bytes are in the log and in private buffers, which change with the
+/// next event.
 #[derive(Debug, Default)]
 pub struct FlushBatch {
     /// The sends.
     pub sends: Vec<PlannedSend>,
     pieces: Vec<Piece>,
+    /// Bytes of the quiet ones.
+    quiet_bytes: u64,
 }
 
 impl Shard {
@@ -40,6 +54,7 @@ impl Shard {
     pub fn poll_flush(&mut self, sends_max: usize, batch: &mut FlushBatch) {
         batch.sends.clear();
         batch.pieces.clear();
+        batch.quiet_bytes = 0;
         while batch.sends.len() < sends_max {
             let Some(slot) = self.dirty_sessions.pop_front() else {
                 break;
@@ -62,6 +77,14 @@ impl Shard {
             }
         }
         self.metrics().sends.add(batch.sends.len() as u64);
+        self.count_sent(batch.quiet_bytes);
+    }
+
+    /// Counts bytes as sent, less those that quiet sends were counted with and did not send.
+    fn count_sent(&mut self, bytes: u64) {
+        let known = bytes.min(self.overcounted_bytes);
+        self.overcounted_bytes -= known;
+        self.metrics().sent_bytes.add(bytes - known);
     }
 
     fn plan(&mut self, slot: u32, batch: &mut FlushBatch) {
@@ -77,15 +100,23 @@ impl Shard {
             Err(Nothing::ToSend) => self.settle(slot),
             Err(Nothing::Left) => self.kill(slot),
             Ok(()) => {
-                self.operations += 1;
+                let undo = session.assume_sent(index);
+                match undo {
+                    Some(undo) => batch.quiet_bytes += u64::from(undo.bytes),
+                    None => self.operations += 1,
+                }
                 let first = batch.pieces.len();
                 batch.pieces.extend_from_slice(&plan.pieces);
+                let narrow = |count: usize| u32::try_from(count).expect("as bounded as a batch");
+                let count = |count: usize| u8::try_from(count).expect("twice PIECES_MAX");
                 batch.sends.push(PlannedSend {
                     key,
                     fd: session.socket.as_raw_fd(),
-                    before: first..first + plan.before,
-                    private: plan.private.clone(),
-                    after: first + plan.before..batch.pieces.len(),
+                    first: narrow(first),
+                    pieces: count(plan.pieces.len()),
+                    before: count(plan.before),
+                    private: narrow(plan.private.start)..narrow(plan.private.end),
+                    undo,
                 });
             }
         }
@@ -107,24 +138,32 @@ impl Shard {
         let private = (!send.private.is_empty()).then(|| {
             let session = self.sessions.at(send.key.slot);
             let private = session.private.as_ref().expect("it was planned from there");
-            &private.bytes[send.private.clone()]
+            &private.bytes[send.private.start as usize..send.private.end as usize]
         });
-        (batch.pieces[send.before.clone()].iter().map(from_log))
+        let pieces = &batch.pieces[send.first as usize..][..usize::from(send.pieces)];
+        let (before, after) = pieces.split_at(usize::from(send.before));
+        (before.iter().map(from_log))
             .chain(private)
-            .chain(batch.pieces[send.after.clone()].iter().map(from_log))
+            .chain(after.iter().map(from_log))
     }
 
-    /// The kernel took `sent` bytes of a send; 0 when the socket was full, `None` when the
-    /// connection is broken.
-    pub fn handle_sent(&mut self, key: SessionKey, sent: Option<u32>) {
+    /// The kernel took `sent` bytes of the send at `place` in `batch`; 0 when the socket was full,
+    /// `None` when the connection is broken. Quiet sends that were taken whole are not told of.
+    pub fn handle_sent(&mut self, batch: &FlushBatch, place: usize, sent: Option<u32>) {
+        let PlannedSend { key, undo, .. } = batch.sends[place];
         assert!(
             self.sessions.lookup(key).is_some(),
             "its slot outlives every operation"
         );
         let slot = key.slot;
-        self.operations -= 1;
         let member = self.member_id(slot);
         let session = self.sessions.at_mut(slot);
+        if let Some(undo) = undo {
+            session.not_sent(undo);
+            self.overcounted_bytes += u64::from(undo.bytes);
+        } else {
+            self.operations -= 1;
+        }
         let Some(bytes) = sent else {
             session.flags.clear(Flags::SENDING);
             self.kill(slot);
@@ -133,15 +172,15 @@ impl Shard {
         };
         let index = session.stream(&self.rooms);
         let progress = session.sent(member, index, &self.log, bytes);
-        let metrics = &self.setup.metrics[usize::from(self.setup.number)];
-        metrics.sent_bytes.add(u64::from(bytes));
-        if session.phase == Phase::Dead {
+        let (output, phase) = (session.has_output(index), session.phase);
+        self.count_sent(u64::from(bytes));
+        if phase == Phase::Dead {
             return self.settle(slot);
         }
+        let session = self.sessions.at_mut(slot);
         match progress {
             Progress::Lost => return self.kill(slot),
             Progress::All => {
-                let output = session.has_output(index);
                 // Its next bytes may be here already: nothing else need ever wake the shard.
                 self.paused_drained |= session.flags.has(Flags::PAUSED);
                 if output {
@@ -149,8 +188,8 @@ impl Shard {
                 }
             }
             Progress::Blocked => {
-                metrics.send_blocked.add(1);
                 let fd = session.socket.as_raw_fd();
+                self.metrics().send_blocked.add(1);
                 self.begin_operation(slot, Flags::BLOCKED);
                 self.actions.push_back(Action::PollWritable(key, fd));
                 self.watch_session(slot);

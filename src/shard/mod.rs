@@ -113,6 +113,8 @@ pub struct Shard {
     outgoing: VecDeque<(ThreadId, Message)>,
     appended_since_flush: usize,
     watched_at: u64,
+    /// Bytes counted as sent that were not, to be left out of the next count.
+    overcounted_bytes: u64,
     operations: u64,
     open: u64,
     stopping: bool,
@@ -160,6 +162,7 @@ impl Shard {
             outgoing: VecDeque::new(),
             appended_since_flush: 0,
             watched_at: 0,
+            overcounted_bytes: 0,
             operations: 0,
             open: 0,
             stopping: false,

@@ -204,7 +204,7 @@ impl Shard {
             if audience.start_flush() {
                 self.dirty_audiences.push_back((room, rendition));
             }
-            if audience.index.wants_pruning() {
+            if audience.index.wants_pruning(audience.members.len()) {
                 let oldest = (audience.members.iter())
                     .map(|&slot| sessions.at(slot).cursor)
                     .min()

@@ -184,8 +184,8 @@ impl Bench {
     pub(crate) fn flush(&mut self, shard: usize, sends_max: usize) -> Vec<usize> {
         let mut batch = FlushBatch::default();
         self.shards[shard].poll_flush(sends_max, &mut batch);
-        let mut reached = Vec::new();
-        for send in &batch.sends {
+        let (mut reached, mut answers) = (Vec::new(), Vec::new());
+        for (place, send) in batch.sends.iter().enumerate() {
             let slices = self.shards[shard].slices(&batch, send);
             let bytes = slices.collect::<Vec<_>>().concat();
             // The first send of a session answers its handshake, before it is received from.
@@ -195,13 +195,15 @@ impl Bench {
             client.key = Some(send.key);
             let sent = if client.takes { bytes.len() } else { 0 };
             client.wire.extend_from_slice(&bytes[..sent]);
-            let sent = u32::try_from(sent).unwrap();
-            reached.push((number, send.key, sent));
+            if sent < bytes.len() || !send.is_quiet() {
+                answers.push((place, u32::try_from(sent).ok()));
+            }
+            reached.push(number);
         }
-        for &(_, key, sent) in &reached {
-            self.shards[shard].handle_sent(key, Some(sent));
+        for (place, sent) in answers {
+            self.shards[shard].handle_sent(&batch, place, sent);
         }
-        reached.into_iter().map(|(number, ..)| number).collect()
+        reached
     }
 
     /// Passes on what a shard has to say to others; true when that was something.

@@ -51,7 +51,6 @@ pub(crate) enum Got {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Received { got: Got, more: bool },
-    Sent(Option<u32>),
     Writable,
 }
 
@@ -273,32 +272,22 @@ impl Kernel {
         here.poll = Some((shard, key));
     }
 
-    /// Takes what fits of `bytes`, and queues the answer.
-    pub(crate) fn send(
-        &mut self,
-        shard: usize,
-        key: SessionKey,
-        fd: RawFd,
-        bytes: &[u8],
-        rng: &mut Rng,
-    ) {
-        let connection = self.by_fd[&fd];
-        let here = &mut self.connections[connection];
+    /// Takes what fits of `bytes`, and says how many that were; `None` on a broken connection.
+    pub(crate) fn send(&mut self, fd: RawFd, bytes: &[u8], rng: &mut Rng) -> Option<u32> {
+        let here = &mut self.connections[self.by_fd[&fd]];
         assert!(!here.closed && !bytes.is_empty());
-        let sent = if here.client_gone || here.server_fin || here.server_shut {
-            None
-        } else {
-            let mut count = bytes
-                .len()
-                .min(here.window.saturating_sub(here.to_client.len()));
-            if here.window < usize::MAX && rng.f64() < self.odds.short {
-                count = rng.usize(..=count);
-            }
-            here.was_full |= count < bytes.len();
-            here.to_client.push(&bytes[..count]);
-            Some(u32::try_from(count).expect("a send is below 4 GiB"))
-        };
-        self.queue(shard, connection, key, Answer::Sent(sent));
+        if here.client_gone || here.server_fin || here.server_shut {
+            return None;
+        }
+        let mut count = bytes
+            .len()
+            .min(here.window.saturating_sub(here.to_client.len()));
+        if here.window < usize::MAX && rng.f64() < self.odds.short {
+            count = rng.usize(..=count);
+        }
+        here.was_full |= count < bytes.len();
+        here.to_client.push(&bytes[..count]);
+        Some(u32::try_from(count).expect("a send is below 4 GiB"))
     }
 
     pub(crate) fn shutdown_write(&mut self, fd: RawFd) {

@@ -166,12 +166,16 @@ impl World {
 
     /// The same order of things as in the shard's event loop.
     fn turn(&mut self, number: usize) {
+        self.flush(number);
         self.shards[number].handle_time(self.now);
         self.reap(number);
         self.take_messages(number);
         self.shards[number].handle_turn();
-        self.flush(number);
+        self.tell_others(number);
         self.perform(number);
+    }
+
+    fn tell_others(&mut self, number: usize) {
         self.shards[number].publish_gauges();
         while let Some((to, message)) = self.shards[number].poll_message() {
             if let Message::Serve { socket, .. } | Message::Adopt { socket, .. } = &message {
@@ -205,7 +209,6 @@ impl World {
                     };
                     shard.handle_received(key, received, more);
                 }
-                Answer::Sent(sent) => shard.handle_sent(key, sent),
                 Answer::Writable => shard.handle_writable(key),
             }
         }
@@ -229,17 +232,22 @@ impl World {
     fn flush(&mut self, number: usize) {
         let shard = &mut self.shards[number];
         shard.poll_flush(self.settings.flush_sends_max, &mut self.batch);
-        for send in &self.batch.sends {
+        let mut answers = Vec::new();
+        for (place, send) in self.batch.sends.iter().enumerate() {
             let mut bytes = Vec::new();
             for slice in shard.slices(&self.batch, send) {
                 assert!(!slice.is_empty(), "an empty slice");
                 bytes.extend_from_slice(slice);
             }
-            let rng = &mut self.rng;
-            self.kernel.send(number, send.key, send.fd, &bytes, rng);
+            let sent = self.kernel.send(send.fd, &bytes, &mut self.rng);
+            let whole = sent.is_some_and(|sent| sent as usize == bytes.len());
+            if !(whole && send.is_quiet()) {
+                answers.push((place, sent));
+            }
         }
-        if !self.batch.sends.is_empty() {
-            self.reap(number);
+        // All were made before the first answer is heard, as by one submission.
+        for (place, sent) in answers {
+            shard.handle_sent(&self.batch, place, sent);
         }
     }
 

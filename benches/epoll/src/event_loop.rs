@@ -34,7 +34,8 @@ pub(crate) struct EventLoop {
     interests: Interests,
     started: Instant,
     batch: FlushBatch,
-    sent: Vec<(SessionKey, Option<u32>)>,
+    /// What became of the sends that the shard is to hear of, by their places in the batch.
+    answers: Vec<(usize, Option<u32>)>,
     received: Vec<u8>,
 }
 
@@ -50,7 +51,7 @@ impl EventLoop {
             interests: Interests::new(epoll),
             started: Instant::now(),
             batch: FlushBatch::default(),
-            sent: Vec::new(),
+            answers: Vec::new(),
             received: vec![0; RECEIVE_BYTES],
         })
     }
@@ -133,7 +134,7 @@ impl EventLoop {
 
     fn flush(&mut self) {
         self.shard.poll_flush(FLUSH_SENDS_MAX, &mut self.batch);
-        for planned in &self.batch.sends {
+        for (place, planned) in self.batch.sends.iter().enumerate() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let mut count = 0;
             for (place, slice) in slices
@@ -143,12 +144,15 @@ impl EventLoop {
                 *place = IoSlice::new(slice);
                 count += 1;
             }
+            let bytes: usize = slices[..count].iter().map(|slice| slice.len()).sum();
             let sent = (self.shard.socket(planned.key))
                 .and_then(|socket| send_bytes(socket, &slices[..count]));
-            self.sent.push((planned.key, sent));
+            if !planned.is_quiet() || sent.is_none_or(|sent| (sent as usize) < bytes) {
+                self.answers.push((place, sent));
+            }
         }
-        for (key, sent) in self.sent.drain(..) {
-            self.shard.handle_sent(key, sent);
+        for (place, sent) in self.answers.drain(..) {
+            self.shard.handle_sent(&self.batch, place, sent);
         }
     }
 

@@ -129,7 +129,7 @@ impl Floor {
                 let slot = u32::try_from(place).ok()?;
                 peer.is_clear(frames).then(|| Outgoing {
                     fd: peer.stream().as_raw_fd(),
-                    token: Token::new(Op::Send, slot, 0),
+                    token: Token::new(Op::QuietSend, slot, 0),
                     slices: [frames],
                 })
             });

@@ -155,7 +155,8 @@ pub struct FanOut {
     shard: Shard,
     publisher: SessionKey,
     batch: FlushBatch,
-    sent: Vec<(SessionKey, u32)>,
+    /// Bytes of the sends that the shard is to hear of, by their places in the batch.
+    answers: Vec<(usize, u32)>,
 }
 
 impl FanOut {
@@ -185,7 +186,7 @@ impl FanOut {
                 generation: 0,
             },
             batch: FlushBatch::default(),
-            sent: Vec::new(),
+            answers: Vec::new(),
         };
         for number in 0..=subscribers {
             let key = fan_out.join();
@@ -228,14 +229,16 @@ impl FanOut {
             if self.batch.sends.is_empty() {
                 return bytes;
             }
-            for send in &self.batch.sends {
+            for (place, send) in self.batch.sends.iter().enumerate() {
                 let length: usize = self.shard.slices(&self.batch, send).map(<[u8]>::len).sum();
-                let taken = u32::try_from(length).expect("a send is smaller");
-                self.sent.push((send.key, taken));
+                if !send.is_quiet() {
+                    let taken = u32::try_from(length).expect("a send is smaller");
+                    self.answers.push((place, taken));
+                }
                 bytes += length;
             }
-            for (key, taken) in self.sent.drain(..) {
-                self.shard.handle_sent(key, Some(taken));
+            for (place, taken) in self.answers.drain(..) {
+                self.shard.handle_sent(&self.batch, place, Some(taken));
             }
         }
     }
