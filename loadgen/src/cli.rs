@@ -47,7 +47,7 @@ pub(crate) enum Command {
     /// Begins at --rate and doubles it until the objective is missed, then halves the gap until it is
     /// as narrow as --precision asks for. Each run is told of in a line. If files are asked for (--json
     /// and so on), the rate that was found is run once more to write them.
-    #[command(args_override_self = true, allow_negative_numbers = true)]
+    #[command(args_override_self = true, allow_negative_numbers = true, after_help = presets::help())]
     FindMax(Box<FindMaxArgs>),
     Compare(CompareArgs),
 }
@@ -98,7 +98,7 @@ pub(crate) enum Protocol {
 /// A run.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Flags by name, see below; flags that are given as well take precedence.
+    /// Named set of flags, listed at the end; flags that are given as well take precedence.
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Vec<String>,
     /// Server to connect to, as HOST:PORT.
@@ -175,7 +175,8 @@ pub(crate) struct RunArgs {
     /// Seconds for which idle sessions are held before the memory is read.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) hold: Duration,
-    /// Text message each session sends when it opens, such as a join; with {room} and {i}.
+    /// Text message each session sends when it opens, such as a join; with {room} and {i}. May be given
+    /// several times, as --header and --subprotocol may.
     #[arg(long, value_name = "TEXT")]
     pub(crate) send_on_open: Vec<String>,
     /// Header of the upgrade request, as `Name: value`; with {room} and {i}.
@@ -184,7 +185,8 @@ pub(crate) struct RunArgs {
     /// Subprotocol to offer.
     #[arg(long, value_name = "NAME")]
     pub(crate) subprotocol: Vec<String>,
-    /// What is published, with {payload} where the payload goes; with {room} and {i}.
+    /// What is published, with {payload} where the payload goes; with {room} and {i}. Given at all, the
+    /// payload is looked for inside what arrives: {payload} alone is for servers that wrap messages.
     #[arg(long, value_name = "TEXT")]
     pub(crate) publish_template: Option<String>,
     /// The server sends a message to its publisher too.

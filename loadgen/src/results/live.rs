@@ -44,12 +44,12 @@ pub(crate) struct Live<W> {
 }
 
 impl<W: Write> Live<W> {
-    /// `title` says what runs; `load_seconds` how long warm-up and measurement are to take.
+    /// `title` says what runs, in no more columns than there are; `load_seconds` how long warm-up and measurement are to take.
     pub(crate) fn new(out: W, style: Style, title: String, load_seconds: f64) -> Self {
         Self {
             out,
             style,
-            title: title.chars().take(SCREEN_COLUMNS - 1).collect(),
+            title,
             load_seconds,
             load_start_ns: None,
             so_far: Distribution::default(),
@@ -144,7 +144,7 @@ impl<W: Write> Live<W> {
                 ("delivery so far", &self.so_far),
                 ("completion so far", &self.completion),
             ];
-            for (name, times) in rows {
+            for (name, times) in rows.into_iter().filter(|(_, times)| !times.is_empty()) {
                 lines.push(format!(
                     "{name:18}{:10.3}{:10.3}{:10.3}",
                     ms(times.at(0.5)),

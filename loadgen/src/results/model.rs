@@ -87,8 +87,9 @@ impl Results {
         all.extend(self.sessions.first_cause.clone());
         if counts.sent > 0 && counts.delivered == 0 && ended == 0 {
             all.push(
-                "nobody got anything: does the server want a join message (--send-on-open), an \
-                 envelope (--publish-template) or another --path?"
+                "nobody got anything: does the server want another --path, a join message \
+                 (--send-on-open) or an envelope (--publish-template; just {payload} if it wraps \
+                 messages itself)?"
                     .to_owned(),
             );
         }

@@ -99,12 +99,13 @@ impl Output {
             try_out(path)
                 .with_context(|| format!("{flag} {}: can't write there", path.display()))?;
         }
-        let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col.into());
+        let columns: usize = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col.into());
         let style = match !args.no_tui && io::stderr().is_terminal() && columns >= SCREEN_COLUMNS {
             true => Style::Screen,
             false => Style::Lines,
         };
         let title = format!("{}{}: {}", target.address, target.path, load(parameters));
+        let title = title.chars().take(columns.saturating_sub(1)).collect();
         let load_seconds = parameters.warmup_seconds + parameters.duration_seconds;
         Ok(Self {
             timeline: Timeline::default(),
