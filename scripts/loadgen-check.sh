@@ -89,28 +89,38 @@ drive() {
   printf '%-20s %s\n' "$name" "$(grep '^completion' "$runs/$name.txt")"
 }
 
+# naive NAME PATH OPTIONS...: the same load by the naive client.
+naive() {
+  local name=$1 path=$2
+  shift 2
+  timeout 60 "$python" loadgen/checks/naive.py "ws://127.0.0.1:$port$path" --subscribers 20 --rate 40 --duration 3 \
+    "$@" >"$runs/$name-naive.json"
+}
+
 load=(--subscribers 20 --publishers 1 --rate 40)
 echo "==> servers of four makes (ms: p50 p90 p99 p99.9 max mean count)"
 start timeout 240 "$bin_dir/fanring" --listen "127.0.0.1:$port" --shards 1
 drive fanring "${load[@]}"
-timeout 60 "$python" loadgen/checks/naive.py "ws://127.0.0.1:$port/ws?presence=0" --subscribers 20 --rate 40 \
-  --duration 3 >"$runs/fanring-naive.json"
+naive fanring '/ws?presence=0'
 drive full --subscribers 200 --rate 100 --duration 5 --server-pid "$(pgrep -P "${servers[-1]}")" \
   --hgrm "$runs/full.hgrm" --hlog "$runs/full.hlog" --csv "$runs/full.csv" --html "$runs/full.html"
 port=$((port + 1))
 start timeout 240 "$bin_dir/hub-peer" --listen "127.0.0.1:$port"
 drive tokio-tungstenite "${load[@]}" --preset server-root
+naive tokio-tungstenite /
 port=$((port + 1))
 start timeout 240 node "$tools/ws/server.js" "$port"
 drive npm-ws "${load[@]}" --preset server-root
+naive npm-ws /
 port=$((port + 1))
 start timeout 240 "$python" loadgen/checks/join_server.py "$port" --delay-ms 30
 drive join "${load[@]}" --preset server-join
-timeout 60 "$python" loadgen/checks/naive.py "ws://127.0.0.1:$port/" --join --subscribers 20 --rate 40 \
-  --duration 3 >"$runs/join-naive.json"
+naive join / --join
 
-echo "==> fanload and a naive client, Fanring"
-"$python" loadgen/checks/agree.py "$runs/fanring.json" "$runs/fanring-naive.json"
+for name in fanring tokio-tungstenite npm-ws; do
+  echo "==> fanload and a naive client, $name"
+  "$python" loadgen/checks/agree.py "$runs/$name.json" "$runs/$name-naive.json"
+done
 echo "==> fanload and a naive client, a server that waits 30 ms"
 "$python" loadgen/checks/agree.py "$runs/join.json" "$runs/join-naive.json" --delay-ms 30
 
