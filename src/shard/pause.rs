@@ -20,7 +20,11 @@ use crate::session::{Flags, Place};
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A member whose socket took nothing for this long has stopped reading.
-const STALLED_AFTER: Duration = Duration::from_secs(1);
+///
+/// It only matters where half of a room is behind at once, and then it is more likely that the machine
+/// or the network has no time for any of them: a kernel short of TCP memory lets sockets rest for
+/// seconds. Letting the publishers go on would have all of them closed as too slow.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
 
 /// A member is behind when it lags by this part of `lag_bytes_max`.
 const BEHIND_PART: u64 = 8;

@@ -140,6 +140,11 @@ impl Bench {
         self.shards[shard].handle_writable(key);
     }
 
+    /// Whether the client is read from.
+    pub(crate) fn is_read(&self, client: usize) -> bool {
+        self.clients[client].receiving
+    }
+
     /// Does to sockets what a shard asks for.
     pub(crate) fn act(&mut self, shard: usize) {
         while let Some(action) = self.shards[shard].poll_action() {

@@ -80,6 +80,54 @@ fn one_with_room_again_is_watched_until_it_has_caught_up() {
     }
 }
 
+/// When half of a room stops taking bytes at once, its publishers wait for some seconds instead of running
+/// away from all of them; when it stays so, they go on. A smaller part holds nobody up.
+#[test]
+fn publishers_wait_for_a_room_that_stalls_as_a_whole() {
+    for (stalled, resumes_after) in [(3, Some(3)), (3, None), (1, None)] {
+        let mut bench = Bench::new(1);
+        let room = "/ws?presence=0";
+        let publisher = bench.join(0, room);
+        let readers: Vec<usize> = (0..3).map(|_| bench.join(0, room)).collect();
+        for &reader in &readers[..stalled] {
+            bench.block(reader);
+        }
+        // Behind, and by far not as much as gets a session closed.
+        for _ in 0..4 {
+            bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
+            bench.settle();
+            bench.shards[0].handle_time(Duration::from_millis(1));
+        }
+        bench.settle();
+        let held = 2 * stalled >= 4;
+        assert_eq!(bench.is_read(publisher), !held, "{stalled} stalled");
+        let mut now = Duration::ZERO;
+        let mut waited = 0;
+        while !bench.is_read(publisher) {
+            now += Duration::from_secs(1);
+            waited += 1;
+            assert!(waited < 10, "it waits for ever");
+            if resumes_after == Some(waited) {
+                readers[..stalled]
+                    .iter()
+                    .for_each(|&reader| bench.unblock(reader));
+                bench.settle();
+            }
+            bench.shards[0].handle_time(now);
+            bench.settle();
+        }
+        match resumes_after {
+            Some(seconds) => assert_eq!(waited, seconds),
+            None if held => assert!((5..8).contains(&waited), "{waited} s"),
+            None => assert_eq!(waited, 0),
+        }
+        assert_eq!(bench.metrics[0].slow_closed.get(), 0);
+        for &reader in &readers[if resumes_after.is_some() { 0 } else { stalled }..] {
+            assert_eq!(bench.heard(reader).len(), 4);
+        }
+    }
+}
+
 /// A session whose receive missed the end of the stream still gives its slot back: the receive is
 /// cancelled, though not before the shutdown had time to end it.
 #[test]
