@@ -21,6 +21,8 @@ for (const svg of document.querySelectorAll("svg")) {
   const boxes = [...svg.querySelectorAll(".trace, .area, .cells")].map((mark) => mark.getBBox());
   plots[svg.id] = { width: svg.getBoundingClientRect().width, marks: boxes.filter((b) => b.width > 20).length,
     tall: boxes.filter((b) => b.height > 2).length, labels: svg.querySelectorAll("text").length,
+    cut: [...svg.querySelectorAll("text")].map((text) => text.getBBox())
+      .filter((b) => b.x + b.width > svg.viewBox.baseVal.width + 1).length,
     colour: getComputedStyle(svg.querySelector("path.trace, path.area")).stroke };
 }
 const out = document.createElement("pre");
@@ -64,6 +66,7 @@ def main():
     for name, plot in found["plots"].items():
         drawn = plot["width"] > 300 and plot["marks"] >= 2 and plot["labels"] >= 6
         assert drawn and plot["colour"].startswith("rgb"), (name, plot)
+        assert plot["cut"] == 0, f"{name}: labels are cut off at the right"
         assert name == "rates" or plot["tall"] >= 2, (name, plot)
     if len(sys.argv) > 2:
         chromium(page, f"--screenshot={pathlib.Path(sys.argv[2]).resolve()}")

@@ -131,9 +131,12 @@ impl Plot {
     ) {
         for (value, label) in x_ticks {
             let at = x.at(*value);
+            // A label at the right edge would be cut off.
+            let is_last = at > RIGHT - 1.0;
+            let anchor = if is_last { "end" } else { "middle" };
             self.raw(&format!(
                 "<path class=\"grid\" d=\"M{at:.1} {TOP}V{BOTTOM}\"/><text x=\"{at:.1}\" y=\"{:.1}\" \
-                 text-anchor=\"middle\">{label}</text>\n",
+                 text-anchor=\"{anchor}\">{label}</text>\n",
                 BOTTOM + 16.0
             ));
         }
