@@ -56,9 +56,9 @@ fn late_deliveries_are_late_completions() {
         "--subscribers",
         "99",
         "--rate",
-        "12",
+        "6",
         "--duration",
-        "2.5",
+        "5",
         "--warmup",
         "0",
     ];
