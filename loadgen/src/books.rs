@@ -1,68 +1,7 @@
-//! What one worker writes down while it runs: for each interval, and for the whole run.
+//! What one worker writes down over the whole run; for each second, see
+//! [`Interval`](crate::results::interval::Interval).
 
 use crate::results::distribution::Distribution;
-
-/// Figures of one interval of one worker, or of several added up.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct IntervalBooks {
-    /// Messages that were due, and those of them that were sent.
-    pub(crate) planned: u64,
-    pub(crate) sent: u64,
-    pub(crate) completed: u64,
-    pub(crate) delivered: u64,
-    /// Holes at the end of the interval.
-    pub(crate) lost: u64,
-    /// Sessions open at its end.
-    pub(crate) open: u64,
-    pub(crate) upgrade: Distribution,
-    /// Deliveries of messages that are not measured.
-    pub(crate) warmup: Distribution,
-    /// Deliveries of those that are, and so on.
-    pub(crate) delivery: Distribution,
-    pub(crate) completion: Distribution,
-    pub(crate) spread: Distribution,
-}
-
-impl IntervalBooks {
-    /// Adds another worker's.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.planned += other.planned;
-        self.sent += other.sent;
-        self.completed += other.completed;
-        self.delivered += other.delivered;
-        self.lost += other.lost;
-        self.open += other.open;
-        let pairs = [
-            (&mut self.upgrade, &other.upgrade),
-            (&mut self.warmup, &other.warmup),
-            (&mut self.delivery, &other.delivery),
-            (&mut self.completion, &other.completion),
-            (&mut self.spread, &other.spread),
-        ];
-        for (own, others) in pairs {
-            if !others.is_empty() {
-                own.add(others);
-            }
-        }
-    }
-
-    /// Begins a new interval, without giving memory back.
-    pub(crate) fn clear(&mut self) {
-        (self.planned, self.sent, self.completed, self.delivered) = (0, 0, 0, 0);
-        (self.lost, self.open) = (0, 0);
-        for distribution in [
-            &mut self.upgrade,
-            &mut self.warmup,
-            &mut self.delivery,
-            &mut self.completion,
-            &mut self.spread,
-        ] {
-            if !distribution.is_empty() {
-                distribution.0.reset();
-            }
-        }
-    }
-}
 
 /// Figures of the measured window of one worker, or of several added up; besides those, what
 /// happened to its sessions.

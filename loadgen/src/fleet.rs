@@ -3,10 +3,11 @@
 //! Knows no plan: what is to be opened, published and closed is told to it. Messages go to a
 //! [`Tally`] as they come, and at the end of each turn their times to the books.
 
-use crate::books::{IntervalBooks, RunBooks};
+use crate::books::RunBooks;
 use crate::clock::now_ns;
 use crate::connection::{Connection, Ending};
 use crate::layout::Role;
+use crate::results::interval::Interval;
 use crate::shared::{Shared, lock};
 use crate::sources::Sources;
 use crate::verify::Tally;
@@ -106,7 +107,7 @@ pub(crate) struct Fleet<'a> {
     pub(crate) open: usize,
     pub(crate) tally: Tally,
     pub(crate) books: RunBooks,
-    pub(crate) interval: IntervalBooks,
+    pub(crate) interval: Interval,
     /// Number of the interval handed over last.
     cut: u64,
 }
@@ -159,7 +160,7 @@ impl<'a> Fleet<'a> {
             pending: 0,
             open: 0,
             books: RunBooks::default(),
-            interval: IntervalBooks::default(),
+            interval: Interval::default(),
             cut: 0,
         };
         fleet.listen_to_doorbell();
@@ -448,10 +449,11 @@ impl<'a> Fleet<'a> {
 
     fn deliver_interval(&mut self, cut: u64) {
         self.cut = cut;
-        self.interval.lost = self.tally.counts().holes;
-        self.interval.open = self.open as u64;
         let mut mailbox = lock(&self.shared.mailboxes[self.worker as usize]);
-        mailbox.books.add(&self.interval);
+        mailbox.interval.add(&self.interval);
+        // How it stands now, even if what was left here before has not been fetched.
+        mailbox.interval.lost = self.tally.counts().holes;
+        mailbox.interval.open = self.open as u64;
         mailbox.cut = cut;
         self.interval.clear();
     }

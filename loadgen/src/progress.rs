@@ -1,9 +1,9 @@
 //! Where a run stands: collects the workers' intervals, sums them up by phase, and tells the
 //! observer.
 
-use crate::books::IntervalBooks;
 use crate::clock::now_ns;
-use crate::results::model::{Interval, Observer, Phase, PhaseName};
+use crate::results::interval::{Interval, Observer};
+use crate::results::model::{Phase, PhaseName};
 use crate::server::Monitor;
 use crate::shared::{Shared, lock};
 use std::mem;
@@ -93,38 +93,25 @@ impl<'r, 's> Progress<'r, 's> {
     fn cut(&mut self) {
         let end_ns = now_ns();
         let cut = self.shared.cut.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut books = IntervalBooks::default();
+        let mut interval = Interval::default();
         for mailbox in &self.shared.mailboxes {
             while lock(mailbox).cut < cut && now_ns() < end_ns + HAND_OVER_NS {
                 thread::sleep(LOOK / 4);
             }
-            books.add(&mem::take(&mut lock(mailbox).books));
+            interval.add(&mem::take(&mut lock(mailbox).interval));
         }
         self.monitor.look();
         let Some(phase) = self.phases.last_mut() else {
             return;
         };
         phase.length_ns += end_ns - self.interval_ns;
-        phase.opened += books.upgrade.0.len();
-        phase.sent += books.sent;
-        phase.delivered += books.delivered;
-        let interval = Interval {
-            phase: phase.name,
-            start_ns: self.interval_ns - self.origin_ns,
-            length_ns: end_ns - self.interval_ns,
-            planned: books.planned,
-            sent: books.sent,
-            completed: books.completed,
-            delivered: books.delivered,
-            lost: books.lost,
-            open: books.open,
-            open_wanted: self.shared.layout.steady().into(),
-            upgrade: books.upgrade,
-            warmup: books.warmup,
-            delivery: books.delivery,
-            completion: books.completion,
-            spread: books.spread,
-        };
+        phase.opened += interval.upgrade.0.len();
+        phase.sent += interval.sent;
+        phase.delivered += interval.delivered;
+        interval.phase = phase.name;
+        interval.start_ns = self.interval_ns - self.origin_ns;
+        interval.length_ns = end_ns - self.interval_ns;
+        interval.open_wanted = self.shared.layout.steady().into();
         self.interval_ns = end_ns;
         self.observer.interval(&interval);
     }

@@ -1,6 +1,7 @@
 //! The highest rate at which a demand holds.
 
-use crate::results::model::{Interval, Observer, Results, Verdict};
+use crate::results::interval::{Interval, Observer};
+use crate::results::model::{Results, Verdict};
 use std::io::Write;
 
 /// The most runs one search makes.

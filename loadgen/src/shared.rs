@@ -3,11 +3,11 @@
 //! Counters and flags, each written by few; no worker ever waits for another on a lock, except for
 //! the moment in which an interval is handed over.
 
-use crate::books::IntervalBooks;
 use crate::connection::Ending;
 use crate::inflight::InFlight;
 use crate::layout::Layout;
 use crate::plan::Plan;
+use crate::results::interval::Interval;
 use crate::settings::Settings;
 use rustix::event::{EventfdFlags, eventfd};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     pub(crate) cut: u64,
-    pub(crate) books: IntervalBooks,
+    pub(crate) interval: Interval,
 }
 
 /// How sessions ended that were not to end.

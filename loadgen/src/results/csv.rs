@@ -1,6 +1,6 @@
 //! A table with a row for each interval, for spreadsheets and plotting programs.
 
-use super::model::Interval;
+use super::interval::Interval;
 use super::units::{ms, seconds};
 use std::io::{self, Write};
 

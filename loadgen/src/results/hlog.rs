@@ -2,7 +2,7 @@
 //! histogram in V2 deflate encoding. Read by HistogramLogAnalyzer and HistogramLogProcessor.
 
 use super::distribution::Distribution;
-use super::model::Interval;
+use super::interval::Interval;
 use super::units::{ms, seconds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -4,7 +4,8 @@
 //! to restore however the program ends.
 
 use super::distribution::Distribution;
-use super::model::{Interval, PhaseName};
+use super::interval::Interval;
+use super::model::PhaseName;
 use super::units::{count, ms, rate, seconds};
 use std::fmt::Write as _;
 use std::io::{self, Write};

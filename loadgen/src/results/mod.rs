@@ -1,8 +1,9 @@
 //! What a run found, and every form in which it is told.
 //!
-//! The engine fills in [`model::Results`] and reports to a [`model::Observer`] while it runs; nothing
+//! The engine fills in [`model::Results`] and reports to an [`interval::Observer`] while it runs; nothing
 //! here opens a socket or decides what a run does.
 
+pub(crate) mod interval;
 pub(crate) mod model;
 
 pub(crate) mod compare;

@@ -1,9 +1,10 @@
 //! A made-up run for the tests of every form of output: a second of warm-up, a steady load, one
 //! stall in the middle.
 
+use super::interval::Interval;
 use super::model::{
-    Counts, Environment, Generator, Interval, Latency, Parameters, PhaseName, Rates, Results,
-    SCHEMA_VERSION, Sessions, Target, Window, Worker,
+    Counts, Environment, Generator, Latency, Parameters, PhaseName, Rates, Results, SCHEMA_VERSION,
+    Sessions, Target, Window, Worker,
 };
 
 const RATE: u64 = 100;

@@ -4,7 +4,8 @@
 //! (and touched) at the start: what fanload itself uses does not grow with the duration of a run.
 
 use super::distribution::Distribution;
-use super::model::{Interval, IntervalSummary, PhaseName};
+use super::interval::Interval;
+use super::model::{IntervalSummary, PhaseName};
 
 /// The most columns there are.
 pub(crate) const COLUMNS_MAX: usize = 240;
