@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .cells import MAIN, PEERS
+from .cells import MAIN, OVERLOAD, PEERS
 
 
 HOLDS, WITHIN_SPREAD, MISSED, UNKNOWN = "holds", "within the spread", "**missed**", "not measured"
@@ -92,7 +92,7 @@ def evaluate(summary):
             if summary.median(each.name, "fanring", figure) is not None:
                 peer = best_peer(summary, each.name, figure)
                 verdicts.append(against(summary, f"{each.name}: {figure.replace('_', ' ')}", each.name, figure, peer, 1.0))
-    verdicts += heavy(summary) + slow(summary) + shards(summary) + sessions(summary)
+    verdicts += heavy(summary) + overload(summary) + slow(summary) + shards(summary) + sessions(summary)
     return verdicts
 
 
@@ -101,9 +101,12 @@ def steady(summary, cell):
 
     At 20/s that design still has processor time left, so that is where its cost shows.
     """
+    peer = best_peer(summary, cell, "cpu") or "uwebsockets"
+    floor = summary.ratio("cpu", (cell, "floor"), (cell, peer))
+    reach = f"The floor itself is at {floor[0]:.2f}." if floor else ""
     return [
         against(summary, f"{cell}: CPU, floor", cell, "cpu", "floor", 1.08),
-        against(summary, f"{cell}: CPU, best peer", cell, "cpu", best_peer(summary, cell, "cpu") or "uwebsockets", 0.85),
+        against(summary, f"{cell}: CPU, best peer", cell, "cpu", peer, 0.85, reach),
         against(summary, f"{cell}: CPU, one task and channels", cell, "cpu", "hub", 0.25),
     ]
 
@@ -120,6 +123,31 @@ def heavy(summary):
         verdicts.append(Verdict(f"{cell}: loss", "none", f"{lost}", plain(lost == 0), limited))
         verdicts.append(Verdict(f"{cell}: p99", "below 20 ms", f"{p99:.1f} ms", plain(p99 < 20), limited))
         verdicts.append(against(summary, f"{cell}: p99, best peer", cell, "p99", best_peer(summary, cell, "p99"), 1.0, limited))
+    return verdicts
+
+
+# The log of a shard, which fills before it wraps, and buffers of bounded size beside it.
+OVERLOAD_GROWTH_MAX = (64 + 16) << 20
+
+
+def overload(summary):
+    """More than a core can do: publishers are slowed down instead of anything being lost."""
+    verdicts = []
+    for cell in OVERLOAD:
+        lost = summary.values(cell.name, "fanring", "lost")
+        if not lost:
+            continue
+        closed = sum(summary.values(cell.name, "fanring", "early").values())
+        before, most = (max(summary.values(cell.name, "fanring", figure).values()) for figure in ("rss_before", "rss_peak"))
+        verdicts += [
+            Verdict(f"{cell.name}: loss", "none", f"{sum(lost.values())} lost, {closed} closed", plain(sum(lost.values()) + closed == 0)),
+            Verdict(
+                f"{cell.name}: memory",
+                "the log (64 MiB) and 16 MiB more, at most",
+                f"{before / 2**20:.1f} to {most / 2**20:.1f} MiB",
+                plain(most - before <= OVERLOAD_GROWTH_MAX),
+            ),
+        ]
     return verdicts
 
 

@@ -388,9 +388,12 @@ impl Ring {
             )]
             // SAFETY: no argument is passed; the flags are of those that need none.
             let entered = unsafe {
-                self.queue
-                    .submitter()
-                    .enter::<()>(queued as u32, want, flags.bits(), None)
+                self.queue.submitter().enter::<()>(
+                    queued as u32,
+                    want,
+                    (flags | self.features.idle_flag()).bits(),
+                    None,
+                )
             };
             let Err(error) = entered else { continue };
             match Errno::from_io_error(&error).unwrap_or(Errno::IO) {

@@ -4,7 +4,7 @@
 
 use super::buffers::{BUFFERS_MAX, BufferRing, GROUP};
 use super::error::{REGISTER, SETUP, SetupError, explain, release};
-use io_uring::{IoUring, Probe, opcode};
+use io_uring::{EnterFlags, IoUring, Probe, opcode};
 use rustix::io::Errno;
 use std::{fmt, io};
 
@@ -44,6 +44,9 @@ pub struct Features {
     pub submit_all: bool,
     /// `IORING_SETUP_CLAMP` (5.6): sizes over the kernel's limit are cut instead of refused.
     pub clamp: bool,
+    /// `IORING_FEAT_NO_IOWAIT` (6.15): a thread that waits for sockets counts as idle, not as one that
+    /// waits for a disk, which `top` would show as 100% `wa`.
+    pub no_iowait: bool,
     /// Submission queue, in entries.
     pub sq_entries: u32,
     /// Completion queue, in entries.
@@ -54,6 +57,17 @@ pub struct Features {
     pub buffer_bytes: u32,
 }
 
+impl Features {
+    /// What to enter the kernel with so that a wait counts as idle, where the kernel knows it.
+    pub(super) fn idle_flag(&self) -> EnterFlags {
+        if self.no_iowait {
+            EnterFlags::NO_IOWAIT
+        } else {
+            EnterFlags::empty()
+        }
+    }
+}
+
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = [
@@ -61,6 +75,7 @@ impl fmt::Display for Features {
             (self.defer_taskrun, "DEFER_TASKRUN"),
             (self.submit_all, "SUBMIT_ALL"),
             (self.clamp, "CLAMP"),
+            (self.no_iowait, "NO_IOWAIT"),
         ];
         for (granted, name) in flags {
             write!(f, "{}{name} ", if granted { "" } else { "no " })?;
@@ -138,6 +153,7 @@ fn build_queue(config: &RingConfig) -> Result<(IoUring, Features), SetupError> {
         defer_taskrun: true,
         submit_all: true,
         clamp: true,
+        no_iowait: false,
         sq_entries: 0,
         cq_entries: 0,
         buffers: 0,
@@ -148,6 +164,7 @@ fn build_queue(config: &RingConfig) -> Result<(IoUring, Features), SetupError> {
             Ok(queue) => {
                 features.sq_entries = queue.params().sq_entries();
                 features.cq_entries = queue.params().cq_entries();
+                features.no_iowait = queue.params().is_feature_no_iowait();
                 return Ok((queue, features));
             }
             Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
