@@ -110,38 +110,41 @@ pub struct Departure {
     pub visible: bool,
 }
 
-/// A room as one shard sees it.
+/// A room as one shard sees it: a cache line of its own state, and two for each audience.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Room {
-    /// Its name; empty for the default room.
-    pub name: Arc<str>,
-    /// The shard that sequences it.
-    pub home: u16,
-    /// One for each [`Rendition`].
-    pub audiences: [Audience; 2],
+    /// What this turn has gathered for it, if it is anything.
+    pub staged: Option<Box<Group>>,
     /// Present on the home shard.
     pub sequencer: Option<Box<Sequencer>>,
-    /// What this turn has gathered for it.
-    pub staged: Group,
     /// Members that left after what is staged was said: their homes hear of it in that order.
     pub departures: Vec<Departure>,
     /// Sessions here whose join the home shard has yet to confirm.
     pub joining: u32,
+    /// The shard that sequences it.
+    pub home: u16,
     /// Members here that are behind because their sockets are full, yet keep reading.
     pub congested: bool,
+    /// Its name; empty for the default room.
+    pub name: Arc<str>,
+    /// One for each [`Rendition`].
+    pub audiences: [Audience; 2],
 }
+
+const _: () = assert!(std::mem::offset_of!(Room, audiences) == 64 && size_of::<Audience>() == 128);
 
 impl Room {
     fn new(name: Arc<str>, home: u16, sequencer: Option<Box<Sequencer>>) -> Self {
         Self {
-            name,
-            home,
-            audiences: <[Audience; 2]>::default(),
+            staged: None,
             sequencer,
-            staged: Group::default(),
             departures: Vec::new(),
             joining: 0,
+            home,
             congested: false,
+            name,
+            audiences: <[Audience; 2]>::default(),
         }
     }
 
@@ -193,7 +196,7 @@ impl Room {
     fn is_unused(&self) -> bool {
         self.members_here() == 0
             && self.joining == 0
-            && self.staged.is_empty()
+            && self.staged.is_none()
             && self.departures.is_empty()
             && self
                 .sequencer

@@ -21,6 +21,8 @@ pub enum Announcement {
 #[derive(Debug)]
 pub struct Sequencer {
     members_by_shard: Box<[u32]>,
+    /// A bit for each shard with members: what a message needs to know, in one cache line with the rest.
+    shards_with_members: u64,
     visible: u32,
     next_offset: u64,
     /// A bit for each shard whose members are held back.
@@ -38,6 +40,7 @@ impl Sequencer {
     pub fn new(shards: u16) -> Self {
         Self {
             members_by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
+            shards_with_members: 0,
             visible: 0,
             next_offset: 0,
             congested_shards: 0,
@@ -60,23 +63,30 @@ impl Sequencer {
     }
 
     /// Shards with members, other than `except`.
-    pub fn shards_except(&self, except: u16) -> impl Iterator<Item = u16> {
-        (0u16..)
-            .zip(&self.members_by_shard)
-            .filter(move |&(shard, &members)| members > 0 && shard != except)
-            .map(|(shard, _)| shard)
+    pub fn shards_except(&self, except: u16) -> impl Iterator<Item = u16> + use<> {
+        let mut left = self.shards_with_members & !(1 << except);
+        std::iter::from_fn(move || {
+            let shard = u16::try_from(left.trailing_zeros()).ok()?;
+            left = left.checked_sub(1)? & left;
+            Some(shard)
+        })
     }
 
     /// A member joined on `shard`.
     pub fn join(&mut self, shard: u16, visible: bool, announced_max: usize) -> Announcement {
         self.members_by_shard[usize::from(shard)] += 1;
+        self.shards_with_members |= 1 << shard;
         self.visible += u32::from(visible);
         self.announce(visible, announced_max)
     }
 
     /// A member left on `shard`.
     pub fn leave(&mut self, shard: u16, visible: bool, announced_max: usize) -> Announcement {
-        self.members_by_shard[usize::from(shard)] -= 1;
+        let members = &mut self.members_by_shard[usize::from(shard)];
+        *members -= 1;
+        if *members == 0 {
+            self.shards_with_members &= !(1 << shard);
+        }
         let announcement = self.announce(visible, announced_max);
         self.visible -= u32::from(visible);
         announcement
@@ -123,7 +133,7 @@ impl Sequencer {
     /// Whether nobody is in the room.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.members() == 0
+        self.shards_with_members == 0
     }
 }
 

@@ -91,11 +91,22 @@ impl Group {
     }
 }
 
+/// Groups kept for the next rooms that have something to say.
+const SPARE_GROUPS_MAX: usize = 64;
+
 /// The rooms that have something staged, first come first served, and how much it is in all.
+///
+/// Rooms borrow their groups from here for a turn: of ten thousand rooms few speak in the same one, and the
+/// group that was used last is in the cache.
 #[derive(Debug, Default)]
 pub struct Staging {
     rooms: VecDeque<RoomId>,
     bytes: usize,
+    #[expect(
+        clippy::vec_box,
+        reason = "a room holds a pointer, which comes and goes without a copy"
+    )]
+    spare: Vec<Box<Group>>,
 }
 
 impl Staging {
@@ -111,13 +122,13 @@ impl Staging {
         self.rooms.is_empty()
     }
 
-    /// `bytes` were staged for `room`, which had nothing staged before.
-    pub fn begin(&mut self, room: RoomId, bytes: usize) {
+    /// A place in line and an empty group for `room`, which had nothing staged before.
+    pub fn begin(&mut self, room: RoomId) -> Box<Group> {
         self.rooms.push_back(room);
-        self.bytes += bytes;
+        self.spare.pop().unwrap_or_default()
     }
 
-    /// `bytes` more were staged for a room that has its place already.
+    /// `bytes` were staged for a room that has its place.
     pub fn extend(&mut self, bytes: usize) {
         self.bytes += bytes;
     }
@@ -133,9 +144,13 @@ impl Staging {
         self.bytes -= bytes;
     }
 
-    /// The room whose turn it is has nothing staged any more.
-    pub fn finish(&mut self) {
+    /// The room whose turn it is has nothing staged any more, and gives its group back.
+    pub fn finish(&mut self, group: Box<Group>) {
+        assert!(group.is_empty());
         self.rooms.pop_front();
+        if self.spare.len() < SPARE_GROUPS_MAX {
+            self.spare.push(group);
+        }
     }
 }
 

@@ -61,7 +61,7 @@ impl Shard {
             visible,
         };
         let here = self.rooms.get_mut(room);
-        if here.sequencer.is_some() || here.staged.is_empty() {
+        if here.sequencer.is_some() || here.staged.is_none() {
             self.tell_departure(room, departure);
         } else {
             here.departures.push(departure);

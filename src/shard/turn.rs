@@ -37,14 +37,10 @@ impl Shard {
         origin: Option<MemberId>,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        let group = &mut self.rooms.get_mut(room).staged;
-        let first = group.is_empty();
+        let (here, staging) = (self.rooms.get_mut(room), &mut self.staging);
+        let group = here.staged.get_or_insert_with(|| staging.begin(room));
         let bytes = group.push(notice, origin, write);
-        if first {
-            self.staging.begin(room, bytes);
-        } else {
-            self.staging.extend(bytes);
-        }
+        staging.extend(bytes);
     }
 
     /// At the room's home: frames from another shard take their place in the order.
@@ -111,12 +107,16 @@ impl Shard {
             && self.appended_since_flush < budget
         {
             let left = budget - self.appended_since_flush;
-            let group = &mut self.rooms.get_mut(room).staged;
+            let staged = &mut self.rooms.get_mut(room).staged;
+            let group = staged
+                .as_mut()
+                .expect("a room in line has something staged");
             group.take(left, &mut frames, &mut entries);
-            let empty = group.is_empty();
             self.staging.taken(frames.len());
-            if empty {
-                self.staging.finish();
+            let emptied = staged.take_if(|group| group.is_empty());
+            let empty = emptied.is_some();
+            if let Some(group) = emptied {
+                self.staging.finish(group);
             }
             self.pass_on(room, &frames, &entries);
             if empty {
@@ -136,43 +136,31 @@ impl Shard {
     fn pass_on(&mut self, room: RoomId, frames: &[u8], entries: &[Entry]) {
         let me = self.setup.number;
         let here = self.rooms.get_mut(room);
-        let name = Arc::clone(&here.name);
-        let home = here.home;
+        let (name, home) = (&here.name, here.home);
         let messages = entries.iter().filter(|entry| !entry.notice).count() as u64;
         let Some(sequencer) = &mut here.sequencer else {
+            let publish = Message::Publish {
+                room: Arc::clone(name),
+                frames: frames.to_vec(),
+                entries: entries.to_vec(),
+            };
             self.metrics().mesh_publishes.add(messages);
-            let (frames, entries) = (frames.to_vec(), entries.to_vec());
-            return self.send(
-                home,
-                Message::Publish {
-                    room: name,
-                    frames,
-                    entries,
-                },
-            );
+            return self.send(home, publish);
         };
         let first_offset = sequencer.assign(messages);
-        let elsewhere: Vec<u16> = sequencer.shards_except(me).collect();
-        if !elsewhere.is_empty() {
-            self.metrics()
-                .mesh_publishes
-                .add(messages * elsewhere.len() as u64);
+        let mut elsewhere = sequencer.shards_except(me).peekable();
+        if elsewhere.peek().is_some() {
+            let name = Arc::clone(name);
             let (shared, described): (Arc<[u8]>, Arc<[Entry]>) = (frames.into(), entries.into());
             for shard in elsewhere {
-                let (room, frames, entries) = (
-                    Arc::clone(&name),
-                    Arc::clone(&shared),
-                    Arc::clone(&described),
-                );
-                self.send(
-                    shard,
-                    Message::Deliver {
-                        room,
-                        first_offset,
-                        frames,
-                        entries,
-                    },
-                );
+                self.metrics().mesh_publishes.add(messages);
+                let deliver = Message::Deliver {
+                    room: Arc::clone(&name),
+                    first_offset,
+                    frames: Arc::clone(&shared),
+                    entries: Arc::clone(&described),
+                };
+                self.send(shard, deliver);
             }
         }
         self.deliver(room, frames, entries);
@@ -201,6 +189,9 @@ impl Shard {
         );
         for rendition in Rendition::ALL {
             let audience = here.audience(rendition);
+            if audience.members.is_empty() {
+                continue;
+            }
             if audience.start_flush() {
                 self.dirty_audiences.push_back((room, rendition));
             }
