@@ -184,7 +184,8 @@ impl World {
                 }
             }
         }
-        if here.index.wants_pruning() {
+        let members = (self.readers.iter()).filter(|reader| reader.room == room);
+        if here.index.wants_pruning(members.count()) {
             self.prune(room);
         }
     }
