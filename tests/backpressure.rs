@@ -14,10 +14,8 @@ use support::client::Client;
 use support::crowd::Crowd;
 use support::room::Numbered;
 use support::server::Server;
-use support::wait::Deadline;
+use support::wait::{Deadline, PATIENCE};
 
-/// What one run may take on a slow machine and a debug build.
-const ALLOWED: Duration = Duration::from_secs(90);
 /// Memory a server may take beyond its log while it is flooded: buffers of bounded size.
 const SLACK_BYTES: u64 = 96 << 20;
 /// The default size of a shard's log, which is mapped twice.
@@ -59,7 +57,7 @@ impl Flood {
             .stream
             .set_nonblocking(true)
             .expect("O_NONBLOCK");
-        let deadline = Deadline::after(ALLOWED);
+        let mut deadline = Deadline::after(PATIENCE);
         let mut rest = stream.as_slice();
         while !rest.is_empty() {
             match self.client.wire.stream.write(rest) {
@@ -86,6 +84,7 @@ impl Flood {
                 }
                 Err(error) => panic!("publisher {}: {error}", self.publisher),
             }
+            deadline.renew(rest.len());
             deadline.check(|| format!("publisher {} still has {}", self.publisher, rest.len()));
         }
         self.client
@@ -102,7 +101,7 @@ impl Flood {
 #[track_caller]
 fn flood(server: &Server, floods: Vec<Flood>, crowd: &mut Crowd, expected: &Expected) -> u64 {
     let base = server.rss_bytes();
-    let deadline = Deadline::after(ALLOWED);
+    let mut deadline = Deadline::after(PATIENCE);
     let mut next: HashMap<(usize, u32), u32> = HashMap::new();
     let mut missing: u64 = expected
         .values()
@@ -130,6 +129,7 @@ fn flood(server: &Server, floods: Vec<Flood>, crowd: &mut Crowd, expected: &Expe
             peak = peak.max(server.rss_bytes());
         }
         turns += 1;
+        deadline.renew(missing);
         deadline.check(|| {
             let closed: Vec<_> = expected
                 .keys()
@@ -283,7 +283,7 @@ fn publishers_in_one_room_share_one_order() {
         crowd.send(*publisher, &stream);
     }
     let mut heard: Vec<Vec<Numbered>> = vec![Vec::new(); subscribers.len() + publishers.len()];
-    let deadline = Deadline::after(ALLOWED);
+    let mut deadline = Deadline::after(PATIENCE);
     let total = messages as usize * publishers.len();
     while heard[..subscribers.len()]
         .iter()
@@ -295,6 +295,7 @@ fn publishers_in_one_room_share_one_order() {
         crowd.turn(Duration::from_millis(50), &mut |session, view| {
             heard[session].push(Numbered::read(&view));
         });
+        deadline.renew(heard.iter().map(Vec::len).sum::<usize>());
         deadline.check(|| {
             let counts: Vec<usize> = heard.iter().map(Vec::len).collect();
             format!(

@@ -2,10 +2,14 @@
 //!
 //! Nothing here leaves a server running: each command ends by itself.
 
+mod support;
+
 use std::process::{Command, Output};
 
+use support::server::binary;
+
 fn fanring(args: &[&str], variables: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fanring"))
+    Command::new(binary())
         .args(args)
         .env_clear()
         .envs(variables.iter().copied())
@@ -160,7 +164,7 @@ fn more_sessions_than_descriptors_are_refused() {
             "-c",
             "ulimit -n 2000; exec \"$0\" --shards 1 --connections-max 1990",
         ])
-        .arg(env!("CARGO_BIN_EXE_fanring"))
+        .arg(binary())
         .output()
         .expect("a shell");
     let text = String::from_utf8(output.stderr).expect("UTF-8");

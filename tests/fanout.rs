@@ -14,7 +14,7 @@ use support::crowd::Crowd;
 use support::frame::{CLOSE, Outgoing};
 use support::room::Numbered;
 use support::server::Server;
-use support::wait::Deadline;
+use support::wait::{Deadline, PATIENCE};
 
 /// Sessions, publishers among them.
 const SESSIONS: usize = 1_000;
@@ -24,8 +24,6 @@ const PUBLISHERS: usize = 4;
 const MESSAGES: u32 = 150;
 /// Bytes of a message.
 const MESSAGE_BYTES: usize = 64;
-/// What one run may take on a slow machine and a debug build.
-const ALLOWED: Duration = Duration::from_secs(90);
 
 /// These tests need both processors: one at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -40,7 +38,7 @@ type Heard = Vec<Vec<Numbered>>;
 /// `released` says, and waits until nobody misses anything.
 #[track_caller]
 fn publish_all(crowd: &mut Crowd, heard: &mut Heard, released: impl Fn() -> u32) {
-    let deadline = Deadline::after(ALLOWED);
+    let mut deadline = Deadline::after(PATIENCE);
     let total = PUBLISHERS * MESSAGES as usize;
     let own = |session: usize| {
         if session < PUBLISHERS {
@@ -75,6 +73,7 @@ fn publish_all(crowd: &mut Crowd, heard: &mut Heard, released: impl Fn() -> u32)
         let Some((session, messages)) = missing else {
             return;
         };
+        deadline.renew(heard.iter().map(Vec::len).sum::<usize>());
         deadline.check(|| {
             let seat = crowd.seat(session);
             format!(
@@ -123,7 +122,7 @@ fn check_quiet(crowd: &mut Crowd) {
     for session in 0..SESSIONS {
         crowd.send(session, &Outgoing::ping("all?").bytes());
     }
-    let deadline = Deadline::after(ALLOWED);
+    let mut deadline = Deadline::after(PATIENCE);
     while pongs.contains(&0) {
         crowd.turn(Duration::from_millis(50), &mut |session, view| {
             assert_eq!(
@@ -132,6 +131,7 @@ fn check_quiet(crowd: &mut Crowd) {
             );
             pongs[session] += 1;
         });
+        deadline.renew(pongs.iter().sum::<usize>());
         deadline.check(|| "a pong for everyone".to_owned());
     }
 }
@@ -222,7 +222,7 @@ fn late_joiners_miss_nothing_after_their_join() {
     let first = crowd.connect(server.address(), target);
     let mut heard: Vec<Vec<u32>> = vec![Vec::new(); 2];
     let mut sequence = 0;
-    let deadline = Deadline::after(ALLOWED);
+    let mut deadline = Deadline::after(PATIENCE);
     let mut publish = |crowd: &mut Crowd, count: u32| {
         for _ in 0..count {
             crowd.send(
@@ -256,6 +256,7 @@ fn late_joiners_miss_nothing_after_their_join() {
         crowd.turn(Duration::from_millis(50), &mut |session, view| {
             heard[session].push(Numbered::read(&view).sequence);
         });
+        deadline.renew(heard.iter().map(Vec::len).sum::<usize>());
         deadline.check(|| "the last message at everyone".to_owned());
     }
     assert!(

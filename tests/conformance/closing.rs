@@ -1,8 +1,6 @@
 //! Sections 5.5.1 and 7: the close handshake, its codes and reasons, and who ends the
 //! connection.
 
-use std::time::Duration;
-
 use crate::support::client::{Client, Heard};
 use crate::support::frame::{CLOSE, Outgoing, PONG};
 use crate::support::wait::each;
@@ -204,11 +202,6 @@ fn a_peer_that_never_answers_a_close_frame_is_dropped() {
     assert_eq!(client.close_frame().map(|(code, _)| code), Some(1007));
     client.offer(&Outgoing::text("deaf"));
     client.offer(&Outgoing::ping("deaf"));
-    client
-        .wire
-        .stream
-        .set_read_timeout(Some(Duration::from_secs(15)))
-        .expect("a timeout");
     let last = client.hear();
     assert!(matches!(last, Heard::End | Heard::Reset), "{last:?}");
     server.await_figure("connections", |connections| connections == 0);

@@ -12,14 +12,12 @@ use crate::support::crowd::Crowd;
 use crate::support::frame::{TEXT, View};
 use crate::support::room::Numbered;
 use crate::support::server::Server;
-use crate::support::wait::Deadline;
+use crate::support::wait::{Deadline, PATIENCE};
 
 /// Payload of each message.
 pub(crate) const MESSAGE_BYTES: u32 = 32 << 10;
 /// Messages under way to readers at once: far less than a log holds.
 const WINDOW: u32 = 4;
-/// What one stream may take on a slow machine and a debug build.
-const ALLOWED: Duration = Duration::from_secs(120);
 
 /// What one member got.
 #[derive(Debug, Default)]
@@ -84,7 +82,7 @@ impl Flow {
     /// Publishes `messages` more and waits until all readers have them.
     #[track_caller]
     pub(crate) fn publish(&mut self, messages: u32) {
-        let deadline = Deadline::after(ALLOWED);
+        let mut deadline = Deadline::after(PATIENCE);
         let goal = self.complete + messages;
         let readers = self
             .members
@@ -108,6 +106,7 @@ impl Flow {
             while self.got.get(self.complete as usize) == Some(&readers) {
                 self.complete += 1;
             }
+            deadline.renew(self.got.iter().sum::<usize>());
             deadline.check(|| format!("{} of {goal} at all readers", self.complete));
         }
     }
@@ -157,11 +156,12 @@ impl Flow {
         for index in &stalled {
             self.crowd.resume(*index);
         }
-        let deadline = Deadline::after(ALLOWED);
+        let mut deadline = Deadline::after(PATIENCE);
         while let Some(index) = stalled
             .iter()
             .find(|index| !done(&self.crowd, **index, &self.members[*index]))
         {
+            deadline.renew(self.received());
             deadline.check(|| {
                 format!(
                     "{index}: {:?}, {:?}",
@@ -259,6 +259,15 @@ impl Flow {
         let mut latencies = std::mem::take(&mut self.latencies);
         latencies.sort_unstable();
         latencies[latencies.len() * 99 / 100]
+    }
+
+    /// What all members together have got or know they missed.
+    fn received(&self) -> u64 {
+        let ended = |index| u32::from(self.crowd.seat(index).ended);
+        let members = self.members.iter();
+        members
+            .map(|(index, member)| u64::from(member.next + ended(*index)))
+            .sum()
     }
 
     fn stalled(&self) -> Vec<usize> {

@@ -14,6 +14,13 @@ use serde_json::Value;
 use super::http;
 use super::wait::{Deadline, PATIENCE};
 
+/// Silence a test's server allows unless the test sets it: nobody is pinged or closed because the
+/// machine was slow, and nothing that waits for a timer by mistake is woken by one.
+const UNHURRIED: [(&str, &str); 2] = [
+    ("FANRING_PING_INTERVAL", "10m"),
+    ("FANRING_IDLE_TIMEOUT", "20m"),
+];
+
 /// A running `fanring serve`; dropped, it is killed.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -54,7 +61,13 @@ impl Server {
         let mut all = vec!["serve"];
         all.extend(listeners.iter().flat_map(|listener| ["--listen", listener]));
         all.extend(arguments);
-        let mut child = command(&all)
+        let mut command = command(&all);
+        let sets_silence =
+            |argument: &&&str| argument.starts_with("--ping-int") || argument.starts_with("--idle");
+        if arguments.iter().find(sets_silence).is_none() {
+            command.envs(UNHURRIED);
+        }
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -161,6 +174,22 @@ impl Server {
             .parse::<u64>()
             .expect("VmRSS in kB");
         kib << 10
+    }
+
+    /// Processor time all its threads have used, which other processes don't lengthen.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let used: u64 = std::fs::read_dir(tasks)
+            .expect("the server's /proc task")
+            .flatten()
+            .map(|task| {
+                let path = task.path().join("schedstat");
+                let text = std::fs::read_to_string(path).expect("a thread's schedstat");
+                let first = text.split(' ').next().expect("nanoseconds on a processor");
+                first.parse::<u64>().expect("a number")
+            })
+            .sum();
+        Duration::from_nanos(used)
     }
 
     /// Descriptors the process has open.
