@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::mesh::{self, Endpoint};
 use crate::metrics::ShardMetrics;
 use crate::ring::{Ring, RingConfig, SetupError, socket};
+use crate::room::homes::Homes;
 use crate::shard::event_loop::EventLoop;
 use crate::shard::{Message, Shard, ShardSetup};
 use crate::web;
@@ -64,6 +65,7 @@ pub fn run(config: Config) -> Result<ExitCode, ServerError> {
     for line in &budget.lines {
         debug!("memory for {line}");
     }
+    let homes = Homes::new(shards, fastrand::u128(..));
     let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
     let mut ends = mesh::connect(shards + 1)?;
     let web_end = ends.pop().ok_or(ServerError::Thread)?;
@@ -74,7 +76,7 @@ pub fn run(config: Config) -> Result<ExitCode, ServerError> {
     for (number, end) in (0u16..).zip(ends) {
         let setup = ShardSetup {
             number,
-            shards,
+            homes,
             config: Arc::clone(&config),
             metrics: Arc::clone(&metrics),
             seed: fastrand::u64(..),
@@ -93,7 +95,7 @@ pub fn run(config: Config) -> Result<ExitCode, ServerError> {
     let web_report = reports.clone();
     // Not joined: it serves until the process ends.
     spawn("web".to_owned(), reports, move || {
-        web::run(&web_config, web_metrics, web_end, || {
+        web::run(&web_config, web_metrics, homes, web_end, || {
             let _ = web_report.send(Ok(()));
         })
         .map_err(ServerError::Web)

@@ -5,6 +5,7 @@
 //! also carries the [`sequencer::Sequencer`], which alone decides the order. Rooms know neither
 //! sockets nor clocks.
 
+pub mod homes;
 pub mod index;
 pub mod log;
 mod mapping;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use slab::Slab;
 use uuid::Uuid;
 
+use self::homes::Homes;
 use self::index::{Index, MemberId};
 use self::log::Log;
 use self::sequencer::Sequencer;
@@ -211,32 +213,21 @@ pub struct Rooms {
     by_name: HashMap<Arc<str>, RoomId>,
     rooms: Slab<Room>,
     shard: u16,
-    shards: u16,
+    homes: Homes,
     rooms_max: usize,
 }
 
 impl Rooms {
-    /// An empty table for shard `shard` of `shards`.
+    /// An empty table for shard `shard`.
     #[must_use]
-    pub fn new(shard: u16, shards: u16, rooms_max: usize) -> Self {
+    pub fn new(shard: u16, homes: Homes, rooms_max: usize) -> Self {
         Self {
             by_name: HashMap::new(),
             rooms: Slab::new(),
             shard,
-            shards,
+            homes,
             rooms_max,
         }
-    }
-
-    /// The home shard of the room called `name`: every thread computes the same one.
-    #[must_use]
-    pub fn home_of(name: &str, shards: u16) -> u16 {
-        // FNV-1a: stable over threads and restarts, which the standard library's hasher is not.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        // The high bits are the better mixed ones.
-        u16::try_from((hash >> 32) % u64::from(shards)).unwrap_or(0)
     }
 
     /// How many rooms exist here.
@@ -265,8 +256,8 @@ impl Rooms {
         if self.rooms.len() >= self.rooms_max {
             return None;
         }
-        let home = Self::home_of(name, self.shards);
-        let sequencer = (home == self.shard).then(|| Box::new(Sequencer::new(self.shards)));
+        let home = self.homes.of(name);
+        let sequencer = (home == self.shard).then(|| Box::new(Sequencer::new(self.homes.shards())));
         let key = self
             .rooms
             .insert(Room::new(Arc::clone(name), home, sequencer));

@@ -9,7 +9,7 @@ use super::Shard;
 use super::message::Message;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Announcement;
-use crate::room::{Rendition, RoomId, Rooms};
+use crate::room::{Rendition, RoomId};
 use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Place, SessionKey};
 use crate::wire::handshake::{self, Endpoint, Policy, Route, Upgrade};
@@ -78,10 +78,12 @@ impl Shard {
             echo: config.echo,
         };
         match handshake::route(&head, &policy) {
-            Route::Web => self.hand_over(slot, self.setup.shards, |socket| Message::Serve {
-                socket,
-                bytes: bytes.to_vec(),
-            }),
+            Route::Web => {
+                self.hand_over(slot, self.setup.homes.shards(), |socket| Message::Serve {
+                    socket,
+                    bytes: bytes.to_vec(),
+                })
+            }
             Route::Refused(refusal) => self.refuse(slot, &refusal),
             Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
         }
@@ -122,7 +124,7 @@ impl Shard {
             }
             Endpoint::Room(name) => name.as_str().into(),
         };
-        let home = Rooms::home_of(&name, self.setup.shards);
+        let home = self.setup.homes.of(&name);
         let placed = self.sessions.at(slot).flags.has(Flags::PLACED);
         if home != self.setup.number && !placed && !self.spread_rooms.contains(&name) {
             let bytes = bytes.to_vec();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::room::Rooms;
+use crate::room::homes::Homes;
 use crate::room::index::MemberId;
 use crate::room::staging::Entry;
 
@@ -117,12 +117,11 @@ pub enum Message {
 }
 
 impl Message {
-    /// The question how many members `room` has, and the shard, of `shards`, to ask.
+    /// The question how many members `room` has, and the shard to ask.
     #[must_use]
-    pub fn count_members(room: &str, shards: u16, ticket: u64) -> (u16, Self) {
-        let home = Rooms::home_of(room, shards);
+    pub fn count_members(room: &str, homes: &Homes, ticket: u64) -> (u16, Self) {
         (
-            home,
+            homes.of(room),
             Self::CountMembers {
                 room: room.into(),
                 ticket,

@@ -26,6 +26,7 @@ pub use self::receive::Received;
 use crate::config::Config;
 use crate::mesh::ThreadId;
 use crate::metrics::ShardMetrics;
+use crate::room::homes::Homes;
 use crate::room::index::MemberId;
 use crate::room::log::Log;
 use crate::room::staging::{Entry, Staging};
@@ -61,8 +62,8 @@ pub enum Action {
 pub struct ShardSetup {
     /// Its number.
     pub number: u16,
-    /// How many there are.
-    pub shards: u16,
+    /// How many there are, and which is whose home.
+    pub homes: Homes,
     /// Settings and limits.
     pub config: Arc<Config>,
     /// Everybody's counters; the shard writes those of its own number.
@@ -141,7 +142,7 @@ impl Shard {
             now: Duration::ZERO,
             random: fastrand::Rng::with_seed(setup.seed),
             sessions: Sessions::new(config.descriptors_max.min((1 << 24) - 1)),
-            rooms: Rooms::new(setup.number, setup.shards, config.rooms_max),
+            rooms: Rooms::new(setup.number, setup.homes, config.rooms_max),
             log: Log::new(config.log_bytes)?,
             wheel: Wheel::default(),
             staging: Staging::default(),
@@ -155,7 +156,7 @@ impl Shard {
             missed: HashMap::new(),
             counts_due: Vec::new(),
             spread_rooms: HashSet::new(),
-            throttled_by: vec![false; usize::from(setup.shards)],
+            throttled_by: vec![false; usize::from(setup.homes.shards())],
             throttling: false,
             congestion: pause::Congestion::default(),
             actions: VecDeque::new(),
@@ -386,7 +387,7 @@ impl Shard {
 
     fn send_to_shards(&mut self, message: impl Fn() -> Message) {
         let me = self.setup.number;
-        for shard in (0..self.setup.shards).filter(|&shard| shard != me) {
+        for shard in (0..self.setup.homes.shards()).filter(|&shard| shard != me) {
             self.send(shard, message());
         }
     }

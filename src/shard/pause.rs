@@ -192,7 +192,7 @@ impl Shard {
     }
 
     fn tell_congestion(&mut self, room: &Arc<str>, on: bool) {
-        let home = crate::room::Rooms::home_of(room, self.setup.shards);
+        let home = self.setup.homes.of(room);
         let message = Message::Congestion {
             room: Arc::clone(room),
             on,

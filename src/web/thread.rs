@@ -19,6 +19,7 @@ use super::site::{Backend, Limits, Site};
 use crate::config::Config;
 use crate::mesh::{Endpoint, ThreadId};
 use crate::metrics::ShardMetrics;
+use crate::room::homes::Homes;
 use crate::shard::Message;
 
 /// Messages taken from each mesh ring before tasks get their turn.
@@ -35,6 +36,7 @@ const QUESTIONS_MAX: usize = 4096;
 struct Shards {
     mesh: Rc<RefCell<Endpoint<Message>>>,
     metrics: Arc<[ShardMetrics]>,
+    homes: Homes,
     next_shard: Rc<Cell<u16>>,
     next_ticket: Rc<Cell<u64>>,
     questions: Rc<RefCell<HashMap<u64, oneshot::Sender<Option<u32>>>>>,
@@ -83,7 +85,7 @@ impl Backend for Shards {
         if questions.len() < QUESTIONS_MAX {
             let ticket = self.next_ticket.replace(self.next_ticket.get() + 1);
             questions.insert(ticket, asked);
-            let (home, question) = Message::count_members(room, self.count(), ticket);
+            let (home, question) = Message::count_members(room, &self.homes, ticket);
             self.send(home, question);
         }
         async { answer.await.ok().flatten().map(u64::from) }
@@ -100,12 +102,14 @@ impl Backend for Shards {
 pub fn run(
     config: &Config,
     metrics: Arc<[ShardMetrics]>,
+    homes: Homes,
     mesh: Endpoint<Message>,
     started: impl FnOnce(),
 ) -> io::Result<()> {
     let shards = Shards {
         mesh: Rc::new(RefCell::new(mesh)),
         metrics,
+        homes,
         next_shard: Rc::default(),
         next_ticket: Rc::default(),
         questions: Rc::default(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fanring::config::{Config, LOG_BYTES_MIN};
 use fanring::mesh::ThreadId;
 use fanring::metrics::ShardMetrics;
-use fanring::room::Rooms;
+use fanring::room::homes::Homes;
 use fanring::session::SessionKey;
 use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
@@ -51,7 +51,7 @@ impl Bench {
         let make = |number| {
             Shard::new(ShardSetup {
                 number,
-                shards,
+                homes: homes(shards),
                 config: Arc::clone(&config),
                 metrics: Arc::clone(&metrics),
                 seed: u64::from(number),
@@ -260,10 +260,15 @@ impl Bench {
     }
 }
 
+/// Where rooms have their homes in every run.
+fn homes(shards: u16) -> Homes {
+    Homes::new(shards, 0)
+}
+
 /// The name of a room whose home is shard `home` of `shards`.
 pub(crate) fn room_at(home: u16, shards: u16) -> String {
     (0..)
         .map(|number| format!("room{number}"))
-        .find(|name| Rooms::home_of(name, shards) == home)
+        .find(|name| homes(shards).of(name) == home)
         .expect("names spread over all shards")
 }

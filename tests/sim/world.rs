@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fanring::mesh::ThreadId;
 use fanring::metrics::ShardMetrics;
+use fanring::room::homes::Homes;
 use fanring::session::SessionKey;
 use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
 use fastrand::Rng;
@@ -46,7 +47,7 @@ impl World {
         let make = |number| {
             let setup = ShardSetup {
                 number,
-                shards: shards_u16,
+                homes: Homes::new(shards_u16, u128::from(seed)),
                 config: Arc::clone(&config),
                 metrics: Arc::clone(&metrics),
                 seed: seed.wrapping_add(u64::from(number)),

@@ -33,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
         "src/web",
         &[
             "wire",
+            "room::homes",
             "mesh",
             "metrics",
             "config",

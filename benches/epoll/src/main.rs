@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use fanring::config::Config;
 use fanring::metrics::ShardMetrics;
 use fanring::ring::socket;
+use fanring::room::homes::Homes;
 use fanring::shard::{Shard, ShardSetup};
 
 fn main() -> anyhow::Result<()> {
@@ -35,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     };
     let shard = Shard::new(ShardSetup {
         number: 0,
-        shards: 1,
+        homes: Homes::new(1, 0),
         config: Arc::new(config),
         metrics: Arc::new([ShardMetrics::default()]),
         seed: 1,

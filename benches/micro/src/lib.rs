@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fanring::config::Config;
 use fanring::mesh::{self, Endpoint, ThreadId};
 use fanring::metrics::ShardMetrics;
+use fanring::room::homes::Homes;
 use fanring::room::index::{Index, MemberId, OwnMessages, Piece, Reading};
 use fanring::room::log::Log;
 use fanring::session::SessionKey;
@@ -174,7 +175,7 @@ impl FanOut {
         });
         let setup = ShardSetup {
             number: 0,
-            shards: 1,
+            homes: Homes::new(1, 0),
             config,
             metrics,
             seed: 1,
