@@ -45,7 +45,7 @@ pub enum SlowConsumer {
 /// A complete, checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Addresses to listen on; port 0 lets the kernel pick one.
+    /// Addresses to listen on; port 0 lets the kernel pick one, and stands here until it has.
     pub listen: Vec<SocketAddr>,
     /// Shard threads, each with a ring, a log and sessions of its own.
     pub shards: NonZeroUsize,

@@ -56,10 +56,12 @@ type Reports = mpsc::Sender<Result<(), ServerError>>;
 ///
 /// # Errors
 /// A [`ServerError`], when it can't start or a thread has failed.
-pub fn run(config: Config) -> Result<ExitCode, ServerError> {
-    let config = Arc::new(config);
+pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let shards = u16::try_from(config.shards.get()).unwrap_or(u16::MAX);
     let (mut listeners, addresses) = listen(&config.listen, shards)?;
+    // From here on a port is the one the kernel gave, which requests are compared with.
+    config.listen.clone_from(&addresses);
+    let config = Arc::new(config);
     let budget = config.budget();
     info!("memory {budget}");
     for line in &budget.lines {

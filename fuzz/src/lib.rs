@@ -41,6 +41,7 @@ pub fn http(data: &[u8]) {
                 &Policy {
                     allow_origin: &allow_origin,
                     echo: false,
+                    ..Policy::default()
                 },
             );
             let any = ["*".to_string()];
@@ -51,6 +52,7 @@ pub fn http(data: &[u8]) {
                     &Policy {
                         allow_origin: &any,
                         echo: true,
+                        ..Policy::default()
                     },
                 ),
             ) {

@@ -76,6 +76,7 @@ impl Shard {
         let policy = Policy {
             allow_origin: &config.allow_origin,
             echo: config.echo,
+            listen: &config.listen,
         };
         match handshake::route(&head, &policy) {
             Route::Web => {

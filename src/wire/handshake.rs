@@ -2,7 +2,7 @@
 //!
 //! Subprotocols and extensions that a client offers are passed over: none is selected.
 
-use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use base64::{
     Engine as _, alphabet,
@@ -11,8 +11,10 @@ use base64::{
 
 use super::http::{Head, Refusal};
 
+mod address;
 mod client;
 mod origin;
+use address::Address;
 pub use client::{AnswerError, check_accept, check_answer, client_request};
 use origin::Host;
 
@@ -32,13 +34,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// What the server's operator decided about upgrades.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Policy<'a> {
     /// Origins whose pages may connect, such as `https://chat.example`, or `*` for any. When
     /// empty: pages of the same host and port as the request's `Host`.
     pub allow_origin: &'a [String],
     /// Whether `/echo` is served.
     pub echo: bool,
+    /// The addresses listened on, as bound. They decide which names the server goes by on the ports
+    /// that only this machine can reach.
+    pub listen: &'a [SocketAddr],
 }
 
 /// Where a request leads.
@@ -77,20 +82,32 @@ pub enum Endpoint {
 /// Decides what becomes of a request.
 #[must_use]
 pub fn route(head: &Head<'_>, policy: &Policy<'_>) -> Route {
+    try_route(head, policy).unwrap_or_else(Route::Refused)
+}
+
+fn try_route(head: &Head<'_>, policy: &Policy<'_>) -> Result<Route, Refusal> {
+    origin::check_name(head, policy)?;
     let upgrades = head.has_token("Upgrade", "websocket");
-    let endpoint = match endpoint(head.path(), policy) {
-        Address::Endpoint(endpoint) => Ok(endpoint),
-        Address::BadRoom(sentence) => Err(Refusal::new(400, sentence)),
-        Address::Other if upgrades => Err(Refusal::new(
-            404,
-            "No WebSocket is served at this address: connect to /ws or /ws/<room>.",
-        )),
-        Address::Other => return Route::Web,
-    };
-    match endpoint.and_then(|endpoint| upgrade(head, endpoint, upgrades, policy)) {
-        Ok(upgrade) => Route::WebSocket(upgrade),
-        Err(refusal) => Route::Refused(refusal),
+    let address = address::parse(head.path(), policy);
+    let is_question = head.method == "OPTIONS";
+    if !upgrades && (is_question || matches!(address, Address::Other)) {
+        return Ok(Route::Web);
     }
+    let endpoint = address.endpoint()?;
+    upgrade(head, endpoint, upgrades, policy).map(Route::WebSocket)
+}
+
+/// Whether a page that sends `head` may have a session at its address, now or later: what an upgrade
+/// from it would be refused for whatever its method and its WebSocket headers say. So that a page can
+/// ask, since browsers don't tell it why a socket did not open.
+///
+/// # Errors
+/// The refusal an upgrade would get.
+pub fn judge(head: &Head<'_>, policy: &Policy<'_>) -> Result<Endpoint, Refusal> {
+    origin::check_name(head, policy)?;
+    let endpoint = address::parse(head.path(), policy).endpoint()?;
+    origin::check_page(head, host(head)?, policy)?;
+    Ok(endpoint)
 }
 
 /// Checks the client's part of the handshake (RFC 6455 section 4.2.1).
@@ -102,22 +119,22 @@ fn upgrade(
 ) -> Result<Upgrade, Refusal> {
     let host = check_request(head, upgrades)?;
     let key = check_websocket(head)?;
-    let origin_count = head.header_count("Origin");
-    let allowed = head
-        .header("Origin")
-        .is_none_or(|sent| origin_count == 1 && origin::allows(policy.allow_origin, sent, host));
-    if !allowed {
-        return Err(Refusal::new(
-            403,
-            "Pages of this origin may not connect: add the origin to the server's --allow-origin.",
-        ));
-    }
+    origin::check_page(head, host, policy)?;
     Ok(Upgrade {
         endpoint,
         accept: accept_key(key),
-        echo: flag(head.query(), "echo").unwrap_or(false),
-        presence: flag(head.query(), "presence").unwrap_or(true),
+        echo: address::flag(head.query(), "echo").unwrap_or(false),
+        presence: address::flag(head.query(), "presence").unwrap_or(true),
     })
+}
+
+/// The request's host: an upgrade must name exactly one.
+fn host<'a>(head: &Head<'a>) -> Result<Host<'a>, Refusal> {
+    let host = head
+        .header("Host")
+        .filter(|_| head.header_count("Host") == 1);
+    host.and_then(origin::host)
+        .ok_or_else(|| Refusal::new(400, "The request must have one valid Host header."))
 }
 
 /// Checks what HTTP asks of an upgrade request and gives its host.
@@ -129,12 +146,7 @@ fn check_request<'a>(head: &Head<'a>, upgrades: bool) -> Result<Host<'a>, Refusa
     if head.minor < 1 {
         return bad("This address speaks WebSocket: the request must be HTTP/1.1.");
     }
-    let host = head
-        .header("Host")
-        .filter(|_| head.header_count("Host") == 1);
-    let Some(host) = host.and_then(origin::host) else {
-        return bad("The request must have one valid Host header.");
-    };
+    let host = host(head)?;
     if !upgrades {
         return bad("This address speaks WebSocket: send \"Upgrade: websocket\" to connect.");
     }
@@ -164,85 +176,6 @@ fn check_websocket<'a>(head: &Head<'a>) -> Result<&'a [u8], Refusal> {
         Some(key) => Ok(key),
         None => bad("The request must have one Sec-WebSocket-Key header: 16 bytes in base64."),
     }
-}
-
-/// What a path stands for.
-enum Address {
-    Endpoint(Endpoint),
-    /// Below `/ws/`, but no room can have this name; the sentence says why.
-    BadRoom(&'static str),
-    Other,
-}
-
-fn endpoint(path: &str, policy: &Policy<'_>) -> Address {
-    if path == "/echo" && policy.echo {
-        return Address::Endpoint(Endpoint::Echo);
-    }
-    let Some(below) = path.strip_prefix("/ws") else {
-        return Address::Other;
-    };
-    if below.is_empty() {
-        return Address::Endpoint(Endpoint::Room(String::new()));
-    }
-    let Some(encoded) = below.strip_prefix('/') else {
-        return Address::Other;
-    };
-    let Some(bytes) = percent_decode(encoded) else {
-        return Address::BadRoom(
-            "The room's name has a % without two hexadecimal digits after it.",
-        );
-    };
-    let Ok(name) = String::from_utf8(bytes.into_owned()) else {
-        return Address::BadRoom("The room's name must be UTF-8, percent-encoded.");
-    };
-    if name.is_empty() || name.len() > ROOM_BYTES_MAX {
-        return Address::BadRoom("The room's name must have 1 to 128 bytes.");
-    }
-    if name.contains(|character: char| character == '/' || character.is_control()) {
-        return Address::BadRoom("The room's name must have no / and no control characters.");
-    }
-    Address::Endpoint(Endpoint::Room(name))
-}
-
-/// Undoes percent-encoding (RFC 3986 section 2.1); `None` for a `%` without two digits.
-fn percent_decode(text: &str) -> Option<Cow<'_, [u8]>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text.as_bytes()));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'%' {
-            let (&[high, low], after) = after.split_first_chunk()?;
-            decoded.push(hex(high)? << 4 | hex(low)?);
-            rest = after;
-        } else {
-            decoded.push(byte);
-            rest = after;
-        }
-    }
-    Some(Cow::Owned(decoded))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
-}
-
-/// The last `name=0` or `name=1` of a query; other values say nothing.
-fn flag(query: &str, name: &str) -> Option<bool> {
-    query
-        .split('&')
-        .rev()
-        .find_map(|pair| match pair.split_once('=') {
-            Some((found, "0")) if found == name => Some(false),
-            Some((found, "1")) if found == name => Some(true),
-            _ => None,
-        })
 }
 
 /// Whether the request announces a body of at least a byte, or of a length we can't tell.

@@ -111,6 +111,11 @@ impl<'a> Head<'a> {
             .map(|header| (header.name, header.value))
     }
 
+    /// The values of all header fields called `name`, in any case.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        values(self.fields(), name)
+    }
+
     /// The value of the first header field called `name`, in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {

@@ -103,3 +103,35 @@ fn a_star_lets_any_origin_in() {
         ],
     );
 }
+
+/// Goal: a page of another name that was made to resolve to this machine (DNS rebinding) reads
+/// nothing from a port that only this machine can reach; one behind a proxy, or of a name the
+/// operator lists, does.
+#[test]
+fn a_rebound_page_reads_nothing() {
+    let server = Server::start(&[]);
+    let port = server.address().port();
+    let rebound = format!("evil.example:{port}");
+    let page = format!("http://{rebound}");
+    let local = format!("localhost:{port}");
+    run(
+        &server,
+        &[
+            (&rebound, Some(&page), 403),
+            (&rebound, None, 403),
+            (&local, Some(&format!("http://{local}")), 101),
+            ("evil.example", Some("http://evil.example"), 101),
+        ],
+    );
+    let read = |host: &str, target: &str| {
+        let mut wire = Wire::open(server.address());
+        wire.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+        wire.response("GET")
+    };
+    for target in ["/healthz", "/rooms", "/"] {
+        let refused = read(&rebound, target);
+        assert_eq!(refused.status, 403, "{target}");
+        assert!(refused.text().contains(&format!("--allow-origin {page}")));
+        assert_ne!(read("chat.example", target).status, 403);
+    }
+}

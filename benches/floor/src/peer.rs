@@ -78,6 +78,7 @@ impl Peer {
         let policy = Policy {
             allow_origin: &[],
             echo: false,
+            ..Policy::default()
         };
         let Ok(head) = parse_head(&self.received[..end]) else {
             return false;

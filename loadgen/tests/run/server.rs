@@ -149,6 +149,7 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         &Policy {
             allow_origin: &[],
             echo: false,
+            ..Policy::default()
         },
     ) else {
         panic!("not an upgrade");

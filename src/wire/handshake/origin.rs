@@ -1,4 +1,12 @@
-//! Which pages may open a session: origins and hosts compared (RFC 6454, RFC 6455 section 10.2).
+//! Which pages may open a session, and under which names the server may be asked: origins and hosts
+//! compared (RFC 6454, RFC 6455 section 10.2).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{Head, Policy, Refusal};
+
+/// How much of a header a refusal repeats, in bytes.
+const SHOWN_BYTES_MAX: usize = 128;
 
 /// A host and port, as in a `Host` header or behind the scheme of an origin.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +36,101 @@ pub(super) fn host(value: &[u8]) -> Option<Host<'_>> {
             _ => byte.is_ascii_graphic(),
         });
     valid.then_some(Host { name, port })
+}
+
+/// Refuses a page whose origin may not connect. A request without `Origin` comes from no page.
+pub(super) fn check_page(
+    head: &Head<'_>,
+    host: Host<'_>,
+    policy: &Policy<'_>,
+) -> Result<(), Refusal> {
+    let Some(sent) = head.header("Origin") else {
+        return Ok(());
+    };
+    if head.header_count("Origin") > 1 {
+        let sentence = "The request has several Origin headers: send one.";
+        return Err(Refusal::new(403, sentence));
+    }
+    if allows(policy.allow_origin, sent, host) {
+        return Ok(());
+    }
+    let (page, here) = (shown(sent), shown(head.header("Host").unwrap_or_default()));
+    let sentence = if policy.allow_origin.is_empty() {
+        format!(
+            "Pages of {page} may not connect to {here}: when a proxy in front has changed Host, have \
+             it pass on the browser's, else start the server with --allow-origin {page}."
+        )
+    } else {
+        format!(
+            "Pages of {page} may not connect to {here}: the server's --allow-origin names others, so \
+             start it with --allow-origin {page} too."
+        )
+    };
+    Err(Refusal::new(403, sentence))
+}
+
+/// Refuses a request to a port that only this machine can reach when it names the port and a host that is not
+/// this machine. Such a name is another site's, made to resolve here so that its pages count as the server's own (DNS rebinding).
+/// A proxy's port is another one, so what comes through it is not meant.
+pub(super) fn check_name(head: &Head<'_>, policy: &Policy<'_>) -> Result<(), Refusal> {
+    let Some(value) = head.values("Host").find(|value| is_rebound(value, policy)) else {
+        return Ok(());
+    };
+    let name = shown(value);
+    Err(Refusal::new(
+        403,
+        format!(
+            "This port is for this machine only and {name} is not a name of it: connect to localhost, \
+             or start the server with --allow-origin http://{name}."
+        ),
+    ))
+}
+
+fn is_rebound(value: &[u8], policy: &Policy<'_>) -> bool {
+    let Some((sent, port)) = host(value).and_then(|sent| Some((sent, sent.port?))) else {
+        return false;
+    };
+    is_local_port(policy.listen, port)
+        && !is_loopback_name(sent.name)
+        && !policy.allow_origin.iter().any(|entry| {
+            entry == "*"
+                || split(entry).is_some_and(|(scheme, listed)| same_host(scheme, listed, sent))
+        })
+}
+
+/// Whether the listeners at this port all have loopback addresses, and there are any.
+fn is_local_port(listen: &[SocketAddr], port: u16) -> bool {
+    let mut there = listen.iter().filter(|address| address.port() == port);
+    let is_local = |address: &SocketAddr| match address.ip() {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => is_loopback_v6(address),
+    };
+    there.clone().next().is_some() && there.all(is_local)
+}
+
+/// Names that resolve to this machine wherever they are asked for (RFC 6761 section 6.3).
+fn is_loopback_name(name: &str) -> bool {
+    let lower = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    if let Some(address) = lower.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        return address.parse().is_ok_and(is_loopback_v6);
+    }
+    lower == "localhost"
+        || lower.ends_with(".localhost")
+        || (lower.parse::<Ipv4Addr>()).is_ok_and(|address| address.is_loopback())
+}
+
+fn is_loopback_v6(address: Ipv6Addr) -> bool {
+    let mapped = address.to_ipv4_mapped();
+    address.is_loopback() || mapped.is_some_and(|mapped| mapped.is_loopback())
+}
+
+/// A header's value as a sentence may repeat it: printable ASCII, and not all of a long one.
+fn shown(value: &[u8]) -> String {
+    let (start, rest) = match value.len() {
+        0..=SHOWN_BYTES_MAX => (value, ""),
+        _ => (&value[..SHOWN_BYTES_MAX], "..."),
+    };
+    format!("{}{rest}", start.escape_ascii())
 }
 
 /// Whether a page of origin `sent` may connect: one of the `allowed`, or, when none is given, one
