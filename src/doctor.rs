@@ -4,19 +4,20 @@
 //! comes with the sentence that says what to do about it.
 
 mod live;
+#[cfg(test)]
+mod tests;
 
+use crate::cli::Machine;
+use crate::config::{CONNECTIONS_MAX, Config, SHARDS_MAX};
 use crate::ring::{Ring, RingConfig, disabled_level, release, seccomp_mode};
-use rustix::process::{Resource, Rlimit, getrlimit};
+use rustix::process::{Resource, getrlimit};
 use std::{fmt, fs};
 
 /// The oldest kernel that has everything, as (major, minor).
 const FLOOR: (u32, u32) = (6, 1);
 
-/// Descriptors a server needs besides those of its connections, generously.
-const DESCRIPTORS_RESERVED: u64 = 64;
-
-/// A hard descriptor limit below which the report warns.
-const DESCRIPTORS_WANTED: u64 = 10_000 + DESCRIPTORS_RESERVED;
+/// Connections below which the report calls the descriptor limit small.
+const CONNECTIONS_WANTED: usize = 10_000;
 
 /// An accept queue below which a burst of connections gets lost SYNs.
 const BACKLOG_WANTED: u64 = 1024;
@@ -89,9 +90,9 @@ impl fmt::Display for Report {
     }
 }
 
-/// Looks at everything, on the calling thread. Takes a few milliseconds.
+/// Looks at everything, on the calling thread, for a server on `machine`. Takes a few milliseconds.
 #[must_use]
-pub fn examine() -> Report {
+pub fn examine(machine: &Machine) -> Report {
     let mut checks = Vec::new();
     let ring = Ring::new(&RingConfig::default());
     checks.push(kernel(&release(), ring.is_ok()));
@@ -105,7 +106,8 @@ pub fn examine() -> Report {
         }
         Err(error) => checks.push(failure("io_uring", "not available", &error)),
     }
-    checks.push(descriptors(&getrlimit(Resource::Nofile)));
+    let soft = getrlimit(Resource::Nofile).current;
+    checks.push(descriptors(machine, &limit_text(soft)));
     let locked = limit_text(getrlimit(Resource::Memlock).current);
     checks.push(good(
         "locked memory",
@@ -218,33 +220,18 @@ fn limit_text(limit: Option<u64>) -> String {
     limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
 }
 
-fn descriptors(limit: &Rlimit) -> Check {
-    let room = limit
-        .maximum
-        .unwrap_or(u64::MAX)
-        .saturating_sub(DESCRIPTORS_RESERVED);
-    let found = format!(
-        "soft {}, hard {}: room for {} connections",
-        limit_text(limit.current),
-        limit_text(limit.maximum),
-        limit
-            .maximum
-            .map_or_else(|| "any number of".to_owned(), |_| room.to_string()),
-    );
-    if room + DESCRIPTORS_RESERVED >= DESCRIPTORS_WANTED {
-        good("descriptors", found)
-    } else if room > 0 {
-        warning(
-            "descriptors",
-            found,
-            "raise the hard limit: `ulimit -Hn` or LimitNOFILE=",
-        )
-    } else {
-        failure(
-            "descriptors",
-            found,
-            "raise the hard limit: `ulimit -Hn` or LimitNOFILE=",
-        )
+/// The room is that of a server whose settings are all at their defaults: what it leaves for sessions.
+fn descriptors(machine: &Machine, soft: &str) -> Check {
+    let shards = machine.processors.min(SHARDS_MAX);
+    let reserved = Config::descriptors_reserved(shards, Config::default().listen.len());
+    let hard = machine.descriptors_max;
+    let room = hard.saturating_sub(reserved).min(CONNECTIONS_MAX);
+    let found = format!("soft {soft}, hard {hard}: room for {room} connections");
+    let fix = "raise the hard limit: `ulimit -Hn` or LimitNOFILE=";
+    match room {
+        0 => failure("descriptors", found, fix),
+        CONNECTIONS_WANTED.. => good("descriptors", found),
+        _ => warning("descriptors", found, fix),
     }
 }
 
@@ -273,74 +260,4 @@ fn network() -> Vec<Check> {
             warning("somaxconn", backlog, fix)
         },
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // Goal: on a machine that can run the tests of the ring, the doctor finds nothing that fails,
-    // and has looked at everything.
-    #[test]
-    fn this_machine_is_usable() {
-        let report = examine();
-        assert!(report.usable(), "{report}");
-        let names: Vec<_> = report.checks().iter().map(|check| check.name).collect();
-        for name in [
-            "kernel",
-            "io_uring",
-            "SENDMSG",
-            "multishot receive",
-            "descriptors",
-        ] {
-            assert!(names.contains(&name), "{name} is missing in {names:?}");
-        }
-    }
-
-    // Goal: every failure makes the report unusable and prints its fix.
-    #[test]
-    fn failures_are_told_with_their_fix() {
-        let report = Report {
-            checks: vec![kernel("5.15.0-91-generic", false)],
-        };
-        assert!(!report.usable());
-        let text = report.to_string();
-        assert!(
-            text.starts_with("FAIL") && text.contains("-> run Linux 6.1"),
-            "{text}"
-        );
-        assert!(text.ends_with("can't run here: see FAIL above."), "{text}");
-    }
-
-    // Goal: versions are compared as numbers, and a ring that works outweighs the number.
-    #[test]
-    fn kernels_are_judged_by_version_and_by_what_works() {
-        let verdict = |release, ring| kernel(release, ring).verdict;
-        assert_eq!(verdict("6.1.0", true), Verdict::Good);
-        assert_eq!(verdict("6.18.44-fc", true), Verdict::Good);
-        assert_eq!(verdict("10.0", true), Verdict::Good);
-        assert_eq!(verdict("6.0.19", false), Verdict::Failure);
-        assert_eq!(verdict("5.14.0-503.el9", true), Verdict::Warning);
-    }
-
-    // Goal: a sysctl, a filter and a limit count only as far as they are in the way.
-    #[test]
-    fn obstacles_count_when_they_obstruct() {
-        assert_eq!(sysctl(Some(2), false).verdict, Verdict::Failure);
-        assert_eq!(sysctl(Some(1), true).verdict, Verdict::Good);
-        assert_eq!(sysctl(None, false).verdict, Verdict::Good);
-        assert_eq!(seccomp(Some(2), false).verdict, Verdict::Warning);
-        assert_eq!(seccomp(Some(2), true).verdict, Verdict::Good);
-        let limit = |maximum| {
-            descriptors(&Rlimit {
-                current: Some(64),
-                maximum,
-            })
-            .verdict
-        };
-        assert_eq!(limit(Some(1024)), Verdict::Warning);
-        assert_eq!(limit(Some(20_000)), Verdict::Good);
-        assert_eq!(limit(None), Verdict::Good);
-        assert_eq!(limit(Some(10)), Verdict::Failure);
-    }
 }

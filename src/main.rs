@@ -25,10 +25,11 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<ExitCode> {
     let environment = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
-    match cli::parse(std::env::args_os(), &environment, &Machine::probe())? {
+    let machine = Machine::probe();
+    match cli::parse(std::env::args_os(), &environment, &machine)? {
         Invocation::Print(text) => print(&format!("{}\n", text.trim_end())),
         Invocation::Doctor => {
-            let report = fanring::doctor::examine();
+            let report = fanring::doctor::examine(&machine);
             print(&format!("{report}\n"))?;
             Ok(if report.usable() {
                 ExitCode::SUCCESS

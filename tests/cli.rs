@@ -174,3 +174,24 @@ fn more_sessions_than_descriptors_are_refused() {
         "{text}"
     );
 }
+
+// What the doctor promises is what a server with the default settings takes: one formula.
+#[test]
+fn the_doctor_counts_connections_as_the_server_does() {
+    let said = |command: &str, before: &str| {
+        let script = format!("ulimit -n 2000; exec \"$0\" {command}");
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .arg(binary())
+            .output();
+        let output = output.expect("a shell");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+        let rest = text.split_once(before);
+        let (_, rest) = rest.unwrap_or_else(|| panic!("{command} does not say {before}: {text}"));
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit());
+        rest[..digits.unwrap_or(rest.len())].to_owned()
+    };
+    let doctor = said("doctor", "hard 2000: room for ");
+    let server = said("serve --connections-max 1999", "limit of 2000 leaves ");
+    assert_eq!(doctor, server);
+}

@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("src/config", &[]),
     ("src/metrics", &[]),
     ("src/ring", &[]),
-    ("src/doctor", &["ring"]),
+    ("src/doctor", &["ring", "config", "cli::Machine"]),
     ("src/wire", &[]),
     ("src/mesh", &[]),
     ("src/room", &["wire"]),
