@@ -85,7 +85,8 @@ fn try_live(ring: &mut Ring) -> io::Result<Vec<Check>> {
 
 /// Waits for one answer of a kind.
 fn answer(ring: &mut Ring, op: Op) -> io::Result<Completion> {
-    ring.timeout(LIVE_TEST_MAX, Token::new(Op::Timer, 0, u32::from(op as u8)));
+    let patience = Token::new(Op::Timer, 0, u32::from(op as u8));
+    ring.timeout(LIVE_TEST_MAX, patience);
     let mut completions = Vec::new();
     loop {
         ring.submit_and_wait(1)?;
@@ -94,7 +95,8 @@ fn answer(ring: &mut Ring, op: Op) -> io::Result<Completion> {
             if completion.token.op == op {
                 return Ok(completion);
             }
-            if completion.token.op == Op::Timer {
+            // One of an earlier question may run out amid this one.
+            if completion.token == patience {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     format!("{op:?}: no answer"),

@@ -4,6 +4,11 @@
 //! operation in flight ever points at memory of the caller's. Receives go to buffers the ring owns,
 //! and sends are over when [`Ring::send_batch`] returns. It knows nothing of sessions, frames or
 //! time; which operations are in flight for whom is the caller's business, by [`Token`].
+//!
+//! The answers of one operation come in the order they came about. Between operations there is no order
+//! to rely on, not even between the sends of one batch: Linux 6.1 lets the answers of sends that were cut
+//! overtake those of sends that were not, and of what became ready before a wait it answers the newest
+//! first.
 #![expect(unsafe_code, reason = "submission queue entries carry raw pointers")]
 
 mod buffers;
@@ -166,7 +171,8 @@ impl Ring {
         unsafe { self.push(entry, token) }
     }
 
-    /// Completes with `Err(Errno::TIME)` after a while on the monotonic clock.
+    /// Completes with `Err(Errno::TIME)` after a while on the monotonic clock, never before. Of
+    /// several that have run out by the time of a wait, any may be the first to answer.
     pub fn timeout(&mut self, after: Duration, token: Token) {
         self.make_space();
         if self.timespecs_used == TIMESPECS_MAX {
@@ -192,7 +198,8 @@ impl Ring {
     /// Sends and submits; when it returns, the kernel has taken what it takes of every slice and
     /// the memory is the caller's to overwrite. The completions are in the queue, or set aside:
     /// the number of bytes taken (perhaps fewer than offered), or EAGAIN when the socket is full.
-    /// They come in the order of the sends, ahead of every completion that came about later.
+    /// The next [`Self::reap`] has all of them, in any order and between completions of other
+    /// operations.
     ///
     /// Ranges can be computed as late as in the iterator's `next`. Each call submits at least once,
     /// so sends are best given in batches of some hundreds, with a reap in between.
@@ -257,7 +264,7 @@ impl Ring {
         self.send_batch_and_wait(std::iter::empty::<Outgoing<[&[u8]; 0]>>(), want)
     }
 
-    /// Moves all completions there are to the end of `out`.
+    /// Moves all completions there are to the end of `out`, in the order in which the kernel answered.
     ///
     /// # Panics
     /// When the kernel names a buffer that is not on offer, since memory is not safe then.
