@@ -5,6 +5,7 @@
 //! threads, [`shard`] drives all of it on one core, and [`web`] serves what is not a WebSocket.
 
 pub mod config;
+pub mod logs;
 pub mod metrics;
 
 pub mod ring;
@@ -21,3 +22,4 @@ pub mod web;
 pub mod cli;
 pub mod doctor;
 pub mod server;
+pub mod signals;

@@ -2,9 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use fanring::cli::{self, EXIT_REFUSED, Invocation, Machine, Start};
+use fanring::logs::Logs;
 use fanring::server::ServerError;
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
@@ -12,18 +14,27 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How long the last lines may take when the process ends.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(500);
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(code) => code,
-        Err(error) => {
-            // A closed stderr is no reason to lose the exit code.
-            let _ = writeln!(std::io::stderr(), "fanring: {error:#}");
-            ExitCode::from(EXIT_REFUSED)
-        }
-    }
+    let Ok(logs) = Logs::start() else {
+        // Nothing else runs yet that this could hold up.
+        let sentence =
+            "fanring: can't start a thread; raise the limit on them (ulimit -u, TasksMax=)";
+        let _ = writeln!(std::io::stderr(), "{sentence}");
+        return ExitCode::from(EXIT_REFUSED);
+    };
+    logs.tell_panics();
+    let code = run(&logs).unwrap_or_else(|error| {
+        logs.say(&format!("fanring: {error:#}"));
+        ExitCode::from(EXIT_REFUSED)
+    });
+    logs.finish(LAST_LINES_TIMEOUT);
+    code
 }
 
-fn run() -> anyhow::Result<ExitCode> {
+fn run(logs: &Logs) -> anyhow::Result<ExitCode> {
     let environment = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
     let machine = Machine::probe();
     match cli::parse(std::env::args_os(), &environment, &machine)? {
@@ -38,7 +49,7 @@ fn run() -> anyhow::Result<ExitCode> {
             })
         }
         Invocation::Serve(start) => {
-            start_logs()?;
+            start_logs(logs)?;
             announce(&start);
             cli::raise_descriptor_limit().context("can't raise the soft descriptor limit")?;
             match fanring::server::run(start.config) {
@@ -61,7 +72,7 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn start_logs() -> anyhow::Result<()> {
+fn start_logs(logs: &Logs) -> anyhow::Result<()> {
     let given = ["FANRING_LOG", "RUST_LOG"].into_iter().find_map(|name| {
         Some((
             name,
@@ -76,9 +87,11 @@ fn start_logs() -> anyhow::Result<()> {
             )
         })?,
     };
+    let logs = logs.clone();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || logs.clone())
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     Ok(())

@@ -1,7 +1,7 @@
 //! Counters of each thread, written by that thread alone and summed by whoever reads them.
 //!
-//! No locks and no read-modify-write instructions: one writer, relaxed loads and stores, each
-//! thread's counters on cache lines of their own.
+//! No locks and, but for the log's one, no read-modify-write instructions: one writer, relaxed loads
+//! and stores, each thread's counters on cache lines of their own.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -27,6 +27,26 @@ impl Counter {
         self.0.load(Relaxed)
     }
 }
+
+/// A figure that every thread may add to, for what is rare.
+#[derive(Debug, Default)]
+pub struct SharedCounter(AtomicU64);
+
+impl SharedCounter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    /// The figure.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Lines for the log that were not written, because stderr took none. A process has one stderr.
+pub static LOG_LINES_LOST: SharedCounter = SharedCounter(AtomicU64::new(0));
 
 macro_rules! shard_metrics {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {

@@ -18,6 +18,7 @@ use crate::ring::{Ring, RingConfig, SetupError, socket};
 use crate::room::homes::Homes;
 use crate::shard::event_loop::EventLoop;
 use crate::shard::{Message, Shard, ShardSetup};
+use crate::signals;
 use crate::web;
 
 /// Connections the kernel may hold that no shard has accepted yet; it cuts this to `somaxconn`.
@@ -52,7 +53,7 @@ pub enum ServerError {
 
 type Reports = mpsc::Sender<Result<(), ServerError>>;
 
-/// Runs the server until it is told to stop by SIGINT or SIGTERM.
+/// Runs the server until it is told to stop by a signal, see [`signals`].
 ///
 /// # Errors
 /// A [`ServerError`], when it can't start or a thread has failed.
@@ -71,6 +72,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
     let mut ends = mesh::connect(shards + 1)?;
     let web_end = ends.pop().ok_or(ServerError::Thread)?;
+    signals::stop_with(web_end.stopper())?;
     let (reports, reported) = mpsc::channel();
     let cores = usable_cores();
 

@@ -10,6 +10,7 @@ mod doorbell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::doorbell::Doorbell;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -30,6 +31,26 @@ pub struct Endpoint<M> {
     parked: Vec<VecDeque<M>>,
     parked_count: usize,
     doorbells: Arc<[Doorbell]>,
+    stop: Arc<AtomicBool>,
+    stop_taken: bool,
+}
+
+/// Tells every thread of a mesh to stop, from any thread, and waits for none of them.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    doorbells: Arc<[Doorbell]>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Stopper {
+    /// Says it; once is enough.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        // As with a message, they look for it after they have announced their sleep.
+        for doorbell in &*self.doorbells {
+            doorbell.ring();
+        }
+    }
 }
 
 /// The ends of a mesh of `threads`, in their order.
@@ -41,6 +62,7 @@ pub fn connect<M>(threads: u16) -> io::Result<Vec<Endpoint<M>>> {
         .map(|_| Doorbell::new())
         .collect::<io::Result<Vec<_>>>()?
         .into();
+    let stop = Arc::new(AtomicBool::new(false));
     let count = usize::from(threads);
     let mut endpoints: Vec<Endpoint<M>> = (0..threads)
         .map(|me| Endpoint {
@@ -50,6 +72,8 @@ pub fn connect<M>(threads: u16) -> io::Result<Vec<Endpoint<M>>> {
             parked: (0..count).map(|_| VecDeque::new()).collect(),
             parked_count: 0,
             doorbells: Arc::clone(&doorbells),
+            stop: Arc::clone(&stop),
+            stop_taken: false,
         })
         .collect();
     for from in 0..count {
@@ -67,6 +91,22 @@ impl<M> Endpoint<M> {
     #[must_use]
     pub fn doorbell(&self) -> &Doorbell {
         &self.doorbells[usize::from(self.me.0)]
+    }
+
+    /// What tells this thread and all others to stop.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper {
+            doorbells: Arc::clone(&self.doorbells),
+            stop: Arc::clone(&self.stop),
+        }
+    }
+
+    /// Whether the threads were told to stop and this one did not yet know.
+    pub fn take_stop(&mut self) -> bool {
+        let news = !self.stop_taken && self.stop.load(Ordering::Acquire);
+        self.stop_taken |= news;
+        news
     }
 
     /// Sends `message` to another thread; when its ring is full the message waits here, in order.
@@ -136,10 +176,11 @@ impl<M> Endpoint<M> {
         count
     }
 
-    /// Whether there is nothing to receive.
+    /// Whether there is nothing to receive, and no news of a stop.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.incoming.iter().flatten().all(Consumer::is_empty)
+        let stop_news = !self.stop_taken && self.stop.load(Ordering::Acquire);
+        !stop_news && self.incoming.iter().flatten().all(Consumer::is_empty)
     }
 }
 
@@ -167,5 +208,20 @@ mod tests {
         }
         assert!(!first.is_congested() && second.is_quiet());
         assert!(got.into_iter().eq(0..count));
+    }
+
+    /// A stop is news to every thread once, and nobody sleeps on it.
+    #[test]
+    fn a_stop_is_heard_once_by_everyone() {
+        let mut ends: Vec<Endpoint<()>> = connect(3).unwrap();
+        assert!(
+            ends.iter_mut()
+                .all(|end| end.is_quiet() && !end.take_stop())
+        );
+        ends[1].stopper().stop();
+        for end in &mut ends {
+            assert!(!end.is_quiet() && end.take_stop());
+            assert!(end.is_quiet() && !end.take_stop());
+        }
     }
 }

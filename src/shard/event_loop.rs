@@ -222,6 +222,9 @@ impl EventLoop {
         self.mesh.receive(MESH_MESSAGES_MAX, |from, message| {
             shard.handle_message(from, message)
         });
+        if self.mesh.take_stop() {
+            shard.handle_stop();
+        }
         self.mesh.unpark();
         shard.handle_mesh_congestion(self.mesh.is_congested());
     }

@@ -112,8 +112,6 @@ pub enum Message {
         /// The count.
         members: Option<u32>,
     },
-    /// Close every session and end.
-    Stop,
 }
 
 impl Message {

@@ -360,7 +360,6 @@ impl Shard {
                     .map(|sequencer| sequencer.visible());
                 self.send(from.0, Message::MembersCounted { ticket, members });
             }
-            Message::Stop => self.handle_stop(),
             Message::Serve { .. } | Message::MembersCounted { .. } => {
                 unreachable!("these go to the web thread")
             }

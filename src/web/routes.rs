@@ -17,6 +17,7 @@ use super::page;
 use super::reply::{self, Reply};
 use super::site::{Backend, Site};
 use super::target::{Target, TargetError, percent_decode};
+use crate::metrics::LOG_LINES_LOST;
 
 /// Answers a request that is no upgrade.
 pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
@@ -86,7 +87,10 @@ fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
     };
     // Written by hand to keep the order: all names and words here are plain identifiers.
     let version = env!("CARGO_PKG_VERSION");
-    let own = [("web_connections", site.connections() as u64)];
+    let own = [
+        ("web_connections", site.connections() as u64),
+        ("log_lines_lost", LOG_LINES_LOST.get()),
+    ];
     let mut text = format!("{{\"status\":\"{word}\",\"version\":\"{version}\"");
     for (name, figure) in own.into_iter().chain(site.backend.health()) {
         text.push_str(&format!(",\"{name}\":{figure}"));

@@ -1,4 +1,4 @@
-//! The web thread itself: its end of the mesh, and the signals.
+//! The web thread itself: its end of the mesh.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -9,10 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_uring::fs::File;
-use tracing::info;
 
 use super::connection::serve;
 use super::site::{Backend, Limits, Site};
@@ -94,11 +92,8 @@ impl Backend for Shards {
 
 /// Serves until the process ends; `started` is called once everything is in place.
 ///
-/// The first SIGINT or SIGTERM stops the shards, whose end is the process's end; a second one
-/// ends it at once.
-///
 /// # Errors
-/// When the static folder, the runtime or the signal handlers cannot be had.
+/// When the static folder or the runtime cannot be had.
 pub fn run(
     config: &Config,
     metrics: Arc<[ShardMetrics]>,
@@ -128,11 +123,6 @@ pub fn run(
                 .as_fd()
                 .try_clone_to_owned()?,
         ));
-        let signals = Signals {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        };
-        tokio_uring::spawn(stop_on_signal(signals, shards.clone(), Rc::clone(&site)));
         started();
         loop {
             take_messages(&shards, &site);
@@ -156,6 +146,9 @@ fn take_messages(shards: &Shards, site: &Rc<Site<Shards>>) {
         _ => unreachable!("everything else goes to shards"),
     });
     mesh.unpark();
+    if mesh.take_stop() {
+        site.stop();
+    }
 }
 
 /// Waits for the doorbell, unless there is something to do already.
@@ -174,30 +167,4 @@ async fn sleep(shards: &Shards, doorbell: &File) -> io::Result<()> {
     }
     shards.mesh.borrow().doorbell().awake();
     Ok(())
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    /// The exit code that the next signal stands for (128 and its number).
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 130,
-            _ = self.terminate.recv() => 143,
-        }
-    }
-}
-
-async fn stop_on_signal(mut signals: Signals, shards: Shards, site: Rc<Site<Shards>>) {
-    signals.next().await;
-    info!("stopping; a second signal ends it at once");
-    site.stop();
-    for shard in 0..shards.count() {
-        shards.send(shard, Message::Stop);
-    }
-    let code = signals.next().await;
-    std::process::exit(code);
 }

@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) now: Duration,
     /// Counts what happened: which of two things was first.
     pub(crate) clock: u64,
+    stopping: bool,
     batch: FlushBatch,
 }
 
@@ -63,6 +64,7 @@ impl World {
             rng,
             now: Duration::ZERO,
             clock: 0,
+            stopping: false,
             batch: FlushBatch::default(),
             settings,
         };
@@ -225,6 +227,10 @@ impl World {
                 self.shards[number].handle_message(from, message);
             }
         }
+        let stops = self.stopping && !self.shards[number].is_stopping();
+        if stops && self.rng.bool() {
+            self.shards[number].handle_stop();
+        }
         self.links.unpark(number);
         let congested = self.links.is_congested(number);
         self.shards[number].handle_mesh_congestion(congested);
@@ -303,12 +309,9 @@ impl World {
         }
     }
 
-    /// Tells every shard to stop, as the web thread does.
+    /// Tells every shard to stop; each hears of it in one of its next turns.
     pub(crate) fn stop(&mut self) {
-        let web = self.shards.len();
-        for number in 0..web {
-            self.links.send(web, number, Message::Stop);
-        }
+        self.stopping = true;
     }
 
     /// Whether nothing happens any more unless a client or the time makes it.
@@ -316,6 +319,7 @@ impl World {
         self.kernel.is_quiet()
             && self.links.is_quiet()
             && self.shards.iter().all(|shard| !shard.has_work())
+            && (self.shards.iter()).all(|shard| shard.is_stopping() == self.stopping)
     }
 
     /// At times one of the members leaves, of those that say no goodbye to the others.

@@ -7,12 +7,14 @@ use crate::source::Source;
 /// `shard::Message` is `shard::message::Message` under its short name.
 /// The first place that fits decides, so parts stand before their modules. A module that is not
 /// here may not exist: whoever adds one says first where it belongs.
-const LAYERS: [(&str, &[&str]); 18] = [
-    ("src/main.rs", &["cli", "doctor", "server"]),
+const LAYERS: [(&str, &[&str]); 20] = [
+    ("src/main.rs", &["cli", "doctor", "logs", "server"]),
     ("src/lib.rs", &[]),
     ("src/cli", &["config"]),
     ("src/config", &[]),
     ("src/metrics", &[]),
+    ("src/logs", &["metrics"]),
+    ("src/signals", &["mesh"]),
     ("src/ring", &[]),
     ("src/doctor", &["ring", "config", "cli::Machine"]),
     ("src/wire", &[]),
@@ -56,7 +58,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     (
         "src/server",
         &[
-            "ring", "wire", "mesh", "metrics", "config", "room", "shard", "web",
+            "ring", "wire", "mesh", "metrics", "config", "room", "shard", "web", "signals",
         ],
     ),
     ("loadgen/src", &["ring", "wire"]),

@@ -1,0 +1,56 @@
+//! Signals: what each of them does to the server, on a thread of their own.
+//!
+//! The first SIGINT, SIGTERM or SIGHUP asks every thread to stop; a SIGINT or SIGTERM after that
+//! ends the process in the signal's own handler, whatever is stuck. SIGHUP never does: a terminal
+//! that closes sends it more than once, and who started the server with `nohup` wants none of it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use tracing::info;
+
+use crate::mesh::Stopper;
+
+/// Takes over the signals; from now on they reach `stopper`.
+///
+/// # Errors
+/// When a handler, its pipe or the thread cannot be had.
+pub fn stop_with(stopper: Stopper) -> io::Result<()> {
+    let stopping = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order, so that the first one passes and the second one ends the process.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
+        flag::register(signal, Arc::clone(&stopping))?;
+    }
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    if !is_ignored(SIGHUP) {
+        flag::register(SIGHUP, stopping)?;
+        signals.add_signal(SIGHUP)?;
+    }
+    // A log file that has reached its limit (setrlimit(2)) is an error of a write, not the end.
+    flag::register(SIGXFSZ, Arc::default())?;
+    std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for _ in signals.forever() {
+                stopper.stop();
+                info!("stopping; a second SIGINT or SIGTERM ends it at once");
+            }
+        })?;
+    Ok(())
+}
+
+/// Whether whoever started the process has had a signal ignored (proc_pid_status(5), `SigIgn`).
+fn is_ignored(signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return false;
+    };
+    let mask = (status.lines())
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
