@@ -25,10 +25,15 @@ pub const DURATION_MAX: Duration = Duration::from_hours(24);
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
 pub const FRAME_HEADER_BYTES_MAX: usize = 10;
 
-/// Connections the web thread serves at once; each may have a file open.
-pub const WEB_CONNECTIONS_MAX: usize = 256;
-/// Descriptors for standard streams, the web thread's ring, signals and whatever libraries open.
-const DESCRIPTORS_FOR_PROCESS: usize = 64;
+/// Connections the web thread serves at once, unless a small descriptor limit says less.
+const WEB_CONNECTIONS_MAX: usize = 256;
+/// The fewest connections of the web thread: a browser opens six for one page.
+pub const WEB_CONNECTIONS_MIN: usize = 16;
+/// Connections beyond those for health checks.
+const WEB_HEALTH_CONNECTIONS_MAX: usize = 16;
+/// Descriptors for standard streams, the web thread's ring, signals and whatever libraries open:
+/// twelve when this was counted, and what a parent may leave open.
+const DESCRIPTORS_FOR_PROCESS: usize = 32;
 /// Descriptors of a shard besides its listeners and sessions: ring, doorbell, log, spares for
 /// connections about to be refused.
 const DESCRIPTORS_FOR_SHARD: usize = 8;
@@ -84,6 +89,21 @@ pub struct Config {
     pub rooms_max: usize,
     /// Descriptors the process may open: the hard `RLIMIT_NOFILE`.
     pub descriptors_max: usize,
+    /// Connections the web thread serves at once; beyond it the longest idle gives way.
+    pub web_connections_max: usize,
+    /// How long a kept HTTP connection may stay open without a request.
+    pub http_keep_alive: Duration,
+    /// How long an HTTP answer may go without the peer taking a byte of it.
+    pub http_stall_timeout: Duration,
+    /// How long a peer that keeps a place busy without taking or sending a byte keeps it, once
+    /// another connection needs one.
+    pub http_give_way_after: Duration,
+    /// How long a new HTTP connection may wait for a place, before it is answered 503.
+    pub http_wait_max: Duration,
+    /// How long a closed HTTP connection is read on, so that no reset overtakes its last answer.
+    pub http_linger_timeout: Duration,
+    /// Bytes a closed HTTP connection may still send before it is reset.
+    pub http_linger_bytes_max: usize,
 }
 
 impl Default for Config {
@@ -108,17 +128,47 @@ impl Default for Config {
             spread_members_min: 64,
             rooms_max: 1 << 20,
             descriptors_max: 20_000,
+            web_connections_max: WEB_CONNECTIONS_MAX,
+            // Longer than load balancers keep theirs: 60 s by default for nginx and AWS, 600 s
+            // for Google's. Whoever closes first must be the one who sends the requests.
+            http_keep_alive: Duration::from_secs(620),
+            http_stall_timeout: Duration::from_secs(30),
+            http_give_way_after: Duration::from_secs(5),
+            http_wait_max: Duration::from_secs(1),
+            http_linger_timeout: Duration::from_secs(2),
+            http_linger_bytes_max: 256 << 10,
         }
     }
 }
 
 impl Config {
     /// Descriptors that are not for sessions, for `shards` shards with `listeners` addresses each.
+    /// A connection of the web thread may have a file open, and another one may wait for its
+    /// place; a health check has no file.
     #[must_use]
-    pub const fn descriptors_reserved(shards: usize, listeners: usize) -> usize {
+    pub fn descriptors_reserved(
+        shards: usize,
+        listeners: usize,
+        web_connections_max: usize,
+    ) -> usize {
         DESCRIPTORS_FOR_PROCESS
-            + 2 * WEB_CONNECTIONS_MAX
+            + 3 * web_connections_max
+            + web_health_connections_max(web_connections_max)
             + shards * (DESCRIPTORS_FOR_SHARD + listeners)
+    }
+
+    /// Connections of the web thread where the kernel lets a process open `descriptors_max`
+    /// descriptors and nothing else is said.
+    #[must_use]
+    pub fn web_connections_for(descriptors_max: usize) -> usize {
+        (descriptors_max / 16).clamp(WEB_CONNECTIONS_MIN, WEB_CONNECTIONS_MAX)
+    }
+
+    /// Places beyond [`Self::web_connections_max`] for connections that begin with a health
+    /// check and end with its answer.
+    #[must_use]
+    pub fn web_health_connections_max(&self) -> usize {
+        web_health_connections_max(self.web_connections_max)
     }
 
     /// The most memory these limits allow, line by line.
@@ -126,4 +176,10 @@ impl Config {
     pub fn budget(&self) -> Budget {
         Budget::of(self)
     }
+}
+
+fn web_health_connections_max(web_connections_max: usize) -> usize {
+    web_connections_max
+        .div_ceil(4)
+        .min(WEB_HEALTH_CONNECTIONS_MAX)
 }

@@ -223,8 +223,10 @@ fn limit_text(limit: Option<u64>) -> String {
 /// The room is that of a server whose settings are all at their defaults: what it leaves for sessions.
 fn descriptors(machine: &Machine, soft: &str) -> Check {
     let shards = machine.processors.min(SHARDS_MAX);
-    let reserved = Config::descriptors_reserved(shards, Config::default().listen.len());
     let hard = machine.descriptors_max;
+    let web_connections_max = Config::web_connections_for(hard);
+    let listeners = Config::default().listen.len();
+    let reserved = Config::descriptors_reserved(shards, listeners, web_connections_max);
     let room = hard.saturating_sub(reserved).min(CONNECTIONS_MAX);
     let found = format!("soft {soft}, hard {hard}: room for {room} connections");
     let fix = "raise the hard limit: `ulimit -Hn` or LimitNOFILE=";

@@ -99,7 +99,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let web_report = reports.clone();
     // Not joined: it serves until the process ends.
     spawn("web".to_owned(), reports, move || {
-        web::run(&web_config, web_metrics, homes, web_end, || {
+        web::run(web_config, web_metrics, homes, web_end, || {
             let _ = web_report.send(Ok(()));
         })
         .map_err(ServerError::Web)

@@ -170,7 +170,7 @@ fn more_sessions_than_descriptors_are_refused() {
     let text = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(
-        text.contains("limit of 2000 leaves 1415") && text.contains("LimitNOFILE="),
+        text.contains("limit of 2000 leaves 1568") && text.contains("LimitNOFILE="),
         "{text}"
     );
 }

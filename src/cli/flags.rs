@@ -35,9 +35,10 @@ const NETWORK: &str = "Network";
 const THREADS: &str = "Threads";
 const LIMITS: &str = "Limits";
 const SESSIONS: &str = "Sessions and rooms";
+const HTTP: &str = "HTTP";
 
 /// Every setting, in the order of the help text.
-pub(super) const SETTINGS: [Setting; 16] = [
+pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "listen",
         flag: "listen",
@@ -154,6 +155,23 @@ pub(super) const SETTINGS: [Setting; 16] = [
         heading: SESSIONS,
         help: "Members from which a room spreads over all shards [default: 64]",
     },
+    Setting {
+        name: "http_connections_max",
+        flag: "http-connections-max",
+        shape: Shape::One("COUNT"),
+        heading: HTTP,
+        help: "Connections for pages, files and figures at once. When all are taken, the one that \
+               has been idle longest gives way, and if none is idle, a new one is answered 503 \
+               [default: 256, or a sixteenth of a small descriptor limit]",
+    },
+    Setting {
+        name: "http_keep_alive",
+        flag: "http-keep-alive",
+        shape: Shape::One("DURATION"),
+        heading: HTTP,
+        help: "How long a connection without a request stays open; longer than a proxy in front \
+               keeps its own, or it may send a request into the close [default: 620s]",
+    },
     CONFIG,
 ];
 
@@ -262,6 +280,10 @@ mod tests {
             ),
             ("spread_members_min", config.spread_members_min.to_string()),
             ("slow_consumer", "close".to_owned()),
+            (
+                "http_keep_alive",
+                format!("{}s", config.http_keep_alive.as_secs()),
+            ),
         ];
         for (name, default) in defaults {
             let setting = SETTINGS.iter().find(|each| each.name == name).expect(name);
@@ -280,7 +302,7 @@ mod tests {
         let top = command.render_long_help().to_string();
         let serve = command.find_subcommand_mut("serve").expect("serve");
         let serve = serve.render_long_help().to_string();
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             let flag = format!("--{}", setting.flag);
             assert_eq!(setting.flag, setting.name.replace('_', "-"));
             assert!(top.contains(&flag) && serve.contains(&flag), "{flag}");

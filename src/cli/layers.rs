@@ -63,7 +63,7 @@ impl Layers {
         environment: Environment<'_>,
     ) -> Result<Self, CliError> {
         let mut layers = Self::default();
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             let found = from_flags(setting, flags).or_else(|| from_variable(setting, environment));
             if let Some(given) = found {
                 layers.given.insert(setting.name, given);

@@ -15,6 +15,8 @@ use crate::config::{
     SHARDS_MAX, SlowConsumer,
 };
 
+mod http;
+
 /// A checked configuration, and what the person who wrote it should know about it.
 #[derive(Debug)]
 pub(super) struct Resolved {
@@ -30,17 +32,19 @@ pub(super) struct Resolved {
 pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, CliError> {
     let defaults = Config::default();
     let mut notices = Vec::new();
-    let listen = listen(layers)?.unwrap_or(defaults.listen);
+    let listen = listen(layers)?.unwrap_or_else(|| defaults.listen.clone());
     let shards = shards(layers, machine)?;
     let log_bytes = log_bytes(layers, machine, defaults.log_bytes, &mut notices)?;
     let message_bytes_max = message_bytes_max(layers, log_bytes, defaults.message_bytes_max)?;
     let ping_interval = duration(layers, "ping_interval", defaults.ping_interval)?;
+    let web_connections_max = http::connections_max(layers, machine)?;
+    let reserved = Config::descriptors_reserved(shards.get(), listen.len(), web_connections_max);
     let config = Config {
         pin: pin(layers, shards, machine)?,
         static_dir: static_dir(layers)?,
         allow_origin: allow_origin(layers)?,
         lag_bytes_max: lag_bytes_max(layers, log_bytes, message_bytes_max)?,
-        connections_max: connections_max(layers, machine, shards, listen.len())?,
+        connections_max: connections_max(layers, machine, reserved)?,
         echo: value(layers, "echo", units::switch)?.map_or(defaults.echo, |(echo, _)| echo),
         idle_timeout: idle_timeout(layers, ping_interval, defaults.idle_timeout)?,
         slow_consumer: value(layers, "slow_consumer", slow_consumer)?
@@ -52,14 +56,14 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
         )?,
         spread_members_min: count(layers, "spread_members_min", defaults.spread_members_min)?,
         descriptors_max: machine.descriptors_max,
-        head_timeout: defaults.head_timeout,
-        close_timeout: defaults.close_timeout,
-        rooms_max: defaults.rooms_max,
+        http_keep_alive: duration(layers, "http_keep_alive", defaults.http_keep_alive)?,
+        web_connections_max,
         listen,
         shards,
         log_bytes,
         message_bytes_max,
         ping_interval,
+        ..defaults
     };
     Ok(Resolved { config, notices })
 }
@@ -257,13 +261,7 @@ fn lag_bytes_max(
     Ok(asked)
 }
 
-fn connections_max(
-    layers: &Layers,
-    machine: &Machine,
-    shards: NonZeroUsize,
-    listeners: usize,
-) -> Result<usize, CliError> {
-    let reserved = Config::descriptors_reserved(shards.get(), listeners);
+fn connections_max(layers: &Layers, machine: &Machine, reserved: usize) -> Result<usize, CliError> {
     let descriptors_max = machine.descriptors_max;
     let room = descriptors_max.saturating_sub(reserved);
     if room == 0 {

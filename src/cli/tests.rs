@@ -57,7 +57,7 @@ fn nothing_given_means_the_defaults() {
         assert_eq!(config.message_bytes_max, 64 << 10);
         assert_eq!(
             config.connections_max,
-            20_000 - Config::descriptors_reserved(4, 1)
+            20_000 - Config::descriptors_reserved(4, 1, 256)
         );
         assert_eq!(config.descriptors_max, 20_000);
         assert_eq!(config.slow_consumer, SlowConsumer::Close);
@@ -87,6 +87,8 @@ fn flag_variable_and_file_mean_the_same() {
         ("idle_timeout", "2m", "\"2m\""),
         ("presence_members_max", "5", "5"),
         ("spread_members_min", "6", "6"),
+        ("http_connections_max", "99", "99"),
+        ("http_keep_alive", "75s", "\"75s\""),
     ];
     let usual = format!("{:?}", start("", &[]).config);
     for (name, text, toml) in cases {
@@ -198,7 +200,7 @@ fn sizes_follow_each_other() {
 }
 
 /// Commands and what their refusal must say; bars part texts that stand anywhere in it.
-const REFUSALS: [(&str, &str); 41] = [
+const REFUSALS: &[(&str, &str)] = &[
     (
         "--listen 9001",
         "--listen is `9001`, which names no address; |write 127.0.0.1:9001",
@@ -250,7 +252,7 @@ const REFUSALS: [(&str, &str); 41] = [
     ("--connections-max 0", "which lets nobody in; leave it out"),
     (
         "--connections-max 20000",
-        "leaves 19388; lower it|ulimit -Hn or LimitNOFILE= to 20612",
+        "leaves 19148; lower it|ulimit -Hn or LimitNOFILE= to 20852",
     ),
     (
         "--connections-max 2000000",
@@ -336,12 +338,24 @@ const REFUSALS: [(&str, &str); 41] = [
     ),
     ("serve now", "unexpected argument 'now' found; see --help"),
     ("doctor --pin", "unexpected argument '--pin' found"),
+    (
+        "--http-connections-max 15",
+        "too few for a browser or two; raise it to 16",
+    ),
+    (
+        "--http-connections-max 5001",
+        "two of 20000 descriptors|lower it to 5000",
+    ),
+    (
+        "--http-keep-alive 0s",
+        "which is no time at all; the default is 620s",
+    ),
 ];
 
 // Every refusal is one sentence with the place, the rule and the fix.
 #[test]
 fn refusals_name_the_fix() {
-    for (args, expected) in REFUSALS {
+    for &(args, expected) in REFUSALS {
         let text = refusal(args, &[]);
         assert!(
             !text.contains('\n') && !text.ends_with('.'),
@@ -395,7 +409,7 @@ fn refusals_name_the_variable_or_the_key() {
 #[test]
 fn a_limit_too_low_for_any_session_is_refused() {
     let small = Machine {
-        descriptors_max: 256,
+        descriptors_max: 100,
         ..MACHINE
     };
     let error = parse(["fanring"], &|_| None, &small).expect_err("refused");
@@ -403,6 +417,27 @@ fn a_limit_too_low_for_any_session_is_refused() {
         error.to_string().contains("raise it with ulimit -Hn"),
         "{error}"
     );
+}
+
+// Pages must not take the descriptors that sessions need, however few there are.
+#[test]
+fn a_small_descriptor_limit_scales_http_down() {
+    for (descriptors_max, web, sessions) in [
+        (128, 16, 35),
+        (1024, 64, 1024 - 32 - 192 - 16 - 9),
+        (4096, 256, 4096 - 32 - 768 - 16 - 9),
+    ] {
+        let machine = Machine {
+            descriptors_max,
+            processors: 1,
+            ..MACHINE
+        };
+        let Ok(Invocation::Serve(start)) = parse(["fanring"], &|_| None, &machine) else {
+            panic!("{descriptors_max} refused");
+        };
+        assert_eq!(start.config.web_connections_max, web);
+        assert_eq!(start.config.connections_max, sessions, "{descriptors_max}");
+    }
 }
 
 #[test]

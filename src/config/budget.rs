@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Config, WEB_CONNECTIONS_MAX};
+use super::Config;
 
 /// A submission queue entry (`io_uring_sqe`, include/uapi/linux/io_uring.h).
 const SUBMISSION_ENTRY_BYTES: u64 = 64;
@@ -31,6 +31,9 @@ pub struct Sizes {
     pub session_bytes_max: u64,
     /// Longest request head.
     pub head_bytes_max: u64,
+    /// A connection of the web thread besides its request heads: its state, a chunk of a file
+    /// that is read, and one that waits to be taken. `tests/http.rs` measures it.
+    pub web_connection_bytes_max: u64,
 }
 
 impl Sizes {
@@ -44,6 +47,7 @@ impl Sizes {
         mesh_slot_bytes_max: 64,
         session_bytes_max: 400,
         head_bytes_max: 8 << 10,
+        web_connection_bytes_max: 48 << 10,
     };
 }
 
@@ -78,7 +82,8 @@ impl Budget {
         let receive_bytes =
             u64::from(sizes.receive_buffers) * u64::from(sizes.receive_buffer_bytes);
         let mesh_bytes = sizes.mesh_ring_slots * sizes.mesh_slot_bytes_max;
-        let web_connections = wide(WEB_CONNECTIONS_MAX);
+        let web_connections = wide(config.web_connections_max)
+            .saturating_add(wide(config.web_health_connections_max()));
         let lines = vec![
             line("logs", "shards x log_bytes", shards, wide(config.log_bytes)),
             line("rings", "shards x queue entries", shards, ring_bytes),
@@ -102,9 +107,9 @@ impl Budget {
             ),
             line(
                 "web connections",
-                "connections x request head, twice for the answer",
+                "http_connections_max and the reserve x two request heads and chunks of an answer",
                 web_connections,
-                2 * sizes.head_bytes_max,
+                2 * sizes.head_bytes_max + sizes.web_connection_bytes_max,
             ),
             line(
                 "partial messages",
@@ -186,13 +191,16 @@ mod tests {
         let base = Config::default();
         let total = base.budget().total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 4] = [
+        let changed: [(&str, Change); 5] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
             ("log_bytes", |config| config.log_bytes *= 2),
             ("connections_max", |config| config.connections_max += 1),
             ("message_bytes_max", |config| config.message_bytes_max += 1),
+            ("web_connections_max", |config| {
+                config.web_connections_max += 1
+            }),
         ];
         for (name, change) in changed {
             let mut config = base.clone();

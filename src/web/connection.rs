@@ -15,7 +15,6 @@ use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, UPGRADE};
@@ -29,13 +28,9 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::link::{Activity, Link};
 use super::reply::Content;
 use super::routes;
-use super::site::{Backend, Limits, Site};
-
-/// How long a closed connection is read on, so that the last answer is not lost to a reset.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What a closed connection may still send before it is reset.
-const LINGER_BYTES_MAX: usize = 256 << 10;
+use super::site::{Backend, Site};
+use crate::config::Config;
+use crate::wire::http::{HEAD_BYTES_MAX, HEADERS_MAX, Refusal};
 
 /// Serves one connection until it ends or goes back to a shard. Must run on a tokio-uring
 /// runtime.
@@ -46,7 +41,8 @@ const LINGER_BYTES_MAX: usize = 256 << 10;
 ///
 /// Errors end the connection and are logged at debug level: they are the peer's.
 pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>) {
-    let Some(_place) = site.take_place() else {
+    let activity = Activity::new();
+    let Some(place) = site.places.take(&activity, is_health_check(&head)).await else {
         refuse(&socket);
         return;
     };
@@ -57,7 +53,6 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
             return;
         }
     };
-    let activity = Activity::new();
     let service = Answers {
         site: Rc::clone(&site),
         activity: Rc::clone(&activity),
@@ -66,8 +61,9 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
     let mut connection = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
-        .max_headers(site.limits.headers_max)
-        .max_buf_size(site.limits.head_bytes_max)
+        .keep_alive(!place.is_for_one_answer())
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(Link::new(stream, head, Rc::clone(&activity)), service);
 
     let end = drive(&site, &activity, Pin::new(&mut connection)).await;
@@ -82,19 +78,37 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
                 Err(error) => tracing::debug!(%error, "a connection could not be handed back"),
             }
         }
-        End::Closed(Ok(())) => linger(stream).await,
-        End::Closed(Err(error)) => {
-            tracing::debug!(%error, "a connection ended early");
-            linger(stream).await;
+        // It had one request, and that was read.
+        End::Closed(_) if place.is_for_one_answer() => {}
+        End::Closed(result) => {
+            if let Err(error) = result {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            let is_asked = activity.is_giving_way();
+            activity.begin_linger();
+            tokio::select! {
+                () = linger(&stream, &site.config), if !is_asked => {}
+                () = activity.asked_to_give_way(), if !is_asked => site.places.note_way_given(),
+                else => site.places.note_way_given(),
+            }
         }
         End::TimedOut => tracing::debug!("a connection took too long"),
+        End::GaveWay => site.places.note_way_given(),
     }
+}
+
+/// Whether a connection begins with the request that must get through whatever happens.
+fn is_health_check(head: &[u8]) -> bool {
+    let mut words = head.split(|&byte| matches!(byte, b' ' | b'?' | b'\r' | b'\n'));
+    words.nth(1) == Some(b"/healthz")
 }
 
 /// How a connection's time here ended.
 enum End {
     Closed(hyper::Result<()>),
     TimedOut,
+    /// Another connection needed its place.
+    GaveWay,
     /// It goes back to a shard, with this request head in front.
     Upgrade(Vec<u8>),
 }
@@ -106,7 +120,8 @@ async fn drive<B: Backend>(
     activity: &Activity,
     mut connection: Pin<&mut Connection<B>>,
 ) -> End {
-    let mut patience = pin!(sleep_until(activity.deadline(&site.limits)));
+    let mut patience = pin!(sleep_until(activity.deadline(&site.config)));
+    let mut asked = pin!(activity.asked_to_give_way());
     let mut stopped = pin!(site.stopped());
     let mut is_stopping = false;
     poll_fn(|context| {
@@ -114,15 +129,27 @@ async fn drive<B: Backend>(
             is_stopping = true;
             connection.as_mut().graceful_shutdown();
         }
+        while asked.as_mut().poll(context).is_ready() {
+            asked.set(activity.asked_to_give_way());
+        }
+        let was_asked = activity.is_giving_way();
         if let Poll::Ready(result) = connection.as_mut().poll(context) {
             return Poll::Ready(End::Closed(result));
         }
+        if was_asked {
+            if activity.is_giving_way() && activity.can_give_way(site.config.http_give_way_after) {
+                return Poll::Ready(End::GaveWay);
+            }
+            activity.stay();
+            site.places.look_again();
+        }
+        site.places.note_turn(activity);
         if let Some(head) = activity.take_upgrade() {
             return Poll::Ready(End::Upgrade(head));
         }
         ready!(poll_deadline(
             activity,
-            &site.limits,
+            &site.config,
             patience.as_mut(),
             context
         ));
@@ -135,16 +162,16 @@ async fn drive<B: Backend>(
 /// too late, not with every byte.
 fn poll_deadline(
     activity: &Activity,
-    limits: &Limits,
+    config: &Config,
     mut patience: Pin<&mut Sleep>,
     context: &mut Context<'_>,
 ) -> Poll<()> {
-    if activity.deadline(limits) < patience.deadline() {
-        patience.as_mut().reset(activity.deadline(limits));
+    if activity.deadline(config) < patience.deadline() {
+        patience.as_mut().reset(activity.deadline(config));
     }
     loop {
         ready!(patience.as_mut().poll(context));
-        let deadline = activity.deadline(limits);
+        let deadline = activity.deadline(config);
         if deadline <= Instant::now() {
             return Poll::Ready(());
         }
@@ -234,14 +261,14 @@ fn release_socket(stream: TcpStream) -> io::Result<OwnedFd> {
 
 /// Closes in the order that lets the peer read the last answer: closing a socket with unread
 /// bytes sends a reset, which may overtake it.
-async fn linger(stream: TcpStream) {
-    if rustix::net::shutdown(&stream, rustix::net::Shutdown::Write).is_err() {
+async fn linger(stream: &TcpStream, config: &Config) {
+    if rustix::net::shutdown(stream, rustix::net::Shutdown::Write).is_err() {
         return;
     }
     let drain = async {
         let mut buffer = [0; 4096];
         let mut total = 0;
-        while total < LINGER_BYTES_MAX {
+        while total < config.http_linger_bytes_max {
             if stream.readable().await.is_err() {
                 return;
             }
@@ -254,14 +281,17 @@ async fn linger(stream: TcpStream) {
         }
     };
     // Running out of patience is one of the ways this ends.
-    let _ = timeout(LINGER_TIMEOUT, drain).await;
+    let _ = timeout(config.http_linger_timeout, drain).await;
 }
 
 /// Says 503 if the socket takes it at once, and closes.
 fn refuse(socket: &OwnedFd) {
-    const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
-        Content-Length: 0\r\nConnection: close\r\n\r\n";
+    let mut answer = Vec::new();
+    let sentence = "All HTTP connections of this server are busy: try again in a second.";
+    Refusal::new(503, sentence)
+        .with_header("Retry-After", "1")
+        .encode(&mut answer);
     let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
     // A peer that cannot even take this is closed without it.
-    let _ = rustix::net::send(socket, ANSWER, flags);
+    let _ = rustix::net::send(socket, &answer, flags);
 }

@@ -28,8 +28,9 @@ use super::page;
 use super::reply::{self, Payload, Policy, Reply};
 use super::target::Target;
 
-/// Bytes read and held at once for one answer.
-const CHUNK_BYTES: u64 = 64 << 10;
+/// Bytes read and held at once for one answer. hyper asks for the next one when less than a
+/// request head's worth of the last is left, so two of them are held at most.
+const CHUNK_BYTES: u64 = 16 << 10;
 
 /// Times an open is tried again when a rename elsewhere in the tree disturbed it (openat2(2),
 /// EAGAIN).

@@ -7,13 +7,15 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::site::Limits;
+use crate::config::Config;
 
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,10 @@ enum Phase {
     Head,
     /// For its own answer, or for the peer to take it.
     Answer,
+    /// For the peer to take the last of an answer that was handed to hyper.
+    Flushing,
+    /// For the peer to close, too.
+    Lingering,
 }
 
 /// What one connection is doing; shared by its socket, its service and its driver, all of which
@@ -38,6 +44,9 @@ pub(super) struct Activity {
     upgrade: RefCell<Option<Vec<u8>>>,
     /// Whether all answers before that upgrade request have left hyper's buffer.
     flushed: Cell<bool>,
+    /// Whether another connection needs this one's place.
+    giving_way: Cell<bool>,
+    asked: Notify,
 }
 
 impl Activity {
@@ -49,6 +58,8 @@ impl Activity {
             ahead: Cell::new(false),
             upgrade: RefCell::new(None),
             flushed: Cell::new(false),
+            giving_way: Cell::new(false),
+            asked: Notify::new(),
         })
     }
 
@@ -63,8 +74,49 @@ impl Activity {
         self.enter(if self.ahead.get() {
             Phase::Head
         } else {
-            Phase::Idle
+            Phase::Flushing
         });
+    }
+
+    /// The connection is closed, and read on so that its last answer arrives.
+    pub(super) fn begin_linger(&self) {
+        self.enter(Phase::Lingering);
+    }
+
+    /// Whether nobody would miss the connection.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.phase.get(), Phase::Idle | Phase::Lingering)
+    }
+
+    /// Since when it has waited for what it waits for.
+    pub(super) fn since(&self) -> Instant {
+        self.since.get()
+    }
+
+    /// Whether it is idle, or its peer has kept it waiting for `patience`.
+    pub(super) fn can_give_way(&self, patience: Duration) -> bool {
+        self.is_idle() || self.since.get().elapsed() >= patience
+    }
+
+    /// Another connection needs the place.
+    pub(super) fn ask_to_give_way(&self) {
+        self.giving_way.set(true);
+        self.asked.notify_one();
+    }
+
+    /// Ends when the connection is asked to give way.
+    pub(super) async fn asked_to_give_way(&self) {
+        self.asked.notified().await;
+    }
+
+    /// Whether it was asked to, and has not refused.
+    pub(super) fn is_giving_way(&self) -> bool {
+        self.giving_way.get()
+    }
+
+    /// It has work to do.
+    pub(super) fn stay(&self) {
+        self.giving_way.set(false);
     }
 
     /// An upgrade request came; `head` is all of its head.
@@ -83,12 +135,13 @@ impl Activity {
     }
 
     /// When the connection has waited too long, if nothing happens until then.
-    pub(super) fn deadline(&self, limits: &Limits) -> Instant {
+    pub(super) fn deadline(&self, config: &Config) -> Instant {
         self.since.get()
             + match self.phase.get() {
-                Phase::Idle => limits.keep_alive_timeout,
-                Phase::Head => limits.head_timeout,
-                Phase::Answer => limits.stall_timeout,
+                Phase::Idle => config.http_keep_alive,
+                Phase::Head => config.head_timeout,
+                Phase::Answer | Phase::Flushing => config.http_stall_timeout,
+                Phase::Lingering => config.http_linger_timeout,
             }
     }
 
@@ -99,8 +152,8 @@ impl Activity {
 
     fn note_read(&self) {
         match self.phase.get() {
-            Phase::Idle => self.enter(Phase::Head),
-            Phase::Head => {}
+            Phase::Idle | Phase::Flushing => self.enter(Phase::Head),
+            Phase::Head | Phase::Lingering => {}
             Phase::Answer => self.ahead.set(true),
         }
     }
@@ -113,9 +166,12 @@ impl Activity {
     }
 
     /// hyper flushes its socket only once its own buffer is empty, so this marks the moment
-    /// from which a pending upgrade may leave.
+    /// from which a pending upgrade may leave, and from which the peer is in nobody's debt.
     fn note_flushed(&self) {
         self.flushed.set(true);
+        if self.phase.get() == Phase::Flushing {
+            self.enter(Phase::Idle);
+        }
     }
 }
 
@@ -170,12 +226,25 @@ impl Read for Link {
             self.activity.note_read();
             return Poll::Ready(Ok(()));
         }
+        // What came in just now may not have been told to this task yet.
+        if self.activity.is_giving_way() && has_bytes(self.socket.inner()) {
+            self.activity.stay();
+        }
         let result = Pin::new(&mut self.socket).poll_read(context, buffer);
         if result.is_ready() {
             self.activity.note_read();
         }
         result
     }
+}
+
+/// Whether there is something to read on a socket.
+fn has_bytes(socket: &TcpStream) -> bool {
+    let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+    matches!(
+        rustix::net::recv(socket, &mut [0_u8; 1][..], flags),
+        Ok((_, 1..))
+    )
 }
 
 impl Write for Link {

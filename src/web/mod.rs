@@ -13,6 +13,7 @@ mod files;
 mod link;
 mod media;
 mod page;
+mod places;
 mod reply;
 mod routes;
 mod target;

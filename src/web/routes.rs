@@ -87,12 +87,10 @@ fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
     };
     // Written by hand to keep the order: all names and words here are plain identifiers.
     let version = env!("CARGO_PKG_VERSION");
-    let own = [
-        ("web_connections", site.connections() as u64),
-        ("log_lines_lost", LOG_LINES_LOST.get()),
-    ];
+    let own = [("log_lines_lost", LOG_LINES_LOST.get())];
+    let figures = site.places.figures().into_iter().chain(own);
     let mut text = format!("{{\"status\":\"{word}\",\"version\":\"{version}\"");
-    for (name, figure) in own.into_iter().chain(site.backend.health()) {
+    for (name, figure) in figures.chain(site.backend.health()) {
         text.push_str(&format!(",\"{name}\":{figure}"));
     }
     text.push('}');

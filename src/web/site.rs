@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::files::Folder;
+use super::places::Places;
+use crate::config::Config;
 
 /// What the web thread needs from the rest of the server.
 pub trait Backend: 'static {
@@ -27,60 +28,30 @@ pub trait Backend: 'static {
     fn members(&self, room: &str) -> impl Future<Output = Option<u64>>;
 }
 
-/// How much the web thread holds at once and how long it waits.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Connections served at once; one more is answered 503 and closed.
-    pub connections_max: usize,
-    /// Bytes of a request head, and of what is buffered ahead of it; at least 8,192.
-    pub head_bytes_max: usize,
-    /// Header fields of a request.
-    pub headers_max: usize,
-    /// How long a request head may take from its first byte to its last.
-    pub head_timeout: Duration,
-    /// How long a connection may stay open without a request.
-    pub keep_alive_timeout: Duration,
-    /// How long a response may go without the peer taking a byte of it.
-    pub stall_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections_max: 1_024,
-            head_bytes_max: 16 << 10,
-            headers_max: 64,
-            head_timeout: Duration::from_secs(10),
-            keep_alive_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(30),
-        }
-    }
-}
-
 /// The web thread's one shared state.
 #[derive(Debug)]
 pub struct Site<B> {
     pub(super) backend: B,
     pub(super) folder: Option<Folder>,
-    pub(super) limits: Limits,
-    connections: Cell<usize>,
+    pub(super) config: Arc<Config>,
+    pub(super) places: Rc<Places>,
     stopping: Cell<bool>,
     stopped: Notify,
 }
 
 impl<B: Backend> Site<B> {
-    /// A site that serves the files below `static_dir`, or the embedded chat page if that is
-    /// `None`.
+    /// A site that serves the files below the configured folder, or the embedded chat page if
+    /// there is none.
     ///
     /// # Errors
-    /// When `static_dir` cannot be opened as a folder.
-    pub fn new(backend: B, static_dir: Option<&Path>, limits: Limits) -> io::Result<Self> {
-        let folder = static_dir.map(Folder::open).transpose()?;
+    /// When the folder cannot be opened.
+    pub fn new(backend: B, config: Arc<Config>) -> io::Result<Self> {
+        let folder = config.static_dir.as_deref().map(Folder::open).transpose()?;
         Ok(Self {
             backend,
             folder,
-            limits,
-            connections: Cell::new(0),
+            places: Places::new(&config),
+            config,
             stopping: Cell::new(false),
             stopped: Notify::new(),
         })
@@ -89,7 +60,7 @@ impl<B: Backend> Site<B> {
     /// Connections held now.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.connections.get()
+        self.places.taken()
     }
 
     /// Lets responses under way end and closes every connection after them. New connections
@@ -111,24 +82,5 @@ impl<B: Backend> Site<B> {
         if !self.stopping.get() {
             stopped.await;
         }
-    }
-
-    /// A place among the connections, or `None` if all are taken.
-    pub(super) fn take_place(self: &Rc<Self>) -> Option<Place<B>> {
-        if self.stopping.get() || self.connections.get() >= self.limits.connections_max {
-            return None;
-        }
-        self.connections.set(self.connections.get() + 1);
-        Some(Place(Rc::clone(self)))
-    }
-}
-
-/// One connection's place, given back when dropped.
-#[derive(Debug)]
-pub(super) struct Place<B>(Rc<Site<B>>);
-
-impl<B> Drop for Place<B> {
-    fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
     }
 }

@@ -13,21 +13,19 @@ use tokio::sync::oneshot;
 use tokio_uring::fs::File;
 
 use super::connection::serve;
-use super::site::{Backend, Limits, Site};
+use super::site::{Backend, Site};
 use crate::config::Config;
 use crate::mesh::{Endpoint, ThreadId};
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
 use crate::shard::Message;
+use crate::wire::handshake::ROOM_BYTES_MAX;
 
 /// Messages taken from each mesh ring before tasks get their turn.
 const MESH_MESSAGES_MAX: usize = 256;
 
 /// How often parked messages are tried again while nothing else happens.
 const UNPARK_INTERVAL: Duration = Duration::from_millis(1);
-
-/// Member counts asked for at once; one more is not answered.
-const QUESTIONS_MAX: usize = 4096;
 
 /// The shards, as the web thread sees them.
 #[derive(Clone)]
@@ -37,7 +35,21 @@ struct Shards {
     homes: Homes,
     next_shard: Rc<Cell<u16>>,
     next_ticket: Rc<Cell<u64>>,
+    /// Member counts asked for, at most one for each connection.
     questions: Rc<RefCell<HashMap<u64, oneshot::Sender<Option<u32>>>>>,
+}
+
+/// A question that is forgotten when nobody waits for its answer any more.
+struct Question {
+    ticket: u64,
+    answer: oneshot::Receiver<Option<u32>>,
+    shards: Shards,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.shards.questions.borrow_mut().remove(&self.ticket);
+    }
 }
 
 impl Shards {
@@ -78,15 +90,23 @@ impl Backend for Shards {
     }
 
     fn members(&self, room: &str) -> impl Future<Output = Option<u64>> {
-        let (asked, answer) = oneshot::channel();
-        let mut questions = self.questions.borrow_mut();
-        if questions.len() < QUESTIONS_MAX {
+        // No room has a longer name, and a message to a shard must be small.
+        let question = (room.len() <= ROOM_BYTES_MAX).then(|| {
+            let (asked, answer) = oneshot::channel();
             let ticket = self.next_ticket.replace(self.next_ticket.get() + 1);
-            questions.insert(ticket, asked);
-            let (home, question) = Message::count_members(room, &self.homes, ticket);
-            self.send(home, question);
+            self.questions.borrow_mut().insert(ticket, asked);
+            let (home, message) = Message::count_members(room, &self.homes, ticket);
+            self.send(home, message);
+            Question {
+                ticket,
+                answer,
+                shards: self.clone(),
+            }
+        });
+        async move {
+            let members = (&mut question?.answer).await.ok().flatten();
+            members.map(u64::from)
         }
-        async { answer.await.ok().flatten().map(u64::from) }
     }
 }
 
@@ -95,7 +115,7 @@ impl Backend for Shards {
 /// # Errors
 /// When the static folder or the runtime cannot be had.
 pub fn run(
-    config: &Config,
+    config: Arc<Config>,
     metrics: Arc<[ShardMetrics]>,
     homes: Homes,
     mesh: Endpoint<Message>,
@@ -109,11 +129,7 @@ pub fn run(
         next_ticket: Rc::default(),
         questions: Rc::default(),
     };
-    let site = Rc::new(Site::new(
-        shards.clone(),
-        config.static_dir.as_deref(),
-        Limits::default(),
-    )?);
+    let site = Rc::new(Site::new(shards.clone(), config)?);
     tokio_uring::start(async move {
         let doorbell = File::from_std(std::fs::File::from(
             shards

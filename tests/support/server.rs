@@ -67,6 +67,30 @@ impl Server {
         if arguments.iter().find(sets_silence).is_none() {
             command.envs(UNHURRIED);
         }
+        Self::run(command, listeners.len())
+    }
+
+    /// The same as [`Self::start`], where the kernel lets the process open `descriptors_max`
+    /// descriptors.
+    #[track_caller]
+    pub(crate) fn start_with_descriptors(descriptors_max: usize, arguments: &[&str]) -> Self {
+        let script = format!("ulimit -n {descriptors_max} && exec \"$@\"");
+        let inner = command(&[]);
+        let mut shell = Command::new("sh");
+        for (name, _) in inner.get_envs() {
+            shell.env_remove(name);
+        }
+        shell
+            .args(["-c", &script, "sh"])
+            .arg(inner.get_program())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null());
+        Self::run(shell, 1)
+    }
+
+    #[track_caller]
+    fn run(mut command: Command, listeners: usize) -> Self {
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -95,7 +119,7 @@ impl Server {
             log,
             reader: Some(reader),
         };
-        server.await_addresses(&addresses, listeners.len());
+        server.await_addresses(&addresses, listeners);
         server
     }
 

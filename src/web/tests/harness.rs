@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::super::connection::serve;
-use super::super::site::{Backend, Limits, Site};
+use super::super::site::{Backend, Site};
+use crate::config::Config;
 
 /// Longer than anything here takes, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,29 +68,32 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn embedded() -> Self {
-        Self::start(None, Limits::default())
+        Self::start(Config::default())
     }
 
     pub(super) fn with_folder(folder: &Path) -> Self {
-        Self::start(Some(folder), Limits::default())
+        Self::start(Config {
+            static_dir: Some(folder.to_owned()),
+            ..Config::default()
+        })
     }
 
-    pub(super) fn start(folder: Option<&Path>, limits: Limits) -> Self {
+    pub(super) fn start(config: Config) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let (adopt, adopted) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let folder = folder.map(Path::to_owned);
         let thread = std::thread::spawn(move || {
-            let site = Rc::new(Site::new(Shards(adopt), folder.as_deref(), limits).unwrap());
+            let site = Rc::new(Site::new(Shards(adopt), Arc::new(config)).unwrap());
             tokio_uring::start(async {
                 let accepting = tokio_uring::spawn(accept(Rc::clone(&site), listener));
                 // A dropped sender stops the site as well.
                 let _ = stopped.await;
                 accepting.abort();
                 site.stop();
+                // Reads of files are submitted only when the thread has nothing else to do.
                 while site.connections() > 0 {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             });
         });

@@ -2,5 +2,6 @@
 
 mod files;
 mod harness;
+mod places;
 mod return_path;
 mod routes;

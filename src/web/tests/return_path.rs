@@ -79,7 +79,7 @@ fn hands_back_an_upgrade_after_answers() {
     assert!(rest.is_empty());
     check_socket(adopted, &mut client, b"");
     assert_eq!(
-        server.get("/healthz").json()["web_connections"],
+        server.get("/healthz").json()["http_connections"],
         1,
         "its place is free again"
     );
@@ -194,5 +194,5 @@ fn hands_back_again_and_again() {
         TcpStream::from(socket).read_to_end(&mut rest).unwrap();
         assert_eq!(String::from_utf8(rest).unwrap(), round.to_string());
     }
-    assert_eq!(server.get("/healthz").json()["web_connections"], 1);
+    assert_eq!(server.get("/healthz").json()["http_connections"], 1);
 }

@@ -5,8 +5,8 @@ use std::io::Read;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use super::super::site::Limits;
 use super::harness::{Server, wait_until};
+use crate::config::Config;
 
 /// The figures of the backend stand in the health answer, which nobody may keep.
 #[test]
@@ -20,7 +20,7 @@ fn tells_its_health() {
     assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(health["sessions"], 3);
     assert_eq!(health["operations"], 0);
-    assert_eq!(health["web_connections"], 1);
+    assert_eq!(health["http_connections"], 1);
     let head = server.ask("HEAD", "/healthz", "");
     assert_eq!(
         (head.status, head.header("content-type")),
@@ -206,11 +206,11 @@ const SHORT: Duration = Duration::from_millis(300);
 /// on.
 #[test]
 fn ends_slow_heads() {
-    let limits = Limits {
+    let config = Config {
         head_timeout: SHORT,
-        ..Limits::default()
+        ..Config::default()
     };
-    let server = Server::start(None, limits);
+    let server = Server::start(config);
     let mut idle = server.connect();
     let mut slow = server.connect();
     for client in [&mut idle, &mut slow] {
@@ -228,11 +228,11 @@ fn ends_slow_heads() {
 /// A connection without requests is closed by a deadline of its own.
 #[test]
 fn ends_idle_connections() {
-    let limits = Limits {
-        keep_alive_timeout: SHORT,
-        ..Limits::default()
+    let config = Config {
+        http_keep_alive: SHORT,
+        ..Config::default()
     };
-    let server = Server::start(None, limits);
+    let server = Server::start(config);
     let mut idle = server.connect();
     let start = Instant::now();
     idle.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -247,38 +247,19 @@ fn ends_stalled_answers() {
     let outer = tempfile::TempDir::new().unwrap();
     let huge = std::fs::File::create(outer.path().join("huge.bin")).unwrap();
     huge.set_len(1 << 30).unwrap();
-    let limits = Limits {
-        stall_timeout: SHORT,
-        ..Limits::default()
+    let config = Config {
+        http_stall_timeout: SHORT,
+        static_dir: Some(outer.path().to_owned()),
+        ..Config::default()
     };
-    let server = Server::start(Some(outer.path()), limits);
+    let server = Server::start(config);
     let mut stalled = server.connect();
     stalled.send("GET /huge.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-    wait_until(|| server.get("/healthz").json()["web_connections"] == 1);
+    wait_until(|| server.get("/healthz").json()["http_connections"] == 1);
     let mut received = Vec::new();
     // A reset ends it as well.
     let _ = stalled.stream.read_to_end(&mut received);
     assert!(received.len() < 1 << 30);
-}
-
-/// One connection too many is told to come back, and its place is free again later.
-#[test]
-fn limits_connections() {
-    let limits = Limits {
-        connections_max: 1,
-        ..Limits::default()
-    };
-    let server = Server::start(None, limits);
-    let mut first = server.connect();
-    first.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(first.receive("GET").status, 200);
-    let refused = server.get("/rooms");
-    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
-    first.send("GET /rooms HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(first.receive("GET").status, 200);
-    assert!(first.rest().is_empty());
-    drop(first);
-    wait_until(|| server.get("/rooms").status == 200);
 }
 
 /// Stopping closes idle connections at once, without breaking anything off.

@@ -1,0 +1,31 @@
+//! The settings of what is served besides WebSockets.
+
+use super::{broken, value};
+use crate::cli::error::CliError;
+use crate::cli::layers::Layers;
+use crate::cli::machine::Machine;
+use crate::cli::units;
+use crate::config::{Config, WEB_CONNECTIONS_MIN};
+
+/// At most a quarter of the descriptors: each may take two, and sessions need the rest.
+pub(super) fn connections_max(layers: &Layers, machine: &Machine) -> Result<usize, CliError> {
+    let Some((asked, given)) = value(layers, "http_connections_max", units::count)? else {
+        return Ok(Config::web_connections_for(machine.descriptors_max));
+    };
+    if asked < WEB_CONNECTIONS_MIN {
+        let problem = format!(
+            "which is too few for a browser or two; raise it to {WEB_CONNECTIONS_MIN} or more"
+        );
+        return Err(broken(given, problem));
+    }
+    let descriptors_max = machine.descriptors_max;
+    if asked > descriptors_max / 4 {
+        let problem = format!(
+            "but each may take two of {descriptors_max} descriptors, which sessions need too; \
+             lower it to {}, or raise the limit with ulimit -Hn or LimitNOFILE=",
+            descriptors_max / 4
+        );
+        return Err(broken(given, problem));
+    }
+    Ok(asked)
+}

@@ -1,0 +1,94 @@
+//! The limits of what is served besides WebSockets: whoever uses up one of them keeps out neither
+//! visitors, nor health checks, nor sessions, nor takes more memory than the budget says.
+
+mod support;
+
+use std::fs;
+use std::io::Read;
+
+use fanring::config::Sizes;
+use support::client::Client;
+use support::frame::TEXT;
+use support::http::{Wire, request, request_bytes};
+use support::server::Server;
+
+/// The default of `--http-connections-max`.
+const PLACES: u64 = 256;
+
+/// Kept connections that have got an answer and wait.
+fn idle(server: &Server, count: usize) -> Vec<Wire> {
+    let get = request_bytes(server.address(), "GET", "/rooms", &[], "keep-alive");
+    (0..count)
+        .map(|_| {
+            let mut wire = Wire::open(server.address());
+            wire.send(&get);
+            wire.response("GET");
+            wire
+        })
+        .collect()
+}
+
+/// Goal: more idle connections than there are places keep out neither a visitor nor a health
+/// check, and it is counted. Each of the two used to be refused for as long as they stayed.
+#[test]
+fn idle_connections_give_way() {
+    let server = Server::start(&[]);
+    let _idle = idle(&server, 1_200);
+    for target in ["/", "/healthz", "/rooms"] {
+        let response = request(server.address(), "GET", target, &[]);
+        assert_ne!(response.status, 503, "{target}");
+    }
+    assert!(server.figure("http_gave_way") > 1_200 - PLACES);
+    assert_eq!(server.figure("http_refused"), 0);
+    assert_eq!(server.figure("http_connections"), PLACES);
+}
+
+/// Goal: with few descriptors, connections of any number for pages leave enough of them for
+/// sessions: an upgrade is answered at once.
+#[test]
+fn pages_leave_descriptors_for_sessions() {
+    let server = Server::start_with_descriptors(128, &["--shards", "1"]);
+    let _idle = idle(&server, 200);
+    let mut sessions: Vec<Client> = (0..8)
+        .map(|_| Client::connect(server.address(), "/ws?presence=0"))
+        .collect();
+    sessions[0].text("to the others");
+    for session in &mut sessions[1..] {
+        session.expect(TEXT, "to the others");
+    }
+    assert_eq!(server.figure("accept_backoffs"), 0);
+    assert!(server.descriptors() < 128, "{}", server.descriptors());
+}
+
+/// Goal: what stalled downloads hold is what the budget says, for as many as there may be.
+#[test]
+fn stalled_downloads_hold_what_the_budget_says() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let huge = fs::File::create(folder.path().join("huge.bin")).expect("a file");
+    huge.set_len(1 << 30).expect("a sparse file");
+    let path = folder.path().to_str().expect("a path in UTF-8");
+    let server = Server::start(&["--shards", "1", "--static", path]);
+    let before = server.rss_bytes();
+    let get = request_bytes(server.address(), "GET", "/huge.bin", &[], "close");
+    let mut stalled = Vec::new();
+    for _ in 0..PLACES {
+        let mut wire = Wire::open(server.address());
+        wire.send(&get);
+        wire.stream.read_exact(&mut [0; 12]).expect("a first part");
+        stalled.push(wire);
+    }
+    assert_eq!(server.figure("http_connections"), PLACES + 1);
+    let most = (0..100).map(|_| {
+        server.healthz();
+        server.rss_bytes()
+    });
+    let held = most.max().expect("a hundred").saturating_sub(before);
+    let sizes = Sizes::BUILT_IN;
+    let each = sizes.web_connection_bytes_max + 2 * sizes.head_bytes_max;
+    assert!(
+        held <= (PLACES + 1) * each,
+        "{held} bytes, {} for each of them",
+        held / PLACES
+    );
+    eprintln!("{held} bytes, {} for each", held / PLACES);
+}
