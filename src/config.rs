@@ -22,6 +22,8 @@ pub const LOG_BYTES_MAX: usize = 1 << 36;
 pub const CONNECTIONS_MAX: usize = 1 << 20;
 /// Longest interval or timeout that can be set.
 pub const DURATION_MAX: Duration = Duration::from_hours(24);
+/// Least that a shard may have on its way to another.
+const MESH_CREDIT_BYTES_MIN: usize = 64 << 10;
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
 pub const FRAME_HEADER_BYTES_MAX: usize = 10;
 
@@ -169,6 +171,14 @@ impl Config {
     #[must_use]
     pub fn web_health_connections_max(&self) -> usize {
         web_health_connections_max(self.web_connections_max)
+    }
+
+    /// What a shard may have sent to another that was not used up there, in bytes of frames and
+    /// what describes them: all the others together fill the part of its log that one flush
+    /// appends.
+    #[must_use]
+    pub fn mesh_credit_bytes(&self) -> usize {
+        (self.log_bytes / 8 / self.shards.get()).max(MESH_CREDIT_BYTES_MIN)
     }
 
     /// The most memory these limits allow, line by line.

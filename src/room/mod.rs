@@ -126,8 +126,10 @@ pub struct Room {
     pub joining: u32,
     /// The shard that sequences it.
     pub home: u16,
-    /// Members here that are behind because their sockets are full, yet keep reading.
-    pub congested: bool,
+    /// Whether it is held: half of its members are behind because their sockets are full.
+    pub held: bool,
+    /// Whether what is staged was set aside until something outside happens.
+    pub aside: bool,
     /// Its name; empty for the default room.
     pub name: Arc<str>,
     /// One for each [`Rendition`].
@@ -144,7 +146,8 @@ impl Room {
             departures: Vec::new(),
             joining: 0,
             home,
-            congested: false,
+            held: false,
+            aside: false,
             name,
             audiences: <[Audience; 2]>::default(),
         }

@@ -25,8 +25,10 @@ pub struct Sequencer {
     shards_with_members: u64,
     visible: u32,
     next_offset: u64,
-    /// A bit for each shard whose members are held back.
-    congested_shards: u64,
+    /// Members that are behind though they keep reading, on each shard that has any.
+    behind: Vec<(u16, u32)>,
+    /// Not held again before this: its members that are behind had their time.
+    holdable_at: Duration,
     /// Whether the other shards were told that the room spreads over all of them.
     pub spread: bool,
     /// Whether a count is owed.
@@ -43,7 +45,8 @@ impl Sequencer {
             shards_with_members: 0,
             visible: 0,
             next_offset: 0,
-            congested_shards: 0,
+            behind: Vec::new(),
+            holdable_at: Duration::ZERO,
             spread: false,
             count_due: false,
             last_count: None,
@@ -123,11 +126,24 @@ impl Sequencer {
         first
     }
 
-    /// Members on `shard` are held back, or no longer; returns whether any are anywhere.
-    pub fn congested(&mut self, shard: u16, on: bool) -> bool {
-        let bit = 1 << (shard % 64);
-        self.congested_shards = (self.congested_shards & !bit) | if on { bit } else { 0 };
-        self.congested_shards != 0
+    /// So many members on `shard` are behind now.
+    pub fn set_behind(&mut self, shard: u16, members: u32) {
+        self.behind.retain(|&(other, _)| other != shard);
+        if members > 0 {
+            self.behind.push((shard, members));
+        }
+    }
+
+    /// Whether whoever publishes is to wait: half of the members are behind.
+    #[must_use]
+    pub fn wants_hold(&self, now: Duration) -> bool {
+        let behind: u32 = self.behind.iter().map(|(_, members)| members).sum();
+        behind > 0 && behind.saturating_mul(2) >= self.members() && now >= self.holdable_at
+    }
+
+    /// The room was held long enough: it is not held again before `at`.
+    pub fn spare_until(&mut self, at: Duration) {
+        self.holdable_at = at;
     }
 
     /// Whether nobody is in the room.
@@ -173,14 +189,31 @@ mod tests {
         assert_eq!(room.count_at(at(5000)), at(5000));
     }
 
-    /// Offsets have no gaps; congestion lasts as long as any shard has it.
+    /// Offsets have no gaps.
     #[test]
-    fn offsets_and_congestion_add_up() {
+    fn offsets_add_up() {
         let mut room = Sequencer::new(3);
         assert_eq!([room.assign(3), room.assign(0), room.assign(1)], [0, 3, 3]);
         assert_eq!(room.assign(1), 4);
-        assert!(room.congested(0, true) && room.congested(2, true));
-        assert!(room.congested(0, false) && room.congested(0, false));
-        assert!(!room.congested(2, false));
+    }
+
+    /// A room is held while half of its members are behind, on whichever shards they are, and not
+    /// while it is spared.
+    #[test]
+    fn half_of_the_whole_room_holds_it() {
+        let at = Duration::from_secs;
+        let mut room = Sequencer::new(2);
+        for shard in [0, 0, 1, 1, 1] {
+            room.join(shard, true, 10);
+        }
+        assert!(!room.wants_hold(at(0)));
+        room.set_behind(0, 2);
+        assert!(!room.wants_hold(at(0)), "all of one shard are two of five");
+        room.set_behind(1, 1);
+        assert!(room.wants_hold(at(0)));
+        room.spare_until(at(9));
+        assert!(!room.wants_hold(at(8)) && room.wants_hold(at(9)));
+        room.set_behind(0, 0);
+        assert!(!room.wants_hold(at(9)));
     }
 }

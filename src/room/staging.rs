@@ -28,6 +28,12 @@ impl Entry {
     }
 }
 
+/// What staged or passed on messages take in memory: frames, and what describes them.
+#[must_use]
+pub fn weight(frame_bytes: usize, entries: usize) -> usize {
+    frame_bytes + entries * size_of::<Entry>()
+}
+
 /// The staged frames of one room, in order.
 #[derive(Debug, Default)]
 pub struct Group {
@@ -40,7 +46,7 @@ pub struct Group {
 const KEPT_BYTES_MAX: usize = 4 << 10;
 
 impl Group {
-    /// Adds the frame that `write` appends to the buffer it is given; returns its bytes.
+    /// Adds the frame that `write` appends to the buffer it is given; returns its weight.
     pub fn push(
         &mut self,
         notice: bool,
@@ -56,7 +62,7 @@ impl Group {
             notice,
             origin,
         });
-        bytes
+        weight(bytes, 1)
     }
 
     /// Whether nothing is staged.
@@ -65,17 +71,29 @@ impl Group {
         self.entries.is_empty()
     }
 
-    /// Takes whole frames from the front, at least one and, beyond that, at most `bytes_max`,
-    /// into `frames` and `entries`.
-    pub fn take(&mut self, bytes_max: usize, frames: &mut Vec<u8>, entries: &mut Vec<Entry>) {
+    /// What it weighs.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        weight(self.frames.len() - self.taken_bytes, self.entries.len())
+    }
+
+    /// Takes whole frames from the front, at least one and, beyond that, of at most `weight_max`,
+    /// into `frames` and `entries`; returns their weight.
+    pub fn take(
+        &mut self,
+        weight_max: usize,
+        frames: &mut Vec<u8>,
+        entries: &mut Vec<Entry>,
+    ) -> usize {
         frames.clear();
         entries.clear();
         let mut bytes = 0;
         while let Some(entry) = self.entries.front() {
-            if bytes > 0 && bytes + entry.bytes as usize > bytes_max {
+            let more = bytes + entry.bytes as usize;
+            if bytes > 0 && weight(more, entries.len() + 1) > weight_max {
                 break;
             }
-            bytes += entry.bytes as usize;
+            bytes = more;
             entries.push(*entry);
             self.entries.pop_front();
         }
@@ -88,20 +106,24 @@ impl Group {
                 *self = Self::default();
             }
         }
+        weight(bytes, entries.len())
     }
 }
 
 /// Groups kept for the next rooms that have something to say.
 const SPARE_GROUPS_MAX: usize = 64;
 
-/// The rooms that have something staged, first come first served, and how much it is in all.
+/// The rooms that have something staged, in turn, and how much it is in all.
 ///
 /// Rooms borrow their groups from here for a turn: of ten thousand rooms few speak in the same one, and the
 /// group that was used last is in the cache.
 #[derive(Debug, Default)]
 pub struct Staging {
-    rooms: VecDeque<RoomId>,
-    bytes: usize,
+    line: VecDeque<RoomId>,
+    /// Rooms that can't be served until something outside happens.
+    aside: Vec<RoomId>,
+    weight: usize,
+    aside_weight: usize,
     #[expect(
         clippy::vec_box,
         reason = "a room holds a pointer, which comes and goes without a copy"
@@ -110,44 +132,72 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Bytes staged over all rooms.
+    /// What all that is staged weighs.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
-    /// Whether nothing is staged.
+    /// What the rooms weigh whose turn comes without anything happening outside.
+    #[must_use]
+    pub fn weight_in_line(&self) -> usize {
+        self.weight - self.aside_weight
+    }
+
+    /// Whether no room stands in line.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rooms.is_empty()
+        self.line.is_empty()
     }
 
     /// A place in line and an empty group for `room`, which had nothing staged before.
     pub fn begin(&mut self, room: RoomId) -> Box<Group> {
-        self.rooms.push_back(room);
+        self.line.push_back(room);
         self.spare.pop().unwrap_or_default()
     }
 
-    /// `bytes` were staged for a room that has its place.
-    pub fn extend(&mut self, bytes: usize) {
-        self.bytes += bytes;
+    /// A room staged more; `aside` says where it stands.
+    pub fn extend(&mut self, weight: usize, aside: bool) {
+        self.weight += weight;
+        if aside {
+            self.aside_weight += weight;
+        }
     }
 
     /// The room whose turn it is.
     #[must_use]
     pub fn next(&self) -> Option<RoomId> {
-        self.rooms.front().copied()
+        self.line.front().copied()
     }
 
-    /// `bytes` of the room whose turn it is were taken.
-    pub fn taken(&mut self, bytes: usize) {
-        self.bytes -= bytes;
+    /// So much of the room whose turn it is was taken.
+    pub fn taken(&mut self, weight: usize) {
+        self.weight -= weight;
+    }
+
+    /// The room whose turn it is has had it, and goes to the end of the line.
+    pub fn rotate(&mut self) {
+        self.line.rotate_left(1);
+    }
+
+    /// The room whose turn it is, with a group of `weight`, can't be served for now.
+    pub fn set_aside(&mut self, weight: usize) {
+        self.aside.extend(self.line.pop_front());
+        self.aside_weight += weight;
+    }
+
+    /// The rooms set aside stand in line again; returns them.
+    pub fn line_up(&mut self) -> impl Iterator<Item = RoomId> + use<> {
+        self.aside_weight = 0;
+        let rooms = std::mem::take(&mut self.aside);
+        self.line.extend(&rooms);
+        rooms.into_iter()
     }
 
     /// The room whose turn it is has nothing staged any more, and gives its group back.
     pub fn finish(&mut self, group: Box<Group>) {
         assert!(group.is_empty());
-        self.rooms.pop_front();
+        self.line.pop_front();
         if self.spare.len() < SPARE_GROUPS_MAX {
             self.spare.push(group);
         }
@@ -158,7 +208,7 @@ impl Staging {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Group;
+    use super::{Group, RoomId, Staging, weight};
 
     proptest! {
         /// Frames come out whole, once, in order, at least one each time and no more than asked.
@@ -169,8 +219,9 @@ mod tests {
             let (mut group, mut expected, mut got) = (Group::default(), Vec::new(), Vec::new());
             let (mut bytes, mut entries) = (Vec::new(), Vec::new());
             let mut take = |group: &mut Group, most: usize| {
-                group.take(most, &mut bytes, &mut entries);
-                assert!(!entries.is_empty() && (bytes.len() <= most || entries.len() == 1));
+                let taken = group.take(most, &mut bytes, &mut entries);
+                assert_eq!(taken, weight(bytes.len(), entries.len()));
+                assert!(!entries.is_empty() && (taken <= most || entries.len() == 1));
                 let mut rest = &bytes[..];
                 for entry in &entries {
                     let (frame, after) = rest.split_at(entry.bytes as usize);
@@ -184,13 +235,38 @@ mod tests {
                 group.push(notice, None, |out| out.extend_from_slice(&frame));
                 expected.push((frame, notice));
                 if most % 2 == 0 {
-                    take(&mut group, most);
+                    take(&mut group, most + 40);
                 }
             }
             while !group.is_empty() {
-                take(&mut group, 50);
+                take(&mut group, 90);
             }
             prop_assert_eq!(got, expected);
         }
+    }
+
+    /// Rooms take turns, those set aside stand apart until they are called, and the sums follow.
+    #[test]
+    fn rooms_take_turns_and_stand_aside() {
+        let mut staging = Staging::default();
+        let mut groups: Vec<_> = (0..3).map(|room| staging.begin(RoomId(room))).collect();
+        for group in &mut groups {
+            let weight = group.push(false, None, |out| out.extend_from_slice(&[0; 10]));
+            staging.extend(weight, false);
+        }
+        let each = groups[0].weight();
+        assert_eq!(staging.next(), Some(RoomId(0)));
+        staging.rotate();
+        assert_eq!(staging.next(), Some(RoomId(1)));
+        staging.set_aside(each);
+        staging.extend(5, true);
+        assert_eq!(
+            (staging.weight(), staging.weight_in_line()),
+            (3 * each + 5, 2 * each)
+        );
+        assert_eq!(staging.next(), Some(RoomId(2)));
+        assert_eq!(staging.line_up().collect::<Vec<_>>(), [RoomId(1)]);
+        assert_eq!(staging.weight_in_line(), staging.weight());
+        assert!(!staging.is_empty());
     }
 }

@@ -214,6 +214,14 @@ impl Shard {
                 ok: room.is_some(),
             },
         );
+        // Its shard may know the room from before, or not at all.
+        let held = room.map(|room| self.rooms.get(room).held);
+        if let Some(on) = held
+            && member.shard != self.setup.number
+        {
+            let room = Arc::clone(name);
+            self.send(member.shard, Message::Hold { room, on });
+        }
     }
 
     /// At the room's home: a member of any shard left.

@@ -226,7 +226,6 @@ impl EventLoop {
             shard.handle_stop();
         }
         self.mesh.unpark();
-        shard.handle_mesh_congestion(self.mesh.is_congested());
     }
 
     fn tell_others(&mut self) {

@@ -85,17 +85,25 @@ pub enum Message {
         /// Whether it is large enough.
         spread: bool,
     },
-    /// From a shard whose rings are full: stop, or go on, reading those who publish to its rooms.
-    Throttle {
-        /// Whether to stop.
-        on: bool,
+    /// Between shards: so much of the frames and entries that the receiver has sent is used up.
+    Credit {
+        /// Of what [`Message::Publish`] costs.
+        to_home: usize,
+        /// Of what [`Message::Deliver`] costs.
+        from_home: usize,
     },
-    /// To and from a room's home: whether most members on a shard, or anywhere, are held back by
-    /// full sockets though they keep reading.
-    Congestion {
+    /// To a room's home: so many of its members here are behind though they keep reading.
+    Behind {
         /// The room's name.
         room: Arc<str>,
-        /// Whether it is so.
+        /// How many, 0 when it is over.
+        members: u32,
+    },
+    /// From a room's home: whoever publishes to it waits, or may go on.
+    Hold {
+        /// The room's name.
+        room: Arc<str>,
+        /// Whether to wait.
         on: bool,
     },
     /// From the web thread to a room's home: how many members take part in presence?

@@ -5,6 +5,7 @@
 //! it is. [`event_loop`] runs it on a real ring, the simulation in `tests/` on a made-up kernel.
 
 mod connect;
+mod credit;
 pub mod event_loop;
 mod flush;
 mod leave;
@@ -82,8 +83,12 @@ pub struct Shard {
     rooms: Rooms,
     log: Log,
     wheel: Wheel,
-    /// Messages of this turn.
-    staging: Staging,
+    /// Messages for rooms whose home this is: they wait for their place in the order.
+    sequencing: Staging,
+    /// Messages for rooms with other homes: they wait to be passed on.
+    outbound: Staging,
+    /// How much may be passed on, and has been used up.
+    credits: credit::Lanes,
     /// What other shards have sequenced, waiting until the flush under way has come further.
     deliveries: VecDeque<turn::Delivery>,
     /// Slots with private replies or a writable socket.
@@ -104,11 +109,7 @@ pub struct Shard {
     counts_due: Vec<RoomId>,
     /// Names of the rooms whose sessions stay where they were accepted.
     spread_rooms: HashSet<Arc<str>>,
-    /// Which shards asked that nobody publish to their rooms for now.
-    throttled_by: Vec<bool>,
-    /// Whether this shard asked for that.
-    throttling: bool,
-    /// Rooms here with members held back, and those who hold others back elsewhere.
+    /// Members here that are behind, and rooms that wait for such members.
     congestion: pause::Congestion,
     actions: VecDeque<Action>,
     outgoing: VecDeque<(ThreadId, Message)>,
@@ -145,7 +146,9 @@ impl Shard {
             rooms: Rooms::new(setup.number, setup.homes, config.rooms_max),
             log: Log::new(config.log_bytes)?,
             wheel: Wheel::default(),
-            staging: Staging::default(),
+            sequencing: Staging::default(),
+            outbound: Staging::default(),
+            credits: credit::Lanes::new(setup.homes.shards(), config.mesh_credit_bytes()),
             deliveries: VecDeque::new(),
             dirty_sessions: VecDeque::new(),
             dirty_audiences: VecDeque::new(),
@@ -156,8 +159,6 @@ impl Shard {
             missed: HashMap::new(),
             counts_due: Vec::new(),
             spread_rooms: HashSet::new(),
-            throttled_by: vec![false; usize::from(setup.homes.shards())],
-            throttling: false,
             congestion: pause::Congestion::default(),
             actions: VecDeque::new(),
             outgoing: VecDeque::new(),
@@ -189,7 +190,8 @@ impl Shard {
     /// Whether there is work that waits for nothing from outside.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.staging.is_empty()
+        !self.sequencing.is_empty()
+            || !self.outbound.is_empty()
             || !self.deliveries.is_empty()
             || !self.dirty_sessions.is_empty()
             || !self.dirty_audiences.is_empty()
@@ -329,7 +331,7 @@ impl Shard {
                 room,
                 frames,
                 entries,
-            } => self.sequence(&room, &frames, &entries),
+            } => self.sequence(from.0, &room, &frames, &entries),
             Message::Deliver {
                 room,
                 first_offset: _,
@@ -337,6 +339,7 @@ impl Shard {
                 entries,
             } => {
                 self.deliveries.push_back(turn::Delivery::Frames {
+                    from: from.0,
                     room,
                     frames,
                     entries,
@@ -352,8 +355,9 @@ impl Shard {
             } => {
                 self.spread_rooms.remove(&room);
             }
-            Message::Throttle { on } => self.throttled_by[usize::from(from.0)] = on,
-            Message::Congestion { room, on } => self.congestion_elsewhere(from, &room, on),
+            Message::Credit { to_home, from_home } => self.credited(from.0, to_home, from_home),
+            Message::Behind { room, members } => self.members_behind_on(from.0, &room, members),
+            Message::Hold { room, on } => self.held_by_home(&room, on),
             Message::CountMembers { room, ticket } => {
                 let members = (self.rooms.find(&room))
                     .and_then(|room| self.rooms.get(room).sequencer.as_ref())

@@ -1,9 +1,9 @@
 //! Backpressure: publishers are not read from while what they publish cannot move on.
 //!
-//! Three things hold a publisher back: this shard has staged as much as a flush may append, a
-//! mesh ring on the way is full, or half of a room's members are behind although they read as
-//! fast as they can. A member that has stopped reading altogether holds nobody back; it falls
-//! behind and is dealt with by the slow-consumer policy.
+//! Three things hold a publisher back: this shard has staged as much as a flush may append, the
+//! shard it is for has not used up what was sent there, or half of the room's members are behind
+//! although they read as fast as they can. A member that has stopped reading, or hardly reads,
+//! holds nobody back for long; it falls behind and is dealt with by the slow-consumer policy.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,50 +11,70 @@ use std::time::Duration;
 
 use super::message::Message;
 use super::{Action, Shard};
-use crate::mesh::ThreadId;
 use crate::room::RoomId;
-use crate::session::timers::{TICK, Tick};
-use crate::session::{Flags, Place};
+use crate::session::{Flags, Place, SessionKey};
 
-/// How often congested rooms are looked at again.
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+/// How often members that are behind are looked at again while a room is held for them, and else.
+const LOOK_INTERVAL_HELD: Duration = Duration::from_millis(5);
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A member whose socket took nothing for this long has stopped reading.
+/// How long a member that is behind has to take a part of [`PACE_PART`].
 ///
 /// It only matters where half of a room is behind at once, and then it is more likely that the machine
 /// or the network has no time for any of them: a kernel short of TCP memory lets sockets rest for
 /// seconds. Letting the publishers go on would have all of them closed as too slow.
-const STALLED_AFTER: Duration = Duration::from_secs(5);
+const PACE_WINDOW: Duration = Duration::from_secs(5);
+
+/// A member that takes less than this part of `lag_bytes_max` in a window holds nobody up.
+const PACE_PART: u64 = 64;
+
+/// The longest a room is held at a stretch, and how long it is spared after that. Whoever is still
+/// behind then had nothing new to read in all that time.
+const HOLD_MAX: Duration = Duration::from_secs(10);
+const SPARED_FOR: Duration = Duration::from_secs(30);
 
 /// A member is behind when it lags by this part of `lag_bytes_max`.
 const BEHIND_PART: u64 = 8;
 
-/// How many times over its size the log is filled between two looks at congestion.
+/// How many times over its size the log is filled between two looks at who is behind.
 const LOOKS_PER_LOG: u64 = 128;
 
-/// Which rooms of this shard are congested.
+/// Where a member that is behind stood, to tell how fast it reads.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Duration,
+    cursor: u64,
+    /// Whether it took too little in the window before.
+    crawls: bool,
+}
+
+/// Which members of this shard are behind, and which rooms wait for such members.
 #[derive(Debug, Default)]
 pub(super) struct Congestion {
-    rooms: Vec<Arc<str>>,
+    /// Members that are behind, with a sample of their pace.
+    samples: HashMap<SessionKey, Sample>,
+    /// What the homes of rooms were told last, unless it was 0.
+    told: HashMap<Arc<str>, u32>,
+    /// Rooms at home here that are held or spared, and when that ends.
+    holds: Vec<(Arc<str>, Duration)>,
     looked_at: u64,
     next_look: Option<Duration>,
 }
 
 impl Congestion {
-    /// When the next look is due even if nothing is published.
+    /// When something is due even if nothing is published.
     pub(super) fn next_look(&self) -> Option<Duration> {
-        self.next_look
+        (self.holds.iter().map(|&(_, at)| at))
+            .chain(self.next_look)
+            .min()
     }
 }
 
 impl Shard {
     /// Whether whoever publishes to `room` must wait.
     pub(super) fn must_wait(&self, room: RoomId) -> bool {
-        let room = self.rooms.get(room);
-        self.staging.bytes() > self.append_bytes_max()
-            || self.throttling
-            || self.throttled_by[usize::from(room.home)]
-            || room.congested
+        let here = self.rooms.get(room);
+        here.held || here.aside || self.is_full(self.staging_of(room))
     }
 
     /// Whether the session is not read from for its room's sake.
@@ -117,16 +137,9 @@ impl Shard {
         self.paused.append(&mut paused);
     }
 
-    /// Whether messages to other threads wait for room in a ring.
-    pub fn handle_mesh_congestion(&mut self, on: bool) {
-        if on != self.throttling {
-            self.throttling = on;
-            self.send_to_shards(|| Message::Throttle { on });
-        }
-    }
-
-    /// Finds out which rooms are congested here and tells their homes what has changed.
+    /// Finds out who is behind here, and tells the homes of their rooms what has changed.
     pub(super) fn look_at_congestion(&mut self) {
+        self.end_holds();
         let moved = self.log.head() - self.congestion.looked_at;
         let due = self
             .congestion
@@ -136,43 +149,38 @@ impl Shard {
             return;
         }
         self.congestion.looked_at = self.log.head();
-        let behind = self.members_behind();
-        let mut rooms = std::mem::take(&mut self.congestion.rooms);
-        rooms.retain(|name| {
-            let room = self.rooms.find(name);
-            let still = room.is_some_and(|room| behind.contains_key(&room))
-                || self.rooms_waiting().any(|waiting| waiting == name);
-            if !still {
-                self.tell_congestion(name, false);
-            }
-            still
-        });
-        let known = rooms.len();
-        let half_behind = (behind.iter())
-            .map(|(&room, &count)| (self.rooms.get(room), count))
-            .filter(|(room, count)| count * 2 >= room.members_here())
-            .map(|(room, _)| &room.name);
-        for name in half_behind.chain(self.rooms_waiting()) {
-            if !rooms.contains(name) {
-                rooms.push(Arc::clone(name));
+        let mut behind = HashMap::new();
+        for (room, members) in self.members_behind() {
+            behind.insert(Arc::clone(&self.rooms.get(room).name), members);
+        }
+        let told = std::mem::take(&mut self.congestion.told);
+        for name in told.keys().filter(|name| !behind.contains_key(*name)) {
+            self.tell_behind(name, 0);
+        }
+        for (name, &members) in &behind {
+            if told.get(name) != Some(&members) {
+                self.tell_behind(name, members);
             }
         }
-        for name in &rooms[known..] {
-            self.tell_congestion(name, true);
-        }
-        self.congestion.next_look = (!rooms.is_empty()).then(|| self.now + LOOK_INTERVAL);
-        self.congestion.rooms = rooms;
+        let again = !self.congestion.samples.is_empty();
+        self.congestion.next_look = again.then(|| self.now + self.look_interval(&behind));
+        self.congestion.told = behind;
         self.resume();
     }
 
+    fn look_interval(&self, behind: &HashMap<Arc<str>, u32>) -> Duration {
+        let mut rooms = behind.keys().filter_map(|name| self.rooms.find(name));
+        if rooms.any(|room| self.rooms.get(room).held) {
+            LOOK_INTERVAL_HELD
+        } else {
+            LOOK_INTERVAL
+        }
+    }
+
     /// How many members of each room are behind yet reading.
-    fn members_behind(&mut self) -> HashMap<RoomId, usize> {
-        let stalled = Tick(
-            self.tick()
-                .0
-                .saturating_sub(Tick::at(STALLED_AFTER + TICK).0),
-        );
-        let behind_min = self.config().lag_bytes_max as u64 / BEHIND_PART;
+    fn members_behind(&mut self) -> HashMap<RoomId, u32> {
+        let lag_max = self.config().lag_bytes_max as u64;
+        let mut before = std::mem::take(&mut self.congestion.samples);
         let mut behind = HashMap::new();
         for &key in &self.watched {
             let Some(session) = self.sessions.lookup(key) else {
@@ -184,50 +192,93 @@ impl Shard {
             let Some(index) = session.stream(&self.rooms) else {
                 continue;
             };
-            if session.progress >= stalled && index.head() - session.cursor > behind_min {
+            if index.head() - session.cursor <= lag_max / BEHIND_PART {
+                continue;
+            }
+            let fresh = Sample {
+                at: self.now,
+                cursor: session.cursor,
+                crawls: false,
+            };
+            let mut sample = before.remove(&key).unwrap_or(fresh);
+            if self.now - sample.at >= PACE_WINDOW {
+                let taken = session.cursor.saturating_sub(sample.cursor);
+                sample = Sample {
+                    crawls: taken < lag_max / PACE_PART,
+                    ..fresh
+                };
+            }
+            if !sample.crawls {
                 *behind.entry(room).or_default() += 1;
             }
+            self.congestion.samples.insert(key, sample);
         }
         behind
     }
 
-    fn tell_congestion(&mut self, room: &Arc<str>, on: bool) {
-        let home = self.setup.homes.of(room);
-        let message = Message::Congestion {
+    fn tell_behind(&mut self, room: &Arc<str>, members: u32) {
+        let message = Message::Behind {
             room: Arc::clone(room),
-            on,
+            members,
         };
-        self.send_or_handle(home, message);
+        self.send_or_handle(self.setup.homes.of(room), message);
     }
 
-    /// At the room's home: a shard's members are held back, or no longer. Elsewhere: the home says
-    /// that some shard's are.
-    pub(super) fn congestion_elsewhere(&mut self, from: ThreadId, name: &Arc<str>, on: bool) {
-        let me = self.setup.number;
+    /// At the room's home: so many members on a shard are behind now.
+    pub(super) fn members_behind_on(&mut self, shard: u16, name: &Arc<str>, members: u32) {
         let Some(room) = self.rooms.find(name) else {
             return;
         };
-        let here = self.rooms.get_mut(room);
-        let Some(sequencer) = &mut here.sequencer else {
-            here.congested = on;
-            return;
-        };
-        let any = sequencer.congested(from.0, on);
-        if any != here.congested {
-            here.congested = any;
-            let news = || Message::Congestion {
-                room: Arc::clone(name),
-                on: any,
+        self.sequencer(room).set_behind(shard, members);
+        self.reconsider_hold(room);
+    }
+
+    /// At the room's home: holds the room or lets it go, by how many of its members are behind.
+    pub(super) fn reconsider_hold(&mut self, room: RoomId) {
+        let now = self.now;
+        let here = self.rooms.get(room);
+        let (name, held) = (Arc::clone(&here.name), here.held);
+        let wanted = self.sequencer(room).wants_hold(now);
+        if wanted != held {
+            self.congestion.holds.retain(|(other, _)| *other != name);
+            if wanted {
+                let until = (Arc::clone(&name), now + HOLD_MAX);
+                self.congestion.holds.push(until);
+            }
+            // To all, since a shard may have no members but ones whose joins are under way.
+            self.send_to_shards(|| Message::Hold {
+                room: Arc::clone(&name),
+                on: wanted,
+            });
+            self.held_by_home(&name, wanted);
+        }
+    }
+
+    /// The home of a room says whether whoever publishes to it waits.
+    pub(super) fn held_by_home(&mut self, name: &str, on: bool) {
+        if let Some(room) = self.rooms.find(name) {
+            self.rooms.get_mut(room).held = on;
+            if !on {
+                self.line_up();
+            }
+        }
+    }
+
+    /// Lets go of rooms that were held for long enough, and looks again at those that were spared.
+    fn end_holds(&mut self) {
+        let now = self.now;
+        while let Some(place) = (self.congestion.holds.iter()).position(|&(_, at)| at <= now) {
+            let (name, _) = self.congestion.holds.swap_remove(place);
+            let Some(room) = self.rooms.find(&name) else {
+                continue;
             };
-            if any {
-                let elsewhere: Vec<u16> = sequencer.shards_except(me).collect();
-                for shard in elsewhere {
-                    self.send(shard, news());
-                }
+            if self.rooms.get(room).held {
+                let spared_until = now + SPARED_FOR;
+                self.sequencer(room).spare_until(spared_until);
+                self.reconsider_hold(room);
+                self.congestion.holds.push((name, spared_until));
             } else {
-                // The end is told to all: a shard may have been told of the beginning, and have no
-                // members but ones whose joins are under way.
-                self.send_to_shards(news);
+                self.reconsider_hold(room);
             }
         }
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Shard;
+use super::credit;
 use super::message::Message;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Sequencer;
-use crate::room::staging::Entry;
+use crate::room::staging::{Entry, Staging, weight};
 use crate::room::{Rendition, RoomId};
 use crate::session::SessionKey;
 use crate::wire::plain;
@@ -15,11 +16,15 @@ use crate::wire::plain;
 /// keep up are then never overtaken by the tail.
 const APPEND_PER_FLUSH: usize = 8;
 
+/// What a room may have appended before the next one has its turn, as a part of what a flush may.
+const ROOM_TURNS_PER_FLUSH: usize = 8;
+
 /// What arrived from a room's home and waits for its turn.
 #[derive(Debug)]
 pub(super) enum Delivery {
-    /// Frames in their final order.
+    /// Frames in their final order, from the room's home.
     Frames {
+        from: u16,
         room: Arc<str>,
         frames: Arc<[u8]>,
         entries: Arc<[Entry]>,
@@ -37,14 +42,29 @@ impl Shard {
         origin: Option<MemberId>,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        let (here, staging) = (self.rooms.get_mut(room), &mut self.staging);
+        let here = self.rooms.get_mut(room);
+        let staging = match here.sequencer {
+            Some(_) => &mut self.sequencing,
+            None => &mut self.outbound,
+        };
         let group = here.staged.get_or_insert_with(|| staging.begin(room));
-        let bytes = group.push(notice, origin, write);
-        staging.extend(bytes);
+        let weight = group.push(notice, origin, write);
+        staging.extend(weight, here.aside);
     }
 
-    /// At the room's home: frames from another shard take their place in the order.
-    pub(super) fn sequence(&mut self, name: &Arc<str>, frames: &[u8], entries: &[Entry]) {
+    /// Where what `room` wants to be said is staged.
+    pub(super) fn staging_of(&self, room: RoomId) -> &Staging {
+        match self.rooms.get(room).sequencer {
+            Some(_) => &self.sequencing,
+            None => &self.outbound,
+        }
+    }
+
+    /// At the room's home: frames from another shard take their place in the order. What they
+    /// cost is given back when this shard has room for more.
+    pub(super) fn sequence(&mut self, from: u16, name: &str, frames: &[u8], entries: &[Entry]) {
+        let cost = credit::cost(weight(frames.len(), entries.len()));
+        self.credits.to_home.hold(from, cost);
         let Some(room) = self.rooms.find(name) else {
             return;
         };
@@ -64,19 +84,35 @@ impl Shard {
         self.config().log_bytes / APPEND_PER_FLUSH
     }
 
+    /// Whether publishers must wait for what `staging` holds. What is set aside counts only when it is
+    /// much, or rooms that can't move on would hold up all others.
+    pub(super) fn is_full(&self, staging: &Staging) -> bool {
+        let most = self.append_bytes_max();
+        staging.weight_in_line() > most || staging.weight() > 2 * most
+    }
+
     /// Appends what other shards have sequenced, as far as the flush under way leaves room for:
     /// a home with few members runs ahead of a shard with many, and must not lap its sessions.
     pub(super) fn deliver_waiting(&mut self) {
-        let budget = self.append_bytes_max();
+        // A part is left for what is published here, however much arrives.
+        let all = self.append_bytes_max();
+        let budget = if self.sequencing.is_empty() {
+            all
+        } else {
+            all / 4 * 3
+        };
         while self.appended_since_flush < budget
             && let Some(delivery) = self.deliveries.pop_front()
         {
             match delivery {
                 Delivery::Frames {
+                    from,
                     room,
                     frames,
                     entries,
                 } => {
+                    let cost = credit::cost(weight(frames.len(), entries.len()));
+                    self.credits.from_home.use_up(from, cost);
                     if let Some(room) = self.rooms.find(&room) {
                         self.deliver(room, &frames, &entries);
                     }
@@ -86,73 +122,114 @@ impl Shard {
         }
     }
 
-    /// The names of the rooms whose frames wait, as often as they do.
-    pub(super) fn rooms_waiting(&self) -> impl Iterator<Item = &Arc<str>> {
-        (self.deliveries.iter()).filter_map(|delivery| match delivery {
-            Delivery::Frames { room, .. } => Some(room),
-            Delivery::Joined { .. } => None,
-        })
-    }
-
     /// Appends what was staged, room by room, as far as the flush under way leaves room for.
     pub fn handle_turn(&mut self) {
-        let budget = self.append_bytes_max();
         if self.is_flushed() {
             self.appended_since_flush = 0;
         }
         self.deliver_waiting();
         let mut frames = std::mem::take(&mut self.scratch.frames);
         let mut entries = std::mem::take(&mut self.scratch.entries);
-        while let Some(room) = self.staging.next()
-            && self.appended_since_flush < budget
-        {
-            let left = budget - self.appended_since_flush;
-            let staged = &mut self.rooms.get_mut(room).staged;
-            let group = staged
-                .as_mut()
-                .expect("a room in line has something staged");
-            group.take(left, &mut frames, &mut entries);
-            self.staging.taken(frames.len());
-            let emptied = staged.take_if(|group| group.is_empty());
-            let empty = emptied.is_some();
-            if let Some(group) = emptied {
-                self.staging.finish(group);
-            }
-            self.pass_on(room, &frames, &entries);
-            if empty {
-                for departure in std::mem::take(&mut self.rooms.get_mut(room).departures) {
-                    self.tell_departure(room, departure);
-                }
-            }
-            self.rooms.release(room);
-        }
+        while self.serve_outbound(&mut frames, &mut entries) {}
+        while self.serve_sequencing(&mut frames, &mut entries) {}
         self.scratch.frames = frames;
         self.scratch.entries = entries;
+        self.return_credit();
         self.watch();
         self.resume();
     }
 
-    /// The next run of a room's frames: to its home, or from its home to everybody.
+    /// Passes on to its home what the next room wants to be said; false when there is none.
+    fn serve_outbound(&mut self, frames: &mut Vec<u8>, entries: &mut Vec<Entry>) -> bool {
+        let Some(room) = self.outbound.next() else {
+            return false;
+        };
+        let here = self.rooms.get_mut(room);
+        let left = self.credits.to_home.left(here.home);
+        let group = here.staged.as_mut().expect("a room in line has a group");
+        if here.held || left == 0 {
+            here.aside = true;
+            self.outbound.set_aside(group.weight());
+            return true;
+        }
+        let most = left.min(self.append_bytes_max() / ROOM_TURNS_PER_FLUSH);
+        let here = self.rooms.get_mut(room);
+        let group = here.staged.as_mut().expect("as above");
+        let taken = group.take(most, frames, entries);
+        let (home, name) = (here.home, Arc::clone(&here.name));
+        let emptied = here.staged.take_if(|group| group.is_empty());
+        self.credits.to_home.spend(home, credit::cost(taken));
+        self.outbound.taken(taken);
+        self.metrics().mesh_publishes.add(messages(entries));
+        self.send(
+            home,
+            Message::Publish {
+                room: name,
+                frames: frames.clone(),
+                entries: entries.clone(),
+            },
+        );
+        match emptied {
+            None => self.outbound.rotate(),
+            Some(group) => {
+                self.outbound.finish(group);
+                for departure in std::mem::take(&mut self.rooms.get_mut(room).departures) {
+                    self.tell_departure(room, departure);
+                }
+                self.rooms.release(room);
+            }
+        }
+        true
+    }
+
+    /// At their home: gives the next room's frames their place in the order, and passes them on to
+    /// everybody; false when there are none, or the flush under way leaves no room.
+    fn serve_sequencing(&mut self, frames: &mut Vec<u8>, entries: &mut Vec<Entry>) -> bool {
+        let me = self.setup.number;
+        let budget = self.append_bytes_max();
+        let left = budget.saturating_sub(self.appended_since_flush);
+        let Some(room) = self.sequencing.next().filter(|_| left > 0) else {
+            return false;
+        };
+        let here = self.rooms.get_mut(room);
+        let sequencer = here.sequencer.as_mut().expect("this is its home");
+        let credit = (sequencer.shards_except(me))
+            .map(|shard| self.credits.from_home.left(shard))
+            .min()
+            .unwrap_or(usize::MAX);
+        let group = here.staged.as_mut().expect("a room in line has a group");
+        if here.held || credit == 0 {
+            here.aside = true;
+            self.sequencing.set_aside(group.weight());
+            return true;
+        }
+        let most = left.min(credit).min(budget / ROOM_TURNS_PER_FLUSH);
+        let taken = group.take(most, frames, entries);
+        let emptied = here.staged.take_if(|group| group.is_empty());
+        self.sequencing.taken(taken);
+        match emptied {
+            Some(group) => self.sequencing.finish(group),
+            None => self.sequencing.rotate(),
+        }
+        self.pass_on(room, frames, entries);
+        self.rooms.release(room);
+        true
+    }
+
+    /// From its home, the next run of a room's frames: to the shards with members, this one too.
     fn pass_on(&mut self, room: RoomId, frames: &[u8], entries: &[Entry]) {
         let me = self.setup.number;
         let here = self.rooms.get_mut(room);
-        let (name, home) = (&here.name, here.home);
-        let messages = entries.iter().filter(|entry| !entry.notice).count() as u64;
-        let Some(sequencer) = &mut here.sequencer else {
-            let publish = Message::Publish {
-                room: Arc::clone(name),
-                frames: frames.to_vec(),
-                entries: entries.to_vec(),
-            };
-            self.metrics().mesh_publishes.add(messages);
-            return self.send(home, publish);
-        };
+        let sequencer = here.sequencer.as_mut().expect("this is its home");
+        let messages = messages(entries);
         let first_offset = sequencer.assign(messages);
         let mut elsewhere = sequencer.shards_except(me).peekable();
         if elsewhere.peek().is_some() {
-            let name = Arc::clone(name);
+            let name = Arc::clone(&here.name);
             let (shared, described): (Arc<[u8]>, Arc<[Entry]>) = (frames.into(), entries.into());
+            let cost = credit::cost(weight(frames.len(), entries.len()));
             for shard in elsewhere {
+                self.credits.from_home.spend(shard, cost);
                 self.metrics().mesh_publishes.add(messages);
                 let deliver = Message::Deliver {
                     room: Arc::clone(&name),
@@ -164,6 +241,35 @@ impl Shard {
             }
         }
         self.deliver(room, frames, entries);
+    }
+
+    /// Tells other shards how much of what they sent is used up.
+    fn return_credit(&mut self) {
+        if !self.is_full(&self.sequencing) {
+            self.credits.to_home.release();
+        }
+        while let Some((shard, to_home)) = self.credits.to_home.poll_return() {
+            let from_home = 0;
+            self.send(shard, Message::Credit { to_home, from_home });
+        }
+        while let Some((shard, from_home)) = self.credits.from_home.poll_return() {
+            let to_home = 0;
+            self.send(shard, Message::Credit { to_home, from_home });
+        }
+    }
+
+    /// Another shard has used up so much of what this one sent: rooms that waited for it go on.
+    pub(super) fn credited(&mut self, from: u16, to_home: usize, from_home: usize) {
+        self.credits.to_home.give_back(from, to_home);
+        self.credits.from_home.give_back(from, from_home);
+        self.line_up();
+    }
+
+    /// All rooms that were set aside stand in line again, to see whether they can go on now.
+    pub(super) fn line_up(&mut self) {
+        for room in (self.outbound.line_up()).chain(self.sequencing.line_up()) {
+            self.rooms.get_mut(room).aside = false;
+        }
     }
 
     /// Frames of `room` in their final order: into the log, and to the members here.
@@ -244,4 +350,9 @@ impl Shard {
             }
         }
     }
+}
+
+/// How many of `entries` are messages, which have offsets.
+fn messages(entries: &[Entry]) -> u64 {
+    entries.iter().filter(|entry| !entry.notice).count() as u64
 }

@@ -24,8 +24,8 @@ struct Client {
     polling: bool,
     /// Whether its receive has missed the end, and no shutdown wakes it.
     stuck: bool,
-    /// Whether its socket takes bytes.
-    takes: bool,
+    /// How many bytes its socket takes of a send.
+    takes: usize,
     wire: Vec<u8>,
 }
 
@@ -75,7 +75,7 @@ impl Bench {
             receiving: false,
             polling: false,
             stuck: false,
-            takes: true,
+            takes: usize::MAX,
             wire: Vec::new(),
         });
         let head = format!(
@@ -129,15 +129,26 @@ impl Bench {
 
     /// The client's socket takes no more bytes.
     pub(crate) fn block(&mut self, client: usize) {
-        self.clients[client].takes = false;
+        self.clients[client].takes = 0;
+    }
+
+    /// The client's socket takes only so many bytes of each send.
+    pub(crate) fn crawl(&mut self, client: usize, bytes: usize) {
+        self.clients[client].takes = bytes;
     }
 
     /// The client's socket takes bytes again, and its shard is told.
     pub(crate) fn unblock(&mut self, client: usize) {
-        let (key, shard) = (self.key(client), self.clients[client].shard);
-        assert!(std::mem::take(&mut self.clients[client].polling));
-        self.clients[client].takes = true;
-        self.shards[shard].handle_writable(key);
+        self.clients[client].takes = usize::MAX;
+        self.wake(client);
+    }
+
+    /// The client's socket has room, and its shard is told if it asked.
+    pub(crate) fn wake(&mut self, client: usize) {
+        if std::mem::take(&mut self.clients[client].polling) {
+            let (key, shard) = (self.key(client), self.clients[client].shard);
+            self.shards[shard].handle_writable(key);
+        }
     }
 
     /// Whether the client is read from.
@@ -185,7 +196,7 @@ impl Bench {
         here.expect("a client's session")
     }
 
-    /// At most `sends_max` sends of a shard's flush, each taken whole or not at all.
+    /// At most `sends_max` sends of a shard's flush, each taken as far as its client's socket does.
     pub(crate) fn flush(&mut self, shard: usize, sends_max: usize) -> Vec<usize> {
         let mut batch = FlushBatch::default();
         self.shards[shard].poll_flush(sends_max, &mut batch);
@@ -198,7 +209,7 @@ impl Bench {
             let number = self.clients.iter().rposition(by_fd).expect("a client");
             let client = &mut self.clients[number];
             client.key = Some(send.key);
-            let sent = if client.takes { bytes.len() } else { 0 };
+            let sent = bytes.len().min(client.takes);
             client.wire.extend_from_slice(&bytes[..sent]);
             if sent < bytes.len() || !send.is_quiet() {
                 answers.push((place, u32::try_from(sent).ok()));

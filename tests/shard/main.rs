@@ -4,6 +4,9 @@ mod bench;
 
 use std::time::Duration;
 
+use fanring::config::LOG_BYTES_MIN;
+use fanring::mesh::ThreadId;
+use fanring::shard::Message;
 use fanring::wire::frame::OpCode;
 
 use self::bench::{Bench, room_at};
@@ -125,6 +128,95 @@ fn publishers_wait_for_a_room_that_stalls_as_a_whole() {
         for &reader in &readers[if resumes_after.is_some() { 0 } else { stalled }..] {
             assert_eq!(bench.heard(reader).len(), 4);
         }
+    }
+}
+
+/// Half of a room that takes a little every two seconds does not silence it: its publishers wait
+/// for some seconds at most, and then what they say goes on.
+#[test]
+fn a_crawling_half_does_not_silence_its_room() {
+    const MESSAGES: usize = 60;
+    let mut bench = Bench::new(1);
+    let room = "/ws?presence=0";
+    let publisher = bench.join(0, room);
+    let fast = bench.join(0, room);
+    let crawlers = [bench.join(0, room), bench.join(0, room)];
+    for crawler in crawlers {
+        bench.crawl(crawler, 500);
+    }
+    let (mut said, mut longest, mut waited) = (0, 0, 0);
+    let mut now = Duration::ZERO;
+    while said < MESSAGES {
+        if bench.is_read(publisher) {
+            bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
+            said += 1;
+            waited = 0;
+        } else {
+            now += Duration::from_secs(2);
+            waited += 2;
+            longest = longest.max(waited);
+            for crawler in crawlers {
+                bench.wake(crawler);
+            }
+        }
+        assert!(waited <= 12, "the room is silent after {said} messages");
+        bench.settle();
+        now += Duration::from_millis(1);
+        bench.shards[0].handle_time(now);
+        bench.settle();
+    }
+    assert!(longest >= 4, "it never waited for half of its members");
+    assert!(
+        now < Duration::from_secs(60),
+        "{now:?} for {MESSAGES} messages"
+    );
+    assert_eq!(bench.heard(fast).len(), MESSAGES);
+}
+
+/// What a shard has sent to another that uses nothing up is bounded in bytes, whatever the
+/// messages' size; whoever publishes waits meanwhile, and all of it arrives in the end.
+#[test]
+fn a_shard_that_uses_nothing_up_is_not_sent_more() {
+    let limit = LOG_BYTES_MIN / 8 / 2;
+    for (bytes, home) in [(60 << 10, 1), (1000, 1), (1, 1), (60 << 10, 0), (1000, 0)] {
+        let mut bench = Bench::new(2);
+        let room = format!("/ws/{}?presence=0", room_at(home, 2));
+        let publisher = bench.join(0, &room);
+        let reader = bench.join(1, &room);
+        bench.settle();
+        let (mut under_way, mut said) = (Vec::new(), 0);
+        while bench.is_read(publisher) {
+            assert!(
+                said * bytes < 8 * LOG_BYTES_MIN,
+                "{bytes} bytes: it never waits"
+            );
+            bench.say(publisher, OpCode::Binary, &vec![0; bytes]);
+            said += 1;
+            bench.shards[0].handle_turn();
+            bench.flush(0, 256);
+            bench.act(0);
+            while let Some((to, message)) = bench.shards[0].poll_message() {
+                assert_eq!(to.0, 1);
+                under_way.push(message);
+            }
+        }
+        let carried: usize = under_way.iter().map(frame_bytes).sum();
+        assert!(carried < limit + bytes + 14, "{carried} of {bytes} each");
+        for message in under_way {
+            bench.shards[1].handle_message(ThreadId(0), message);
+        }
+        bench.settle();
+        assert_eq!(bench.heard(reader).len(), said, "{bytes} bytes");
+        assert!(bench.is_read(publisher), "it goes on");
+    }
+}
+
+/// The bytes of the frames a message carries.
+fn frame_bytes(message: &Message) -> usize {
+    match message {
+        Message::Publish { frames, .. } => frames.len(),
+        Message::Deliver { frames, .. } => frames.len(),
+        _ => 0,
     }
 }
 

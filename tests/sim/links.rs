@@ -65,12 +65,6 @@ impl Links {
         }
     }
 
-    pub(crate) fn is_congested(&self, from: usize) -> bool {
-        self.links[from * self.threads..(from + 1) * self.threads]
-            .iter()
-            .any(|link| !link.parked.is_empty())
-    }
-
     pub(crate) fn is_quiet(&self) -> bool {
         self.links
             .iter()

@@ -232,8 +232,6 @@ impl World {
             self.shards[number].handle_stop();
         }
         self.links.unpark(number);
-        let congested = self.links.is_congested(number);
-        self.shards[number].handle_mesh_congestion(congested);
     }
 
     fn flush(&mut self, number: usize) {
@@ -302,7 +300,6 @@ impl World {
                         assert!(bytes.ends_with(b"\r\n\r\n"), "a whole request head");
                         self.kernel.serve(socket);
                     }
-                    Message::Throttle { .. } => {}
                     other => panic!("not for the web thread: {other:?}"),
                 }
             }

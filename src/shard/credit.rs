@@ -1,0 +1,141 @@
+//! Credit for payloads between shards: how much of what one shard has sent to another may be
+//! waiting there, and how much of what came from others has been used up here.
+//!
+//! The mesh bounds the number of messages, not their size. A shard sends frames to another only
+//! while what the other has not used up is below a limit, so that a shard that falls behind slows
+//! down whoever publishes to it instead of gathering what they said. It knows bytes, not rooms.
+//!
+//! What is on its way to a home and what comes from one have accounts of their own: a home takes
+//! more only when it could pass on what it has, and that must not wait for a home that does the
+//! same the other way round.
+
+/// What a message takes beside its frames and their descriptions: its slot, two allocations and
+/// their sizes, a count of the room's name.
+const MESSAGE_BYTES: usize = 160;
+
+/// A credit is given back in parts of this size, so that it costs few messages.
+const RETURN_PARTS: usize = 4;
+
+/// What frames of `weight` cost on their way to another shard.
+pub(super) fn cost(weight: usize) -> usize {
+    weight + MESSAGE_BYTES
+}
+
+/// One of a shard's accounts with all the others.
+#[derive(Debug)]
+pub(super) struct Credits {
+    limit: usize,
+    /// Sent to each shard and not used up there.
+    outstanding: Box<[usize]>,
+    /// Used up here, and each sender yet to be told.
+    used: Box<[usize]>,
+    /// Taken over from each sender, to count as used when the shard has room again.
+    held: Box<[usize]>,
+}
+
+/// Both of a shard's accounts with all the others.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    /// For what is on its way to a room's home.
+    pub(super) to_home: Credits,
+    /// For what comes from there.
+    pub(super) from_home: Credits,
+}
+
+impl Lanes {
+    /// Accounts with `shards` shards, each with the same limit.
+    pub(super) fn new(shards: u16, limit: usize) -> Self {
+        Self {
+            to_home: Credits::new(shards, limit),
+            from_home: Credits::new(shards, limit),
+        }
+    }
+}
+
+impl Credits {
+    /// Accounts with `shards` shards, each with the same limit.
+    pub(super) fn new(shards: u16, limit: usize) -> Self {
+        let none = || vec![0; usize::from(shards)].into_boxed_slice();
+        Self {
+            limit,
+            outstanding: none(),
+            used: none(),
+            held: none(),
+        }
+    }
+
+    /// What may still be sent to `shard`. One message may exceed it, the next then waits.
+    pub(super) fn left(&self, shard: u16) -> usize {
+        self.limit
+            .saturating_sub(self.outstanding[usize::from(shard)])
+    }
+
+    /// Something is sent to `shard`.
+    pub(super) fn spend(&mut self, shard: u16, bytes: usize) {
+        self.outstanding[usize::from(shard)] += bytes;
+    }
+
+    /// `shard` has used so much up.
+    pub(super) fn give_back(&mut self, shard: u16, bytes: usize) {
+        self.outstanding[usize::from(shard)] -= bytes;
+    }
+
+    /// Something from `shard` is used up.
+    pub(super) fn use_up(&mut self, shard: u16, bytes: usize) {
+        self.used[usize::from(shard)] += bytes;
+    }
+
+    /// Something from `shard` was taken over and waits for [`Self::release`].
+    pub(super) fn hold(&mut self, shard: u16, bytes: usize) {
+        self.held[usize::from(shard)] += bytes;
+    }
+
+    /// There is room again: all that is held counts as used up.
+    pub(super) fn release(&mut self) {
+        for (used, held) in self.used.iter_mut().zip(&mut self.held) {
+            *used += std::mem::take(held);
+        }
+    }
+
+    /// The next shard to be told how much of what it sent is used up.
+    pub(super) fn poll_return(&mut self) -> Option<(u16, usize)> {
+        let part = self.limit / RETURN_PARTS;
+        let (shard, used) = (0u16..)
+            .zip(&mut self.used)
+            .find(|(_, used)| **used > part)?;
+        Some((shard, std::mem::take(used)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Credits;
+
+    /// A sender that has spent its credit gets it back, whatever the sizes were, and what is held
+    /// comes back only after its release.
+    #[test]
+    fn whoever_waits_gets_credit_back() {
+        for bytes in [1, 24, 25, 99, 100, 101, 1000] {
+            let (mut sender, mut receiver) = (Credits::new(3, 100), Credits::new(3, 100));
+            for round in 0..50 {
+                let mut sent = 0;
+                while sender.left(2) > 0 {
+                    sender.spend(2, bytes);
+                    sent += bytes;
+                }
+                assert!(sent < 100 + bytes && sender.left(1) == 100);
+                if round % 2 == 0 {
+                    receiver.hold(0, sent);
+                    assert_eq!(receiver.poll_return(), None);
+                    receiver.release();
+                } else {
+                    receiver.use_up(0, sent);
+                }
+                let (shard, used) = receiver.poll_return().expect("all of it is used up");
+                assert_eq!((shard, receiver.poll_return()), (0, None));
+                sender.give_back(2, used);
+                assert!(sender.left(2) > 0);
+            }
+        }
+    }
+}
