@@ -283,6 +283,39 @@ fn conditional_and_partial_requests_work() {
     );
 }
 
+/// Goal: a download is never continued with the bytes of another version (RFC 9110 section 13.1.1).
+#[test]
+fn a_changed_file_fails_if_match() {
+    let site = Site::new();
+    let server = site.serve();
+    let ask = |fields: &[(&str, &str)]| request(server.address(), "GET", "/app.js", fields);
+    let tag = ask(&[]).header("etag").expect("ETag").to_owned();
+    let resume = [("If-Match", tag.as_str()), ("Range", "bytes=3-")];
+    assert_eq!(ask(&resume).status, 206);
+    fs::write(site.root().join("app.js"), "export const another = 43;").expect("a file");
+    assert_eq!(ask(&resume).status, 412);
+    assert_eq!(ask(&[("If-Match", "*")]).status, 200);
+    let long_ago = "Sun, 06 Nov 1994 08:49:37 GMT";
+    assert_eq!(ask(&[("If-Unmodified-Since", long_ago)]).status, 412);
+}
+
+/// Goal: the plain health check of HAProxy (`option httpchk`) finds the server up.
+#[test]
+fn options_are_answered() {
+    let server = Server::start(&[]);
+    for asked in ["OPTIONS / HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.0\r\n\r\n"] {
+        let mut wire = Wire::open(server.address());
+        wire.send(asked.as_bytes());
+        while wire.fill().expect("an answer") > 0 {}
+        let answer = String::from_utf8_lossy(wire.bytes()).into_owned();
+        let (line, fields) = answer.split_once("\r\n").expect("a status line");
+        assert!(line.ends_with(" 204 No Content"), "{answer}");
+        assert!(fields.contains("allow: GET, HEAD, OPTIONS\r\n"), "{answer}");
+    }
+    let over = request(server.address(), "OPTIONS", "/healthz", &[]);
+    assert_eq!((over.status, over.body.len()), (204, 0));
+}
+
 /// Goal: a connection serves one request after another, and then becomes a session, also when
 /// the upgrade and first frames follow in the same write.
 #[test]

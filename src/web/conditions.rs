@@ -3,7 +3,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hyper::header::{HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
+use hyper::header::{
+    HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE,
+};
 
 /// What identifies one state of a representation.
 #[derive(Debug, Clone)]
@@ -25,21 +28,79 @@ pub(super) enum Span {
     Unsatisfiable,
 }
 
+/// What the conditions of a request come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is answered as if there were none.
+    Proceed,
+    /// The client's copy is still good: status 304.
+    NotModified,
+    /// The representation is not in the state it is wanted in: status 412.
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Weak,
+    Strong,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Later,
+    NotLater,
+}
+
+/// A member of a list of entity tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tag<'a> {
+    /// `*`: whatever there is.
+    Any,
+    Strong(&'a [u8]),
+    Weak(&'a [u8]),
+}
+
 impl Validators {
-    /// Whether the client's copy is still good, so that 304 is the answer. `If-None-Match`
-    /// decides alone when it is there (RFC 9110, section 13.2.2).
-    pub(super) fn match_copy(&self, headers: &HeaderMap) -> bool {
-        if headers.contains_key(IF_NONE_MATCH) {
-            return headers.get_all(IF_NONE_MATCH).iter().any(|value| {
-                value
-                    .to_str()
-                    .is_ok_and(|list| lists_weakly(list, &self.etag))
-            });
+    /// What the conditions of a GET or HEAD come to, in the order of RFC 9110, section 13.2.2.
+    /// A date that cannot be read, or that there is nothing to compare with, is no condition.
+    pub(super) fn judge(&self, headers: &HeaderMap) -> Verdict {
+        let is_wanted = match tags(headers, &IF_MATCH) {
+            Some(mut tags) => tags.any(|tag| self.is(tag, Comparison::Strong)),
+            None => (self.compare_date(headers, &IF_UNMODIFIED_SINCE))
+                .is_none_or(|change| change != Change::Later),
+        };
+        if !is_wanted {
+            return Verdict::Failed;
         }
-        match (date(headers, &IF_MODIFIED_SINCE), self.modified) {
-            (Some(since), Some(modified)) => modified <= since,
-            _ => false,
+        let is_known = match tags(headers, &IF_NONE_MATCH) {
+            Some(mut tags) => tags.any(|tag| self.is(tag, Comparison::Weak)),
+            None => (self.compare_date(headers, &IF_MODIFIED_SINCE))
+                .is_some_and(|change| change != Change::Later),
+        };
+        if is_known {
+            Verdict::NotModified
+        } else {
+            Verdict::Proceed
         }
+    }
+
+    /// Whether `tag` means this state (section 8.8.3.2); the own tag is strong.
+    fn is(&self, tag: Tag<'_>, comparison: Comparison) -> bool {
+        match tag {
+            Tag::Any => true,
+            Tag::Strong(tag) => tag == self.etag.as_bytes(),
+            Tag::Weak(tag) => comparison == Comparison::Weak && tag == self.etag.as_bytes(),
+        }
+    }
+
+    /// When the last change was, beside the date in a header field.
+    fn compare_date(&self, headers: &HeaderMap, name: &HeaderName) -> Option<Change> {
+        let (modified, date) = (self.modified?, date(headers, name)?);
+        Some(if modified > date {
+            Change::Later
+        } else {
+            Change::NotLater
+        })
     }
 
     /// Which bytes of `size` the headers of a GET ask for. A range that is malformed, of
@@ -80,12 +141,31 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
 }
 
-/// Whether a list of entity tags holds `etag`, weak or strong, or is `*`. A comma inside a tag
-/// splits it wrongly, which at worst sends a body that was not needed.
-fn lists_weakly(list: &str, etag: &str) -> bool {
-    list.split(',')
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+/// The entity tags in all fields of this name together, or `None` if there is no such field.
+fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<impl Iterator<Item = Tag<'a>>> {
+    let fields = headers.get_all(name);
+    (headers.contains_key(name)).then(|| fields.iter().flat_map(|field| tags_of(field.as_bytes())))
+}
+
+/// The tags of one list (section 8.8.3); it ends where it cannot be understood. Commas may stand
+/// inside of a tag.
+fn tags_of(mut list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
+    std::iter::from_fn(move || {
+        let is_between = |&byte: &u8| matches!(byte, b' ' | b'\t' | b',');
+        let start = list.iter().position(|byte| !is_between(byte))?;
+        list = &list[start..];
+        if let Some(rest) = list.strip_prefix(b"*") {
+            list = rest;
+            return Some(Tag::Any);
+        }
+        let weak = list.strip_prefix(b"W/");
+        let quoted = weak.unwrap_or(list);
+        let inside = quoted.strip_prefix(b"\"")?;
+        let length = inside.iter().position(|&byte| byte == b'"')? + 2;
+        let (tag, rest) = quoted.split_at(length);
+        list = rest;
+        Some(weak.map_or(Tag::Strong(tag), |_| Tag::Weak(tag)))
+    })
 }
 
 fn parse_range(range: &str, size: u64) -> Span {
@@ -153,10 +233,11 @@ mod tests {
     }
 
     fn headers(fields: &[(HeaderName, &'static str)]) -> HeaderMap {
-        let fields = fields.iter().cloned();
-        fields
-            .map(|(name, value)| (name, value.parse().unwrap()))
-            .collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name, value.parse().unwrap());
+        }
+        headers
     }
 
     /// The table of RFC 9110, section 14.1.2, plus what must be ignored.
@@ -212,33 +293,78 @@ mod tests {
         }
     }
 
-    /// A copy is good by its tag, and by its date only when no tag is asked about.
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+    /// The steps of RFC 9110, section 13.2.2, each alone and before those it goes before.
     #[test]
-    fn knows_a_good_copy() {
-        let table: &[(&[(HeaderName, &'static str)], bool)] = &[
-            (&[], false),
-            (&[(IF_NONE_MATCH, "\"tag\"")], true),
-            (&[(IF_NONE_MATCH, "W/\"tag\"")], true),
-            (&[(IF_NONE_MATCH, "\"a\", \"tag\"")], true),
-            (&[(IF_NONE_MATCH, "*")], true),
-            (&[(IF_NONE_MATCH, "\"a\"")], false),
+    fn judges_in_order() {
+        use Verdict::{Failed, NotModified, Proceed};
+        type Fields = &'static [(HeaderName, &'static str)];
+        let table: &[(Fields, Verdict)] = &[
+            (&[], Proceed),
+            // Step 1: If-Match, strongly.
+            (&[(IF_MATCH, "\"tag\"")], Proceed),
+            (&[(IF_MATCH, "*")], Proceed),
+            (&[(IF_MATCH, "\"a\", \"tag\"")], Proceed),
+            (&[(IF_MATCH, "\"a\""), (IF_MATCH, "\"tag\"")], Proceed),
+            (&[(IF_MATCH, "\"a,b\",\t\"tag\"")], Proceed),
+            (&[(IF_MATCH, "\"a\"")], Failed),
+            (&[(IF_MATCH, "W/\"tag\"")], Failed),
+            (&[(IF_MATCH, "\"a, \"tag\"\"")], Failed),
+            (&[(IF_MATCH, "tag")], Failed),
+            (&[(IF_MATCH, "")], Failed),
+            // Step 2: If-Unmodified-Since, but only without If-Match.
+            (&[(IF_UNMODIFIED_SINCE, MODIFIED)], Proceed),
+            (&[(IF_UNMODIFIED_SINCE, AFTER)], Proceed),
+            (&[(IF_UNMODIFIED_SINCE, BEFORE)], Failed),
+            (&[(IF_UNMODIFIED_SINCE, "never")], Proceed),
+            (
+                &[(IF_MATCH, "\"tag\""), (IF_UNMODIFIED_SINCE, BEFORE)],
+                Proceed,
+            ),
+            // Step 3: If-None-Match, weakly.
+            (&[(IF_NONE_MATCH, "\"tag\"")], NotModified),
+            (&[(IF_NONE_MATCH, "W/\"tag\"")], NotModified),
+            (&[(IF_NONE_MATCH, "\"a\", \"tag\"")], NotModified),
+            (&[(IF_NONE_MATCH, "*")], NotModified),
+            (&[(IF_NONE_MATCH, "\"a\"")], Proceed),
+            (&[(IF_NONE_MATCH, "\"x,\"tag\"")], Proceed),
+            // Step 4: If-Modified-Since, but only without If-None-Match.
+            (&[(IF_MODIFIED_SINCE, MODIFIED)], NotModified),
+            (&[(IF_MODIFIED_SINCE, AFTER)], NotModified),
+            (&[(IF_MODIFIED_SINCE, BEFORE)], Proceed),
+            (&[(IF_MODIFIED_SINCE, "never")], Proceed),
             (
                 &[(IF_NONE_MATCH, "\"a\""), (IF_MODIFIED_SINCE, MODIFIED)],
-                false,
+                Proceed,
             ),
-            (&[(IF_MODIFIED_SINCE, MODIFIED)], true),
+            // What is wanted comes before what is known.
+            (&[(IF_MATCH, "\"a\""), (IF_NONE_MATCH, "\"tag\"")], Failed),
             (
-                &[(IF_MODIFIED_SINCE, "Sun, 06 Nov 1994 08:49:36 GMT")],
-                false,
+                &[(IF_MATCH, "\"tag\""), (IF_NONE_MATCH, "\"tag\"")],
+                NotModified,
             ),
-            (&[(IF_MODIFIED_SINCE, "never")], false),
+            (
+                &[(IF_UNMODIFIED_SINCE, BEFORE), (IF_MODIFIED_SINCE, MODIFIED)],
+                Failed,
+            ),
         ];
-        for (fields, good) in table {
-            assert_eq!(
-                validators().match_copy(&headers(fields)),
-                *good,
-                "{fields:?}"
-            );
+        for (fields, verdict) in table {
+            assert_eq!(validators().judge(&headers(fields)), *verdict, "{fields:?}");
+        }
+    }
+
+    /// Without a date of change, conditions on it are passed over (sections 13.1.3 and 13.1.4).
+    #[test]
+    fn dates_need_a_date() {
+        let undated = Validators {
+            modified: None,
+            ..validators()
+        };
+        for name in [IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
+            let headers = headers(&[(name, BEFORE)]);
+            assert_eq!(undated.judge(&headers), Verdict::Proceed);
         }
     }
 

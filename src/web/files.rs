@@ -22,7 +22,7 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use tokio_uring::fs::File;
 
-use super::conditions::{Span, Validators, whole_seconds};
+use super::conditions::{Span, Validators, Verdict, whole_seconds};
 use super::media;
 use super::page;
 use super::reply::{self, Payload, Policy, Reply};
@@ -115,8 +115,12 @@ impl Found {
     fn answer(self, method: &Method, headers: &HeaderMap) -> Reply {
         let size = u64::try_from(self.stat.st_size).unwrap_or(0);
         let validators = validators(&self.stat);
-        if validators.match_copy(headers) {
-            let mut reply = reply::reply(StatusCode::NOT_MODIFIED, Policy::Folder, Payload::Empty);
+        let short = match validators.judge(headers) {
+            Verdict::Proceed => None,
+            Verdict::NotModified => Some(reply::not_modified(Policy::Folder)),
+            Verdict::Failed => Some(reply::precondition_failed(method)),
+        };
+        if let Some(mut reply) = short {
             describe(&mut reply, &validators);
             return reply;
         }

@@ -3,8 +3,8 @@
 use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use super::conditions::Validators;
-use super::reply::{self, Payload, Policy, Reply};
+use super::conditions::{Validators, Verdict};
+use super::reply::{self, Policy, Reply};
 
 /// One file of the page.
 struct Asset {
@@ -70,10 +70,10 @@ pub(super) fn answer(method: &Method, path: &[&str], headers: &HeaderMap) -> Opt
         etag,
         modified: None,
     };
-    let mut reply = if validators.match_copy(headers) {
-        reply::reply(StatusCode::NOT_MODIFIED, Policy::Strict, Payload::Empty)
-    } else {
-        reply::bytes(method, StatusCode::OK, asset.content_type, asset.content)
+    let mut reply = match validators.judge(headers) {
+        Verdict::Proceed => reply::bytes(method, StatusCode::OK, asset.content_type, asset.content),
+        Verdict::NotModified => reply::not_modified(Policy::Strict),
+        Verdict::Failed => reply::precondition_failed(method),
     };
     reply.headers_mut().insert(ETAG, tag);
     reply

@@ -28,6 +28,9 @@ const STRICT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 's
 const FOLDER_POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'self'; \
      form-action 'self'; frame-ancestors 'self'";
 
+/// The methods that are served, whatever the path.
+pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
 /// What an answer carries.
 #[derive(Debug)]
 pub(super) enum Payload {
@@ -161,12 +164,28 @@ pub(super) fn sentence(method: &Method, status: StatusCode, text: &'static str) 
     bytes(method, status, "text/plain; charset=utf-8", text)
 }
 
-/// 405 for everything but GET and HEAD.
+/// 304: the client's copy is good.
+pub(super) fn not_modified(policy: Policy) -> Reply {
+    reply(StatusCode::NOT_MODIFIED, policy, Payload::Empty)
+}
+
+/// 412: what the request wants is not there any more.
+pub(super) fn precondition_failed(method: &Method) -> Reply {
+    let text = "This has changed since the request's If- header was made: ask without it.\n";
+    sentence(method, StatusCode::PRECONDITION_FAILED, text)
+}
+
+/// 405 for everything but GET, HEAD and OPTIONS.
 pub(super) fn method_not_allowed(method: &Method) -> Reply {
-    let text = "Only GET and HEAD are served here.\n";
+    let text = "Only GET, HEAD and OPTIONS are served here.\n";
     let mut reply = sentence(method, StatusCode::METHOD_NOT_ALLOWED, text);
+    reply.headers_mut().insert(ALLOW, METHODS);
     reply
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+}
+
+/// 204 with the methods there are.
+pub(super) fn methods() -> Reply {
+    let mut reply = reply(StatusCode::NO_CONTENT, Policy::Strict, Payload::Empty);
+    reply.headers_mut().insert(ALLOW, METHODS);
     reply
 }

@@ -6,6 +6,7 @@
 //! | `/rooms`, `/rooms/` | members of the room of plain `/ws`: `{"room":"","members":N}` |
 //! | `/rooms/<room>` | members of the room of `/ws/<room>`, percent-decoded; 404 if there is no such room |
 //! | `/ws`, `/ws/<room>` | 426: these are for WebSockets, which a shard answers |
+//! | any, with OPTIONS | 204 and `Allow` |
 //! | anything else | a file of `--static`, or of the embedded page |
 
 use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
@@ -26,8 +27,11 @@ pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply
         let text = "The request has no Host header, or several: send one (RFC 9112 section 3.2).\n";
         return reply::sentence(method, StatusCode::BAD_REQUEST, text);
     }
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        return reply::method_not_allowed(method);
+    match *method {
+        Method::GET | Method::HEAD => {}
+        // The plain health check of HAProxy, and whatever asks before it asks.
+        Method::OPTIONS => return reply::methods(),
+        _ => return reply::method_not_allowed(method),
     }
     // Rooms are no files: their names may begin with a dot.
     if let Some(name) = request.uri.path().strip_prefix("/rooms/") {

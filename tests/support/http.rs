@@ -106,7 +106,8 @@ impl Wire {
     #[track_caller]
     pub(crate) fn response(&mut self, method: &str) -> Response {
         let mut response = self.response_head();
-        let bodiless = method == "HEAD" || response.status < 200 || response.status == 304;
+        let bodiless =
+            method == "HEAD" || response.status < 200 || matches!(response.status, 204 | 304);
         if bodiless {
             return response;
         }

@@ -203,7 +203,7 @@ impl Client {
         };
         let head = String::from_utf8(self.ahead.drain(..end).collect()).unwrap();
         let mut answer = Answer::parse(&head);
-        let has_body = method != "HEAD" && !matches!(answer.status, 101 | 304);
+        let has_body = method != "HEAD" && !matches!(answer.status, 101 | 204 | 304);
         if has_body {
             let length = answer.header("content-length").parse().unwrap();
             while self.ahead.len() < length {

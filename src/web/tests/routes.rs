@@ -128,7 +128,10 @@ fn says_what_is_not_there() {
         );
     }
     let post = server.ask("POST", "/", "Content-Length: 3\r\n");
-    assert_eq!((post.status, post.header("allow")), (405, "GET, HEAD"));
+    assert_eq!(
+        (post.status, post.header("allow")),
+        (405, "GET, HEAD, OPTIONS")
+    );
     for path in ["/ws", "/ws/tea"] {
         let answer = server.get(path);
         assert_eq!(
@@ -137,6 +140,32 @@ fn says_what_is_not_there() {
             "{path}"
         );
     }
+}
+
+/// Every path says which methods there are, to load balancers that ask with HTTP/1.0 and no Host
+/// too, and a conditional request for the page is one.
+#[test]
+fn answers_options() {
+    let server = Server::embedded();
+    for request in [
+        "OPTIONS / HTTP/1.0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        "OPTIONS /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "OPTIONS /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+        "OPTIONS /../x HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut client = server.connect();
+        client.send(request);
+        let answer = client.receive("OPTIONS");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (204, "GET, HEAD, OPTIONS"),
+            "{request}"
+        );
+        assert_eq!(answer.header("content-length"), "");
+    }
+    let stale = server.ask("GET", "/app.js", "If-Match: \"x\"\r\n");
+    assert_eq!(stale.status, 412);
 }
 
 /// Connections stay open over answers and refusals, and requests sent at once are answered in
