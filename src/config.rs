@@ -27,6 +27,11 @@ const MESH_CREDIT_BYTES_MIN: usize = 64 << 10;
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
 pub const FRAME_HEADER_BYTES_MAX: usize = 10;
 
+/// Smallest limit of a request head that can be set: what an HTTP library must be able to hold.
+pub const HEAD_BYTES_MIN: usize = 8 << 10;
+/// Largest limit of a request head that can be set.
+pub const HEAD_BYTES_MAX: usize = 256 << 10;
+
 /// Connections the web thread serves at once, unless a small descriptor limit says less.
 const WEB_CONNECTIONS_MAX: usize = 256;
 /// The fewest connections of the web thread: a browser opens six for one page.
@@ -71,6 +76,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Largest message, in payload bytes after reassembly; a larger one is closed with 1009.
     pub message_bytes_max: usize,
+    /// Longest request head; a longer one is answered 431.
+    pub head_bytes_max: usize,
     /// Whether `/echo` is served, which sends each message back to its sender.
     pub echo: bool,
     /// Silence after which the server pings a session.
@@ -120,6 +127,7 @@ impl Default for Config {
             lag_bytes_max: 16 << 20,
             connections_max: 10_000,
             message_bytes_max: 64 << 10,
+            head_bytes_max: 16 << 10,
             echo: false,
             ping_interval: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(60),

@@ -9,7 +9,6 @@ use fanring::config::Sizes;
 use fanring::ring::RingConfig;
 use fanring::session::Session;
 use fanring::shard::message::Message;
-use fanring::wire::http::HEAD_BYTES_MAX;
 
 #[test]
 fn the_ring_is_as_large_as_the_budget_says() {
@@ -19,14 +18,6 @@ fn the_ring_is_as_large_as_the_budget_says() {
     assert_eq!(sizes.completion_entries, ring.cq_entries);
     assert_eq!(sizes.receive_buffers, ring.buffers);
     assert_eq!(sizes.receive_buffer_bytes, ring.buffer_bytes);
-}
-
-#[test]
-fn a_head_is_as_long_as_the_budget_says() {
-    assert_eq!(
-        u64::try_from(HEAD_BYTES_MAX),
-        Ok(Sizes::BUILT_IN.head_bytes_max)
-    );
 }
 
 // These two may be smaller than budgeted; larger would make the promise at start a lie.

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::io::Read;
 
-use fanring::config::Sizes;
+use fanring::config::{Config, Sizes};
 use support::client::Client;
 use support::frame::TEXT;
 use support::http::{Wire, request, request_bytes};
@@ -83,8 +83,8 @@ fn stalled_downloads_hold_what_the_budget_says() {
         server.rss_bytes()
     });
     let held = most.max().expect("a hundred").saturating_sub(before);
-    let sizes = Sizes::BUILT_IN;
-    let each = sizes.web_connection_bytes_max + 2 * sizes.head_bytes_max;
+    let head_bytes_max = Config::default().head_bytes_max as u64;
+    let each = Sizes::BUILT_IN.web_connection_bytes_max + 2 * head_bytes_max;
     assert!(
         held <= (PLACES + 1) * each,
         "{held} bytes, {} for each of them",

@@ -6,7 +6,7 @@ mod streams;
 use fanring::wire::{
     frame::{self, Header, OpCode, Role},
     handshake::{self, Endpoint, Policy, Route},
-    http::{self, HEAD_BYTES_MAX, HEADERS_MAX},
+    http::{self, HEADERS_MAX},
     message::{Event, Reader, Rules, WireError},
 };
 
@@ -19,18 +19,22 @@ pub fn http(data: &[u8]) {
     if data.len() <= 512 || whole.is_some() {
         assert_eq!(bytewise, whole, "the end of a head depends on its split");
     }
+    check_start(data);
     let refusal = match http::parse_head(data) {
         Err(error) => {
             assert_eq!(error.refusal().status, error.status());
             error.refusal()
         }
         Ok(head) => {
-            assert!(head.bytes <= data.len().min(HEAD_BYTES_MAX));
+            assert!(head.bytes <= data.len());
             assert!(head.headers().count() <= HEADERS_MAX);
             let leading = data
                 .iter()
                 .take_while(|byte| b"\r\n".contains(byte))
                 .count();
+            if leading <= 4 && head.method.len() <= 32 {
+                assert_eq!(http::check_start(data, 0), Ok(()), "a request is none");
+            }
             assert!(
                 leading > 2 || whole == Some(head.bytes),
                 "scan and parser disagree"
@@ -68,10 +72,27 @@ pub fn http(data: &[u8]) {
         }
     };
     let mut response = Vec::new();
-    refusal.encode(&mut response);
-    assert!(matches!(refusal.status, 400 | 403 | 404 | 426 | 431 | 505));
+    refusal.encode(b"", &mut response);
+    assert!(matches!(
+        refusal.status,
+        400 | 403 | 404 | 405 | 426 | 431 | 505
+    ));
     let end = http::head_end(&response, 0).expect("a response has an end");
     assert_eq!(&response[end..], format!("{}\n", refusal.body).as_bytes());
+}
+
+/// Whether bytes can become a request does not depend on how they arrive.
+fn check_start(data: &[u8]) {
+    let judged = http::check_start(data, 0);
+    let told =
+        (1..=data.len().min(512)).find_map(|end| http::check_start(&data[..end], end - 1).err());
+    if data.len() <= 512 {
+        assert_eq!(
+            told,
+            judged.err(),
+            "whether it is HTTP depends on its split"
+        );
+    }
 }
 
 fn check_upgrade(upgrade: &handshake::Upgrade) {

@@ -119,6 +119,14 @@ pub(super) const SETTINGS: &[Setting] = &[
                most half of --log-bytes [default: a quarter of --log-bytes]",
     },
     Setting {
+        name: "head_bytes_max",
+        flag: "head-bytes-max",
+        shape: Shape::One("SIZE"),
+        heading: LIMITS,
+        help: "Longest request head, cookies and all, from 8KiB to 256KiB; a longer one is answered 431 \
+               [default: 16KiB]",
+    },
+    Setting {
         name: "slow_consumer",
         flag: "slow-consumer",
         shape: Shape::One("close|skip"),
@@ -265,6 +273,10 @@ mod tests {
             (
                 "message_bytes_max",
                 format!("{}KiB", config.message_bytes_max >> 10),
+            ),
+            (
+                "head_bytes_max",
+                format!("{}KiB", config.head_bytes_max >> 10),
             ),
             (
                 "ping_interval",

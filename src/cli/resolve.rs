@@ -11,8 +11,8 @@ use super::layers::{Given, Layers, Source};
 use super::machine::Machine;
 use super::units::{self, ValueError};
 use crate::config::{
-    CONNECTIONS_MAX, Config, DURATION_MAX, FRAME_HEADER_BYTES_MAX, LOG_BYTES_MAX, LOG_BYTES_MIN,
-    SHARDS_MAX, SlowConsumer,
+    CONNECTIONS_MAX, Config, DURATION_MAX, FRAME_HEADER_BYTES_MAX, HEAD_BYTES_MAX, HEAD_BYTES_MIN,
+    LOG_BYTES_MAX, LOG_BYTES_MIN, SHARDS_MAX, SlowConsumer,
 };
 
 mod http;
@@ -55,6 +55,7 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
             defaults.presence_members_max,
         )?,
         spread_members_min: count(layers, "spread_members_min", defaults.spread_members_min)?,
+        head_bytes_max: head_bytes_max(layers, defaults.head_bytes_max)?,
         descriptors_max: machine.descriptors_max,
         http_keep_alive: duration(layers, "http_keep_alive", defaults.http_keep_alive)?,
         web_connections_max,
@@ -229,6 +230,19 @@ fn message_bytes_max(layers: &Layers, log_bytes: usize, default: usize) -> Resul
             log_bytes / 4
         );
         return Err(broken(given, problem));
+    }
+    Ok(asked)
+}
+
+fn head_bytes_max(layers: &Layers, default: usize) -> Result<usize, CliError> {
+    let Some((asked, given)) = value(layers, "head_bytes_max", units::bytes)? else {
+        return Ok(default);
+    };
+    if !(HEAD_BYTES_MIN..=HEAD_BYTES_MAX).contains(&asked) {
+        return Err(broken(
+            given,
+            "which is not from 8KiB to 256KiB; the default is 16KiB",
+        ));
     }
     Ok(asked)
 }

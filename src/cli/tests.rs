@@ -82,6 +82,7 @@ fn flag_variable_and_file_mean_the_same() {
         ("connections_max", "77", "77"),
         ("message_bytes_max", "1000", "1000"),
         ("lag_bytes_max", "1MiB", "\"1MiB\""),
+        ("head_bytes_max", "9000", "9000"),
         ("slow_consumer", "skip", "\"skip\""),
         ("ping_interval", "500ms", "\"500ms\""),
         ("idle_timeout", "2m", "\"2m\""),
@@ -278,6 +279,14 @@ const REFUSALS: &[(&str, &str)] = &[
     (
         "--lag-bytes-max 64K",
         "less than one message of message_bytes_max; raise it to 65546",
+    ),
+    (
+        "--head-bytes-max 8191",
+        "--head-bytes-max is 8191, which is not from 8KiB to 256KiB; the default is 16KiB",
+    ),
+    (
+        "--head-bytes-max 257KiB",
+        "which is not from 8KiB to 256KiB",
     ),
     (
         "--slow-consumer wait",

@@ -29,8 +29,6 @@ pub struct Sizes {
     pub mesh_slot_bytes_max: u64,
     /// A session in the slab, with its deadlines and its place in the room.
     pub session_bytes_max: u64,
-    /// Longest request head.
-    pub head_bytes_max: u64,
     /// A connection of the web thread besides its request heads: its state, a chunk of a file
     /// that is read, and one that waits to be taken. `tests/http.rs` measures it.
     pub web_connection_bytes_max: u64,
@@ -46,7 +44,6 @@ impl Sizes {
         mesh_ring_slots: 1024,
         mesh_slot_bytes_max: 64,
         session_bytes_max: 400,
-        head_bytes_max: 8 << 10,
         web_connection_bytes_max: 48 << 10,
     };
 }
@@ -109,7 +106,7 @@ impl Budget {
                 "web connections",
                 "http_connections_max and the reserve x two request heads and chunks of an answer",
                 web_connections,
-                2 * sizes.head_bytes_max + sizes.web_connection_bytes_max,
+                2 * wide(config.head_bytes_max) + sizes.web_connection_bytes_max,
             ),
             line(
                 "partial messages",
@@ -191,13 +188,14 @@ mod tests {
         let base = Config::default();
         let total = base.budget().total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 5] = [
+        let changed: [(&str, Change); 6] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
             ("log_bytes", |config| config.log_bytes *= 2),
             ("connections_max", |config| config.connections_max += 1),
             ("message_bytes_max", |config| config.message_bytes_max += 1),
+            ("head_bytes_max", |config| config.head_bytes_max += 1),
             ("web_connections_max", |config| {
                 config.web_connections_max += 1
             }),

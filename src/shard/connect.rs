@@ -13,7 +13,7 @@ use crate::room::{Rendition, RoomId};
 use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Place, SessionKey};
 use crate::wire::handshake::{self, Endpoint, Policy, Route, Upgrade};
-use crate::wire::http::{self, HEAD_BYTES_MAX, Refusal};
+use crate::wire::http::{self, Refusal};
 use crate::wire::plain;
 
 impl Shard {
@@ -44,33 +44,49 @@ impl Shard {
 
     /// Bytes of a request head. Nothing is kept when the head is whole at once.
     pub(super) fn head_bytes(&mut self, slot: u32, bytes: &[u8]) {
-        let Some(mut gathered) = self.sessions.at_mut(slot).head.take() else {
-            match http::head_end(bytes, 0) {
-                Some(end) => self.request(slot, bytes, end),
-                None => self.gather_head(slot, bytes.to_vec()),
+        let mut gathered = self.sessions.at_mut(slot).head.take();
+        let scanned = gathered.as_ref().map_or(0, |gathered| gathered.len());
+        let arrived = match &mut gathered {
+            Some(gathered) => {
+                gathered.extend_from_slice(bytes);
+                gathered.as_slice()
             }
-            return;
+            None => bytes,
         };
-        let scanned = gathered.len();
-        gathered.extend_from_slice(bytes);
-        match http::head_end(&gathered, scanned) {
-            Some(end) => self.request(slot, &gathered, end),
-            None => self.gather_head(slot, *gathered),
+        match http::find_head(arrived, scanned, self.config().head_bytes_max) {
+            Ok(Some(end)) => self.request(slot, arrived, end),
+            Ok(None) => {
+                let gathered = gathered.unwrap_or_else(|| Box::new(bytes.to_vec()));
+                self.sessions.at_mut(slot).head = Some(gathered);
+                if scanned == 0 {
+                    self.await_head(slot);
+                }
+            }
+            Err(error) => self.refuse(slot, arrived, &error.refusal()),
         }
     }
 
-    fn gather_head(&mut self, slot: u32, gathered: Vec<u8>) {
-        if gathered.len() > HEAD_BYTES_MAX {
-            self.refuse(slot, &http::HttpError::HeadTooLong.refusal());
-        } else {
-            self.sessions.at_mut(slot).head = Some(Box::new(gathered));
+    /// The time of a head counts from its first byte: a connection that a browser has opened ahead may
+    /// have used up nearly all of its own.
+    fn await_head(&mut self, slot: u32) {
+        let deadline = self.tick().after(self.config().head_timeout);
+        self.sessions.at_mut(slot).deadline = deadline;
+        self.schedule(slot, deadline);
+    }
+
+    /// The head did not arrive in time. A connection on which nothing came is closed without a word: browsers
+    /// open some ahead, and show people what comes on them unasked.
+    pub(super) fn head_is_late(&mut self, slot: u32) {
+        match self.sessions.at_mut(slot).head.take() {
+            Some(gathered) => self.refuse(slot, &gathered, &Refusal::timeout()),
+            None => self.kill(slot),
         }
     }
 
     fn request(&mut self, slot: u32, bytes: &[u8], end: usize) {
         let head = match http::parse_head(&bytes[..end]) {
             Ok(head) => head,
-            Err(error) => return self.refuse(slot, &error.refusal()),
+            Err(error) => return self.refuse(slot, bytes, &error.refusal()),
         };
         let config = Arc::clone(&self.setup.config);
         let policy = Policy {
@@ -85,7 +101,7 @@ impl Shard {
                     bytes: bytes.to_vec(),
                 })
             }
-            Route::Refused(refusal) => self.refuse(slot, &refusal),
+            Route::Refused(refusal) => self.refuse(slot, bytes, &refusal),
             Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
         }
     }
@@ -97,11 +113,12 @@ impl Shard {
         self.send(to, message(session.socket));
     }
 
-    fn refuse(&mut self, slot: u32, refusal: &Refusal) {
+    /// Answers the request that begins with `request` and ends the connection.
+    fn refuse(&mut self, slot: u32, request: &[u8], refusal: &Refusal) {
         self.metrics().refused.add(1);
         let deadline = self.tick().after(self.config().close_timeout);
         let session = self.sessions.at_mut(slot);
-        refusal.encode(session.private_mut());
+        refusal.encode(request, session.private_mut());
         session.phase = Phase::Closing;
         session.flags.set(Flags::DISCARDING);
         session.deadline = deadline;
@@ -116,7 +133,7 @@ impl Shard {
             .map(|(_, metrics)| metrics.sessions.get())
             .sum();
         if self.open + others >= self.config().connections_max as u64 {
-            return self.refuse(slot, &Refusal::busy());
+            return self.refuse(slot, bytes, &Refusal::busy());
         }
         let name: Arc<str> = match &upgrade.endpoint {
             Endpoint::Echo => {
@@ -136,7 +153,7 @@ impl Shard {
             });
         }
         let Some(room) = self.rooms.find_or_create(&name) else {
-            return self.refuse(slot, &Refusal::busy());
+            return self.refuse(slot, bytes, &Refusal::busy());
         };
         let rendition = if upgrade.presence {
             Rendition::Full
@@ -285,7 +302,7 @@ impl Shard {
             session.private = None;
             self.open -= 1;
             self.rooms.release(room);
-            self.refuse(key.slot, &Refusal::busy());
+            self.refuse(key.slot, b"", &Refusal::busy());
             return self.settle(key.slot);
         }
         let audience = here.audience(rendition);

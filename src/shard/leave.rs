@@ -188,7 +188,8 @@ impl Shard {
         }
         match session.phase {
             Phase::Open => self.silent(slot),
-            Phase::Head | Phase::Closing | Phase::Lingering if tick >= deadline => {
+            Phase::Head if tick >= deadline => self.head_is_late(slot),
+            Phase::Closing | Phase::Lingering if tick >= deadline => {
                 session.flags.set(Flags::ABORT);
                 self.kill(slot);
             }

@@ -30,7 +30,7 @@ use super::reply::Content;
 use super::routes;
 use super::site::{Backend, Site};
 use crate::config::Config;
-use crate::wire::http::{HEAD_BYTES_MAX, HEADERS_MAX, Refusal};
+use crate::wire::http::{HEADERS_MAX, Refusal};
 
 /// Serves one connection until it ends or goes back to a shard. Must run on a tokio-uring
 /// runtime.
@@ -43,7 +43,7 @@ use crate::wire::http::{HEAD_BYTES_MAX, HEADERS_MAX, Refusal};
 pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>) {
     let activity = Activity::new();
     let Some(place) = site.places.take(&activity, is_health_check(&head)).await else {
-        refuse(&socket);
+        refuse(&socket, &head);
         return;
     };
     let stream = match adopt_socket(socket) {
@@ -63,7 +63,7 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
         .header_read_timeout(None)
         .keep_alive(!place.is_for_one_answer())
         .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
+        .max_buf_size(site.config.head_bytes_max)
         .serve_connection(Link::new(stream, head, Rc::clone(&activity)), service);
 
     let end = drive(&site, &activity, Pin::new(&mut connection)).await;
@@ -285,12 +285,12 @@ async fn linger(stream: &TcpStream, config: &Config) {
 }
 
 /// Says 503 if the socket takes it at once, and closes.
-fn refuse(socket: &OwnedFd) {
+fn refuse(socket: &OwnedFd, head: &[u8]) {
     let mut answer = Vec::new();
     let sentence = "All HTTP connections of this server are busy: try again in a second.";
     Refusal::new(503, sentence)
         .with_header("Retry-After", "1")
-        .encode(&mut answer);
+        .encode(head, &mut answer);
     let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
     // A peer that cannot even take this is closed without it.
     let _ = rustix::net::send(socket, &answer, flags);

@@ -139,6 +139,9 @@ fn host<'a>(head: &Head<'a>) -> Result<Host<'a>, Refusal> {
 
 /// Checks what HTTP asks of an upgrade request and gives its host.
 fn check_request<'a>(head: &Head<'a>, upgrades: bool) -> Result<Host<'a>, Refusal> {
+    if !upgrades {
+        return Err(plain_request(head));
+    }
     let bad = |sentence: &str| Err(Refusal::new(400, sentence));
     if head.method != "GET" {
         return bad("This address speaks WebSocket: the request's method must be GET.");
@@ -147,9 +150,6 @@ fn check_request<'a>(head: &Head<'a>, upgrades: bool) -> Result<Host<'a>, Refusa
         return bad("This address speaks WebSocket: the request must be HTTP/1.1.");
     }
     let host = host(head)?;
-    if !upgrades {
-        return bad("This address speaks WebSocket: send \"Upgrade: websocket\" to connect.");
-    }
     if !head.has_token("Connection", "upgrade") {
         return bad("The request must have \"Connection: Upgrade\" beside its Upgrade header.");
     }
@@ -159,6 +159,37 @@ fn check_request<'a>(head: &Head<'a>, upgrades: bool) -> Result<Host<'a>, Refusa
     Ok(host)
 }
 
+/// What a request to a WebSocket's address is told that asks for no WebSocket.
+fn plain_request(head: &Head<'_>) -> Refusal {
+    // HTTP/1.0 has no Host (RFC 9112 section 3.2).
+    let host = if head.minor > 0 {
+        host(head).err()
+    } else {
+        None
+    };
+    if let Some(refusal) = host {
+        return refusal;
+    }
+    if matches!(head.method, "GET" | "HEAD") {
+        return upgrade_required(
+            "This address speaks WebSocket: connect with ws:// or wss://, and have a proxy in front pass on \
+             Upgrade and Connection.",
+        );
+    }
+    Refusal::new(
+        405,
+        "This address speaks WebSocket: the request's method must be GET.",
+    )
+    .with_header("Allow", "GET, HEAD, OPTIONS")
+}
+
+/// 426, with what it must name (RFC 9110 section 15.5.22, RFC 6455 section 4.4).
+fn upgrade_required(sentence: &str) -> Refusal {
+    Refusal::new(426, sentence)
+        .with_header("Upgrade", "websocket")
+        .with_header("Sec-WebSocket-Version", "13")
+}
+
 /// Checks the `Sec-WebSocket-` headers and gives the key.
 fn check_websocket<'a>(head: &Head<'a>) -> Result<&'a [u8], Refusal> {
     let bad = |sentence: &str| Err(Refusal::new(400, sentence));
@@ -166,10 +197,9 @@ fn check_websocket<'a>(head: &Head<'a>) -> Result<&'a [u8], Refusal> {
         return bad("The request must have one Sec-WebSocket-Version header: 13.");
     }
     if head.header("Sec-WebSocket-Version") != Some(VERSION) {
-        let sentence = "This server speaks WebSocket 13: send \"Sec-WebSocket-Version: 13\".";
-        return Err(Refusal::new(426, sentence)
-            .with_header("Upgrade", "websocket")
-            .with_header("Sec-WebSocket-Version", "13"));
+        return Err(upgrade_required(
+            "This server speaks WebSocket 13: send \"Sec-WebSocket-Version: 13\".",
+        ));
     }
     let key = head.header("Sec-WebSocket-Key").filter(|key| is_key(key));
     match key.filter(|_| head.header_count("Sec-WebSocket-Key") == 1) {

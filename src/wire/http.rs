@@ -1,17 +1,37 @@
-//! HTTP/1.1 request heads, and the short responses that refuse one (RFC 9112).
+//! HTTP/1.1 request heads, whole or arriving, and the short responses that refuse one (RFC 9112).
 //!
 //! Only the head of a connection's first request is read here; the web thread's HTTP server
 //! does the rest.
 
 use thiserror::Error;
 
-/// The longest request head, in bytes; a longer one gets 431.
-pub const HEAD_BYTES_MAX: usize = 8192;
-/// The most header fields in a request; more get 431.
-pub const HEADERS_MAX: usize = 64;
+mod refusal;
+mod start;
+pub use refusal::Refusal;
+pub use start::check_start;
 
-/// Seconds after which a client that met a busy server may try again.
-const RETRY_AFTER_SECONDS: u32 = 5;
+/// The most header fields in a request; more get 431.
+pub const HEADERS_MAX: usize = 100;
+
+/// Looks for a request head in `bytes`, which have only begun to arrive: gives how many of them belong to it, once
+/// it is whole. What can become no head is told at once, so that nobody waits for an answer.
+///
+/// `scanned` is how many of `bytes` an earlier call has seen.
+///
+/// # Errors
+/// [`HttpError::HeadTooLong`] beyond `head_bytes_max`, or what [`check_start`] says.
+pub fn find_head(
+    bytes: &[u8],
+    scanned: usize,
+    head_bytes_max: usize,
+) -> Result<Option<usize>, HttpError> {
+    check_start(bytes, scanned)?;
+    let end = head_end(bytes, scanned);
+    if end.unwrap_or(bytes.len() + 1) > head_bytes_max {
+        return Err(HttpError::HeadTooLong { head_bytes_max });
+    }
+    Ok(end)
+}
 
 /// Finds the end of the request head: how many of `bytes` belong to it, the empty line included.
 ///
@@ -46,9 +66,21 @@ pub enum HttpError {
     /// Not HTTP/1.x, or cut.
     #[error("The request head is not well-formed HTTP/1.1: {0}.")]
     Malformed(&'static str),
-    /// More than [`HEAD_BYTES_MAX`] bytes.
-    #[error("The request head is over {HEAD_BYTES_MAX} bytes: send fewer or shorter headers.")]
-    HeadTooLong,
+    /// Nothing that becomes a request line: another protocol, TLS as a rule.
+    #[error(
+        "This is no HTTP: the port speaks plain HTTP and WebSocket, so use http:// or ws://, or put a \
+         proxy that ends TLS in front of it."
+    )]
+    NoHttp,
+    /// More bytes than the server takes.
+    #[error(
+        "The request head is over {head_bytes_max} bytes: send fewer or shorter headers, or start the \
+         server with a larger --head-bytes-max."
+    )]
+    HeadTooLong {
+        /// What it takes.
+        head_bytes_max: usize,
+    },
     /// More than [`HEADERS_MAX`] fields.
     #[error("The request has over {HEADERS_MAX} header fields: send fewer.")]
     TooManyHeaders,
@@ -62,8 +94,8 @@ impl HttpError {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::Malformed(_) => 400,
-            Self::HeadTooLong | Self::TooManyHeaders => 431,
+            Self::Malformed(_) | Self::NoHttp => 400,
+            Self::HeadTooLong { .. } | Self::TooManyHeaders => 431,
             Self::Version => 505,
         }
     }
@@ -173,20 +205,15 @@ pub(super) fn has_token(headers: &[httparse::Header<'_>], name: &str, token: &st
         .any(|element| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// Reads a head that is whole, see [`head_end`]; bytes after its end are not looked at.
+/// Reads a head that is whole, see [`find_head`]; bytes after its end are not looked at.
 ///
 /// # Errors
-/// An [`HttpError`] when it is malformed, cut, too long, has too many header fields, or is of
-/// another version.
+/// An [`HttpError`] when it is malformed, cut, has too many header fields, or is of another version.
 pub fn parse_head(bytes: &[u8]) -> Result<Head<'_>, HttpError> {
-    let within_limit = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
-    let bytes_parsed = match request.parse(within_limit) {
+    let bytes_parsed = match request.parse(bytes) {
         Ok(httparse::Status::Complete(bytes_parsed)) => bytes_parsed,
-        Ok(httparse::Status::Partial) if bytes.len() >= HEAD_BYTES_MAX => {
-            return Err(HttpError::HeadTooLong);
-        }
         Ok(httparse::Status::Partial) => return Err(HttpError::Malformed("it is incomplete")),
         Err(error) => return Err(explain(error)),
     };
@@ -214,88 +241,6 @@ fn explain(error: httparse::Error) -> HttpError {
         httparse::Error::NewLine => HttpError::Malformed("a line does not end with CR LF"),
         httparse::Error::Token => HttpError::Malformed("the request line is invalid"),
         httparse::Error::Status => HttpError::Malformed("it has a status line"),
-    }
-}
-
-/// A response that ends the connection: a status, and one sentence that names the fix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// A 4xx or 5xx status.
-    pub status: u16,
-    /// The reason phrase.
-    pub reason: &'static str,
-    /// Header fields besides those every refusal has.
-    pub headers: Vec<(&'static str, String)>,
-    /// One sentence for whoever debugs the client.
-    pub body: String,
-}
-
-impl Refusal {
-    /// A refusal without further header fields.
-    #[must_use]
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
-        let reason = match status {
-            400 => "Bad Request",
-            403 => "Forbidden",
-            404 => "Not Found",
-            408 => "Request Timeout",
-            426 => "Upgrade Required",
-            431 => "Request Header Fields Too Large",
-            503 => "Service Unavailable",
-            505 => "HTTP Version Not Supported",
-            _ => "Refused",
-        };
-        Self {
-            status,
-            reason,
-            headers: Vec::new(),
-            body: body.into(),
-        }
-    }
-
-    /// The same with one more header field.
-    #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// 503 with `Retry-After`: all connection slots are taken.
-    #[must_use]
-    pub fn busy() -> Self {
-        Self::new(
-            503,
-            "All connections of this server are taken: try again in a few seconds.",
-        )
-        .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
-    }
-
-    /// 408: the head did not arrive in time.
-    #[must_use]
-    pub fn timeout() -> Self {
-        Self::new(
-            408,
-            "The request head did not arrive in time: send it at once.",
-        )
-    }
-
-    /// Appends the whole response. A response with `Upgrade` names it in `Connection` too
-    /// (RFC 9110 section 7.8).
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let upgrades = self.headers.iter().any(|(name, _)| *name == "Upgrade");
-        let mut text = format!(
-            "HTTP/1.1 {} {}\r\nConnection: close{}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: {}\r\n",
-            self.status,
-            self.reason,
-            if upgrades { ", upgrade" } else { "" },
-            self.body.len() + 1,
-        );
-        for (name, value) in &self.headers {
-            text.extend([name, ": ", value, "\r\n"]);
-        }
-        text.extend(["\r\n", &self.body, "\n"]);
-        out.extend_from_slice(text.as_bytes());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Section 4.2: what the server accepts as an opening handshake, and how it refuses the rest.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use crate::support::client::{Client, accept_for, fresh_key, handshake};
 use crate::support::frame::{Outgoing, TEXT};
@@ -8,6 +9,8 @@ use crate::support::http::{Response, Wire};
 use crate::support::server::Server;
 use crate::support::wait::each;
 
+/// How long the server waits for a head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The key and its answer in RFC 6455 section 1.3.
 const SAMPLE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const SAMPLE_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -89,13 +92,13 @@ fn wrong_requests_are_refused_with_their_status() {
         case("two Hosts", &[400], "Host:", "Host: other.example\r\nHost:"),
         case(
             "another Upgrade",
-            &[400],
+            &[426],
             "Upgrade: websocket",
             "Upgrade: h2c",
         ),
         case(
             "Upgrade with a suffix",
-            &[400],
+            &[426],
             "Upgrade: websocket",
             "Upgrade: websockets",
         ),
@@ -298,11 +301,10 @@ fn heads_come_in_any_pieces_with_frames_behind() {
     }
 }
 
-/// Goal: a head of up to 8 KiB and 64 fields passes, a larger one is refused as soon as it is
-/// known to be, and costs the server nothing.
+/// Goal: a head of up to `--head-bytes-max` and 100 fields passes, a larger one is refused with 431
+/// as soon as it is known to be, and costs the server nothing.
 #[test]
 fn heads_have_their_limits() {
-    let mut server = Server::start(&[]);
     let padded = |bytes: usize| {
         let base = altered("Host:", "X-Padding: \r\nHost:");
         base.replace(
@@ -316,24 +318,82 @@ fn heads_have_their_limits() {
             .collect();
         altered("Host:", &format!("{more}Host:"))
     };
-    assert_eq!(padded(8_192).len(), 8_192);
-    assert_eq!(ask(&server, &padded(8_192)).status, 101, "8,192 bytes");
-    assert_eq!(ask(&server, &with_fields(64)).status, 101, "64 fields");
-    let refusals = [
-        ("8,193 bytes", padded(8_193)),
-        ("65 fields", with_fields(65)),
-        ("200 fields", with_fields(200)),
-    ];
-    for (name, request) in refusals {
-        let status = ask(&server, &request).status;
-        assert!([400, 431].contains(&status), "{name}: {status}");
+    for (arguments, bytes_max) in [
+        (&[][..], 16 << 10),
+        (&["--head-bytes-max", "8KiB"], 8 << 10),
+        (&["--head-bytes-max", "256KiB"], 256 << 10),
+    ] {
+        let mut server = Server::start(arguments);
+        assert_eq!(padded(bytes_max).len(), bytes_max);
+        assert_eq!(ask(&server, &padded(bytes_max)).status, 101, "{bytes_max}");
+        assert_eq!(ask(&server, &with_fields(100)).status, 101, "100 fields");
+        for request in [padded(bytes_max + 1), with_fields(101), with_fields(200)] {
+            let mut wire = Wire::open(server.address());
+            wire.offer(request.as_bytes());
+            let answer = wire.response("GET");
+            assert_eq!(answer.status, 431, "{bytes_max}");
+            assert!(answer.text().contains(": send fewer"), "{answer:?}");
+        }
+        // No end in sight: refused before the head is complete.
+        let mut wire = Wire::open(server.address());
+        wire.offer(padded(bytes_max + 4_000).trim_end().as_bytes());
+        assert_eq!(wire.response_head().status, 431, "an endless head");
+        server.assert_alive();
     }
-    // No end in sight: refused before the head is complete.
-    let mut wire = Wire::open(server.address());
-    wire.offer(padded(12_000).trim_end().as_bytes());
-    let status = wire.response_head().status;
-    assert!([400, 431].contains(&status), "an endless head: {status}");
+}
+
+/// Goal: what is no HTTP is answered at once with a sentence, and the connection ends: TLS, HTTP/2,
+/// another protocol, anything.
+#[test]
+fn other_protocols_are_answered_at_once() {
+    let mut server = Server::start(&[]);
+    let cases: [(&[u8], u16, &str); 5] = [
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            400,
+            "http:// or ws://",
+        ),
+        (b"\x80\x2e\x01\x00\x02", 400, "http:// or ws://"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", 400, "http:// or ws://"),
+        (b"HELO\r\n", 400, "http:// or ws://"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP/1.1"),
+    ];
+    for (bytes, status, hint) in cases {
+        let mut wire = Wire::open(server.address());
+        wire.send(bytes);
+        let asked = Instant::now();
+        let answer = wire.response("GET");
+        assert_eq!(answer.status, status, "{bytes:?}");
+        assert!(answer.text().contains(hint), "{}", answer.text());
+        wire.expect_end();
+        assert!(
+            asked.elapsed() < HEAD_TIMEOUT / 2,
+            "not at the head's deadline"
+        );
+    }
     server.assert_alive();
+}
+
+/// Goal: the answer to HEAD has no body, whatever it refuses (RFC 9110 section 9.3.2).
+#[test]
+fn refusals_of_head_have_no_body() {
+    let server = Server::start(&[]);
+    for request in [
+        altered("GET", "HEAD"),
+        altered("GET /ws", "HEAD /nope"),
+        altered("GET /ws", "HEAD /ws/%ff"),
+        altered("GET", "HEAD").replace("Host:", "Host :"),
+        altered("GET", "HEAD").replace("HTTP/1.1", "HTTP/2.0"),
+        altered("GET", "HEAD").replace("Host:", &format!("A: {}\r\nHost:", "b".repeat(16 << 10))),
+        "HEAD /ws HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+    ] {
+        let mut wire = Wire::open(server.address());
+        wire.offer(request.as_bytes());
+        let answer = wire.response_head();
+        assert!((400..600).contains(&answer.status));
+        assert_ne!(answer.header("content-length"), Some("0"));
+        wire.expect_end();
+    }
 }
 
 /// Goal: sessions over `connections_max` get 503 with a Retry-After, and a place that becomes

@@ -64,10 +64,16 @@ impl Bench {
         }
     }
 
-    /// A client joins the room that `target` names, on a shard of its choice.
-    pub(crate) fn join(&mut self, shard: usize, target: &str) -> usize {
+    /// A client connects to a shard of its choice and has sent nothing yet.
+    pub(crate) fn connect(&mut self, shard: usize) -> usize {
+        let socket = self.socket(shard);
+        self.shards[shard].handle_accepted(socket);
+        self.settle();
+        self.clients.len() - 1
+    }
+
+    fn socket(&mut self, shard: usize) -> OwnedFd {
         let socket: OwnedFd = File::open("/dev/null").unwrap().into();
-        let client = self.clients.len();
         self.clients.push(Client {
             shard,
             fd: socket.as_raw_fd(),
@@ -78,6 +84,13 @@ impl Bench {
             takes: usize::MAX,
             wire: Vec::new(),
         });
+        socket
+    }
+
+    /// A client joins the room that `target` names, on a shard of its choice.
+    pub(crate) fn join(&mut self, shard: usize, target: &str) -> usize {
+        let socket = self.socket(shard);
+        let client = self.clients.len() - 1;
         let head = format!(
             "GET {target} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -94,6 +107,20 @@ impl Bench {
         let end = head_end(wire, 0).expect("its handshake was answered");
         wire.drain(..end);
         client
+    }
+
+    /// A client that has not joined yet sends a piece of its request.
+    pub(crate) fn request(&mut self, client: usize, piece: &[u8]) {
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        self.clients[client].receiving = false;
+        let mut piece = piece.to_vec();
+        self.shards[shard].handle_received(key, Received::Data(&mut piece), false);
+        self.settle();
+    }
+
+    /// What a client was sent since the last look, which are no frames.
+    pub(crate) fn answered(&mut self, client: usize) -> String {
+        String::from_utf8(std::mem::take(&mut self.clients[client].wire)).unwrap()
     }
 
     fn key(&self, client: usize) -> SessionKey {

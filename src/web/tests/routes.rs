@@ -213,7 +213,7 @@ fn refuses_bad_heads() {
             "431",
         ),
         (
-            format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(65)),
+            format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)),
             "431",
         ),
     ] {

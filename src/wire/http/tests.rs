@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{HEAD_BYTES_MAX, HEADERS_MAX, HttpError, Refusal, head_end, parse_head};
+use super::{HEADERS_MAX, Head, HttpError, Refusal, check_start, find_head, head_end, parse_head};
 
 const HEAD: &[u8] = b"GET /ws/a?echo=1 HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n\
     X: 1\r\nconnection: \t other\t\r\nEmpty:\r\n\r\n";
@@ -92,6 +92,17 @@ fn finds_the_end_in_any_split() {
     }
 }
 
+/// The limits of these tests' server.
+const HEAD_BYTES_MAX: usize = 9_000;
+
+/// The head that `bytes` begin with, as a server would read it.
+fn read(bytes: &[u8]) -> Result<Head<'_>, HttpError> {
+    match find_head(bytes, 0, HEAD_BYTES_MAX)? {
+        Some(end) => parse_head(&bytes[..end]),
+        None => Err(HttpError::Malformed("no end")),
+    }
+}
+
 /// What can't be served is refused with the status that says why.
 #[test]
 fn refuses_with_the_right_status() {
@@ -100,14 +111,15 @@ fn refuses_with_the_right_status() {
         let start = "GET / HTTP/1.1\r\nA: ";
         format!("{start}{}\r\n\r\n", "x".repeat(bytes - start.len() - 4))
     };
-    assert!(parse_head(fields(HEADERS_MAX).as_bytes()).is_ok());
-    assert!(parse_head(padded(HEAD_BYTES_MAX).as_bytes()).is_ok());
+    assert!(read(fields(HEADERS_MAX).as_bytes()).is_ok());
+    assert!(read(padded(HEAD_BYTES_MAX).as_bytes()).is_ok());
     let cases: &[(&str, u16)] = &[
         (&fields(HEADERS_MAX + 1), 431),
         (&padded(HEAD_BYTES_MAX + 1), 431),
-        (&"x".repeat(HEAD_BYTES_MAX), 431),
+        (&padded(HEAD_BYTES_MAX + 5)[..HEAD_BYTES_MAX], 431),
         ("GET / HTTP/2.0\r\n\r\n", 505),
         ("GET / HTTP/0.9\r\n\r\n", 505),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         ("GET /\r\n\r\n", 400),
         ("GET  / HTTP/1.1\r\n\r\n", 400),
         ("G@T / HTTP/1.1\r\n\r\n", 400),
@@ -119,7 +131,7 @@ fn refuses_with_the_right_status() {
         ("\x16\x03\x01\x02\x00\x01\n\n", 400),
     ];
     for (bytes, status) in cases {
-        let error = parse_head(bytes.as_bytes()).expect_err("must be refused");
+        let error = read(bytes.as_bytes()).expect_err("must be refused");
         assert_eq!(
             (error.status(), error.refusal().status),
             (*status, *status),
@@ -128,15 +140,60 @@ fn refuses_with_the_right_status() {
     }
 }
 
+/// Bytes that can't become a request are told apart with the first byte that shows it, in any
+/// split, and a request is never taken for one of them.
+#[test]
+fn tells_other_protocols_at_once() {
+    let method = "X".repeat(33);
+    // What is sent, and after how many bytes it is known.
+    let cases: &[(&[u8], usize, HttpError)] = &[
+        (b"\x16\x03\x01\x02\x00\x01\x00", 1, HttpError::NoHttp),
+        (b"\0", 1, HttpError::NoHttp),
+        (b" GET / HTTP/1.1\r\n", 1, HttpError::NoHttp),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", 20, HttpError::NoHttp),
+        (b"EHLO example.org\r\n", 18, HttpError::NoHttp),
+        (b"GET /\r\n", 7, HttpError::NoHttp),
+        (b"PRI * HTTP/2.0\r\n\r\nSM", 16, HttpError::Version),
+        (b"\r\n\r\n\r\n", 5, HttpError::NoHttp),
+        (b"{\"type\":\"hello\"}", 1, HttpError::NoHttp),
+        (method.as_bytes(), 33, HttpError::NoHttp),
+    ];
+    for &(bytes, known, error) in cases {
+        for end in 0..=bytes.len() {
+            let expected = if end < known { Ok(()) } else { Err(error) };
+            assert_eq!(
+                check_start(&bytes[..end], 0),
+                expected,
+                "{bytes:?} up to {end}"
+            );
+        }
+        let told = (1..=bytes.len()).find(|&end| check_start(&bytes[..end], end - 1).is_err());
+        assert_eq!(told, Some(known), "{bytes:?} byte by byte");
+    }
+    let long = format!("GET /{} HTTP/1.1\r\n", "x".repeat(5_000));
+    for line in [
+        "GET / HTTP/1.1\r\n",
+        "\r\nUPDATEREDIRECTREF /a b HTTP/1.0\n",
+        "M-SEARCH * HTTP/1.1\r\n",
+        "GET /HTTP/2 HTTP/1.1\r\n",
+        &long,
+    ] {
+        for end in 0..=line.len() {
+            assert_eq!(check_start(&line.as_bytes()[..end], 0), Ok(()), "{line}");
+        }
+    }
+}
+
 /// A refusal is a whole response with the right length, and names an upgrade in `Connection`.
 #[test]
 fn encodes_refusals() {
     let mut out = Vec::new();
-    HttpError::Version.refusal().encode(&mut out);
+    HttpError::Version.refusal().encode(b"GET ", &mut out);
     assert_eq!(
         String::from_utf8_lossy(&out),
         "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\n\
-         Content-Type: text/plain; charset=utf-8\r\nContent-Length: 47\r\n\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+         Content-Length: 47\r\n\r\n\
          This server speaks HTTP/1.1: use that version.\n"
     );
     for refusal in [
@@ -145,7 +202,11 @@ fn encodes_refusals() {
         Refusal::new(426, "é").with_header("Upgrade", "websocket"),
     ] {
         let mut out = Vec::new();
-        refusal.encode(&mut out);
+        refusal.encode(b"\r\nGET / HTTP/1.1", &mut out);
+        let mut without_body = Vec::new();
+        refusal.encode(b"\r\nHEAD / HTTP/1.1", &mut without_body);
+        assert_eq!(head_end(&out, 0), Some(without_body.len()));
+        assert!(out.starts_with(&without_body));
         let mut headers = [httparse::EMPTY_HEADER; 8];
         let mut response = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(head_bytes) = response.parse(&out).expect("valid") else {

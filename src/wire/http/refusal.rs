@@ -1,0 +1,92 @@
+//! The short responses that refuse a request and end its connection.
+
+/// Seconds after which a client that met a busy server may try again.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// A response that ends the connection: a status, and one sentence that names the fix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// A 4xx or 5xx status.
+    pub status: u16,
+    /// The reason phrase.
+    pub reason: &'static str,
+    /// Header fields besides those every refusal has.
+    pub headers: Vec<(&'static str, String)>,
+    /// One sentence for whoever debugs the client.
+    pub body: String,
+}
+
+impl Refusal {
+    /// A refusal without further header fields.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<String>) -> Self {
+        let reason = match status {
+            400 => "Bad Request",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            408 => "Request Timeout",
+            426 => "Upgrade Required",
+            431 => "Request Header Fields Too Large",
+            503 => "Service Unavailable",
+            505 => "HTTP Version Not Supported",
+            _ => "Refused",
+        };
+        Self {
+            status,
+            reason,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// The same with one more header field.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// 503 with `Retry-After`: all connection slots are taken.
+    #[must_use]
+    pub fn busy() -> Self {
+        Self::new(
+            503,
+            "All connections of this server are taken: try again in a few seconds.",
+        )
+        .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
+    }
+
+    /// 408: the head did not arrive in time.
+    #[must_use]
+    pub fn timeout() -> Self {
+        Self::new(
+            408,
+            "The request head did not arrive in time: send it in one piece, or connect later.",
+        )
+    }
+
+    /// Appends the whole response to the request that begins with `request`: one to HEAD has the length
+    /// of its body and not the body (RFC 9110 section 9.3.2). A response with `Upgrade` names it in `Connection` too
+    /// (section 7.8).
+    pub fn encode(&self, request: &[u8], out: &mut Vec<u8>) {
+        let upgrades = self.headers.iter().any(|(name, _)| *name == "Upgrade");
+        let mut text = format!(
+            "HTTP/1.1 {} {}\r\nConnection: close{}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             X-Content-Type-Options: nosniff\r\nContent-Length: {}\r\n",
+            self.status,
+            self.reason,
+            if upgrades { ", upgrade" } else { "" },
+            self.body.len() + 1,
+        );
+        for (name, value) in &self.headers {
+            text.extend([name, ": ", value, "\r\n"]);
+        }
+        text.push_str("\r\n");
+        let blank = request.iter().take_while(|byte| b"\r\n".contains(byte));
+        if !request[blank.count()..].starts_with(b"HEAD ") {
+            text.extend([&self.body, "\n"]);
+        }
+        out.extend_from_slice(text.as_bytes());
+    }
+}
