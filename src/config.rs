@@ -18,6 +18,9 @@ pub const SHARDS_MAX: usize = 64;
 pub const LOG_BYTES_MIN: usize = 1 << 20;
 /// Largest log of a shard.
 pub const LOG_BYTES_MAX: usize = 1 << 36;
+/// Longest message that can be let through: a send that carries one, and its rest, stays below the
+/// 2 GiB that kernels refuse.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 30;
 /// Most sessions a process takes on, whatever its descriptor limit allows.
 pub const CONNECTIONS_MAX: usize = 1 << 20;
 /// Longest interval or timeout that can be set.
@@ -78,6 +81,8 @@ pub struct Config {
     pub message_bytes_max: usize,
     /// Longest request head; a longer one is answered 431.
     pub head_bytes_max: usize,
+    /// Private replies a session may hold before it is no longer read from.
+    pub private_bytes_max: usize,
     /// Whether `/echo` is served, which sends each message back to its sender.
     pub echo: bool,
     /// Silence after which the server pings a session.
@@ -128,6 +133,7 @@ impl Default for Config {
             connections_max: 10_000,
             message_bytes_max: 64 << 10,
             head_bytes_max: 16 << 10,
+            private_bytes_max: 64 << 10,
             echo: false,
             ping_interval: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(60),

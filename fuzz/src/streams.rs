@@ -234,7 +234,7 @@ impl World {
             ));
         }
         if let Some(private) = &reader.session.private {
-            let private = &private.bytes[plan.private.clone()];
+            let private = &private.unsent()[..plan.private as usize];
             reader.in_flight.extend_from_slice(private);
         }
         for piece in after {

@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::units::{self, ValueError};
 use crate::config::{
     CONNECTIONS_MAX, Config, DURATION_MAX, FRAME_HEADER_BYTES_MAX, HEAD_BYTES_MAX, HEAD_BYTES_MIN,
-    LOG_BYTES_MAX, LOG_BYTES_MIN, SHARDS_MAX, SlowConsumer,
+    LOG_BYTES_MAX, LOG_BYTES_MIN, MESSAGE_BYTES_MAX, SHARDS_MAX, SlowConsumer,
 };
 
 mod http;
@@ -230,6 +230,12 @@ fn message_bytes_max(layers: &Layers, log_bytes: usize, default: usize) -> Resul
             log_bytes / 4
         );
         return Err(broken(given, problem));
+    }
+    if asked > MESSAGE_BYTES_MAX {
+        return Err(broken(
+            given,
+            "which is more than one send can carry; lower it to 1GiB",
+        ));
     }
     Ok(asked)
 }

@@ -269,6 +269,10 @@ const REFUSALS: &[(&str, &str)] = &[
         "a quarter of log_bytes (67108864); lower it to 16777216",
     ),
     (
+        "--log-bytes 16GiB --message-bytes-max 2GiB",
+        "more than one send can carry; lower it to 1GiB",
+    ),
+    (
         "--log-bytes 1M --message-bytes-max 262145",
         "lower it to 262144 or raise --log-bytes",
     ),

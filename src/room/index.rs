@@ -59,9 +59,9 @@ pub struct Piece {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OwnMessages {
     last_end: u64,
-    last_bytes: u32,
-    /// Whether older ranges may lie ahead of the cursor too.
-    several: bool,
+    /// Where that range begins, times two, plus one if older ranges may lie ahead of the cursor
+    /// too: the first cache line of a session has no byte for a flag, and no stream has 2^63.
+    last_start_and_several: u64,
 }
 
 impl OwnMessages {
@@ -70,16 +70,19 @@ impl OwnMessages {
         let all_behind = cursor >= self.last_end;
         let grows = !all_behind && start == self.last_end;
         let first = if grows { self.last_start() } else { start };
+        let several = !all_behind && (self.are_several() || !grows);
         *self = Self {
             last_end: end,
-            // A run ahead of a cursor is within a log, which is below 4 GiB.
-            last_bytes: u32::try_from(end - first).unwrap_or(u32::MAX),
-            several: !all_behind && (self.several || !grows),
+            last_start_and_several: first << 1 | u64::from(several),
         };
     }
 
     fn last_start(self) -> u64 {
-        self.last_end - u64::from(self.last_bytes)
+        self.last_start_and_several >> 1
+    }
+
+    fn are_several(self) -> bool {
+        self.last_start_and_several & 1 != 0
     }
 
     fn is_ahead_of(&self, cursor: u64) -> bool {
@@ -215,13 +218,16 @@ impl Index {
 
     /// Appends to `pieces` what `reading` has yet to be sent, at most up to `end` and at most
     /// `pieces_max` of them; returns the stream position after the last one. Every piece ends at a
-    /// frame's end, and own messages are left out. `None` when the cursor's bytes are gone.
+    /// frame's end, and own messages are left out. It stops once it has gone `bytes_max` of the
+    /// stream: beyond that lies at most a merged batch, or one larger frame. `None` when the
+    /// cursor's bytes are gone.
     #[must_use]
     pub fn plan(
         &self,
         reading: &Reading,
         end: u64,
         pieces_max: usize,
+        bytes_max: u64,
         pieces: &mut Vec<Piece>,
     ) -> Option<u64> {
         let mut at = self.skip_own(reading, reading.cursor);
@@ -229,8 +235,9 @@ impl Index {
         if at >= end {
             return Some(at);
         }
+        let goal = end.min(at.saturating_add(bytes_max));
         let mut number = self.find(at)?;
-        while at < end {
+        while at < goal {
             let batch = self.batches[number];
             let batch_end = batch.start + batch.bytes;
             let stop = end.min(batch_end).min(self.next_own(reading, at));
@@ -343,7 +350,7 @@ impl Index {
     fn next_own(&self, reading: &Reading, at: u64) -> u64 {
         if !reading.own.is_ahead_of(at) {
             u64::MAX
-        } else if reading.own.several {
+        } else if reading.own.are_several() {
             self.own_ahead(at)
                 .find(|range| range.origin == reading.member)
                 .map_or(u64::MAX, |range| range.start)
@@ -357,7 +364,7 @@ impl Index {
         if !reading.own.is_ahead_of(at) {
             return at;
         }
-        if !reading.own.several {
+        if !reading.own.are_several() {
             return if at >= reading.own.last_start() {
                 reading.own.last_end
             } else {

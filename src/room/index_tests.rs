@@ -128,7 +128,7 @@ impl Model {
         let head = self.index.head();
         let end = self
             .index
-            .plan(&self.reading, head, pieces_max, &mut pieces);
+            .plan(&self.reading, head, pieces_max, u64::MAX, &mut pieces);
         let end = end.expect("nothing was overwritten");
         prop_assert!(pieces.len() <= pieces_max);
         let planned = self.bytes_of(&pieces);

@@ -4,6 +4,7 @@
 //! (a request head, a partial message, private replies) is in a box that an idle one does not have.
 
 pub mod outbox;
+mod private;
 mod slab;
 pub mod timers;
 
@@ -11,6 +12,7 @@ use std::os::fd::OwnedFd;
 
 use uuid::Uuid;
 
+pub use self::private::Private;
 pub use self::slab::{SessionKey, Sessions};
 use self::timers::Tick;
 use crate::room::index::{Index, OwnMessages};
@@ -111,15 +113,6 @@ impl Flags {
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
-}
-
-/// Private bytes for one peer: handshake, pongs, closes, echoes.
-#[derive(Debug, Default)]
-pub struct Private {
-    /// All of them, sent or not.
-    pub bytes: Vec<u8>,
-    /// How many were sent.
-    pub sent: usize,
 }
 
 /// One connection.
@@ -223,11 +216,19 @@ impl Session {
     pub fn private_bytes(&self) -> usize {
         self.private
             .as_ref()
-            .map_or(0, |private| private.bytes.len() - private.sent)
+            .map_or(0, |private| private.unsent().len())
+    }
+
+    /// Memory that its private replies take, in bytes.
+    #[must_use]
+    pub fn private_held_bytes(&self) -> usize {
+        self.private
+            .as_ref()
+            .map_or(0, |private| private.held_bytes())
     }
 
     /// The buffer that private replies are appended to.
     pub fn private_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.private.get_or_insert_default().bytes
+        self.private.get_or_insert_default().end()
     }
 }

@@ -4,12 +4,17 @@
 //! the room's stream. Private replies may go out only between frames. How the bytes leave is not
 //! decided here.
 
-use super::{Flags, Phase, Session};
+use super::{Flags, Phase, Private, Session};
 use crate::room::index::{Index, MemberId, Piece, Reading};
 use crate::room::log::Log;
 
 /// Pieces one send may gather.
 pub const PIECES_MAX: usize = 14;
+
+/// Bytes after which a send takes up nothing more: as much as a socket's buffer holds (the largest
+/// `tcp_wmem`, tcp(7)), since the rest would be cut. What it holds then, a frame of the longest
+/// message above this, is below the 2 GiB that kernels refuse.
+pub const SEND_BYTES_MAX: u64 = 4 << 20;
 
 /// What a send in flight carries, in its order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,8 +34,8 @@ pub struct Plan {
     pub pieces: Vec<Piece>,
     /// How many pieces finish a cut frame.
     pub before: usize,
-    /// Private bytes, as a range of the session's private buffer.
-    pub private: std::ops::Range<usize>,
+    /// How many of the session's private bytes go out, from the first unsent one on.
+    pub private: u32,
 }
 
 /// How to take back that a send was assumed to be taken.
@@ -98,32 +103,38 @@ impl Session {
         plan.pieces.clear();
         plan.before = 0;
         let reading = self.reading(member);
-        let mut end = self.cursor;
-        if let Some(index) = index {
-            if self.is_mid_frame() {
-                end = index
-                    .plan(&reading, self.frame_end, PIECES_MAX, &mut plan.pieces)
-                    .ok_or(Nothing::Left)?;
-                plan.before = plan.pieces.len();
-            }
-            let rest = Reading {
-                cursor: end,
-                ..reading
-            };
+        let (mut end, mut left) = (self.cursor, SEND_BYTES_MAX);
+        if let Some(index) = index
+            && self.is_mid_frame()
+        {
             end = index
-                .plan(&rest, index.head(), PIECES_MAX, &mut plan.pieces)
+                .plan(&reading, self.frame_end, PIECES_MAX, left, &mut plan.pieces)
                 .ok_or(Nothing::Left)?;
+            plan.before = plan.pieces.len();
+            left = left.saturating_sub(total_bytes(&plan.pieces));
+        }
+        let private = (self.private_bytes() as u64).min(left);
+        // The room's next frame comes behind the last private one.
+        let whole = private == self.private_bytes() as u64;
+        left -= private;
+        if let Some(index) = index {
+            if whole && left > 0 {
+                let rest = Reading {
+                    cursor: end,
+                    ..reading
+                };
+                end = index
+                    .plan(&rest, index.head(), PIECES_MAX, left, &mut plan.pieces)
+                    .ok_or(Nothing::Left)?;
+            }
             // The index may map to bytes that were overwritten since.
             if (plan.pieces.first()).is_some_and(|piece| piece.position < log.tail()) {
                 return Err(Nothing::Left);
             }
         }
-        plan.private = self
-            .private
-            .as_ref()
-            .map_or(0..0, |private| private.sent..private.bytes.len());
-        let log_bytes: u64 = plan.pieces.iter().map(|piece| piece.bytes).sum();
-        let bytes = log_bytes + plan.private.len() as u64;
+        let narrow = |bytes: u64| u32::try_from(bytes).expect("a send is below 2 GiB");
+        plan.private = narrow(private);
+        let bytes = total_bytes(&plan.pieces) + private;
         if bytes == 0 {
             // Only own messages lay ahead.
             self.cursor = end;
@@ -131,8 +142,8 @@ impl Session {
             return Err(Nothing::ToSend);
         }
         self.in_flight = InFlight {
-            private: u32::try_from(plan.private.len()).expect("private replies are bounded"),
-            bytes: u32::try_from(bytes).expect("a log is below 4 GiB"),
+            private: plan.private,
+            bytes: narrow(bytes),
             end,
         };
         self.flags.set(Flags::SENDING);
@@ -213,12 +224,8 @@ impl Session {
     }
 
     fn private_sent(&mut self, bytes: u32) {
-        if let Some(private) = &mut self.private {
-            private.sent += bytes as usize;
-            if private.sent == private.bytes.len() {
-                self.private = None;
-            }
-        }
+        self.private
+            .take_if(|private| private.taken(bytes as usize));
     }
 
     /// Copies the rest of a cut frame in front of the private replies, so that the session can go
@@ -231,7 +238,13 @@ impl Session {
             return true;
         }
         let mut pieces = Vec::new();
-        let planned = index.plan(&self.reading(member), self.frame_end, 1, &mut pieces);
+        let planned = index.plan(
+            &self.reading(member),
+            self.frame_end,
+            1,
+            u64::MAX,
+            &mut pieces,
+        );
         // Own messages right behind the frame are passed by as well.
         let (Some(end), Some(piece)) = (planned, pieces.first()) else {
             return false;
@@ -240,15 +253,17 @@ impl Session {
             return false;
         }
         let length = usize::try_from(piece.bytes).unwrap_or(usize::MAX);
-        let mut bytes = log.slice(piece.position, length).to_vec();
-        if let Some(private) = self.private.take() {
-            bytes.extend_from_slice(&private.bytes[private.sent..]);
-        }
-        self.private = Some(Box::new(super::Private { bytes, sent: 0 }));
+        let frame = log.slice(piece.position, length);
+        let former = self.private.as_deref();
+        self.private = Some(Box::new(Private::behind_frame(frame, former)));
         self.cursor = end;
         self.frame_end = end;
         true
     }
+}
+
+fn total_bytes(pieces: &[Piece]) -> u64 {
+    pieces.iter().map(|piece| piece.bytes).sum()
 }
 
 #[cfg(test)]

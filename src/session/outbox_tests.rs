@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{Nothing, PIECES_MAX, Plan, Progress};
+use super::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
 use crate::room::index::{Index, MemberId};
 use crate::room::log::Log;
 use crate::session::timers::Tick;
@@ -80,7 +80,7 @@ impl Bench {
             );
         }
         if let Some(private) = &self.session.private {
-            bytes.extend_from_slice(&private.bytes[plan.private.clone()]);
+            bytes.extend_from_slice(&private.unsent()[..plan.private as usize]);
         }
         for piece in after {
             bytes.extend_from_slice(
@@ -222,4 +222,68 @@ proptest! {
         bench.drain();
         bench.check();
     }
+}
+
+/// What one send carries is bounded, however far the session is behind and however large its replies
+/// are; all of it arrives, replies between frames.
+#[test]
+fn a_send_is_bounded() {
+    let mut bench = Bench::new();
+    bench.log = Log::new(32 << 20).unwrap();
+    let max = usize::try_from(SEND_BYTES_MAX).unwrap();
+    let frame = vec![7; 100_000];
+    for _ in 0..50 {
+        bench.publish(&frame, false);
+    }
+    bench.publish(&vec![8; 6 << 20], false);
+    bench.publish(&vec![9; 1000], false);
+    let _ = bench.send(50_000);
+    for _ in 0..5 << 13 {
+        bench.reply(&[1; 125]);
+    }
+    let mut sends = 0;
+    loop {
+        let before = bench.wire.len();
+        match bench.send(usize::MAX) {
+            Ok(_) => sends += 1,
+            Err(nothing) => break assert_eq!(nothing, Nothing::ToSend),
+        }
+        let bytes = bench.wire.len() - before;
+        assert!(bytes <= max + (6 << 20) + 10, "a send of {bytes} bytes");
+    }
+    assert!(sends >= 4, "{sends} sends");
+    bench.check();
+}
+
+/// A reader that is many gigabytes behind: what is planned for it fits a send, and its own messages
+/// are passed by whatever their size.
+#[test]
+fn a_log_may_be_larger_than_four_gibibytes() {
+    const GIB: u64 = 1 << 30;
+    let mut bench = Bench::new();
+    let mut position = 0;
+    for number in 0..20 {
+        let start = bench.index.push(position, GIB, 1);
+        if (4..12).contains(&number) {
+            bench.index.push_own(ME, start, start + GIB);
+            bench.session.own.note(start, start + GIB, 0);
+        }
+        position += GIB + 1;
+    }
+    let mut plan = Plan::default();
+    let (mut sent, mut sends) = (0, 0);
+    loop {
+        let index = Some(&bench.index);
+        match bench.session.plan_send(ME, index, &bench.log, &mut plan) {
+            Ok(()) => {}
+            Err(nothing) => break assert_eq!(nothing, Nothing::ToSend),
+        }
+        let bytes = total_bytes(&plan.pieces);
+        assert!(bytes < 2 * GIB, "a send of {bytes} bytes");
+        let bytes = u32::try_from(bytes).unwrap();
+        let _ = bench.session.sent(ME, index, &bench.log, bytes);
+        (sent, sends) = (sent + u64::from(bytes), sends + 1);
+    }
+    assert_eq!((sent, sends), (12 * GIB, 12));
+    assert_eq!(bench.session.cursor, 20 * GIB);
 }

@@ -1,6 +1,5 @@
 //! The flush: one send for each session with something to send, in bounded chunks.
 
-use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 
 use super::{Action, Shard};
@@ -19,7 +18,7 @@ pub struct PlannedSend {
     first: u32,
     pieces: u8,
     before: u8,
-    private: Range<u32>,
+    private: u32,
     undo: Option<Undo>,
 }
 
@@ -115,7 +114,7 @@ impl Shard {
                     first: narrow(first),
                     pieces: count(plan.pieces.len()),
                     before: count(plan.before),
-                    private: narrow(plan.private.start)..narrow(plan.private.end),
+                    private: plan.private,
                     undo,
                 });
             }
@@ -135,10 +134,10 @@ impl Shard {
                 usize::try_from(piece.bytes).unwrap_or(usize::MAX),
             )
         };
-        let private = (!send.private.is_empty()).then(|| {
+        let private = (send.private > 0).then(|| {
             let session = self.sessions.at(send.key.slot);
             let private = session.private.as_ref().expect("it was planned from there");
-            &private.bytes[send.private.start as usize..send.private.end as usize]
+            &private.unsent()[..send.private as usize]
         });
         let pieces = &batch.pieces[send.first as usize..][..usize::from(send.pieces)];
         let (before, after) = pieces.split_at(usize::from(send.before));

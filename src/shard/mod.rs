@@ -4,6 +4,7 @@
 //! knows no ring, makes no system call and reads no clock: [`Shard::handle_time`] says what time
 //! it is. [`event_loop`] runs it on a real ring, the simulation in `tests/` on a made-up kernel.
 
+mod check;
 mod connect;
 mod credit;
 pub mod event_loop;

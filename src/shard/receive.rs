@@ -25,9 +25,6 @@ pub enum Received<'a> {
     Failed,
 }
 
-/// Private replies a session may have outstanding before it is no longer read from.
-pub(super) const PRIVATE_BYTES_MAX: usize = 64 << 10;
-
 impl Shard {
     /// A receive gave a result; with `more` it goes on by itself.
     pub fn handle_received(&mut self, key: SessionKey, received: Received<'_>, more: bool) {
@@ -103,7 +100,11 @@ impl Shard {
             }
         }
         self.sessions.at_mut(slot).reader = reader;
-        if self.sessions.at(slot).private_bytes() > PRIVATE_BYTES_MAX {
+        // Of what is held, sent or not: a peer may read without end and yet leave a little each time.
+        let session = self.sessions.at(slot);
+        if session.private_held_bytes() > self.config().private_bytes_max
+            && session.phase == Phase::Open
+        {
             self.pause(slot);
         }
     }

@@ -164,6 +164,11 @@ impl Bench {
         self.clients[client].takes = bytes;
     }
 
+    /// What the client was sent since it joined or since the last look.
+    pub(crate) fn wire(&mut self, client: usize) -> Vec<u8> {
+        std::mem::take(&mut self.clients[client].wire)
+    }
+
     /// The client's socket takes bytes again, and its shard is told.
     pub(crate) fn unblock(&mut self, client: usize) {
         self.clients[client].takes = usize::MAX;
@@ -282,7 +287,7 @@ impl Bench {
     /// The payloads of the frames a client was sent since it joined or since the last look, with
     /// a close as its code.
     pub(crate) fn heard(&mut self, client: usize) -> Vec<String> {
-        let wire = std::mem::take(&mut self.clients[client].wire);
+        let wire = self.wire(client);
         let (mut rest, mut heard) = (&wire[..], Vec::new());
         while !rest.is_empty() {
             let header = decode_header(rest, Role::Client).unwrap().unwrap();

@@ -61,8 +61,13 @@ fn crowd(world: &mut World) -> Result<(), String> {
         world.act();
         world.step();
         check_causes(world)?;
+        check_buffers(world)?;
     }
     Ok(())
+}
+
+fn check_buffers(world: &World) -> Result<(), String> {
+    (world.shards.iter()).try_for_each(|shard| shard.check_buffers())
 }
 
 /// Nobody says anything new, everybody reads: all of it arrives, and everything rests.
@@ -80,6 +85,7 @@ fn rest(world: &mut World) -> Result<(), String> {
         world.exchange(true)?;
         world.step();
         check_causes(world)?;
+        check_buffers(world)?;
         let settled = |client: &Client| {
             client.is_settled(&world.kernel) || (client.parted && client.stage != Stage::Leaving)
         };

@@ -129,7 +129,7 @@ impl Room {
             };
             let _ = self
                 .index
-                .plan(&reading, self.index.head(), 14, &mut pieces);
+                .plan(&reading, self.index.head(), 14, u64::MAX, &mut pieces);
             count += pieces.len();
         }
         count

@@ -1,0 +1,40 @@
+//! Private replies to a peer that does not read them all.
+
+use fanring::wire::frame::OpCode;
+
+use crate::bench::Bench;
+
+/// A peer that pings and always leaves some pongs unread gets every pong, in order; what the server
+/// holds for it stays within its bound.
+#[test]
+fn pongs_that_were_read_are_not_held() {
+    let mut bench = Bench::new(1);
+    let pinger = bench.join(0, "/ws?presence=0");
+    let payload = |number: u32| [number.to_ne_bytes(); 31].concat();
+    let (mut said, mut pauses) = (0, 0);
+    for round in 0..4000 {
+        if bench.is_read(pinger) {
+            for _ in 0..20 {
+                bench.say(pinger, OpCode::Ping, &payload(said));
+                said += 1;
+            }
+        } else {
+            pauses += 1;
+        }
+        // It reads as fast as it pings, after it has let some gather.
+        bench.crawl(pinger, if round < 15 { 1 } else { 20 * 126 });
+        bench.wake(pinger);
+        bench.settle();
+        bench.shards[0].check_buffers().unwrap();
+    }
+    assert!(said > 40_000, "it was hardly read from: {said} pings");
+    assert!(pauses > 0, "it was never paused");
+    bench.unblock(pinger);
+    bench.settle();
+    let wire = bench.wire(pinger);
+    let pongs: Vec<&[u8]> = wire.chunks(126).map(|frame| &frame[2..]).collect();
+    assert_eq!(pongs.len(), said as usize);
+    for (number, pong) in (0..).zip(pongs) {
+        assert_eq!(pong, payload(number));
+    }
+}
