@@ -25,6 +25,11 @@ pub const MESSAGE_BYTES_MAX: usize = 1 << 30;
 pub const CONNECTIONS_MAX: usize = 1 << 20;
 /// Longest interval or timeout that can be set.
 pub const DURATION_MAX: Duration = Duration::from_hours(24);
+/// Connections a shard hands to the web thread before it has taken earlier ones; more are answered
+/// 503 by the shard.
+pub const WEB_WAITING_MAX: usize = 64;
+/// Of those, the ones that only health checks get.
+pub const WEB_WAITING_HEALTH: usize = 16;
 /// Least that a shard may have on its way to another.
 const MESH_CREDIT_BYTES_MIN: usize = 64 << 10;
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
@@ -46,7 +51,7 @@ const WEB_HEALTH_CONNECTIONS_MAX: usize = 16;
 const DESCRIPTORS_FOR_PROCESS: usize = 32;
 /// Descriptors of a shard besides its listeners and sessions: ring, doorbell, log, spares for
 /// connections about to be refused.
-const DESCRIPTORS_FOR_SHARD: usize = 8;
+const DESCRIPTORS_FOR_SHARD: usize = 8 + WEB_WAITING_MAX;
 
 /// What happens to a session that falls too far behind its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

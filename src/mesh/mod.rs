@@ -161,6 +161,15 @@ impl<M> Endpoint<M> {
         self.parked_count > 0
     }
 
+    /// How many messages to another thread were not taken by it yet.
+    #[must_use]
+    pub fn waiting(&self, to: ThreadId) -> usize {
+        let number = usize::from(to.0);
+        let ring = self.outgoing[number].as_ref();
+        let free = ring.map_or(RING_MESSAGES_MAX, Producer::slots);
+        self.parked[number].len() + RING_MESSAGES_MAX - free
+    }
+
     /// Takes the next message of each other thread in turn, at most `count_max` of each, and gives
     /// it to `receive` with its sender; returns how many there were.
     pub fn receive(&mut self, count_max: usize, mut receive: impl FnMut(ThreadId, M)) -> usize {
@@ -198,6 +207,7 @@ mod tests {
             first.send(ThreadId(1), number);
         }
         assert!(first.is_congested());
+        assert_eq!(first.waiting(ThreadId(1)), count);
         let mut got = Vec::new();
         while got.len() < count {
             second.receive(100, |from, number| {
@@ -207,6 +217,7 @@ mod tests {
             first.unpark();
         }
         assert!(!first.is_congested() && second.is_quiet());
+        assert_eq!(first.waiting(ThreadId(1)), 0);
         assert!(got.into_iter().eq(0..count));
     }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::Shard;
 use super::message::Message;
+use crate::config::WEB_WAITING_HEALTH;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Announcement;
 use crate::room::{Rendition, RoomId};
@@ -95,15 +96,28 @@ impl Shard {
             listen: &config.listen,
         };
         match handshake::route(&head, &policy) {
-            Route::Web => {
-                self.hand_over(slot, self.setup.homes.shards(), |socket| Message::Serve {
-                    socket,
-                    bytes: bytes.to_vec(),
-                })
-            }
+            Route::Web => self.hand_to_web(slot, bytes, head.path()),
             Route::Refused(refusal) => self.refuse(slot, bytes, &refusal),
             Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
         }
+    }
+
+    /// Gives the connection to the web thread, unless that has not come to earlier ones: it would wait
+    /// there with its descriptor, and nobody knows for how long.
+    fn hand_to_web(&mut self, slot: u32, bytes: &[u8], path: &str) {
+        let reserved = if path == "/healthz" {
+            0
+        } else {
+            WEB_WAITING_HEALTH
+        };
+        if self.web_room <= reserved {
+            return self.refuse(slot, bytes, &Refusal::busy());
+        }
+        self.web_room -= 1;
+        self.hand_over(slot, self.setup.homes.shards(), |socket| Message::Serve {
+            socket,
+            bytes: bytes.to_vec(),
+        });
     }
 
     /// Gives the socket to another thread. In this phase no operation on it is in flight.

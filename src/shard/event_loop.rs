@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::{Action, FlushBatch, Message, Received, Shard};
-use crate::mesh::Endpoint;
+use crate::mesh::{Endpoint, ThreadId};
 use crate::ring::{Completion, Op, Outgoing, Ring, Token, socket};
 use crate::session::SessionKey;
 
@@ -226,6 +226,8 @@ impl EventLoop {
             shard.handle_stop();
         }
         self.mesh.unpark();
+        let web = ThreadId(shard.shards());
+        shard.handle_web_waiting(self.mesh.waiting(web));
     }
 
     fn tell_others(&mut self) {

@@ -25,7 +25,7 @@ use uuid::Uuid;
 pub use self::flush::{FlushBatch, PlannedSend};
 pub use self::message::Message;
 pub use self::receive::Received;
-use crate::config::Config;
+use crate::config::{Config, WEB_WAITING_MAX};
 use crate::mesh::ThreadId;
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
@@ -118,6 +118,8 @@ pub struct Shard {
     watched_at: u64,
     /// Bytes counted as sent that were not, to be left out of the next count.
     overcounted_bytes: u64,
+    /// Connections that may yet be handed to the web thread before it has taken earlier ones.
+    web_room: usize,
     operations: u64,
     open: u64,
     stopping: bool,
@@ -166,6 +168,7 @@ impl Shard {
             appended_since_flush: 0,
             watched_at: 0,
             overcounted_bytes: 0,
+            web_room: WEB_WAITING_MAX,
             operations: 0,
             open: 0,
             stopping: false,
@@ -200,6 +203,12 @@ impl Shard {
             || !self.dead.is_empty()
             || self.paused_drained
             || !self.outgoing.is_empty()
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.setup.homes.shards()
     }
 
     /// Operations in flight over all connections.
@@ -369,6 +378,11 @@ impl Shard {
                 unreachable!("these go to the web thread")
             }
         }
+    }
+
+    /// So many messages to the web thread were not taken yet; once a turn.
+    pub fn handle_web_waiting(&mut self, messages: usize) {
+        self.web_room = WEB_WAITING_MAX.saturating_sub(messages);
     }
 
     // Helpers that every part of the shard uses.

@@ -44,7 +44,7 @@ impl Bench {
             shards: NonZeroUsize::new(usize::from(shards)).unwrap(),
             log_bytes: LOG_BYTES_MIN,
             lag_bytes_max: LOG_BYTES_MIN / 2,
-            descriptors_max: 64,
+            descriptors_max: 200,
             ..Config::default()
         });
         let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
@@ -89,23 +89,31 @@ impl Bench {
 
     /// A client joins the room that `target` names, on a shard of its choice.
     pub(crate) fn join(&mut self, shard: usize, target: &str) -> usize {
-        let socket = self.socket(shard);
-        let client = self.clients.len() - 1;
-        let head = format!(
-            "GET {target} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        let client = self.adopt(
+            shard,
+            &format!(
+                "GET {target} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            ),
         );
-        let adopt = Message::Adopt {
-            socket,
-            bytes: head.into_bytes(),
-            placed: true,
-        };
-        self.shards[shard].handle_message(ThreadId(0), adopt);
         self.settle();
         assert!(self.clients[client].receiving, "it has joined");
         let wire = &mut self.clients[client].wire;
         let end = head_end(wire, 0).expect("its handshake was answered");
         wire.drain(..end);
+        client
+    }
+
+    /// A client's first request reaches a shard, which does not act on anything else yet.
+    pub(crate) fn adopt(&mut self, shard: usize, head: &str) -> usize {
+        let socket = self.socket(shard);
+        let client = self.clients.len() - 1;
+        let adopt = Message::Adopt {
+            socket,
+            bytes: head.as_bytes().to_vec(),
+            placed: true,
+        };
+        self.shards[shard].handle_message(ThreadId(0), adopt);
         client
     }
 

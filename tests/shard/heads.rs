@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use fanring::config::{WEB_WAITING_HEALTH, WEB_WAITING_MAX};
+use fanring::wire::frame::OpCode;
+
 use crate::bench::Bench;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,4 +70,37 @@ fn no_http_is_answered_at_once() {
         }
         assert_eq!(bench.answered(in_pieces), answer);
     }
+}
+
+/// A web thread that takes nothing is handed a bounded number of connections; further ones are
+/// answered 503 by the shard, health checks later than others, and nobody's publishing waits for it.
+#[test]
+fn a_busy_web_thread_is_handed_a_bounded_number_of_connections() {
+    let mut bench = Bench::new(1);
+    let publisher = bench.join(0, "/ws?echo=1");
+    let handed = |bench: &mut Bench, path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let client = bench.adopt(0, &head);
+        let message = bench.shards[0].poll_message();
+        bench.flush(0, 256);
+        if message.is_none() {
+            let answer = bench.answered(client);
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        }
+        message.is_some()
+    };
+    let mut asked = 0..1000;
+    let pages = asked
+        .by_ref()
+        .take_while(|_| handed(&mut bench, "/"))
+        .count();
+    assert_eq!(pages, WEB_WAITING_MAX - WEB_WAITING_HEALTH);
+    let checks = asked.take_while(|_| handed(&mut bench, "/healthz")).count();
+    assert_eq!(checks, WEB_WAITING_HEALTH);
+    bench.say(publisher, OpCode::Text, b"on");
+    bench.settle();
+    assert_eq!(bench.heard(publisher), ["on"]);
+    assert!(bench.is_read(publisher));
+    bench.shards[0].handle_web_waiting(0);
+    assert!(handed(&mut bench, "/"));
 }

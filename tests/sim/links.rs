@@ -65,6 +65,12 @@ impl Links {
         }
     }
 
+    /// Messages from one thread that the other has not taken.
+    pub(crate) fn waiting(&self, from: usize, to: usize) -> usize {
+        let link = &self.links[from * self.threads + to];
+        link.ring.len() + link.parked.len()
+    }
+
     pub(crate) fn is_quiet(&self) -> bool {
         self.links
             .iter()

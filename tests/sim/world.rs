@@ -232,6 +232,8 @@ impl World {
             self.shards[number].handle_stop();
         }
         self.links.unpark(number);
+        let waiting = self.links.waiting(number, self.shards.len());
+        self.shards[number].handle_web_waiting(waiting);
     }
 
     fn flush(&mut self, number: usize) {
