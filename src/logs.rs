@@ -46,6 +46,8 @@ impl Logs {
     /// # Errors
     /// When there can be no further thread.
     pub fn start() -> io::Result<Self> {
+        // A log file that has reached its limit (setrlimit(2)) fails a write instead of the process.
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         let logs = Self::default();
         let queue = Arc::clone(&logs.0);
         std::thread::Builder::new()

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tracing::{debug, info};
@@ -23,6 +24,13 @@ use crate::web;
 
 /// Connections the kernel may hold that no shard has accepted yet; it cuts this to `somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// How long an address that is in use is tried again.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Longest pause between two tries, in milliseconds. It is drawn anew each time, so that two servers
+/// that both failed because of each other do not meet again.
+const ADDRESS_PAUSE_MS_MAX: u64 = 20;
 
 /// Why the server could not start, or had to end.
 #[derive(Debug, Error)]
@@ -122,17 +130,33 @@ fn listen(
     let mut addresses = Vec::new();
     for &address in asked {
         let failed = |cause| ServerError::Listen { address, cause };
-        // A port that another process listens on with SO_REUSEPORT too would be shared silently.
-        socket::probe(address).map_err(failed)?;
-        let mut bound = address;
-        for shard in &mut listeners {
-            let listener = socket::listen(bound, BACKLOG).map_err(failed)?;
-            bound = socket::bound_address(&listener).map_err(failed)?;
+        let shared = listen_soon(address, usize::from(shards)).map_err(failed)?;
+        addresses.push(socket::bound_address(&shared[0]).map_err(failed)?);
+        for (shard, listener) in listeners.iter_mut().zip(shared) {
             shard.push(listener);
         }
-        addresses.push(bound);
     }
     Ok((listeners, addresses))
+}
+
+/// Listeners for `address`, which the kernel may only be about to give free: a ring that was killed
+/// holds its sockets until it is taken down, some milliseconds after its process has gone.
+fn listen_soon(address: SocketAddr, count: usize) -> io::Result<Vec<OwnedFd>> {
+    let end = Instant::now() + ADDRESS_TIMEOUT;
+    let mut told = false;
+    loop {
+        match socket::listen_shared(address, count, BACKLOG) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < end => {
+                if !std::mem::replace(&mut told, true) {
+                    info!("{address} is in use; trying for {ADDRESS_TIMEOUT:?}");
+                }
+                thread::sleep(Duration::from_millis(fastrand::u64(
+                    1..=ADDRESS_PAUSE_MS_MAX,
+                )));
+            }
+            result => return result,
+        }
+    }
 }
 
 fn spawn(

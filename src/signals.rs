@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use tracing::info;
@@ -31,8 +31,6 @@ pub fn stop_with(stopper: Stopper) -> io::Result<()> {
         flag::register(SIGHUP, stopping)?;
         signals.add_signal(SIGHUP)?;
     }
-    // A log file that has reached its limit (setrlimit(2)) is an error of a write, not the end.
-    flag::register(SIGXFSZ, Arc::default())?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {

@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -39,13 +40,8 @@ impl Mute {
     /// Runs what `wrap` makes of the command.
     #[track_caller]
     fn run(wrap: impl FnOnce(Command) -> Command) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = free.local_addr().expect("its address");
-        drop(free);
-        let listen = address.to_string();
-        let mut plain = command(&["serve", "--listen", &listen]);
-        plain.args(SMALL).env("FANRING_LOG", "debug");
-        let child = wrap(plain)
+        let address = free_address();
+        let child = wrap(serve(address))
             .stdout(Stdio::null())
             .spawn()
             .expect("the binary starts");
@@ -72,6 +68,25 @@ impl Drop for Mute {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An address that nobody uses: on one of the loopback addresses that no client is given.
+fn free_address() -> SocketAddr {
+    let own = Ipv4Addr::new(
+        127,
+        fastrand::u8(1..),
+        fastrand::u8(..),
+        fastrand::u8(1..255),
+    );
+    let free = TcpListener::bind((own, 0)).expect("a port");
+    free.local_addr().expect("its address")
+}
+
+/// The command for a server that has something to log.
+fn serve(address: SocketAddr) -> Command {
+    let mut command = command(&["serve", "--listen", &address.to_string()]);
+    command.args(SMALL).env("FANRING_LOG", "debug");
+    command
 }
 
 /// Goodbyes take three seconds at most, by a constant of the event loop.
@@ -214,6 +229,64 @@ fn a_log_file_at_its_limit_ends_nothing() {
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
+// Of two servers that are started at the same moment on one port, one serves and the other says why
+// it can't; the race itself is run often in the tests of `ring::socket`.
+#[test]
+fn of_two_servers_at_once_one_starts() {
+    for _ in 0..4 {
+        let address = free_address();
+        let mut pair = [(), ()].map(|()| {
+            let mut command = serve(address);
+            let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
+            child.expect("the binary starts")
+        });
+        let refused = eventually("one of the two gives up", PATIENCE, || {
+            let ended = |child: &mut Child| child.try_wait().expect("a child").is_some();
+            pair.iter_mut().position(ended)
+        });
+        let mut told = String::new();
+        let mut stderr = pair[refused].stderr.take().expect("a pipe");
+        stderr.read_to_string(&mut told).expect("UTF-8");
+        assert_eq!(
+            pair[refused].wait().expect("a child").code(),
+            Some(2),
+            "{told}"
+        );
+        assert!(told.contains("choose another with --listen"), "{told}");
+        let [first, second] = pair;
+        let (mut kept, _ended) = if refused == 0 {
+            (second, first)
+        } else {
+            (first, second)
+        };
+        let health = http::request(address, "GET", "/healthz", &[]);
+        assert_eq!(health.status, 200);
+        kept.kill().expect("it still runs");
+        kept.wait().expect("a child");
+    }
+}
+
+// A port that is busy only for a moment, as after a kill -9, is waited for.
+#[test]
+fn a_port_that_becomes_free_is_taken() {
+    let address = free_address();
+    let busy = TcpListener::bind(address).expect("it is free");
+    let mut child = serve(address)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let stderr = child.stderr.take().expect("a pipe");
+    let mut server = Mute { child, address };
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("is in use; trying for 1s")));
+    drop(busy);
+    assert!(lines.any(|line| line.contains(&format!("listening on http://{address}"))));
+    server.send(Signal::KILL);
+    server.await_exit();
+    let again = Server::start_on(&[&address.to_string()], &SMALL);
+    assert_eq!(again.address(), address);
+}
+
 /// What makes the copy of this test binary panic that the next test starts.
 const PANICS: &str = "TEST_PANICS";
 
@@ -244,7 +317,7 @@ fn a_panic_is_told_without_waiting() {
     );
     let mut told = String::new();
     let mut stderr = run(Stdio::piped()).expect("a pipe");
-    std::io::Read::read_to_string(&mut stderr, &mut told).expect("UTF-8");
+    stderr.read_to_string(&mut told).expect("UTF-8");
     let place = "thread shard panicked at tests/operate.rs:";
     assert!(
         told.contains(place) && told.contains("out of luck"),
