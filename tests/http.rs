@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use socket2::{Domain, Socket, Type};
 use support::client::{Client, fresh_key, handshake};
 use support::frame::{Outgoing, TEXT};
 use support::http::{Wire, request, request_bytes};
@@ -422,4 +423,29 @@ fn several_listeners_share_their_rooms() {
     for address in addresses {
         assert_eq!(request(address, "GET", "/healthz", &[]).status, 200);
     }
+}
+
+/// Goal: a client that sent more than was read gets its whole answer, also when it reads on only after
+/// the server is done with it: closing with unread bytes would throw away what is not yet sent.
+#[test]
+fn an_answer_is_whole_though_the_client_sent_too_much() {
+    const BYTES: usize = 80 << 10;
+    let site = Site::new();
+    fs::write(site.root().join("some.bin"), vec![b'y'; BYTES]).expect("a file");
+    let server = site.serve();
+    let address = server.address();
+    let descriptors = server.descriptors();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    // Far less than the answer, the rest of which stays with the server.
+    socket.set_recv_buffer_size(8 << 10).expect("SO_RCVBUF");
+    socket.connect(&address.into()).expect("a connection");
+    let mut wire = Wire::over(socket.into());
+    wire.send(&request_bytes(address, "GET", "/some.bin", &[], "close"));
+    wire.offer(&[b'x'; 100_000]);
+    wire.stream.peek(&mut [0]).expect("the answer begins");
+    eventually("the server is done with it", PATIENCE, || {
+        (server.descriptors() <= descriptors).then_some(())
+    });
+    let response = wire.response("GET");
+    assert_eq!((response.status, response.body.len()), (200, BYTES));
 }

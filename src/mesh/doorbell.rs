@@ -97,7 +97,7 @@ mod tests {
             doorbell.announce_sleep();
             if consumer.is_empty() && expected < PUSHES {
                 let wait = rustix::time::Timespec {
-                    tv_sec: 10,
+                    tv_sec: 60,
                     tv_nsec: 0,
                 };
                 let mut fds = [PollFd::new(&*doorbell, PollFlags::IN)];

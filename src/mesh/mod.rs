@@ -195,6 +195,8 @@ impl<M> Endpoint<M> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
     use super::{Endpoint, RING_MESSAGES_MAX, ThreadId, connect};
 
     /// Messages beyond a full ring are parked, and all arrive once, in order.
@@ -234,5 +236,31 @@ mod tests {
             assert!(!end.is_quiet() && end.take_stop());
             assert!(end.is_quiet() && !end.take_stop());
         }
+    }
+
+    /// A consumer that took all there was and went to sleep is woken for the messages that were parked:
+    /// nobody else may ever have anything to tell it.
+    #[test]
+    fn parked_messages_wake_a_consumer_that_sleeps() {
+        let mut ends: Vec<Endpoint<usize>> = connect(2).unwrap();
+        let (mut second, mut first) = (ends.pop().unwrap(), ends.pop().unwrap());
+        let mut sent = 0;
+        while !first.is_congested() {
+            first.send(ThreadId(1), sent);
+            sent += 1;
+        }
+        let mut got = 0;
+        second.receive(usize::MAX, |_, _| got += 1);
+        assert_eq!(got, sent - 1);
+        second.doorbell().announce_sleep();
+        assert!(second.is_quiet() && !has_rung(&second));
+        first.unpark();
+        assert!(has_rung(&second) && !second.is_quiet());
+    }
+
+    fn has_rung(end: &Endpoint<usize>) -> bool {
+        let now = Timespec::default();
+        let mut descriptors = [PollFd::new(end.doorbell(), PollFlags::IN)];
+        poll(&mut descriptors, Some(&now)).unwrap() == 1
     }
 }

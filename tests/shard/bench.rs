@@ -40,13 +40,19 @@ pub(crate) struct Bench {
 impl Bench {
     /// So many shards with the smallest log.
     pub(crate) fn new(shards: u16) -> Self {
-        let config = Arc::new(Config {
+        Self::with(Config {
             shards: NonZeroUsize::new(usize::from(shards)).unwrap(),
             log_bytes: LOG_BYTES_MIN,
             lag_bytes_max: LOG_BYTES_MIN / 2,
             descriptors_max: 200,
             ..Config::default()
-        });
+        })
+    }
+
+    /// As many shards as the configuration says.
+    pub(crate) fn with(config: Config) -> Self {
+        let config = Arc::new(config);
+        let shards = u16::try_from(config.shards.get()).unwrap();
         let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
         let make = |number| {
             Shard::new(ShardSetup {
@@ -281,6 +287,7 @@ impl Bench {
                 self.act(shard);
                 busy |= self.shards[shard].has_work();
                 self.shards[shard].handle_turn();
+                self.shards[shard].publish_gauges();
                 self.flush(shard, 256);
                 self.act(shard);
                 busy |= self.pass_messages(shard);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod heads;
+mod limits;
 mod replies;
 
 use std::time::Duration;
