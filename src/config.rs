@@ -108,6 +108,8 @@ pub struct Config {
     pub rooms_max: usize,
     /// Descriptors the process may open: the hard `RLIMIT_NOFILE`.
     pub descriptors_max: usize,
+    /// How long pages, files and health checks are served on after the signal to stop.
+    pub drain_timeout: Duration,
     /// Connections the web thread serves at once; beyond it the longest idle gives way.
     pub web_connections_max: usize,
     /// How long a kept HTTP connection may stay open without a request.
@@ -149,6 +151,7 @@ impl Default for Config {
             spread_members_min: 64,
             rooms_max: 1 << 20,
             descriptors_max: 20_000,
+            drain_timeout: Duration::from_secs(3),
             web_connections_max: WEB_CONNECTIONS_MAX,
             // Longer than load balancers keep theirs: 60 s by default for nginx and AWS, 600 s
             // for Google's. Whoever closes first must be the one who sends the requests.

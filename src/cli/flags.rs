@@ -180,6 +180,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "How long a connection without a request stays open; longer than a proxy in front \
                keeps its own, or it may send a request into the close [default: 620s]",
     },
+    Setting {
+        name: "drain_timeout",
+        flag: "drain-timeout",
+        shape: Shape::One("DURATION"),
+        heading: HTTP,
+        help: "How long downloads may go on after the signal to stop; meanwhile /healthz says 503, \
+               for a second at least. 0s ends at once [default: 3s]",
+    },
     CONFIG,
 ];
 
@@ -292,6 +300,10 @@ mod tests {
             ),
             ("spread_members_min", config.spread_members_min.to_string()),
             ("slow_consumer", "close".to_owned()),
+            (
+                "drain_timeout",
+                format!("{}s", config.drain_timeout.as_secs()),
+            ),
             (
                 "http_keep_alive",
                 format!("{}s", config.http_keep_alive.as_secs()),

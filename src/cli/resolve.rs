@@ -57,6 +57,7 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
         spread_members_min: count(layers, "spread_members_min", defaults.spread_members_min)?,
         head_bytes_max: head_bytes_max(layers, defaults.head_bytes_max)?,
         descriptors_max: machine.descriptors_max,
+        drain_timeout: http::drain_timeout(layers, defaults.drain_timeout)?,
         http_keep_alive: duration(layers, "http_keep_alive", defaults.http_keep_alive)?,
         web_connections_max,
         listen,

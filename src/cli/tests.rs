@@ -90,6 +90,7 @@ fn flag_variable_and_file_mean_the_same() {
         ("spread_members_min", "6", "6"),
         ("http_connections_max", "99", "99"),
         ("http_keep_alive", "75s", "\"75s\""),
+        ("drain_timeout", "0s", "\"0s\""),
     ];
     let usual = format!("{:?}", start("", &[]).config);
     for (name, text, toml) in cases {
@@ -359,6 +360,8 @@ const REFUSALS: &[(&str, &str)] = &[
         "--http-connections-max 5001",
         "two of 20000 descriptors|lower it to 5000",
     ),
+    ("--drain-timeout 25h", "more than a day; write 24h or less"),
+    ("--drain-timeout 3", "has no unit: write 3s"),
     (
         "--http-keep-alive 0s",
         "which is no time at all; the default is 620s",

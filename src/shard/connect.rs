@@ -141,6 +141,9 @@ impl Shard {
     }
 
     fn upgrade(&mut self, slot: u32, upgrade: &Upgrade, bytes: &[u8], end: usize) {
+        if self.stopping {
+            return self.refuse(slot, bytes, &Refusal::stopping());
+        }
         let others: u64 = (0u16..)
             .zip(self.setup.metrics.iter())
             .filter(|(shard, _)| *shard != self.setup.number)

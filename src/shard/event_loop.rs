@@ -25,6 +25,9 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// How often parked messages are tried again while nothing else happens.
 const UNPARK_INTERVAL: Duration = Duration::from_millis(1);
 
+/// How much longer than it may take the web thread is waited for, should it be stuck.
+const DRAIN_GRACE: Duration = Duration::from_millis(500);
+
 /// How long goodbyes may take in all.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -43,6 +46,8 @@ pub struct EventLoop {
     /// Listeners whose accept has ended.
     not_accepting: Vec<u32>,
     stop_at: Option<Duration>,
+    /// When the web thread's word that HTTP is done is waited for no longer.
+    drained_at: Option<Duration>,
 }
 
 /// The one timeout that matters; earlier ones that it replaced may still run out, to no effect.
@@ -69,6 +74,7 @@ impl EventLoop {
             accept_at: None,
             not_accepting,
             stop_at: None,
+            drained_at: None,
         }
     }
 
@@ -200,7 +206,7 @@ impl EventLoop {
             return;
         }
         let now = self.started.elapsed();
-        if self.accept_at.is_some_and(|at| at > now) || self.shard.is_stopping() {
+        if self.accept_at.is_some_and(|at| at > now) || self.shard.is_drained() {
             return;
         }
         self.accept_at = None;
@@ -279,6 +285,7 @@ impl EventLoop {
             self.shard.next_deadline(),
             self.accept_at,
             self.stop_at,
+            self.drained_at,
             unpark,
         ]
         .into_iter()
@@ -295,17 +302,14 @@ impl EventLoop {
         }
     }
 
-    /// Once the server stops: no more accepts, and an end to waiting for peers.
+    /// Once the server stops: an end to waiting for peers, and no more accepts when the last pages
+    /// were served.
     fn is_stopped(&mut self) -> bool {
         let now = self.started.elapsed();
         match self.stop_at {
             None => {
                 self.stop_at = Some(now + STOP_TIMEOUT);
-                for number in 0..u32::try_from(self.listeners.len()).unwrap_or(0) {
-                    let accept = Token::new(Op::Accept, number, 0);
-                    self.ring.cancel(accept, Token::new(Op::Cancel, 0, 0));
-                }
-                self.listeners.clear();
+                self.drained_at = Some(now + self.shard.drain_timeout() + DRAIN_GRACE);
                 self.keep_time();
             }
             Some(at) if at <= now => {
@@ -314,7 +318,21 @@ impl EventLoop {
             }
             Some(_) => {}
         }
-        self.shard.is_empty() && !self.shard.has_work()
+        if self.drained_at.is_some_and(|at| at <= now) {
+            self.shard.handle_drained();
+        }
+        if self.shard.is_drained() {
+            self.drained_at = None;
+            self.stop_accepting();
+        }
+        self.shard.is_drained() && self.shard.is_empty() && !self.shard.has_work()
+    }
+
+    fn stop_accepting(&mut self) {
+        for (number, _) in (0u32..).zip(self.listeners.drain(..)) {
+            let accept = Token::new(Op::Accept, number, 0);
+            self.ring.cancel(accept, Token::new(Op::Cancel, 0, 0));
+        }
     }
 }
 

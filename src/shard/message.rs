@@ -21,6 +21,8 @@ pub enum Message {
         /// Whether it stays where it arrives.
         placed: bool,
     },
+    /// To a shard, from the web thread: the server is stopping and the last answers have left.
+    Drained,
     /// To the web thread: a connection whose first request is not for a WebSocket.
     Serve {
         /// The socket; no operation on it is in flight.

@@ -123,6 +123,7 @@ pub struct Shard {
     operations: u64,
     open: u64,
     stopping: bool,
+    drained: bool,
     scratch: Scratch,
 }
 
@@ -172,6 +173,7 @@ impl Shard {
             operations: 0,
             open: 0,
             stopping: false,
+            drained: false,
             scratch: Scratch::default(),
             setup,
         })
@@ -189,6 +191,18 @@ impl Shard {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping
+    }
+
+    /// Whether it takes no connections any more.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// How long requests for pages are served on after the stop.
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.config().drain_timeout
     }
 
     /// Whether there is work that waits for nothing from outside.
@@ -291,15 +305,27 @@ impl Shard {
         self.look_at_congestion();
     }
 
-    /// The server is stopping: says goodbye to every session with 1001.
+    /// The server is stopping: says goodbye to every session with 1001. Connections still come in
+    /// until [`Self::handle_drained`], for health checks and pages; upgrades are refused.
     pub fn handle_stop(&mut self) {
         self.stopping = true;
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
             match self.sessions.at(slot).phase {
                 Phase::Open => self.close(slot, CloseCode::GOING_AWAY, "the server is stopping"),
-                Phase::Head | Phase::Joining => self.kill(slot),
-                Phase::Closing | Phase::Lingering | Phase::Dead => {}
+                Phase::Joining => self.kill(slot),
+                Phase::Head | Phase::Closing | Phase::Lingering | Phase::Dead => {}
+            }
+        }
+    }
+
+    /// No more connections are taken, and those without a whole request are ended.
+    pub fn handle_drained(&mut self) {
+        self.drained = true;
+        let slots: Vec<u32> = self.sessions.slots().collect();
+        for slot in slots {
+            if self.sessions.at(slot).phase == Phase::Head {
+                self.kill(slot);
             }
         }
     }
@@ -308,6 +334,9 @@ impl Shard {
     pub fn handle_stop_deadline(&mut self) {
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
+            if self.sessions.at(slot).phase == Phase::Head {
+                continue;
+            }
             self.sessions.at_mut(slot).flags.set(Flags::ABORT);
             self.kill(slot);
         }
@@ -368,6 +397,7 @@ impl Shard {
             Message::Credit { to_home, from_home } => self.credited(from.0, to_home, from_home),
             Message::Behind { room, members } => self.members_behind_on(from.0, &room, members),
             Message::Hold { room, on } => self.held_by_home(&room, on),
+            Message::Drained => self.handle_drained(),
             Message::CountMembers { room, ticket } => {
                 let members = (self.rooms.find(&room))
                     .and_then(|room| self.rooms.get(room).sequencer.as_ref())
@@ -460,9 +490,9 @@ impl Shard {
         }
     }
 
-    /// Gives the connection a slot. Dropped, and so closed, when there is none or the server stops.
+    /// Gives the connection a slot. Dropped, and so closed, when there is none or the server ends.
     fn insert(&mut self, socket: OwnedFd) -> Option<u32> {
-        if self.stopping {
+        if self.drained {
             return None;
         }
         let id = self.new_id();

@@ -61,7 +61,7 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
     let mut connection = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
-        .keep_alive(!place.is_for_one_answer())
+        .keep_alive(!place.is_for_one_answer() && !site.is_stopping())
         .max_headers(HEADERS_MAX)
         .max_buf_size(site.config.head_bytes_max)
         .serve_connection(Link::new(stream, head, Rc::clone(&activity)), service);
@@ -123,7 +123,8 @@ async fn drive<B: Backend>(
     let mut patience = pin!(sleep_until(activity.deadline(&site.config)));
     let mut asked = pin!(activity.asked_to_give_way());
     let mut stopped = pin!(site.stopped());
-    let mut is_stopping = false;
+    // One that comes now ends with its first answer anyway, and must get that far.
+    let mut is_stopping = site.is_stopping();
     poll_fn(|context| {
         if !is_stopping && stopped.as_mut().poll(context).is_ready() {
             is_stopping = true;

@@ -73,6 +73,13 @@ impl Places {
         self.guests.borrow().len() + self.health_checks.get()
     }
 
+    /// Whether a request is being read or answered.
+    pub(super) fn is_busy(&self) -> bool {
+        let guests = self.guests.borrow();
+        self.health_checks.get() + self.waiting.get() > 0
+            || guests.iter().any(|(_, activity)| !activity.is_idle())
+    }
+
     /// Names and figures for `/healthz`.
     pub(super) fn figures(&self) -> [(&'static str, u64); 3] {
         [

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -63,8 +64,20 @@ impl<B: Backend> Site<B> {
         self.places.taken()
     }
 
-    /// Lets responses under way end and closes every connection after them. New connections
-    /// are closed at once. A second call changes nothing.
+    /// Whether a request is being read or answered.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.places.is_busy()
+    }
+
+    /// How long requests are served on after [`Self::stop`].
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.config.drain_timeout
+    }
+
+    /// Lets responses under way end and closes every connection after them. Those that come later
+    /// get one answer. A second call changes nothing.
     pub fn stop(&self) {
         self.stopping.set(true);
         self.stopped.notify_waiters();

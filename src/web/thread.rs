@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio_uring::fs::File;
@@ -24,8 +24,14 @@ use crate::wire::handshake::ROOM_BYTES_MAX;
 /// Messages taken from each mesh ring before tasks get their turn.
 const MESH_MESSAGES_MAX: usize = 256;
 
-/// How often parked messages are tried again while nothing else happens.
+/// How often parked messages are tried again.
 const UNPARK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How long health checks are answered with 503 at least, if the server may take that long to end.
+const DRAIN_MIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the last answers have left.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The shards, as the web thread sees them.
 #[derive(Clone)]
@@ -35,6 +41,8 @@ struct Shards {
     homes: Homes,
     next_shard: Rc<Cell<u16>>,
     next_ticket: Rc<Cell<u64>>,
+    /// Whether a task looks for room for parked messages.
+    is_unparking: Rc<Cell<bool>>,
     /// Member counts asked for, at most one for each connection.
     questions: Rc<RefCell<HashMap<u64, oneshot::Sender<Option<u32>>>>>,
 }
@@ -57,8 +65,14 @@ impl Shards {
         u16::try_from(self.metrics.len()).unwrap_or(u16::MAX)
     }
 
+    /// What finds no room waits, and somebody must look for room again: the thread itself may
+    /// sleep for longer.
     fn send(&self, shard: u16, message: Message) {
-        self.mesh.borrow_mut().send(ThreadId(shard), message);
+        let mut mesh = self.mesh.borrow_mut();
+        mesh.send(ThreadId(shard), message);
+        if mesh.is_congested() && !self.is_unparking.replace(true) {
+            tokio_uring::spawn(unpark(self.clone()));
+        }
     }
 }
 
@@ -127,6 +141,7 @@ pub fn run(
         homes,
         next_shard: Rc::default(),
         next_ticket: Rc::default(),
+        is_unparking: Rc::default(),
         questions: Rc::default(),
     };
     let site = Rc::new(Site::new(shards.clone(), config)?);
@@ -161,25 +176,44 @@ fn take_messages(shards: &Shards, site: &Rc<Site<Shards>>) {
         }
         _ => unreachable!("everything else goes to shards"),
     });
-    mesh.unpark();
     if mesh.take_stop() {
         site.stop();
+        tokio_uring::spawn(drain(shards.clone(), Rc::clone(site)));
     }
+}
+
+/// Tells the shards when nobody waits for an answer any more, so that they close their listeners
+/// and end. Not before health checks could see that the server stops.
+async fn drain(shards: Shards, site: Rc<Site<Shards>>) {
+    let start = Instant::now();
+    let drain_timeout = site.drain_timeout();
+    tokio::time::sleep(drain_timeout.min(DRAIN_MIN)).await;
+    while site.is_busy() && start.elapsed() < drain_timeout {
+        tokio::time::sleep(DRAIN_INTERVAL).await;
+    }
+    for shard in 0..shards.count() {
+        shards.send(shard, Message::Drained);
+    }
+}
+
+async fn unpark(shards: Shards) {
+    while shards.mesh.borrow_mut().unpark() > 0 {
+        tokio::time::sleep(UNPARK_INTERVAL).await;
+    }
+    shards.is_unparking.set(false);
 }
 
 /// Waits for the doorbell, unless there is something to do already.
 async fn sleep(shards: &Shards, doorbell: &File) -> io::Result<()> {
-    let (quiet, congested) = {
+    let is_quiet = {
         let mesh = shards.mesh.borrow();
         mesh.doorbell().announce_sleep();
-        (mesh.is_quiet(), mesh.is_congested())
+        mesh.is_quiet()
     };
-    if !quiet {
-        tokio::task::yield_now().await;
-    } else if congested {
-        tokio::time::sleep(UNPARK_INTERVAL).await;
-    } else {
+    if is_quiet {
         doorbell.read_at(vec![0; 8], 0).await.0?;
+    } else {
+        tokio::task::yield_now().await;
     }
     shards.mesh.borrow().doorbell().awake();
     Ok(())

@@ -170,6 +170,7 @@ fn stop(world: &mut World) -> Result<(), String> {
     }
     for shard in &mut world.shards {
         shard.handle_stop_deadline();
+        shard.handle_drained();
     }
     for _ in 0..50 {
         world.exchange(true)?;

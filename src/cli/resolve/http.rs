@@ -1,11 +1,13 @@
 //! The settings of what is served besides WebSockets.
 
+use std::time::Duration;
+
 use super::{broken, value};
 use crate::cli::error::CliError;
 use crate::cli::layers::Layers;
 use crate::cli::machine::Machine;
 use crate::cli::units;
-use crate::config::{Config, WEB_CONNECTIONS_MIN};
+use crate::config::{Config, DURATION_MAX, WEB_CONNECTIONS_MIN};
 
 /// At most a quarter of the descriptors: each may take two, and sessions need the rest.
 pub(super) fn connections_max(layers: &Layers, machine: &Machine) -> Result<usize, CliError> {
@@ -26,6 +28,17 @@ pub(super) fn connections_max(layers: &Layers, machine: &Machine) -> Result<usiz
             descriptors_max / 4
         );
         return Err(broken(given, problem));
+    }
+    Ok(asked)
+}
+
+/// No time at all is a time here: whoever has no load balancer may want a quick end.
+pub(super) fn drain_timeout(layers: &Layers, default: Duration) -> Result<Duration, CliError> {
+    let Some((asked, given)) = value(layers, "drain_timeout", units::duration)? else {
+        return Ok(default);
+    };
+    if asked > DURATION_MAX {
+        return Err(broken(given, "which is more than a day; write 24h or less"));
     }
     Ok(asked)
 }

@@ -57,6 +57,13 @@ impl Refusal {
         .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
     }
 
+    /// 503 with `Retry-After`: the server is on its way out.
+    #[must_use]
+    pub fn stopping() -> Self {
+        let sentence = "This server is stopping: try again when it or another one is up.";
+        Self::new(503, sentence).with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
+    }
+
     /// 408: the head did not arrive in time.
     #[must_use]
     pub fn timeout() -> Self {
