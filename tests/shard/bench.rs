@@ -35,6 +35,8 @@ pub(crate) struct Bench {
     pub(crate) shards: Vec<Shard>,
     pub(crate) metrics: Arc<[ShardMetrics]>,
     clients: Vec<Client>,
+    /// A shard whose messages do not reach the others yet, and those that wait.
+    held_mail: Option<(usize, Vec<(ThreadId, Message)>)>,
 }
 
 impl Bench {
@@ -67,6 +69,7 @@ impl Bench {
             shards: (0..shards).map(|number| make(number).unwrap()).collect(),
             metrics,
             clients: Vec::new(),
+            held_mail: None,
         }
     }
 
@@ -95,19 +98,24 @@ impl Bench {
 
     /// A client joins the room that `target` names, on a shard of its choice.
     pub(crate) fn join(&mut self, shard: usize, target: &str) -> usize {
-        let client = self.adopt(
-            shard,
-            &format!(
-                "GET {target} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-            ),
-        );
+        let client = self.ask(shard, target);
         self.settle();
         assert!(self.clients[client].receiving, "it has joined");
         let wire = &mut self.clients[client].wire;
         let end = head_end(wire, 0).expect("its handshake was answered");
         wire.drain(..end);
         client
+    }
+
+    /// A client asks to join the room that `target` names, and its shard does not act on that yet.
+    pub(crate) fn ask(&mut self, shard: usize, target: &str) -> usize {
+        self.adopt(
+            shard,
+            &format!(
+                "GET {target} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            ),
+        )
     }
 
     /// A client's first request reaches a shard, which does not act on anything else yet.
@@ -274,9 +282,26 @@ impl Bench {
         let mut any = false;
         while let Some((to, message)) = self.shards[shard].poll_message() {
             any = true;
-            self.shards[usize::from(to.0)].handle_message(from, message);
+            match &mut self.held_mail {
+                Some((held, mail)) if *held == shard => mail.push((to, message)),
+                _ => self.shards[usize::from(to.0)].handle_message(from, message),
+            }
         }
         any
+    }
+
+    /// From now on what `shard` tells others waits.
+    pub(crate) fn hold_mail(&mut self, shard: usize) {
+        self.held_mail = Some((shard, Vec::new()));
+    }
+
+    /// What waits arrives, and nothing waits any more.
+    pub(crate) fn deliver_mail(&mut self) {
+        let (shard, mail) = self.held_mail.take().expect("mail is held");
+        let from = ThreadId(u16::try_from(shard).unwrap());
+        for (to, message) in mail {
+            self.shards[usize::from(to.0)].handle_message(from, message);
+        }
     }
 
     /// Turns until nobody has anything left to do.

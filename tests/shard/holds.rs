@@ -1,0 +1,109 @@
+//! Rooms that are held until their members have caught up, with members on another shard.
+
+use std::time::Duration;
+
+use fanring::wire::frame::OpCode;
+
+use crate::bench::{Bench, room_at};
+
+/// A room at home on shard 0 with a publisher and readers there, and what it takes to hold it.
+struct Held {
+    bench: Bench,
+    room: String,
+    publisher: usize,
+    readers: Vec<usize>,
+    now: Duration,
+}
+
+impl Held {
+    fn new() -> Self {
+        let mut bench = Bench::new(2);
+        let room = format!("/ws/{}?presence=0", room_at(0, 2));
+        let publisher = bench.join(0, &room);
+        let readers = (0..3).map(|_| bench.join(0, &room)).collect();
+        Self {
+            bench,
+            room,
+            publisher,
+            readers,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// The readers stop taking bytes, until the publisher waits for them.
+    fn begin(&mut self) {
+        for &reader in &self.readers {
+            self.bench.block(reader);
+        }
+        while self.bench.is_read(self.publisher) {
+            assert!(self.now < Duration::from_secs(1), "it is never held");
+            self.bench
+                .say(self.publisher, OpCode::Binary, &[0; 32 << 10]);
+            self.pass(Duration::from_millis(10));
+        }
+    }
+
+    /// They take bytes again, until the publisher need no longer wait.
+    fn end(&mut self) {
+        for &reader in &self.readers {
+            self.bench.unblock(reader);
+        }
+        while !self.bench.is_read(self.publisher) {
+            assert!(self.now < Duration::from_secs(2), "it is held for ever");
+            self.pass(Duration::from_millis(10));
+        }
+        for &reader in &self.readers {
+            self.bench.heard(reader);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.bench.settle();
+        self.now += time;
+        for shard in 0..2 {
+            self.bench.shards[shard].handle_time(self.now);
+        }
+        self.bench.settle();
+    }
+
+    /// What a member of shard 1 says is read and arrives.
+    fn check_free(&mut self, member: usize) {
+        self.pass(Duration::from_millis(10));
+        assert!(self.bench.is_read(member));
+        self.bench.say(member, OpCode::Text, b"free");
+        self.pass(Duration::from_millis(10));
+        assert!(self.bench.is_read(member));
+        for &reader in &self.readers {
+            let heard = self.bench.heard(reader);
+            assert_eq!(heard.last().map(String::as_str), Some("free"));
+        }
+    }
+}
+
+/// Whoever joins a held room waits like the others, also as the first one on its shard, and goes on
+/// with them.
+#[test]
+fn a_newcomer_waits_for_the_room_and_goes_on_with_it() {
+    let mut held = Held::new();
+    held.begin();
+    let newcomer = held.bench.join(1, &held.room);
+    held.bench.say(newcomer, OpCode::Text, b"hasty");
+    held.pass(Duration::from_millis(10));
+    assert!(!held.bench.is_read(newcomer), "nobody told its shard");
+    held.end();
+    held.check_free(newcomer);
+}
+
+/// A shard that hears of the beginning while its only join is under way is not left waiting when all is
+/// over before the join arrives.
+#[test]
+fn a_join_under_way_is_not_left_waiting() {
+    let mut held = Held::new();
+    held.bench.hold_mail(1);
+    let newcomer = held.bench.ask(1, &held.room);
+    held.begin();
+    held.end();
+    held.bench.deliver_mail();
+    held.bench.settle();
+    held.check_free(newcomer);
+}
