@@ -54,7 +54,7 @@ fn run(logs: &Logs) -> anyhow::Result<ExitCode> {
             cli::raise_descriptor_limit().context("can't raise the soft descriptor limit")?;
             match fanring::server::run(start.config) {
                 // It ran, so this is no refusal.
-                Err(failure @ ServerError::Thread) => {
+                Err(failure @ (ServerError::Thread | ServerError::Shard(_))) => {
                     error!("{failure}");
                     Ok(ExitCode::FAILURE)
                 }

@@ -9,6 +9,8 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 use tracing::{debug, info};
 
@@ -20,7 +22,7 @@ use crate::room::homes::Homes;
 use crate::shard::event_loop::EventLoop;
 use crate::shard::{Message, Shard, ShardSetup};
 use crate::signals;
-use crate::web;
+use crate::web::{self, WebError};
 
 /// Connections the kernel may hold that no shard has accepted yet; it cuts this to `somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -43,6 +45,15 @@ pub enum ServerError {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// No descriptor is left: those that were open at the start count too.
+    #[error(
+        "no file descriptor is left (limit: {limit}): raise it with `ulimit -n` or LimitNOFILE=, \
+         or leave fewer open to the server"
+    )]
+    Descriptors {
+        /// The limit that holds.
+        limit: u64,
+    },
     /// A ring could not be set up.
     #[error(transparent)]
     Ring(#[from] SetupError),
@@ -50,13 +61,48 @@ pub enum ServerError {
     #[error(
         "can't start: {0}; give the server more memory or descriptors, or a smaller --log-bytes"
     )]
-    Resources(#[from] io::Error),
+    Resources(io::Error),
     /// The web thread could not serve.
-    #[error("can't serve files: {0}; check --static")]
-    Web(io::Error),
+    #[error(transparent)]
+    Web(WebError),
+    /// A ring was of no more use.
+    #[error("a shard has failed: {0}; `fanring doctor` shows what this machine allows")]
+    Shard(io::Error),
     /// A thread has ended when it should not have.
     #[error("a thread has failed; the lines above say why")]
     Thread,
+}
+
+// Not derived: what is part of the sentence must not be its source too, and so be told twice.
+impl From<io::Error> for ServerError {
+    fn from(cause: io::Error) -> Self {
+        Self::because(cause, Self::Resources)
+    }
+}
+
+impl ServerError {
+    /// `otherwise`, unless the cause is one whose fix is always the same.
+    fn because(cause: io::Error, otherwise: impl FnOnce(io::Error) -> Self) -> Self {
+        match Errno::from_io_error(&cause) {
+            Some(Errno::MFILE | Errno::NFILE) => Self::Descriptors {
+                limit: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+            },
+            _ => otherwise(cause),
+        }
+    }
+}
+
+impl From<WebError> for ServerError {
+    fn from(error: WebError) -> Self {
+        match error {
+            WebError::Folder(cause) => {
+                Self::because(cause, |cause| Self::Web(WebError::Folder(cause)))
+            }
+            WebError::Runtime(cause) => {
+                Self::because(cause, |cause| Self::Web(WebError::Runtime(cause)))
+            }
+        }
+    }
 }
 
 type Reports = mpsc::Sender<Result<(), ServerError>>;
@@ -66,6 +112,8 @@ type Reports = mpsc::Sender<Result<(), ServerError>>;
 /// # Errors
 /// A [`ServerError`], when it can't start or a thread has failed.
 pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
+    // One for all threads: what stands in the way of any ring is said once, before there are threads.
+    drop(Ring::new(&RingConfig::default())?);
     let shards = u16::try_from(config.shards.get()).unwrap_or(u16::MAX);
     let (mut listeners, addresses) = listen(&config.listen, shards)?;
     // From here on a port is the one the kernel gave, which requests are compared with.
@@ -107,10 +155,8 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let web_report = reports.clone();
     // Not joined: it serves until the process ends.
     spawn("web".to_owned(), reports, move || {
-        web::run(web_config, web_metrics, homes, web_end, || {
-            let _ = web_report.send(Ok(()));
-        })
-        .map_err(ServerError::Web)
+        let started = || drop(web_report.send(Ok(())));
+        Ok(web::run(web_config, web_metrics, homes, web_end, started)?)
     })?;
     for _ in 0..=shards {
         reported.recv().map_err(|_| ServerError::Thread)??;
@@ -129,7 +175,8 @@ fn listen(
     let mut listeners: Vec<Vec<OwnedFd>> = (0..shards).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for &address in asked {
-        let failed = |cause| ServerError::Listen { address, cause };
+        let failed =
+            |cause| ServerError::because(cause, |cause| ServerError::Listen { address, cause });
         let shared = listen_soon(address, usize::from(shards)).map_err(failed)?;
         addresses.push(socket::bound_address(&shared[0]).map_err(failed)?);
         for (shard, listener) in listeners.iter_mut().zip(shared) {
@@ -186,7 +233,7 @@ fn run_shard(
     let ring = Ring::new(&RingConfig::default())?;
     let event_loop = EventLoop::new(ring, Shard::new(setup)?, end, listeners);
     let _ = reports.send(Ok(()));
-    Ok(event_loop.run()?)
+    event_loop.run().map_err(ServerError::Shard)
 }
 
 /// Waits for the shards to end, or for any thread to fail; the web thread ends in no other way.
@@ -212,4 +259,44 @@ fn usable_cores() -> Vec<usize> {
     (0..rustix::thread::CpuSet::MAX_CPU)
         .filter(|&core| mask.is_set(core))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Goal: with its causes, as the command prints it, an error says nothing twice.
+    #[test]
+    fn errors_say_their_cause_once() {
+        let cause = || io::Error::from_raw_os_error(12);
+        let address = SocketAddr::from(([127, 0, 0, 1], 9001));
+        let errors = [
+            ServerError::from(cause()),
+            ServerError::Shard(cause()),
+            ServerError::Web(WebError::Folder(cause())),
+            ServerError::Web(WebError::Runtime(cause())),
+            ServerError::Listen {
+                address,
+                cause: cause(),
+            },
+            ServerError::Ring(SetupError::Kernel {
+                call: "io_uring_setup",
+                errno: Errno::NOMEM,
+            }),
+        ];
+        for error in errors {
+            let sentence = format!("{:#}", anyhow::Error::from(error));
+            let told = sentence.matches("(os error 12)").count();
+            assert_eq!((told, sentence.lines().count()), (1, 1), "{sentence}");
+        }
+    }
+
+    // Goal: a thread that panics is reported like one that fails.
+    #[test]
+    fn a_panic_is_a_failure() {
+        let (ended, reported) = mpsc::channel();
+        let thread = spawn("unlucky".to_owned(), ended, || panic!("out of luck")).unwrap();
+        assert!(matches!(reported.recv(), Ok(Err(ServerError::Thread))));
+        thread.join().unwrap();
+    }
 }

@@ -71,12 +71,12 @@ pub enum SetupError {
         limit: String,
     },
     /// Anything else.
-    #[error("{call} failed: {source}; `fanring doctor` shows what this machine allows")]
+    #[error("{call} failed: {errno}; `fanring doctor` shows what this machine allows")]
     Kernel {
         /// The system call.
         call: &'static str,
-        /// What it answered.
-        source: Errno,
+        /// What it answered; not called a source, which would be told twice.
+        errno: Errno,
     },
 }
 
@@ -106,7 +106,7 @@ pub(super) fn explain(call: &'static str, error: &io::Error) -> SetupError {
         Errno::MFILE | Errno::NFILE => SetupError::Descriptors {
             limit: soft_limit(Resource::Nofile),
         },
-        source => SetupError::Kernel { call, source },
+        errno => SetupError::Kernel { call, errno },
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
             (
                 SetupError::Kernel {
                     call: SETUP,
-                    source: Errno::IO,
+                    errno: Errno::IO,
                 },
                 "fanring doctor",
             ),
@@ -218,7 +218,7 @@ mod tests {
         assert!(matches!(
             of(Errno::FAULT),
             SetupError::Kernel {
-                source: Errno::FAULT,
+                errno: Errno::FAULT,
                 ..
             }
         ));

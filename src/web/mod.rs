@@ -19,7 +19,7 @@ mod routes;
 mod target;
 mod thread;
 
-pub use thread::run;
+pub use thread::{WebError, run};
 
 #[cfg(test)]
 mod tests;

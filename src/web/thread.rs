@@ -124,6 +124,17 @@ impl Backend for Shards {
     }
 }
 
+/// Why the web thread can't serve.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// The folder can't be opened.
+    #[error("can't serve files: {0}; check --static")]
+    Folder(io::Error),
+    /// The runtime can't be had, or has failed.
+    #[error("can't serve HTTP: {0}; give the server more memory or descriptors")]
+    Runtime(io::Error),
+}
+
 /// Serves until the process ends; `started` is called once everything is in place.
 ///
 /// # Errors
@@ -134,7 +145,7 @@ pub fn run(
     homes: Homes,
     mesh: Endpoint<Message>,
     started: impl FnOnce(),
-) -> io::Result<()> {
+) -> Result<(), WebError> {
     let shards = Shards {
         mesh: Rc::new(RefCell::new(mesh)),
         metrics,
@@ -144,8 +155,10 @@ pub fn run(
         is_unparking: Rc::default(),
         questions: Rc::default(),
     };
-    let site = Rc::new(Site::new(shards.clone(), config)?);
-    tokio_uring::start(async move {
+    let site = Rc::new(Site::new(shards.clone(), config).map_err(WebError::Folder)?);
+    // Not `tokio_uring::start`, which panics where there is no ring to be had.
+    let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(WebError::Runtime)?;
+    let served: io::Result<()> = runtime.block_on(async move {
         let doorbell = File::from_std(std::fs::File::from(
             shards
                 .mesh
@@ -159,7 +172,8 @@ pub fn run(
             take_messages(&shards, &site);
             sleep(&shards, &doorbell).await?;
         }
-    })
+    });
+    served.map_err(WebError::Runtime)
 }
 
 fn take_messages(shards: &Shards, site: &Rc<Site<Shards>>) {
