@@ -3,28 +3,27 @@
 //!
 //! The way back: a reverse proxy keeps connections open and sends whatever comes next on them,
 //! so an upgrade can arrive here. It cannot be answered here, because a session belongs to a
-//! shard's ring. The connection is then taken apart instead: hyper is stopped at the moment when
-//! all earlier answers have left and no later byte was interpreted, and the socket goes to the
-//! shard with the request's head, written out again, and all bytes read after it.
+//! shard's ring. The gate does not show it to hyper then; once all earlier answers have left, the
+//! socket goes to a shard with every byte that was read from that request on.
 
-use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use hyper::body::{Body, Incoming};
-use hyper::header::{HeaderMap, UPGRADE};
-use hyper::http::request::Parts;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::Service;
-use hyper::{Request, Response, Version};
+use hyper::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::gate::Gate;
 use super::link::{Activity, Link};
 use super::reply::Content;
 use super::routes;
@@ -36,14 +35,14 @@ use crate::wire::http::{HEADERS_MAX, Refusal};
 /// runtime.
 ///
 /// `socket` is a connected TCP socket, as accepted; `head` are the bytes already read from it,
-/// normally a whole request head that is no upgrade. That first request is always answered
-/// here, so a connection cannot go to and fro.
+/// a whole request head that is no upgrade and what came behind it. That first request is always
+/// answered here, so a connection cannot go to and fro.
 ///
 /// Errors end the connection and are logged at debug level: they are the peer's.
 pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>) {
     let activity = Activity::new();
     let Some(place) = site.places.take(&activity, is_health_check(&head)).await else {
-        refuse(&socket, &head);
+        refuse(&socket, &head, &busy());
         return;
     };
     let stream = match adopt_socket(socket) {
@@ -56,41 +55,36 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
     let service = Answers {
         site: Rc::clone(&site),
         activity: Rc::clone(&activity),
-        may_leave: Cell::new(head.is_empty()),
     };
+    let gate = Gate::new(Arc::clone(&site.config), head);
     let mut connection = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
         .keep_alive(!place.is_for_one_answer() && !site.is_stopping())
         .max_headers(HEADERS_MAX)
         .max_buf_size(site.config.head_bytes_max)
-        .serve_connection(Link::new(stream, head, Rc::clone(&activity)), service);
+        .serve_connection(Link::new(stream, gate, Rc::clone(&activity)), service);
 
     let end = drive(&site, &activity, Pin::new(&mut connection)).await;
-    let parts = connection.into_parts();
-    let (stream, unread) = parts.io.into_parts();
+    // hyper has what it was shown: heads of requests it has answered.
+    let (stream, unread) = connection.into_parts().io.into_parts();
     match end {
-        End::Upgrade(mut bytes) => {
-            bytes.extend_from_slice(&parts.read_buf);
-            bytes.extend_from_slice(&unread);
-            match release_socket(stream) {
-                Ok(socket) => site.backend.adopt(socket, bytes),
-                Err(error) => tracing::debug!(%error, "a connection could not be handed back"),
-            }
-        }
+        End::Leaves => match release_socket(stream) {
+            Ok(socket) => site.backend.adopt(socket, unread),
+            Err(error) => tracing::debug!(%error, "a connection could not be handed back"),
+        },
         // It had one request, and that was read.
         End::Closed(_) if place.is_for_one_answer() => {}
         End::Closed(result) => {
             if let Err(error) = result {
                 tracing::debug!(%error, "a connection ended early");
             }
-            let is_asked = activity.is_giving_way();
-            activity.begin_linger();
-            tokio::select! {
-                () = linger(&stream, &site.config), if !is_asked => {}
-                () = activity.asked_to_give_way(), if !is_asked => site.places.note_way_given(),
-                else => site.places.note_way_given(),
-            }
+            linger_unless_asked(&stream, &site, &activity).await;
+        }
+        End::TimedOut if activity.awaits_head() && !unread.is_empty() => {
+            tracing::debug!("a request head took too long");
+            refuse(&stream, &unread, &Refusal::timeout());
+            linger_unless_asked(&stream, &site, &activity).await;
         }
         End::TimedOut => tracing::debug!("a connection took too long"),
         End::GaveWay => site.places.note_way_given(),
@@ -109,8 +103,8 @@ enum End {
     TimedOut,
     /// Another connection needed its place.
     GaveWay,
-    /// It goes back to a shard, with this request head in front.
-    Upgrade(Vec<u8>),
+    /// It goes to a shard, which is to answer the next request.
+    Leaves,
 }
 
 type Connection<B> = http1::Connection<Link, Answers<B>>;
@@ -145,8 +139,8 @@ async fn drive<B: Backend>(
             site.places.look_again();
         }
         site.places.note_turn(activity);
-        if let Some(head) = activity.take_upgrade() {
-            return Poll::Ready(End::Upgrade(head));
+        if activity.may_leave() {
+            return Poll::Ready(End::Leaves);
         }
         ready!(poll_deadline(
             activity,
@@ -180,12 +174,10 @@ fn poll_deadline(
     }
 }
 
-/// hyper's service: one request in, one answer out, or an upgrade noted and never answered.
+/// hyper's service: one request in, one answer out.
 struct Answers<B> {
     site: Rc<Site<B>>,
     activity: Rc<Activity>,
-    /// Whether an upgrade may go to a shard: not the first request, which came from one.
-    may_leave: Cell<bool>,
 }
 
 impl<B: Backend> Service<Request<Incoming>> for Answers<B> {
@@ -195,53 +187,18 @@ impl<B: Backend> Service<Request<Incoming>> for Answers<B> {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.activity.begin_answer();
-        let may_leave = self.may_leave.replace(true);
-        let (request, body) = request.into_parts();
-        // A body would have been read and decoded in part by now; no WebSocket client sends one.
-        let is_upgrade = is_upgrade(&request.headers);
-        if is_upgrade && may_leave && body.is_end_stream() {
-            self.activity.leave(write_head(&request));
-            return Box::pin(pending());
-        }
+        let (request, _body) = request.into_parts();
         let site = Rc::clone(&self.site);
         let activity = Rc::clone(&self.activity);
         Box::pin(async move {
-            let reply = if is_upgrade {
-                routes::upgrade_required(&request.method)
-            } else {
-                routes::answer(&*site, &request).await
-            };
+            let mut reply = routes::answer(&*site, &request).await;
+            if activity.is_last() {
+                let close = HeaderValue::from_static("close");
+                reply.headers_mut().insert(CONNECTION, close);
+            }
             Ok(reply.map(|payload| Content::new(payload, activity)))
         })
     }
-}
-
-/// Whether a request asks for a WebSocket, well-formed or not: the shard is to say what is wrong
-/// with it.
-fn is_upgrade(headers: &HeaderMap) -> bool {
-    headers.get_all(UPGRADE).iter().any(|value| {
-        let mut protocols = value.as_bytes().split(|&byte| byte == b',');
-        protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-    })
-}
-
-/// A request head as it may have been received: field names in lower case, everything else as
-/// it was.
-fn write_head(request: &Parts) -> Vec<u8> {
-    let version = if request.version == Version::HTTP_10 {
-        "HTTP/1.0"
-    } else {
-        "HTTP/1.1"
-    };
-    let mut head = format!("{} {} {version}\r\n", request.method, request.uri).into_bytes();
-    for (name, value) in &request.headers {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(b"\r\n");
-    head
 }
 
 /// Accepted sockets block; tokio's must not.
@@ -258,6 +215,17 @@ fn release_socket(stream: TcpStream) -> io::Result<OwnedFd> {
     let stream = stream.into_std()?;
     stream.set_nonblocking(false)?;
     Ok(stream.into())
+}
+
+/// Lingers until another connection needs the place.
+async fn linger_unless_asked<B: Backend>(stream: &TcpStream, site: &Site<B>, activity: &Activity) {
+    let is_asked = activity.is_giving_way();
+    activity.begin_linger();
+    tokio::select! {
+        () = linger(stream, &site.config), if !is_asked => {}
+        () = activity.asked_to_give_way(), if !is_asked => site.places.note_way_given(),
+        else => site.places.note_way_given(),
+    }
 }
 
 /// Closes in the order that lets the peer read the last answer: closing a socket with unread
@@ -285,14 +253,17 @@ async fn linger(stream: &TcpStream, config: &Config) {
     let _ = timeout(config.http_linger_timeout, drain).await;
 }
 
-/// Says 503 if the socket takes it at once, and closes.
-fn refuse(socket: &OwnedFd, head: &[u8]) {
+/// Refuses the request that begins with `head`, if the socket takes that at once.
+fn refuse(socket: &impl AsFd, head: &[u8], refusal: &Refusal) {
     let mut answer = Vec::new();
-    let sentence = "All HTTP connections of this server are busy: try again in a second.";
-    Refusal::new(503, sentence)
-        .with_header("Retry-After", "1")
-        .encode(head, &mut answer);
+    refusal.encode(head, &mut answer);
     let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
     // A peer that cannot even take this is closed without it.
     let _ = rustix::net::send(socket, &answer, flags);
+}
+
+/// 503: nobody gives way.
+fn busy() -> Refusal {
+    let sentence = "All HTTP connections of this server are busy: try again in a second.";
+    Refusal::new(503, sentence).with_header("Retry-After", "1")
 }

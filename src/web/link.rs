@@ -1,20 +1,21 @@
-//! A connection's socket as hyper sees it: first the bytes a shard had already read, then the
-//! socket. On the way it notes what the connection is doing, for the deadlines and for the way
-//! back to a shard.
+//! A connection's socket as hyper sees it: what the gate lets pass of the bytes a shard had already
+//! read and of the socket's. On the way it notes what the connection is doing, for the deadlines and
+//! for the way back to a shard.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::gate::{Gate, Next};
 use crate::config::Config;
 
 /// What a connection is waiting for.
@@ -40,10 +41,12 @@ pub(super) struct Activity {
     since: Cell<Instant>,
     /// Whether bytes came in during an answer: they start the next head.
     ahead: Cell<bool>,
-    /// The head of an upgrade request, once one came.
-    upgrade: RefCell<Option<Vec<u8>>>,
-    /// Whether all answers before that upgrade request have left hyper's buffer.
+    /// Whether a request came that is a shard's.
+    leaving: Cell<bool>,
+    /// Whether all answers have left hyper's buffer.
     flushed: Cell<bool>,
+    /// Whether the request that is answered is the connection's last.
+    last: Cell<bool>,
     /// Whether another connection needs this one's place.
     giving_way: Cell<bool>,
     asked: Notify,
@@ -56,8 +59,9 @@ impl Activity {
             phase: Cell::new(Phase::Head),
             since: Cell::new(Instant::now()),
             ahead: Cell::new(false),
-            upgrade: RefCell::new(None),
-            flushed: Cell::new(false),
+            leaving: Cell::new(false),
+            flushed: Cell::new(true),
+            last: Cell::new(false),
             giving_way: Cell::new(false),
             asked: Notify::new(),
         })
@@ -66,16 +70,13 @@ impl Activity {
     /// A request head is complete.
     pub(super) fn begin_answer(&self) {
         self.ahead.set(false);
+        self.flushed.set(false);
         self.enter(Phase::Answer);
     }
 
     /// The answer's last byte was handed to hyper.
     pub(super) fn end_answer(&self) {
-        self.enter(if self.ahead.get() {
-            Phase::Head
-        } else {
-            Phase::Flushing
-        });
+        self.enter(Phase::Flushing);
     }
 
     /// The connection is closed, and read on so that its last answer arrives.
@@ -119,19 +120,24 @@ impl Activity {
         self.giving_way.set(false);
     }
 
-    /// An upgrade request came; `head` is all of its head.
-    pub(super) fn leave(&self, head: Vec<u8>) {
-        self.flushed.set(false);
-        *self.upgrade.borrow_mut() = Some(head);
+    /// A request came that is a shard's to answer.
+    fn leave(&self) {
+        self.leaving.set(true);
     }
 
-    /// The head given to [`Self::leave`], once nothing is left to send before it.
-    pub(super) fn take_upgrade(&self) -> Option<Vec<u8>> {
-        if self.flushed.get() {
-            self.upgrade.borrow_mut().take()
-        } else {
-            None
-        }
+    /// Whether the connection is to go to a shard now: nothing is left to send before that.
+    pub(super) fn may_leave(&self) -> bool {
+        self.leaving.get() && self.flushed.get()
+    }
+
+    /// Whether the connection must end after this answer.
+    pub(super) fn is_last(&self) -> bool {
+        self.last.get()
+    }
+
+    /// Whether a request has begun whose head is not there.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.phase.get() == Phase::Head
     }
 
     /// When the connection has waited too long, if nothing happens until then.
@@ -152,9 +158,9 @@ impl Activity {
 
     fn note_read(&self) {
         match self.phase.get() {
-            Phase::Idle | Phase::Flushing => self.enter(Phase::Head),
+            Phase::Idle => self.enter(Phase::Head),
             Phase::Head | Phase::Lingering => {}
-            Phase::Answer => self.ahead.set(true),
+            Phase::Answer | Phase::Flushing => self.ahead.set(true),
         }
     }
 
@@ -166,38 +172,55 @@ impl Activity {
     }
 
     /// hyper flushes its socket only once its own buffer is empty, so this marks the moment
-    /// from which a pending upgrade may leave, and from which the peer is in nobody's debt.
+    /// from which the connection may leave, and from which the peer is in nobody's debt.
     fn note_flushed(&self) {
+        if self.phase.get() == Phase::Answer {
+            return;
+        }
         self.flushed.set(true);
         if self.phase.get() == Phase::Flushing {
-            self.enter(Phase::Idle);
+            // The time of the next head does not run while the peer takes this answer.
+            self.enter(if self.ahead.get() {
+                Phase::Head
+            } else {
+                Phase::Idle
+            });
         }
     }
 }
 
-/// A socket with the bytes already read from it put back in front.
+/// Bytes read from a socket at once while a head is awaited.
+const READ_BYTES_MAX: usize = 4096;
+
+/// A socket behind a gate.
 #[derive(Debug)]
 pub(super) struct Link {
-    read_ahead: Vec<u8>,
-    read_ahead_start: usize,
+    gate: Gate,
     socket: TokioIo<TcpStream>,
     activity: Rc<Activity>,
 }
 
 impl Link {
-    pub(super) fn new(socket: TcpStream, read_ahead: Vec<u8>, activity: Rc<Activity>) -> Self {
+    pub(super) fn new(socket: TcpStream, gate: Gate, activity: Rc<Activity>) -> Self {
         Self {
-            read_ahead,
-            read_ahead_start: 0,
+            gate,
             socket: TokioIo::new(socket),
             activity,
         }
     }
 
-    /// The socket, and what of the bytes in front of it was not read yet.
-    pub(super) fn into_parts(mut self) -> (TcpStream, Vec<u8>) {
-        self.read_ahead.drain(..self.read_ahead_start);
-        (self.socket.into_inner(), self.read_ahead)
+    /// The socket, and the bytes from it that hyper has not seen.
+    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.socket.into_inner(), self.gate.into_held())
+    }
+
+    /// Reads into the gate; false at the end of the stream.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut bytes = [0; READ_BYTES_MAX];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer.unfilled()))?;
+        self.gate.hold(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
     }
 
     fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -214,27 +237,41 @@ impl Read for Link {
         context: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let waiting = &self.read_ahead[self.read_ahead_start..];
-        if !waiting.is_empty() {
-            let count = waiting.len().min(buffer.remaining());
-            buffer.put_slice(&waiting[..count]);
-            self.read_ahead_start += count;
-            if self.read_ahead_start == self.read_ahead.len() {
-                self.read_ahead = Vec::new();
-                self.read_ahead_start = 0;
+        loop {
+            match self.gate.next() {
+                Next::Pass(bytes) => {
+                    let count = bytes.len().min(buffer.remaining());
+                    buffer.put_slice(&bytes[..count]);
+                    self.gate.pass(count);
+                    self.activity.note_read();
+                    self.activity.last.set(self.gate.is_open());
+                    return Poll::Ready(Ok(()));
+                }
+                Next::Leave => {
+                    self.activity.note_read();
+                    self.activity.leave();
+                    return Poll::Pending;
+                }
+                Next::Read => {}
             }
-            self.activity.note_read();
-            return Poll::Ready(Ok(()));
+            if self.gate.is_holding() {
+                self.activity.note_read();
+            }
+            // What came in just now may not have been told to this task yet.
+            if self.activity.is_giving_way() && has_bytes(self.socket.inner()) {
+                self.activity.stay();
+            }
+            if self.gate.is_open() {
+                let result = Pin::new(&mut self.socket).poll_read(context, buffer);
+                if result.is_ready() {
+                    self.activity.note_read();
+                }
+                return result;
+            }
+            if !ready!(self.poll_more(context))? {
+                return Poll::Ready(Ok(()));
+            }
         }
-        // What came in just now may not have been told to this task yet.
-        if self.activity.is_giving_way() && has_bytes(self.socket.inner()) {
-            self.activity.stay();
-        }
-        let result = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if result.is_ready() {
-            self.activity.note_read();
-        }
-        result
     }
 }
 

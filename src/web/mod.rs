@@ -10,6 +10,7 @@ pub mod site;
 
 mod conditions;
 mod files;
+mod gate;
 mod link;
 mod media;
 mod page;

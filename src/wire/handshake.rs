@@ -153,7 +153,7 @@ fn check_request<'a>(head: &Head<'a>, upgrades: bool) -> Result<Host<'a>, Refusa
     if !head.has_token("Connection", "upgrade") {
         return bad("The request must have \"Connection: Upgrade\" beside its Upgrade header.");
     }
-    if has_body(head) {
+    if head.has_body() {
         return bad("A WebSocket handshake has no body: leave Content-Length away.");
     }
     Ok(host)
@@ -206,15 +206,6 @@ fn check_websocket<'a>(head: &Head<'a>) -> Result<&'a [u8], Refusal> {
         Some(key) => Ok(key),
         None => bad("The request must have one Sec-WebSocket-Key header: 16 bytes in base64."),
     }
-}
-
-/// Whether the request announces a body of at least a byte, or of a length we can't tell.
-fn has_body(head: &Head<'_>) -> bool {
-    head.header_count("Transfer-Encoding") > 0
-        || head.headers().any(|(name, value)| {
-            name.eq_ignore_ascii_case("Content-Length")
-                && (value.is_empty() || value.iter().any(|&digit| digit != b'0'))
-        })
 }
 
 /// Whether `key` is base64 of exactly 16 bytes, padding included.

@@ -167,6 +167,15 @@ impl<'a> Head<'a> {
         has_token(self.fields(), name, token)
     }
 
+    /// Whether the request announces a body of at least a byte, or of a length we can't tell.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.header_count("Transfer-Encoding") > 0
+            || self
+                .values("Content-Length")
+                .any(|value| value.is_empty() || value.iter().any(|&digit| digit != b'0'))
+    }
+
     fn fields(&self) -> &[httparse::Header<'a>] {
         &self.headers[..self.header_count]
     }

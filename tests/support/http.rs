@@ -118,7 +118,7 @@ impl Wire {
             response.body = self.chunked_body();
         } else if let Some(length) = response.header("content-length") {
             let length: usize = length.parse().expect("a Content-Length in decimal");
-            response.body = self.body_part(length);
+            response.body = self.body(length);
         } else {
             while self.fill().expect("the rest of a body") > 0 {}
             response.body = self.bytes().to_vec();
@@ -127,7 +127,9 @@ impl Wire {
         response
     }
 
-    fn body_part(&mut self, length: usize) -> Vec<u8> {
+    /// Takes `length` bytes of a body.
+    #[track_caller]
+    pub(crate) fn body(&mut self, length: usize) -> Vec<u8> {
         while self.bytes().len() < length {
             let count = self.fill().expect("the rest of a body");
             assert!(
@@ -153,10 +155,10 @@ impl Wire {
                     "the end amid chunks"
                 );
             };
-            let line = String::from_utf8(self.body_part(end + 2)).expect("a chunk's size");
+            let line = String::from_utf8(self.body(end + 2)).expect("a chunk's size");
             let size = line.trim_end().split(';').next().unwrap_or_default();
             let size = usize::from_str_radix(size, 16).expect("a chunk's size in hexadecimal");
-            let chunk = self.body_part(size + 2);
+            let chunk = self.body(size + 2);
             assert!(chunk.ends_with(b"\r\n"), "a chunk longer than it says");
             if size == 0 {
                 return body;
@@ -194,6 +196,7 @@ impl Response {
         let status_line = lines.next().unwrap_or_default();
         let status = status_line
             .strip_prefix("HTTP/1.1 ")
+            .or_else(|| status_line.strip_prefix("HTTP/1.0 "))
             .and_then(|rest| rest.get(..3))
             .and_then(|code| code.parse().ok())
             .unwrap_or_else(|| panic!("status line {status_line:?}"));

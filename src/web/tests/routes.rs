@@ -201,37 +201,42 @@ fn answers_a_half_closed_client() {
     );
 }
 
-/// A head that is malformed or too large is refused with a status, then closed.
+/// A head that is malformed or too large goes to a shard, which refuses it as on any connection.
 #[test]
-fn refuses_bad_heads() {
+fn leaves_bad_heads_to_a_shard() {
     let server = Server::embedded();
     let large = "x".repeat(64 << 10);
-    for (request, status) in [
-        ("GET  HTTP/1.1\r\n\r\n".to_owned(), "400"),
-        (
-            format!("GET / HTTP/1.1\r\nHost: a\r\nA: {large}\r\n\r\n"),
-            "431",
-        ),
-        (
-            format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)),
-            "431",
-        ),
+    for request in [
+        "GET  HTTP/1.1\r\n\r\n",
+        &format!("GET / HTTP/1.1\r\nHost: a\r\nA: {large}\r\n\r\n"),
+        &format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)),
+        "\u{16}\u{3}\u{1}",
     ] {
         let mut client = server.connect();
         client.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(client.receive("GET").status, 200);
-        client.send(&request);
-        let answer = String::from_utf8(client.rest()).unwrap();
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{status}: {answer}"
-        );
+        client.send(request);
+        let (_, bytes) = server.adopted();
+        assert!(request.as_bytes().starts_with(&bytes));
     }
+}
+
+/// The answer to a request with a body is the connection's last, because the next request begins
+/// where nobody looks for its head.
+#[test]
+fn ends_after_a_body() {
+    let server = Server::embedded();
+    let mut client = server.connect();
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /ws HTTP/1.1\r\n\r\n");
+    let answer = client.receive("POST");
+    assert_eq!((answer.status, answer.header("connection")), (405, "close"));
+    assert!(client.rest().is_empty());
 }
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A head that never ends is given up by its own deadline, while a connection without any waits
+/// A head that never ends is answered 408 at its own deadline, while a connection without any waits
 /// on.
 #[test]
 fn ends_slow_heads() {
@@ -248,6 +253,9 @@ fn ends_slow_heads() {
     }
     let start = Instant::now();
     slow.send("GET / HT");
+    let answer = slow.receive("GET");
+    assert_eq!((answer.status, answer.header("connection")), (408, "close"));
+    assert!(answer.text().contains("did not arrive in time: send it"));
     assert!(slow.rest().is_empty());
     assert!(start.elapsed() >= SHORT / 2, "{:?}", start.elapsed());
     idle.send("GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n");
