@@ -200,7 +200,7 @@ impl Config {
     /// appends.
     #[must_use]
     pub fn mesh_credit_bytes(&self) -> usize {
-        (self.log_bytes / 8 / self.shards.get()).max(MESH_CREDIT_BYTES_MIN)
+        (self.log_bytes / 32 / self.shards.get()).max(MESH_CREDIT_BYTES_MIN)
     }
 
     /// The most memory these limits allow, line by line.

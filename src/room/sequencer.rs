@@ -134,11 +134,19 @@ impl Sequencer {
         }
     }
 
-    /// Whether whoever publishes is to wait: half of the members are behind.
+    /// Whether whoever publishes is to wait: half of the members are behind, or half of those on
+    /// one shard, which then has less time than the others, if they are an eighth of all.
     #[must_use]
     pub fn wants_hold(&self, now: Duration) -> bool {
-        let behind: u32 = self.behind.iter().map(|(_, members)| members).sum();
-        behind > 0 && behind.saturating_mul(2) >= self.members() && now >= self.holdable_at
+        let (mut behind, members) = (0, self.members());
+        let mut shard_behind = false;
+        for &(shard, count) in &self.behind {
+            behind += count;
+            let there = self.members_by_shard[usize::from(shard)];
+            shard_behind |= count * 2 >= there && count * 8 >= members;
+        }
+        let half_behind = behind > 0 && behind * 2 >= members;
+        (half_behind || shard_behind) && now >= self.holdable_at
     }
 
     /// The room was held long enough: it is not held again before `at`.
@@ -203,17 +211,24 @@ mod tests {
     fn half_of_the_whole_room_holds_it() {
         let at = Duration::from_secs;
         let mut room = Sequencer::new(2);
-        for shard in [0, 0, 1, 1, 1] {
-            room.join(shard, true, 10);
+        for shard in [0, 1, 1, 1, 1, 1, 1, 1, 1] {
+            room.join(shard, true, 20);
         }
         assert!(!room.wants_hold(at(0)));
-        room.set_behind(0, 2);
-        assert!(!room.wants_hold(at(0)), "all of one shard are two of five");
-        room.set_behind(1, 1);
-        assert!(room.wants_hold(at(0)));
+        room.set_behind(1, 3);
+        assert!(!room.wants_hold(at(0)), "three of nine");
+        room.set_behind(0, 1);
+        assert!(
+            !room.wants_hold(at(0)),
+            "one of nine is all there are on its shard"
+        );
+        room.set_behind(1, 4);
+        assert!(room.wants_hold(at(0)), "five of nine");
         room.spare_until(at(9));
         assert!(!room.wants_hold(at(8)) && room.wants_hold(at(9)));
         room.set_behind(0, 0);
+        assert!(room.wants_hold(at(9)), "four of eight on their shard");
+        room.set_behind(1, 0);
         assert!(!room.wants_hold(at(9)));
     }
 }

@@ -99,6 +99,11 @@ impl Group {
         }
         frames.extend_from_slice(&self.frames[self.taken_bytes..self.taken_bytes + bytes]);
         self.taken_bytes += bytes;
+        if self.taken_bytes > self.frames.len() / 2 {
+            // What was taken goes even if there is always more, at the price of less than was taken.
+            self.frames.drain(..self.taken_bytes);
+            self.taken_bytes = 0;
+        }
         if self.entries.is_empty() {
             self.frames.clear();
             self.taken_bytes = 0;
@@ -243,6 +248,26 @@ mod tests {
             }
             prop_assert_eq!(got, expected);
         }
+    }
+
+    /// A group that is never emptied does not keep what was taken.
+    #[test]
+    fn a_group_forgets_what_was_taken() {
+        let (mut group, mut bytes, mut entries) = (Group::default(), Vec::new(), Vec::new());
+        for _ in 0..1000 {
+            group.push(false, None, |out| out.extend_from_slice(&[0; 1000]));
+            group.push(false, None, |out| out.extend_from_slice(&[0; 1000]));
+            group.take(1, &mut bytes, &mut entries);
+            group.push(false, None, |out| out.extend_from_slice(&[0; 10]));
+            while group.entries.len() > 2 {
+                group.take(1, &mut bytes, &mut entries);
+            }
+        }
+        assert!(
+            group.frames.capacity() < 20_000,
+            "{}",
+            group.frames.capacity()
+        );
     }
 
     /// Rooms take turns, those set aside stand apart until they are called, and the sums follow.

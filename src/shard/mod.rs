@@ -225,6 +225,12 @@ impl Shard {
         self.setup.homes.shards()
     }
 
+    /// Whether messages wait for another shard or for a room's members.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        self.sequencing.weight() + self.outbound.weight() > 0
+    }
+
     /// Operations in flight over all connections.
     #[must_use]
     pub fn operations(&self) -> u64 {

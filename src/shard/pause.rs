@@ -14,9 +14,9 @@ use super::{Action, Shard};
 use crate::room::RoomId;
 use crate::session::{Flags, Place, SessionKey};
 
-/// How often members that are behind are looked at again while a room is held for them, and else.
-const LOOK_INTERVAL_HELD: Duration = Duration::from_millis(5);
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// How often members that are behind are looked at again, and how often if they all crawl.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+const LOOK_INTERVAL_CRAWLING: Duration = Duration::from_millis(100);
 
 /// How long a member that is behind has to take a part of [`PACE_PART`].
 ///
@@ -162,19 +162,15 @@ impl Shard {
                 self.tell_behind(name, members);
             }
         }
-        let again = !self.congestion.samples.is_empty();
-        self.congestion.next_look = again.then(|| self.now + self.look_interval(&behind));
-        self.congestion.told = behind;
-        self.resume();
-    }
-
-    fn look_interval(&self, behind: &HashMap<Arc<str>, u32>) -> Duration {
-        let mut rooms = behind.keys().filter_map(|name| self.rooms.find(name));
-        if rooms.any(|room| self.rooms.get(room).held) {
-            LOOK_INTERVAL_HELD
+        let interval = if behind.is_empty() {
+            LOOK_INTERVAL_CRAWLING
         } else {
             LOOK_INTERVAL
-        }
+        };
+        let again = !self.congestion.samples.is_empty();
+        self.congestion.next_look = again.then(|| self.now + interval);
+        self.congestion.told = behind;
+        self.resume();
     }
 
     /// How many members of each room are behind yet reading.

@@ -12,12 +12,13 @@ use crate::room::{Rendition, RoomId};
 use crate::session::SessionKey;
 use crate::wire::plain;
 
-/// The part of the log that one flush may append before every session had its send: sessions that
-/// keep up are then never overtaken by the tail.
-const APPEND_PER_FLUSH: usize = 8;
+/// The part of the log that one flush may append before every session had its send. Sessions that
+/// keep up are then never overtaken by the tail, and one whose socket is full for a few turns is not
+/// yet as far behind as `lag_bytes_max` lets it be, which is a quarter of the log or more.
+const APPEND_PER_FLUSH: usize = 32;
 
 /// What a room may have appended before the next one has its turn, as a part of what a flush may.
-const ROOM_TURNS_PER_FLUSH: usize = 8;
+const ROOM_TURNS_PER_FLUSH: usize = 4;
 
 /// What arrived from a room's home and waits for its turn.
 #[derive(Debug)]

@@ -61,21 +61,21 @@ fn fill(bench: &mut Bench, busy: usize, kibibytes: usize) {
 /// got room and its send is still to come; one that is in time gets what it missed.
 #[test]
 fn one_with_room_again_is_watched_until_it_has_caught_up() {
-    for (before_kib, overtaken) in [(448, true), (256, false)] {
+    for (before_kib, overtaken) in [(480, true), (256, false)] {
         let mut bench = Bench::new(1);
         let busy = bench.join(0, "/ws/busy?echo=1");
         let slow = bench.join(0, "/ws/slow?presence=0&echo=1");
         bench.block(slow);
         bench.say(slow, OpCode::Text, b"late");
         bench.settle();
-        for _ in 0..before_kib / 64 {
-            fill(&mut bench, busy, 64);
+        for _ in 0..before_kib / 32 {
+            fill(&mut bench, busy, 32);
             bench.settle();
         }
         assert_eq!(bench.metrics[0].slow_closed.get(), 0);
         bench.unblock(slow);
         // As much as one flush may append, while the session waits for its send.
-        fill(&mut bench, busy, 96);
+        fill(&mut bench, busy, 32);
         bench.settle();
         let heard = bench.heard(slow);
         if overtaken {
@@ -181,7 +181,7 @@ fn a_crawling_half_does_not_silence_its_room() {
 /// messages' size; whoever publishes waits meanwhile, and all of it arrives in the end.
 #[test]
 fn a_shard_that_uses_nothing_up_is_not_sent_more() {
-    let limit = LOG_BYTES_MIN / 8 / 2;
+    let limit = (LOG_BYTES_MIN / 32 / 2).max(64 << 10);
     for (bytes, home) in [(60 << 10, 1), (1000, 1), (1, 1), (60 << 10, 0), (1000, 0)] {
         let mut bench = Bench::new(2);
         let room = format!("/ws/{}?presence=0", room_at(home, 2));

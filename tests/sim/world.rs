@@ -317,7 +317,10 @@ impl World {
     pub(crate) fn is_quiet(&self) -> bool {
         self.kernel.is_quiet()
             && self.links.is_quiet()
-            && self.shards.iter().all(|shard| !shard.has_work())
+            && self
+                .shards
+                .iter()
+                .all(|shard| !shard.has_work() && !shard.is_held_up())
             && (self.shards.iter()).all(|shard| shard.is_stopping() == self.stopping)
     }
 
