@@ -53,6 +53,14 @@ const DESCRIPTORS_FOR_PROCESS: usize = 32;
 /// connections about to be refused.
 const DESCRIPTORS_FOR_SHARD: usize = 8 + WEB_WAITING_MAX;
 
+/// What a site in a folder may do: whatever its own files say, styles and pictures that its scripts
+/// make up, WebAssembly, workers, and sockets to any host. Scripts that stand inside of a page are
+/// what this is to keep out: that is where other people's text ends up.
+const FOLDER_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; \
+     font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob: ws: wss:; \
+     object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'";
+
 /// What happens to a session that falls too far behind its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowConsumer {
@@ -73,6 +81,9 @@ pub struct Config {
     pub pin: bool,
     /// Folder to serve instead of the embedded chat page.
     pub static_dir: Option<PathBuf>,
+    /// The content security policy the files of that folder are sent with, if any. What this
+    /// program wrote itself has a stricter one.
+    pub content_security_policy: Option<String>,
     /// Origins whose pages may open a WebSocket; `*` is any, and none given means pages of the
     /// same host as `Host`. A request without `Origin` is let in whatever stands here.
     pub allow_origin: Vec<String>,
@@ -134,6 +145,7 @@ impl Default for Config {
             shards: NonZeroUsize::MIN,
             pin: false,
             static_dir: None,
+            content_security_policy: Some(FOLDER_POLICY.to_owned()),
             allow_origin: Vec::new(),
             log_bytes: 64 << 20,
             lag_bytes_max: 16 << 20,

@@ -55,6 +55,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         help: "Folder whose files are served [default: the built-in chat page]",
     },
     Setting {
+        name: "content_security_policy",
+        flag: "content-security-policy",
+        shape: Shape::One("TEXT|none"),
+        heading: HTTP,
+        help: "Content-Security-Policy of the files of --static, or none for no such header; the \
+               built-in page has a stricter one of its own [default: own files, inline styles, \
+               data: and blob: pictures, WebAssembly, workers, WebSockets; no inline scripts]",
+    },
+    Setting {
         name: "allow_origin",
         flag: "allow-origin",
         shape: Shape::Many("ORIGIN"),

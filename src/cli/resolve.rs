@@ -42,6 +42,7 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
     let config = Config {
         pin: pin(layers, shards, machine)?,
         static_dir: static_dir(layers)?,
+        content_security_policy: http::policy(layers, defaults.content_security_policy.clone())?,
         allow_origin: allow_origin(layers)?,
         lag_bytes_max: lag_bytes_max(layers, log_bytes, message_bytes_max)?,
         connections_max: connections_max(layers, machine, reserved)?,

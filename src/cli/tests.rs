@@ -91,6 +91,7 @@ fn flag_variable_and_file_mean_the_same() {
         ("http_connections_max", "99", "99"),
         ("http_keep_alive", "75s", "\"75s\""),
         ("drain_timeout", "0s", "\"0s\""),
+        ("content_security_policy", "none", "\"none\""),
     ];
     let usual = format!("{:?}", start("", &[]).config);
     for (name, text, toml) in cases {
@@ -254,7 +255,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ("--connections-max 0", "which lets nobody in; leave it out"),
     (
         "--connections-max 20000",
-        "leaves 19148; lower it|ulimit -Hn or LimitNOFILE= to 20852",
+        "leaves 18892; lower it|ulimit -Hn or LimitNOFILE= to 21108",
     ),
     (
         "--connections-max 2000000",
@@ -360,6 +361,10 @@ const REFUSALS: &[(&str, &str)] = &[
         "--http-connections-max 5001",
         "two of 20000 descriptors|lower it to 5000",
     ),
+    (
+        "--content-security-policy caf\u{e9}",
+        "which can't be a header's value; write it on one line in ASCII, or none",
+    ),
     ("--drain-timeout 25h", "more than a day; write 24h or less"),
     ("--drain-timeout 3", "has no unit: write 3s"),
     (
@@ -439,9 +444,9 @@ fn a_limit_too_low_for_any_session_is_refused() {
 #[test]
 fn a_small_descriptor_limit_scales_http_down() {
     for (descriptors_max, web, sessions) in [
-        (128, 16, 35),
-        (1024, 64, 1024 - 32 - 192 - 16 - 9),
-        (4096, 256, 4096 - 32 - 768 - 16 - 9),
+        (256, 16, 256 - 32 - 48 - 4 - 73),
+        (1024, 64, 1024 - 32 - 192 - 16 - 73),
+        (4096, 256, 4096 - 32 - 768 - 16 - 73),
     ] {
         let machine = Machine {
             descriptors_max,

@@ -13,6 +13,7 @@ mod leave;
 pub mod message;
 mod pause;
 mod receive;
+mod stop;
 mod turn;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -35,7 +36,6 @@ use crate::room::staging::{Entry, Staging};
 use crate::room::{Rendition, RoomId, Rooms};
 use crate::session::timers::{Tick, Wheel};
 use crate::session::{Flags, Phase, Session, SessionKey, Sessions};
-use crate::wire::close::CloseCode;
 
 /// Something to be done to a socket. Those that name a session are operations: each is answered
 /// by exactly one terminal event.
@@ -187,24 +187,6 @@ impl Shard {
         self.sessions.is_empty()
     }
 
-    /// Whether it was told to stop.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.stopping
-    }
-
-    /// Whether it takes no connections any more.
-    #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.drained
-    }
-
-    /// How long requests for pages are served on after the stop.
-    #[must_use]
-    pub fn drain_timeout(&self) -> Duration {
-        self.config().drain_timeout
-    }
-
     /// Whether there is work that waits for nothing from outside.
     #[must_use]
     pub fn has_work(&self) -> bool {
@@ -309,43 +291,6 @@ impl Shard {
         self.scratch.due = due;
         self.announce_counts();
         self.look_at_congestion();
-    }
-
-    /// The server is stopping: says goodbye to every session with 1001. Connections still come in
-    /// until [`Self::handle_drained`], for health checks and pages; upgrades are refused.
-    pub fn handle_stop(&mut self) {
-        self.stopping = true;
-        let slots: Vec<u32> = self.sessions.slots().collect();
-        for slot in slots {
-            match self.sessions.at(slot).phase {
-                Phase::Open => self.close(slot, CloseCode::GOING_AWAY, "the server is stopping"),
-                Phase::Joining => self.kill(slot),
-                Phase::Head | Phase::Closing | Phase::Lingering | Phase::Dead => {}
-            }
-        }
-    }
-
-    /// No more connections are taken, and those without a whole request are ended.
-    pub fn handle_drained(&mut self) {
-        self.drained = true;
-        let slots: Vec<u32> = self.sessions.slots().collect();
-        for slot in slots {
-            if self.sessions.at(slot).phase == Phase::Head {
-                self.kill(slot);
-            }
-        }
-    }
-
-    /// The time for goodbyes is over.
-    pub fn handle_stop_deadline(&mut self) {
-        let slots: Vec<u32> = self.sessions.slots().collect();
-        for slot in slots {
-            if self.sessions.at(slot).phase == Phase::Head {
-                continue;
-            }
-            self.sessions.at_mut(slot).flags.set(Flags::ABORT);
-            self.kill(slot);
-        }
     }
 
     /// A message from another thread.

@@ -14,8 +14,8 @@ use std::task::{Context, Poll};
 
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
-    HeaderValue, LAST_MODIFIED, LOCATION,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, LOCATION,
 };
 use hyper::{Method, StatusCode, Uri};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -25,7 +25,7 @@ use tokio_uring::fs::File;
 use super::conditions::{Span, Validators, Verdict, whole_seconds};
 use super::media;
 use super::page;
-use super::reply::{self, Payload, Policy, Reply};
+use super::reply::{self, Payload, Reply};
 use super::target::Target;
 
 /// Bytes read and held at once for one answer. hyper asks for the next one when less than a
@@ -42,13 +42,15 @@ pub(super) struct Folder {
     /// Opened anew for each request, so that a folder that is replaced as a whole, as build
     /// tools do, is served without a restart.
     path: PathBuf,
+    /// The content security policy of the files, if they have one.
+    policy: Option<HeaderValue>,
 }
 
 /// An open regular file and what is known of it.
 struct Found {
     file: OwnedFd,
     stat: Stat,
-    content_type: &'static str,
+    content_type: HeaderValue,
 }
 
 /// What a path turned out to be.
@@ -59,11 +61,13 @@ enum Entry {
 
 impl Folder {
     /// # Errors
-    /// When `path` cannot be opened as a folder.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// When `path` cannot be opened as a folder, or `policy` can't stand in a header.
+    pub(super) fn open(path: &Path, policy: Option<&str>) -> io::Result<Self> {
         open_root(path)?;
+        let policy = policy.map(HeaderValue::try_from).transpose();
         Ok(Self {
             path: path.to_owned(),
+            policy: policy.map_err(io::Error::other)?,
         })
     }
 
@@ -76,7 +80,7 @@ impl Folder {
         target: &Target,
     ) -> Reply {
         match self.find(target) {
-            Ok(Some(found)) => found.answer(method, headers),
+            Ok(Some(found)) => found.answer(method, headers, self.policy.as_ref()),
             Ok(None) => redirect_to_folder(method, uri),
             Err(error) => refuse(method, uri, error),
         }
@@ -112,16 +116,16 @@ impl Folder {
 }
 
 impl Found {
-    fn answer(self, method: &Method, headers: &HeaderMap) -> Reply {
+    fn answer(self, method: &Method, headers: &HeaderMap, policy: Option<&HeaderValue>) -> Reply {
         let size = u64::try_from(self.stat.st_size).unwrap_or(0);
         let validators = validators(&self.stat);
         let short = match validators.judge(headers) {
             Verdict::Proceed => None,
-            Verdict::NotModified => Some(reply::not_modified(Policy::Folder)),
+            Verdict::NotModified => Some(reply::not_modified()),
             Verdict::Failed => Some(reply::precondition_failed(method)),
         };
         if let Some(mut reply) = short {
-            describe(&mut reply, &validators);
+            describe(&mut reply, &validators, policy);
             return reply;
         }
         // Range is defined for GET alone (RFC 9110, section 14.2).
@@ -141,10 +145,10 @@ impl Found {
         } else {
             Payload::Empty
         };
-        let mut reply = reply::reply(status, Policy::Folder, payload);
-        describe(&mut reply, &validators);
+        let mut reply = reply::reply(status, payload);
+        describe(&mut reply, &validators, policy);
         let headers = reply.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(CONTENT_TYPE, self.content_type);
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         if status == StatusCode::PARTIAL_CONTENT {
             let range = format!("bytes {start}-{}/{size}", start + length - 1);
@@ -155,8 +159,12 @@ impl Found {
 }
 
 /// The headers a file has whether its bytes are sent or not.
-fn describe(reply: &mut Reply, validators: &Validators) {
+fn describe(reply: &mut Reply, validators: &Validators, policy: Option<&HeaderValue>) {
     let headers = reply.headers_mut();
+    match policy {
+        Some(policy) => headers.insert(CONTENT_SECURITY_POLICY, policy.clone()),
+        None => headers.remove(CONTENT_SECURITY_POLICY),
+    };
     headers.insert(ETAG, visible(&validators.etag));
     if let Some(modified) = validators.modified {
         headers.insert(LAST_MODIFIED, visible(&httpdate::fmt_http_date(modified)));

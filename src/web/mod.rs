@@ -9,6 +9,7 @@ pub mod connection;
 pub mod site;
 
 mod conditions;
+mod cors;
 mod files;
 mod gate;
 mod link;

@@ -4,7 +4,7 @@ use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 
 use super::conditions::{Validators, Verdict};
-use super::reply::{self, Policy, Reply};
+use super::reply::{self, Reply};
 
 /// One file of the page.
 struct Asset {
@@ -72,7 +72,7 @@ pub(super) fn answer(method: &Method, path: &[&str], headers: &HeaderMap) -> Opt
     };
     let mut reply = match validators.judge(headers) {
         Verdict::Proceed => reply::bytes(method, StatusCode::OK, asset.content_type, asset.content),
-        Verdict::NotModified => reply::not_modified(Policy::Strict),
+        Verdict::NotModified => reply::not_modified(),
         Verdict::Failed => reply::precondition_failed(method),
     };
     reply.headers_mut().insert(ETAG, tag);

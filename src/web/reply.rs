@@ -15,6 +15,7 @@ use hyper::{Method, Response, StatusCode};
 
 use super::files::FileBody;
 use super::link::Activity;
+use crate::wire::http::Refusal;
 
 /// For everything this program wrote itself: the page needs its own script, style, icon and
 /// WebSocket, and nothing else. `'self'` covers `ws:` and `wss:` of the same host and port
@@ -22,11 +23,6 @@ use super::link::Activity;
 const STRICT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
-
-/// For the files of `--static`: whatever kind of file a site is made of, as long as it comes
-/// from this server, and still nothing inline.
-const FOLDER_POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'self'; \
-     form-action 'self'; frame-ancestors 'self'";
 
 /// The methods that are served, whatever the path.
 pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
@@ -104,25 +100,13 @@ impl Content {
     }
 }
 
-/// The policy an answer is sent with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Policy {
-    /// For answers of this program's own making.
-    Strict,
-    /// For the operator's files.
-    Folder,
-}
-
 /// An answer with the headers that all have.
-pub(super) fn reply(status: StatusCode, policy: Policy, payload: Payload) -> Reply {
+pub(super) fn reply(status: StatusCode, payload: Payload) -> Reply {
     let mut reply = Response::new(payload);
     *reply.status_mut() = status;
-    let policy = match policy {
-        Policy::Strict => STRICT_POLICY,
-        Policy::Folder => FOLDER_POLICY,
-    };
+    let policy = HeaderValue::from_static(STRICT_POLICY);
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     reply
@@ -143,7 +127,7 @@ pub(super) fn bytes(
     } else {
         Payload::Bytes(content)
     };
-    let mut reply = reply(status, Policy::Strict, payload);
+    let mut reply = reply(status, payload);
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
@@ -165,14 +149,26 @@ pub(super) fn sentence(method: &Method, status: StatusCode, text: &'static str) 
 }
 
 /// 304: the client's copy is good.
-pub(super) fn not_modified(policy: Policy) -> Reply {
-    reply(StatusCode::NOT_MODIFIED, policy, Payload::Empty)
+pub(super) fn not_modified() -> Reply {
+    reply(StatusCode::NOT_MODIFIED, Payload::Empty)
 }
 
 /// 412: what the request wants is not there any more.
 pub(super) fn precondition_failed(method: &Method) -> Reply {
     let text = "This has changed since the request's If- header was made: ask without it.\n";
     sentence(method, StatusCode::PRECONDITION_FAILED, text)
+}
+
+/// What an upgrade would be refused with, for whoever asks beforehand.
+pub(super) fn refusal(refusal: &Refusal) -> Reply {
+    let status = StatusCode::from_u16(refusal.status).expect("refusals have a 4xx or 5xx status");
+    let text = format!("{}\n", refusal.body);
+    let mut reply = bytes(&Method::OPTIONS, status, "text/plain; charset=utf-8", text);
+    for (name, value) in &refusal.headers {
+        let value = HeaderValue::try_from(value).expect("refusals' fields are visible ASCII");
+        reply.headers_mut().insert(*name, value);
+    }
+    reply
 }
 
 /// 405 for everything but GET, HEAD and OPTIONS.
@@ -185,7 +181,7 @@ pub(super) fn method_not_allowed(method: &Method) -> Reply {
 
 /// 204 with the methods there are.
 pub(super) fn methods() -> Reply {
-    let mut reply = reply(StatusCode::NO_CONTENT, Policy::Strict, Payload::Empty);
+    let mut reply = reply(StatusCode::NO_CONTENT, Payload::Empty);
     reply.headers_mut().insert(ALLOW, METHODS);
     reply
 }

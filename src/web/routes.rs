@@ -6,7 +6,8 @@
 //! | `/rooms`, `/rooms/` | members of the room of plain `/ws`: `{"room":"","members":N}` |
 //! | `/rooms/<room>` | members of the room of `/ws/<room>`, percent-decoded; 404 if there is no such room |
 //! | `/ws`, `/ws/<room>` | 426: these are for WebSockets, which a shard answers |
-//! | any, with OPTIONS | 204 and `Allow` |
+//! | `/ws`, `/ws/<room>` with OPTIONS | 204, or what an upgrade of this page would be refused with |
+//! | any other with OPTIONS | 204 and `Allow` |
 //! | anything else | a file of `--static`, or of the embedded page |
 
 use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
@@ -14,25 +15,81 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
 use serde_json::json;
 
+use super::cors;
+use super::gate::policy;
 use super::page;
 use super::reply::{self, Reply};
 use super::site::{Backend, Site};
 use super::target::{Target, TargetError, percent_decode};
 use crate::metrics::LOG_LINES_LOST;
+use crate::wire::handshake;
+use crate::wire::http::{self, HttpError, Refusal};
 
 /// Answers a request that is no upgrade.
 pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
+    let mut reply = answer_method(site, request).await;
+    if cors::is_shared(request.uri.path()) {
+        cors::share(&site.config.allow_origin, &request.headers, &mut reply);
+    }
+    reply
+}
+
+async fn answer_method<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     let method = &request.method;
     if request.version == Version::HTTP_11 && request.headers.get_all(HOST).iter().count() != 1 {
         let text = "The request has no Host header, or several: send one (RFC 9112 section 3.2).\n";
         return reply::sentence(method, StatusCode::BAD_REQUEST, text);
     }
     match *method {
-        Method::GET | Method::HEAD => {}
-        // The plain health check of HAProxy, and whatever asks before it asks.
-        Method::OPTIONS => return reply::methods(),
-        _ => return reply::method_not_allowed(method),
+        Method::GET | Method::HEAD => answer_path(site, request).await,
+        Method::OPTIONS => answer_question(site, request),
+        _ => reply::method_not_allowed(method),
     }
+}
+
+/// Answers OPTIONS: a WebSocket's address says what an upgrade of the asking page would get, since
+/// browsers do not tell pages; any other says that it is there, as the plain health check of
+/// HAProxy wants to hear.
+fn answer_question<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
+    let config = &site.config;
+    let path = request.uri.path();
+    if !(path == "/ws" || path.starts_with("/ws/") || (path == "/echo" && config.echo)) {
+        return reply::methods();
+    }
+    let policy = policy(config);
+    let head = write_head(request);
+    let judged = http::parse_head(&head)
+        .map_err(HttpError::refusal)
+        .and_then(|head| handshake::judge(&head, &policy));
+    match judged {
+        Err(refusal) => reply::refusal(&refusal),
+        Ok(_) if site.is_stopping() => reply::refusal(&Refusal::stopping()),
+        Ok(_) if site.is_full() => reply::refusal(&Refusal::busy()),
+        Ok(_) => reply::methods(),
+    }
+}
+
+/// A request head as it may have been received: field names in lower case, everything else as
+/// it was.
+fn write_head(request: &Parts) -> Vec<u8> {
+    let version = if request.version == Version::HTTP_10 {
+        "HTTP/1.0"
+    } else {
+        "HTTP/1.1"
+    };
+    let mut head = format!("{} {} {version}\r\n", request.method, request.uri).into_bytes();
+    for (name, value) in &request.headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
+    let method = &request.method;
     // Rooms are no files: their names may begin with a dot.
     if let Some(name) = request.uri.path().strip_prefix("/rooms/") {
         return match percent_decode(name.as_bytes()).map(String::from_utf8) {

@@ -47,7 +47,9 @@ impl<B: Backend> Site<B> {
     /// # Errors
     /// When the folder cannot be opened.
     pub fn new(backend: B, config: Arc<Config>) -> io::Result<Self> {
-        let folder = config.static_dir.as_deref().map(Folder::open).transpose()?;
+        let folder = (config.static_dir.as_deref())
+            .map(|path| Folder::open(path, config.content_security_policy.as_deref()))
+            .transpose()?;
         Ok(Self {
             backend,
             folder,
@@ -87,6 +89,13 @@ impl<B: Backend> Site<B> {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.get()
+    }
+
+    /// Whether there is no room for another session.
+    pub(super) fn is_full(&self) -> bool {
+        let sessions = |(name, figure)| (name == "sessions").then_some(figure);
+        let open = self.backend.health().into_iter().find_map(sessions);
+        open.is_some_and(|open| open >= self.config.connections_max as u64)
     }
 
     /// Ends when [`Self::stop`] is called, unless that was before.

@@ -1,10 +1,14 @@
 //! A request's path, taken apart and percent-decoded once, so that nobody downstream sees an
 //! encoded, dotted or empty segment.
 
+/// The one name with a dot in front that is meant for everybody (RFC 8615), at the start of a path.
+const WELL_KNOWN: &[u8] = b".well-known";
+
 /// A path without anything that could point outside or at a hidden file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Decoded segments: none is empty, starts with a dot, or holds `/` or NUL.
+    /// Decoded segments: none is empty, starts with a dot, or holds `/` or NUL, but for a
+    /// `.well-known` in front.
     pub(super) segments: Vec<Vec<u8>>,
     /// Whether the path ended in `/`.
     pub(super) is_folder: bool,
@@ -35,9 +39,8 @@ impl Target {
             Some(path) => (path, true),
             None => (path, false),
         };
-        let segments = path
-            .split('/')
-            .map(parse_segment)
+        let segments = (path.split('/').enumerate())
+            .map(|(place, segment)| parse_segment(place, segment))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             segments,
@@ -54,8 +57,11 @@ impl Target {
     }
 }
 
-fn parse_segment(segment: &str) -> Result<Vec<u8>, TargetError> {
+fn parse_segment(place: usize, segment: &str) -> Result<Vec<u8>, TargetError> {
     let segment = percent_decode(segment.as_bytes()).ok_or(TargetError::Encoding)?;
+    if place == 0 && segment == WELL_KNOWN {
+        return Ok(segment);
+    }
     match segment.first() {
         None | Some(b'.') => Err(TargetError::Segment),
         _ if segment.iter().any(|byte| matches!(byte, b'/' | 0)) => Err(TargetError::Segment),
@@ -115,6 +121,10 @@ mod tests {
         );
         assert_eq!(texts("/%C3%A9%2b"), Ok((vec!["é+".into()], false)));
         assert_eq!(texts("/a..b"), Ok((vec!["a..b".into()], false)));
+        for path in ["/.well-known/x.txt", "/%2ewell-known/x.txt"] {
+            let expected = vec![".well-known".into(), "x.txt".into()];
+            assert_eq!(texts(path), Ok((expected, false)), "{path}");
+        }
     }
 
     /// Nothing hidden, empty, or pointing upwards gets through, however it is written.
@@ -144,6 +154,11 @@ mod tests {
             "/%2f",
             "/a%00b",
             "/%2egit/",
+            "/.well-known/.git",
+            "/.well-known/../a",
+            "/a/.well-known/x",
+            "/.well-knownx",
+            "/.Well-Known/x",
         ];
         for path in paths {
             assert_eq!(texts(path), Err(TargetError::Segment), "{path}");

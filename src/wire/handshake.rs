@@ -17,6 +17,7 @@ mod origin;
 use address::Address;
 pub use client::{AnswerError, check_accept, check_answer, client_request};
 use origin::Host;
+pub use origin::is_listed;
 
 /// The longest room name, in bytes after percent-decoding.
 pub const ROOM_BYTES_MAX: usize = 128;

@@ -42,3 +42,19 @@ pub(super) fn drain_timeout(layers: &Layers, default: Duration) -> Result<Durati
     }
     Ok(asked)
 }
+
+/// What may stand in a header; whether browsers understand it is theirs to say.
+pub(super) fn policy(layers: &Layers, default: Option<String>) -> Result<Option<String>, CliError> {
+    let Some(given) = layers.one("content_security_policy") else {
+        return Ok(default);
+    };
+    let policy = given.values[0].trim();
+    if policy == "none" {
+        return Ok(None);
+    }
+    if policy.is_empty() || !policy.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        let problem = "which can't be a header's value; write it on one line in ASCII, or none";
+        return Err(broken(given, problem));
+    }
+    Ok(Some(policy.to_owned()))
+}

@@ -9,6 +9,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::harness::Server;
+use crate::config::Config;
 
 /// Larger than all buffers between the file and the client, and no multiple of the chunk.
 const LARGE_BYTES: usize = 5_000_011;
@@ -25,6 +26,9 @@ fn folder() -> TempDir {
     fs::create_dir_all(site.join(".git")).unwrap();
     fs::write(outer.path().join("secret.txt"), "secret").unwrap();
     fs::write(site.join("index.html"), "<h1>home</h1>").unwrap();
+    fs::create_dir_all(site.join(".well-known/.git")).unwrap();
+    fs::write(site.join(".well-known/security.txt"), "Contact: x").unwrap();
+    fs::write(site.join(".well-known/.git/config"), "secret").unwrap();
     fs::write(site.join("docs/index.html"), "<h1>docs</h1>").unwrap();
     fs::write(site.join("docs/a b.txt"), "spaced").unwrap();
     fs::write(site.join(".env"), "secret").unwrap();
@@ -61,6 +65,11 @@ fn serves_files_and_folders() {
         ("/docs/a%20b.txt", "text/plain; charset=utf-8", "spaced"),
         ("/inside.txt", "text/plain; charset=utf-8", "0123456789"),
         ("/none.txt", "text/plain; charset=utf-8", ""),
+        (
+            "/.well-known/security.txt",
+            "text/plain; charset=utf-8",
+            "Contact: x",
+        ),
     ];
     for (path, content_type, body) in table {
         let answer = server.get(path);
@@ -81,6 +90,45 @@ fn serves_files_and_folders() {
         404,
         "the embedded page is not mixed in"
     );
+}
+
+/// A site may do what sites do, unless its operator says otherwise; what this program says itself
+/// stays under the strict policy.
+#[test]
+fn files_have_a_policy_of_their_own() {
+    let outer = folder();
+    let usual = Config::default().content_security_policy.unwrap();
+    for part in [
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "connect-src 'self' data: blob: ws: wss:",
+    ] {
+        assert!(usual.contains(part), "{part}");
+    }
+    let own = "default-src *".to_owned();
+    for policy in [Some(usual), Some(own), None] {
+        let expected = policy.clone().unwrap_or_default();
+        let server = Server::start(Config {
+            static_dir: Some(outer.path().join("site")),
+            content_security_policy: policy,
+            ..Config::default()
+        });
+        let answer = server.get("/digits.txt");
+        assert_eq!(answer.header("content-security-policy"), expected);
+        let fields = format!("If-None-Match: {}\r\n", answer.header("etag"));
+        let known = server.ask("GET", "/digits.txt", &fields);
+        assert_eq!(known.header("content-security-policy"), expected);
+        for path in ["/healthz", "/nothing", "/docs"] {
+            let policy = server.get(path);
+            let policy = policy.header("content-security-policy");
+            assert!(
+                policy.starts_with("default-src 'none';"),
+                "{path}: {policy}"
+            );
+        }
+    }
 }
 
 /// A folder's address without its slash leads to the one with it, query and encoding kept.
@@ -123,6 +171,9 @@ fn never_leaves_the_folder() {
         "/pipe",
         "/.env",
         "/.git/config",
+        "/.well-known/.git/config",
+        "/.well-known/../.env",
+        "/docs/.well-known/x",
         "/.git/",
         "/%2egit/config",
         "/%2eenv",

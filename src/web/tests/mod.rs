@@ -2,6 +2,7 @@
 
 mod files;
 mod harness;
+mod origins;
 mod places;
 mod return_path;
 mod routes;

@@ -136,12 +136,19 @@ fn shown(value: &[u8]) -> String {
 /// Whether a page of origin `sent` may connect: one of the `allowed`, or, when none is given, one
 /// of the same host and port as the request itself.
 pub(super) fn allows(allowed: &[String], sent: &[u8], host: Host<'_>) -> bool {
+    if !allowed.is_empty() {
+        return is_listed(allowed, sent);
+    }
+    (std::str::from_utf8(sent).ok().and_then(split))
+        .is_some_and(|(scheme, from)| same_host(scheme, from, host))
+}
+
+/// Whether the operator has named `sent`, the value of an `Origin` header, among the `allowed`.
+#[must_use]
+pub fn is_listed(allowed: &[String], sent: &[u8]) -> bool {
     let Ok(sent) = std::str::from_utf8(sent) else {
         return false;
     };
-    if allowed.is_empty() {
-        return split(sent).is_some_and(|(scheme, from)| same_host(scheme, from, host));
-    }
     allowed.iter().any(|entry| {
         let entry = entry.strip_suffix('/').unwrap_or(entry);
         entry == "*" || entry.eq_ignore_ascii_case(sent) || same_origin(entry, sent)

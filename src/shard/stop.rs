@@ -1,0 +1,64 @@
+//! The way out: goodbyes first, then the last pages, then nobody any more.
+
+use std::time::Duration;
+
+use super::Shard;
+use crate::session::{Flags, Phase};
+use crate::wire::close::CloseCode;
+
+impl Shard {
+    /// Whether it was told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Whether it takes no connections any more.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// How long requests for pages are served on after the stop.
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.config().drain_timeout
+    }
+
+    /// The server is stopping: says goodbye to every session with 1001. Connections still come in
+    /// until [`Self::handle_drained`], for health checks and pages; upgrades are refused.
+    pub fn handle_stop(&mut self) {
+        self.stopping = true;
+        let slots: Vec<u32> = self.sessions.slots().collect();
+        for slot in slots {
+            match self.sessions.at(slot).phase {
+                Phase::Open => self.close(slot, CloseCode::GOING_AWAY, "the server is stopping"),
+                Phase::Joining => self.kill(slot),
+                Phase::Head | Phase::Closing | Phase::Lingering | Phase::Dead => {}
+            }
+        }
+    }
+
+    /// No more connections are taken, and those without a whole request are ended.
+    pub fn handle_drained(&mut self) {
+        self.drained = true;
+        let slots: Vec<u32> = self.sessions.slots().collect();
+        for slot in slots {
+            if self.sessions.at(slot).phase == Phase::Head {
+                self.kill(slot);
+            }
+        }
+    }
+
+    /// The time for goodbyes is over.
+    pub fn handle_stop_deadline(&mut self) {
+        let slots: Vec<u32> = self.sessions.slots().collect();
+        for slot in slots {
+            if self.sessions.at(slot).phase == Phase::Head {
+                continue;
+            }
+            self.sessions.at_mut(slot).flags.set(Flags::ABORT);
+            self.kill(slot);
+        }
+    }
+}
