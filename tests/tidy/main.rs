@@ -89,6 +89,11 @@ fn unsafe_stays_where_it_belongs() {
 }
 
 #[test]
+fn errors_for_people_are_sentences() {
+    keep(rules::raw_errors);
+}
+
+#[test]
 fn nothing_is_left_undone() {
     keep(rules::leftovers);
 }

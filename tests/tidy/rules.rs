@@ -173,6 +173,34 @@ pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
     findings
 }
 
+/// What a `main` returns as an error is printed with `Debug`: a stack trace, where one is asked for.
+/// And a print macro panics where nobody reads; tests may.
+pub(crate) fn raw_errors(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for at in source.words("main") {
+        let is_definition = source.code[..at].ends_with(b"fn ");
+        let head = body(source, at).map(|end| String::from_utf8_lossy(&source.code[at..end]));
+        if is_definition && head.is_some_and(|head| head.contains("Result")) {
+            let fix = "print the error as one sentence and return an ExitCode";
+            findings.push(Finding::new(source, at, fix));
+        }
+    }
+    let is_test = source
+        .path
+        .split('/')
+        .any(|part| part == "tests" || part == "tests.rs");
+    for word in ["println", "eprintln", "print", "eprint"] {
+        let is_macro = |at: &usize| source.code.get(at + word.len()) == Some(&b'!');
+        let uses = source.words(word).into_iter().filter(is_macro);
+        let fix = "write to the stream and handle its error: this panics where nobody reads";
+        findings.extend(
+            uses.filter(|_| !is_test)
+                .map(|at| Finding::new(source, at, fix)),
+        );
+    }
+    findings
+}
+
 /// The lines at which `rule` finds fault with a sample.
 #[cfg(test)]
 pub(crate) fn lines(rule: fn(&Source) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
@@ -227,6 +255,19 @@ fn misplaced_unsafe_is_found() {
     let reasoned = "#[expect(\n    unsafe_code,\n    reason = \"r\"\n)]\n#![forbid(unsafe_code)]";
     assert_eq!(lines(unsafe_uses, "src/ring/a.rs", reasoned), []);
     assert_eq!(lines(unsafe_uses, "src/wire/a.rs", reasoned), [2]);
+}
+
+#[test]
+fn raw_errors_are_found() {
+    let text =
+        "fn main() -> anyhow::Result<()> {\n    eprintln!(\"a\");\n}\nfn run() -> Result<()> {}\n";
+    assert_eq!(lines(raw_errors, "benches/a/src/main.rs", text), [1, 2]);
+    assert_eq!(
+        lines(raw_errors, "tests/a.rs", "fn b() { println!(); }"),
+        []
+    );
+    let fine = "fn main() -> ExitCode {\n    writeln!(out);\n}\n// eprintln!()";
+    assert_eq!(lines(raw_errors, "src/main.rs", fine), []);
 }
 
 #[test]

@@ -6,7 +6,9 @@
 mod event_loop;
 mod interest;
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -16,7 +18,20 @@ use fanring::ring::socket;
 use fanring::room::homes::Homes;
 use fanring::shard::{Shard, ShardSetup};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    let Err(error) = run() else {
+        return ExitCode::SUCCESS;
+    };
+    // A closed stderr is no reason to lose the exit code.
+    let _ = writeln!(
+        std::io::stderr(),
+        concat!(env!("CARGO_PKG_NAME"), ": {:#}"),
+        error
+    );
+    ExitCode::FAILURE
+}
+
+fn run() -> anyhow::Result<()> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 9006));
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
@@ -42,6 +57,10 @@ fn main() -> anyhow::Result<()> {
         seed: 1,
     })?;
     let listener = socket::listen(listen, 4096)?;
-    eprintln!("listening on {}", socket::bound_address(&listener)?);
+    writeln!(
+        std::io::stderr(),
+        "listening on {}",
+        socket::bound_address(&listener)?
+    )?;
     event_loop::EventLoop::new(shard, listener)?.run()
 }

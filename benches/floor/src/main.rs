@@ -7,8 +7,10 @@
 
 mod peer;
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token, socket};
@@ -22,7 +24,20 @@ const SENDS_MAX: usize = 1024;
 /// What epoll says of the listener; peers go by their place.
 const LISTENER: u64 = u64::MAX;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    let Err(error) = run() else {
+        return ExitCode::SUCCESS;
+    };
+    // A closed stderr is no reason to lose the exit code.
+    let _ = writeln!(
+        std::io::stderr(),
+        concat!(env!("CARGO_PKG_NAME"), ": {:#}"),
+        error
+    );
+    ExitCode::FAILURE
+}
+
+fn run() -> anyhow::Result<()> {
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 9005));
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
@@ -36,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     socket::raise_descriptor_limit()?;
     let listener = TcpListener::from(socket::listen(listen, 4096)?);
     listener.set_nonblocking(true)?;
-    eprintln!("listening on {}", listener.local_addr()?);
+    writeln!(std::io::stderr(), "listening on {}", listener.local_addr()?)?;
     Floor::new(listener)?.run()
 }
 

@@ -1,6 +1,7 @@
 //! A broadcast server on axum as its chat example shows it: tokio's broadcast channel for each room, a task that reads
 //! and one that writes for each session.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,8 +23,11 @@ type Said = (u64, Message);
 
 static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
-fn main() -> anyhow::Result<()> {
-    let options = Options::from_args()?;
+fn main() -> ExitCode {
+    peer_options::run(env!("CARGO_PKG_NAME"), serve)
+}
+
+fn serve(options: Options) -> anyhow::Result<()> {
     options.runtime()?.block_on(async {
         let listener = options.listener()?.tap_io(|stream| {
             // Without it small messages wait for others.

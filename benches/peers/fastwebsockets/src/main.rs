@@ -1,6 +1,7 @@
 //! A broadcast server on fastwebsockets and tokio: a channel for each room, and two tasks for each session, one
 //! that reads and publishes, one that writes what the channel brings.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,9 +32,10 @@ struct Message {
 
 static SESSIONS: AtomicU64 = AtomicU64::new(0);
 
-fn main() -> anyhow::Result<()> {
-    let options = Options::from_args()?;
-    options.runtime()?.block_on(serve(options))
+fn main() -> ExitCode {
+    peer_options::run(env!("CARGO_PKG_NAME"), |options| {
+        options.runtime()?.block_on(serve(options))
+    })
 }
 
 async fn serve(options: Options) -> anyhow::Result<()> {

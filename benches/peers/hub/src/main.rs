@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
@@ -39,9 +41,10 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    let options = Options::from_args()?;
-    options.runtime()?.block_on(serve(options))
+fn main() -> ExitCode {
+    peer_options::run(env!("CARGO_PKG_NAME"), |options| {
+        options.runtime()?.block_on(serve(options))
+    })
 }
 
 async fn serve(options: Options) -> anyhow::Result<()> {
@@ -69,7 +72,7 @@ fn report(error: &Error) {
         error,
         Error::ConnectionClosed | Error::Io(_) | Error::Protocol(_)
     ) {
-        eprintln!("session: {error}");
+        let _ = writeln!(std::io::stderr(), "session: {error}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the peers on tokio have in common: their flags, their runtime, and a channel for each room.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, bail};
@@ -10,6 +12,17 @@ use tokio::sync::broadcast::{self, Sender};
 
 /// Messages a receiver may be behind before it misses some.
 pub const CHANNEL_MESSAGES: usize = 1024;
+
+/// What a peer's `main` does: reads its flags and serves; an error is one sentence, whatever
+/// `RUST_BACKTRACE` says.
+pub fn run(name: &str, serve: impl FnOnce(Options) -> anyhow::Result<()>) -> ExitCode {
+    let Err(error) = Options::from_args().and_then(serve) else {
+        return ExitCode::SUCCESS;
+    };
+    // A closed stderr is no reason to lose the exit code.
+    let _ = writeln!(std::io::stderr(), "{name}: {error:#}");
+    ExitCode::FAILURE
+}
 
 /// `--listen ADDR` and `--threads N`.
 #[derive(Debug, Clone, Copy)]
@@ -32,13 +45,13 @@ impl Options {
         };
         let mut args = std::env::args().skip(1);
         while let Some(flag) = args.next() {
-            let value = (args.next()).with_context(|| format!("{flag} needs a value"))?;
+            let mut value = || (args.next()).with_context(|| format!("{flag} needs a value"));
             match flag.as_str() {
                 "--listen" => {
-                    options.listen = value.parse().context("--listen takes address:port")?;
+                    options.listen = value()?.parse().context("--listen takes address:port")?;
                 }
                 "--threads" => {
-                    options.threads = value.parse().context("--threads takes a count")?
+                    options.threads = value()?.parse().context("--threads takes a count")?
                 }
                 _ => bail!("unknown option {flag}; there are --listen ADDR and --threads N"),
             }
@@ -77,7 +90,7 @@ impl Options {
         socket.set_reuseaddr(true)?;
         (socket.bind(self.listen)).with_context(|| format!("bind {}", self.listen))?;
         let listener = socket.listen(4096)?;
-        eprintln!("listening on {}", listener.local_addr()?);
+        writeln!(std::io::stderr(), "listening on {}", listener.local_addr()?)?;
         Ok(listener)
     }
 }
