@@ -35,7 +35,7 @@ use crate::room::log::Log;
 use crate::room::staging::{Entry, Staging};
 use crate::room::{Rendition, RoomId, Rooms};
 use crate::session::timers::{Tick, Wheel};
-use crate::session::{Flags, Phase, Session, SessionKey, Sessions};
+use crate::session::{Flags, Session, SessionKey, Sessions};
 
 /// Something to be done to a socket. Those that name a session are operations: each is answered
 /// by exactly one terminal event.
