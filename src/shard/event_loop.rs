@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use super::clock::Clock;
 use super::{Action, FlushBatch, Message, Received, Shard};
 use crate::mesh::{Endpoint, ThreadId};
 use crate::ring::{Completion, Op, Outgoing, Ring, Token, socket};
@@ -38,6 +39,7 @@ pub struct EventLoop {
     mesh: Endpoint<Message>,
     listeners: Vec<OwnedFd>,
     started: Instant,
+    clock: Clock,
     completions: Vec<Completion>,
     batch: FlushBatch,
     timer: Timer,
@@ -68,6 +70,7 @@ impl EventLoop {
             mesh,
             listeners,
             started: Instant::now(),
+            clock: Clock::default(),
             completions: Vec::new(),
             batch: FlushBatch::default(),
             timer: Timer::default(),
@@ -89,6 +92,9 @@ impl EventLoop {
             self.flush_and_wait()?;
             self.reap();
             self.take_messages();
+            // Only now: after a stall, what has arrived in time is heard before anybody is judged.
+            let now = self.now();
+            self.shard.handle_time(now);
             self.shard.handle_turn();
             // Before the flush, so that the other shards of a room flush at the same time.
             self.tell_others();
@@ -98,6 +104,11 @@ impl EventLoop {
                 return Ok(());
             }
         }
+    }
+
+    /// The time by the clock that leaves out stalls.
+    fn now(&mut self) -> Duration {
+        self.clock.read(self.started.elapsed())
     }
 
     /// Submits what was queued and one chunk of sends, each range as late as its entry is written;
@@ -144,7 +155,8 @@ impl EventLoop {
                 self.shard.handle_sent(&self.batch, place, sent);
             }
         }
-        self.shard.handle_time(self.started.elapsed());
+        let now = self.now();
+        self.shard.handle_clock(now);
         for completion in completions.drain(..) {
             self.dispatch(completion);
         }
@@ -192,7 +204,7 @@ impl EventLoop {
             }
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                 self.shard.accept_backed_off();
-                self.accept_at = Some(self.started.elapsed() + ACCEPT_BACKOFF);
+                self.accept_at = Some(self.now() + ACCEPT_BACKOFF);
             }
             Err(_) => {}
         }
@@ -205,7 +217,7 @@ impl EventLoop {
         if self.not_accepting.is_empty() && self.accept_at.is_none() {
             return;
         }
-        let now = self.started.elapsed();
+        let now = self.now();
         if self.accept_at.is_some_and(|at| at > now) || self.shard.is_drained() {
             return;
         }
@@ -279,7 +291,7 @@ impl EventLoop {
     /// Arms the timeout for whatever is due next, and does what is due here.
     fn keep_time(&mut self) {
         self.accept_again();
-        let now = self.started.elapsed();
+        let now = self.now();
         let unpark = self.mesh.is_congested().then(|| now + UNPARK_INTERVAL);
         let next = [
             self.shard.next_deadline(),
@@ -291,6 +303,7 @@ impl EventLoop {
         .into_iter()
         .flatten()
         .min();
+        self.clock.await_deadline(next);
         if let Some(next) = next
             && self.timer.at.is_none_or(|at| next < at)
         {
@@ -305,7 +318,7 @@ impl EventLoop {
     /// Once the server stops: an end to waiting for peers, and no more accepts when the last pages
     /// were served.
     fn is_stopped(&mut self) -> bool {
-        let now = self.started.elapsed();
+        let now = self.now();
         match self.stop_at {
             None => {
                 self.stop_at = Some(now + STOP_TIMEOUT);

@@ -5,6 +5,7 @@
 //! it is. [`event_loop`] runs it on a real ring, the simulation in `tests/` on a made-up kernel.
 
 mod check;
+pub mod clock;
 mod connect;
 mod credit;
 pub mod event_loop;
@@ -279,10 +280,17 @@ impl Shard {
 
     // What happened.
 
-    /// It is `now`, counted from the shard's beginning: deadlines that have passed are acted on.
-    pub fn handle_time(&mut self, now: Duration) {
+    /// It is `now`, counted from the shard's beginning. What follows in this turn happens then;
+    /// deadlines wait for [`Self::handle_time`].
+    pub fn handle_clock(&mut self, now: Duration) {
         assert!(now >= self.now, "time goes forward");
         self.now = now;
+    }
+
+    /// It is `now`, and everything that has arrived by now was handled: deadlines that have passed
+    /// are acted on.
+    pub fn handle_time(&mut self, now: Duration) {
+        self.handle_clock(now);
         let mut due = std::mem::take(&mut self.scratch.due);
         self.wheel.expire(self.tick(), &mut due);
         for key in due.drain(..) {

@@ -91,6 +91,10 @@ fn rest(world: &mut World) -> Result<(), String> {
         };
         if world.is_quiet() && world.clients.iter().all(settled) {
             quiet_steps += 1;
+            if quiet_steps == 5 {
+                // A room that is held for slow members is looked at again only after a while.
+                world.now += Duration::from_millis(200);
+            }
         } else {
             quiet_steps = 0;
         }

@@ -8,6 +8,7 @@ use fanring::mesh::ThreadId;
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
 use fanring::session::SessionKey;
+use fanring::shard::clock::Clock;
 use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
 use fastrand::Rng;
 
@@ -30,6 +31,8 @@ pub(crate) struct World {
     pub(crate) links: Links,
     pub(crate) rng: Rng,
     pub(crate) now: Duration,
+    /// The clocks of the shards, which leave out stalls.
+    clocks: Vec<Clock>,
     /// Counts what happened: which of two things was first.
     pub(crate) clock: u64,
     stopping: bool,
@@ -63,6 +66,7 @@ impl World {
             links: Links::new(shards + 1, settings.mesh_messages),
             rng,
             now: Duration::ZERO,
+            clocks: (0..shards).map(|_| Clock::default()).collect(),
             clock: 0,
             stopping: false,
             batch: FlushBatch::default(),
@@ -170,12 +174,15 @@ impl World {
     /// The same order of things as in the shard's event loop.
     fn turn(&mut self, number: usize) {
         self.flush(number);
-        self.shards[number].handle_time(self.now);
+        let now = self.clocks[number].read(self.now);
+        self.shards[number].handle_clock(now);
         self.reap(number);
         self.take_messages(number);
+        self.shards[number].handle_time(now);
         self.shards[number].handle_turn();
         self.tell_others(number);
         self.perform(number);
+        self.clocks[number].await_deadline(self.shards[number].next_deadline());
     }
 
     fn tell_others(&mut self, number: usize) {

@@ -1,11 +1,12 @@
 //! Peers that stop reading, never finish their request, or die: they cost the others nothing
-//! and leave nothing behind.
+//! and leave nothing behind. And a server that stands still for a while.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod dead;
 mod flow;
+mod frozen;
 mod stalled;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

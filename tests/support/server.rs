@@ -224,6 +224,16 @@ impl Server {
             .count()
     }
 
+    /// Stops the process as a suspended machine would (SIGSTOP).
+    pub(crate) fn freeze(&self) {
+        kill_process(self.pid(), Signal::STOP).expect("the server takes a signal");
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub(crate) fn thaw(&self) {
+        kill_process(self.pid(), Signal::CONT).expect("the server takes a signal");
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         kill_process(self.pid(), Signal::TERM).expect("the server takes a signal");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use fanring::ring::socket;
 use fanring::session::SessionKey;
+use fanring::shard::clock::Clock;
 use fanring::shard::{Action, FlushBatch, Received, Shard};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -33,6 +34,7 @@ pub(crate) struct EventLoop {
     listener: OwnedFd,
     interests: Interests,
     started: Instant,
+    clock: Clock,
     batch: FlushBatch,
     /// What became of the sends that the shard is to hear of, by their places in the batch.
     answers: Vec<(usize, Option<u32>)>,
@@ -50,6 +52,7 @@ impl EventLoop {
             listener,
             interests: Interests::new(epoll),
             started: Instant::now(),
+            clock: Clock::default(),
             batch: FlushBatch::default(),
             answers: Vec::new(),
             received: vec![0; RECEIVE_BYTES],
@@ -65,13 +68,15 @@ impl EventLoop {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            self.shard.handle_time(self.started.elapsed());
+            let now = self.clock.read(self.started.elapsed());
+            self.shard.handle_clock(now);
             for event in events.drain(..) {
                 match event.data.u64() {
                     LISTENER => self.accept(),
                     fd => self.ready(RawFd::try_from(fd)?, event.flags),
                 }
             }
+            self.shard.handle_time(now);
             self.shard.handle_turn();
             self.flush();
             self.perform();
@@ -82,10 +87,12 @@ impl EventLoop {
     }
 
     /// How long the next wait may take; for ever if nothing is due.
-    fn wait(&self) -> Option<Timespec> {
+    fn wait(&mut self) -> Option<Timespec> {
+        let deadline = self.shard.next_deadline();
+        self.clock.await_deadline(deadline);
         let wait = match self.shard.has_work() {
             true => Duration::ZERO,
-            false => (self.shard.next_deadline()?).saturating_sub(self.started.elapsed()),
+            false => deadline?.saturating_sub(self.clock.read(self.started.elapsed())),
         };
         Timespec::try_from(wait).ok()
     }
