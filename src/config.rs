@@ -87,6 +87,8 @@ pub struct Config {
     /// Origins whose pages may open a WebSocket; `*` is any, and none given means pages of the
     /// same host as `Host`. A request without `Origin` is let in whatever stands here.
     pub allow_origin: Vec<String>,
+    /// Subprotocols that are spoken; a client that offers only others is answered 400.
+    pub subprotocols: Vec<String>,
     /// Size of one shard's log; a power of two and a multiple of the page size.
     pub log_bytes: usize,
     /// How far a session may fall behind its room before [`SlowConsumer`] decides.
@@ -147,6 +149,7 @@ impl Default for Config {
             static_dir: None,
             content_security_policy: Some(FOLDER_POLICY.to_owned()),
             allow_origin: Vec::new(),
+            subprotocols: Vec::new(),
             log_bytes: 64 << 20,
             lag_bytes_max: 16 << 20,
             connections_max: 10_000,

@@ -101,7 +101,7 @@ fn check_upgrade(upgrade: &handshake::Upgrade) {
         assert!(!name.contains(|character: char| character == '/' || character.is_control()));
     }
     let mut response = Vec::new();
-    handshake::accept_response(&upgrade.accept, &mut response);
+    handshake::accept_response(upgrade, &mut response);
     assert_eq!(http::head_end(&response, 0), Some(response.len()));
 }
 

@@ -68,9 +68,17 @@ pub(super) const SETTINGS: &[Setting] = &[
         flag: "allow-origin",
         shape: Shape::Many("ORIGIN"),
         heading: NETWORK,
-        help: "Origin whose pages may open a WebSocket, as scheme://host[:port], or * for any; may \
-               be given several times [default: only pages of this host, and clients that send \
-               no Origin]",
+        help: "Origin whose pages may open a WebSocket, as scheme://host[:port], also of an app's own \
+               scheme, null for pages that have none, or * for any; may be given several times \
+               [default: only pages of this host, and clients that send no Origin]",
+    },
+    Setting {
+        name: "subprotocol",
+        flag: "subprotocol",
+        shape: Shape::Many("NAME"),
+        heading: NETWORK,
+        help: "Subprotocol that clients may offer and are answered with; may be given several times. \
+               Clients that offer only others are refused [default: none]",
     },
     Setting {
         name: "echo",

@@ -43,7 +43,8 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
         pin: pin(layers, shards, machine)?,
         static_dir: static_dir(layers)?,
         content_security_policy: http::policy(layers, defaults.content_security_policy.clone())?,
-        allow_origin: allow_origin(layers)?,
+        allow_origin: list(layers, "allow_origin", units::origin)?,
+        subprotocols: list(layers, "subprotocol", units::subprotocol)?,
         lag_bytes_max: lag_bytes_max(layers, log_bytes, message_bytes_max)?,
         connections_max: connections_max(layers, machine, reserved)?,
         echo: value(layers, "echo", units::switch)?.map_or(defaults.echo, |(echo, _)| echo),
@@ -124,14 +125,18 @@ fn listen(layers: &Layers) -> Result<Option<Vec<SocketAddr>>, CliError> {
     Ok(Some(listen))
 }
 
-fn allow_origin(layers: &Layers) -> Result<Vec<String>, CliError> {
-    let Some(given) = layers.one("allow_origin") else {
+fn list(
+    layers: &Layers,
+    name: &str,
+    read: fn(&str) -> Result<String, ValueError>,
+) -> Result<Vec<String>, CliError> {
+    let Some(given) = layers.one(name) else {
         return Ok(Vec::new());
     };
     given
         .values
         .iter()
-        .map(|text| read_at(&given.source, text, units::origin))
+        .map(|text| read_at(&given.source, text, read))
         .collect()
 }
 

@@ -77,6 +77,7 @@ fn flag_variable_and_file_mean_the_same() {
             "https://a.example",
             "[\"https://a.example\"]",
         ),
+        ("subprotocol", "chat.v2", "[\"chat.v2\"]"),
         ("shards", "2", "2"),
         ("log_bytes", "16M", "\"16M\""),
         ("connections_max", "77", "77"),
@@ -229,6 +230,10 @@ const REFUSALS: &[(&str, &str)] = &[
     (
         "--allow-origin a.example",
         "which is not an origin: write scheme://host",
+    ),
+    (
+        "--subprotocol a/b",
+        "--subprotocol is `a/b`, which is not the name of a subprotocol: write one word, like chat",
     ),
     (
         "--shards 0",

@@ -43,8 +43,14 @@ pub enum ValueError {
     #[error("which has something after the host and port: write {0}")]
     OriginPath(String),
     /// No `scheme://host[:port]` at all.
-    #[error("which is not an origin: write scheme://host or scheme://host:port, or * for any")]
+    #[error(
+        "which is not an origin: write scheme://host or scheme://host:port as the browser sends it, null for \
+         pages that have none, or * for any"
+    )]
     Origin,
+    /// Not a token (RFC 9110 section 5.6.2).
+    #[error("which is not the name of a subprotocol: write one word, like chat or chat.v2")]
+    Subprotocol,
 }
 
 /// A size in bytes: digits, then nothing, `B`, `K`, `M` or `G`, or those with `iB` (powers of 1024).
@@ -112,21 +118,41 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, ValueError> {
     }
 }
 
-/// An origin as a browser sends it (RFC 6454 section 6.1), in lower case, or `*`.
+/// An origin as a browser sends it (RFC 6454 section 6.2): in lower case and without the port that its
+/// scheme has anyway, or `null`; or `*`. Schemes of packaged apps have a host of any kind, or none.
 pub(super) fn origin(text: &str) -> Result<String, ValueError> {
-    if text == "*" {
+    if matches!(text, "*" | "null") {
         return Ok(text.to_owned());
     }
     let lower = text.to_ascii_lowercase();
     let (scheme, rest) = lower.split_once("://").ok_or(ValueError::Origin)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if !is_scheme(scheme) || !is_authority(authority) {
+    let default_port = match scheme {
+        "http" | "ws" => Some(":80"),
+        "https" | "wss" => Some(":443"),
+        _ => None,
+    };
+    let is_good = match default_port {
+        Some(_) => is_authority(authority),
+        None => is_scheme(scheme) && is_opaque_authority(authority),
+    };
+    if !is_good {
         return Err(ValueError::Origin);
     }
     if authority.len() < rest.len() {
         return Err(ValueError::OriginPath(format!("{scheme}://{authority}")));
     }
-    Ok(lower)
+    let kept = default_port.and_then(|port| authority.strip_suffix(port));
+    Ok(format!("{scheme}://{}", kept.unwrap_or(authority)))
+}
+
+/// The name of a subprotocol, which is case-sensitive.
+pub(super) fn subprotocol(text: &str) -> Result<String, ValueError> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.is_empty() || !text.bytes().all(is_token) {
+        return Err(ValueError::Subprotocol);
+    }
+    Ok(text.to_owned())
 }
 
 fn is_scheme(scheme: &str) -> bool {
@@ -134,6 +160,14 @@ fn is_scheme(scheme: &str) -> bool {
         && scheme
             .chars()
             .all(|each| each.is_ascii_alphanumeric() || "+-.".contains(each))
+}
+
+/// `localhost`, an extension's id, `.`, nothing: whatever stands behind an app's scheme. A star would
+/// look like a pattern, which it is not.
+fn is_opaque_authority(authority: &str) -> bool {
+    authority
+        .chars()
+        .all(|each| each.is_ascii_alphanumeric() || "-._~%!$&'()+=:[]".contains(each))
 }
 
 fn is_authority(authority: &str) -> bool {
@@ -266,7 +300,19 @@ mod tests {
             ),
             ("http://[::1]:9001", "http://[::1]:9001"),
             ("http://[::1]", "http://[::1]"),
+            ("https://a.example:443", "https://a.example"),
+            ("https://a.example:80", "https://a.example:80"),
+            ("http://a.example:80", "http://a.example"),
+            ("wss://a.example:443", "wss://a.example"),
+            ("null", "null"),
             ("chrome-extension://abc", "chrome-extension://abc"),
+            ("moz-extension://0A1b-2c", "moz-extension://0a1b-2c"),
+            ("capacitor://localhost", "capacitor://localhost"),
+            ("ionic://localhost:8100", "ionic://localhost:8100"),
+            ("tauri://localhost", "tauri://localhost"),
+            ("app://.", "app://."),
+            ("file://", "file://"),
+            ("vscode-webview://1abc", "vscode-webview://1abc"),
         ];
         for (text, expected) in good {
             assert_eq!(origin(text).as_deref(), Ok(expected), "{text}");
@@ -279,10 +325,17 @@ mod tests {
             let expected = ValueError::OriginPath("https://a.example".to_owned());
             assert_eq!(origin(text), Err(expected), "{text}");
         }
+        assert_eq!(
+            origin("file:///"),
+            Err(ValueError::OriginPath("file://".to_owned()))
+        );
         let bad = [
             "",
-            "null",
+            "Null",
             "a.example",
+            "file:",
+            "app://*",
+            "app://a b",
             "://a",
             "https://",
             "https://a:b",
@@ -295,6 +348,16 @@ mod tests {
         ];
         for text in bad {
             assert_eq!(origin(text), Err(ValueError::Origin), "{text}");
+        }
+    }
+
+    #[test]
+    fn subprotocols() {
+        for text in ["chat", "Chat.v2", "v12.stomp", "graphql-ws"] {
+            assert_eq!(subprotocol(text).as_deref(), Ok(text));
+        }
+        for text in ["", "a b", "a,b", "a/b", "a\"", "\u{e9}"] {
+            assert_eq!(subprotocol(text), Err(ValueError::Subprotocol), "{text}");
         }
     }
 

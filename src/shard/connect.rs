@@ -92,6 +92,7 @@ impl Shard {
         let config = Arc::clone(&self.setup.config);
         let policy = Policy {
             allow_origin: &config.allow_origin,
+            subprotocols: &config.subprotocols,
             echo: config.echo,
             listen: &config.listen,
         };
@@ -209,7 +210,7 @@ impl Shard {
     fn accept(&mut self, slot: u32, upgrade: &Upgrade, place: Place, rest: &[u8]) {
         self.open += 1;
         let session = self.sessions.at_mut(slot);
-        handshake::accept_response(&upgrade.accept, session.private_mut());
+        handshake::accept_response(upgrade, session.private_mut());
         session.phase = Phase::Joining;
         session.place = place;
         session.deadline = Tick(u32::MAX);

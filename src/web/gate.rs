@@ -16,6 +16,7 @@ use crate::wire::http;
 pub(super) fn policy(config: &Config) -> Policy<'_> {
     Policy {
         allow_origin: &config.allow_origin,
+        subprotocols: &config.subprotocols,
         echo: config.echo,
         listen: &config.listen,
     }

@@ -1,6 +1,6 @@
 //! The opening handshake (RFC 6455 section 4): who may become a session, and of what.
 //!
-//! Subprotocols and extensions that a client offers are passed over: none is selected.
+//! Extensions that a client offers are passed over: none is selected.
 
 use std::net::SocketAddr;
 
@@ -14,6 +14,7 @@ use super::http::{Head, Refusal};
 mod address;
 mod client;
 mod origin;
+mod subprotocol;
 use address::Address;
 pub use client::{AnswerError, check_accept, check_answer, client_request};
 use origin::Host;
@@ -21,6 +22,8 @@ pub use origin::is_listed;
 
 /// The longest room name, in bytes after percent-decoding.
 pub const ROOM_BYTES_MAX: usize = 128;
+/// How much of a header a refusal repeats, in bytes.
+const SHOWN_BYTES_MAX: usize = 128;
 /// The protocol version of RFC 6455, the only one there is.
 const VERSION: &[u8] = b"13";
 /// What the server appends to the key (RFC 6455 section 1.3).
@@ -40,6 +43,8 @@ pub struct Policy<'a> {
     /// Origins whose pages may connect, such as `https://chat.example`, or `*` for any. When
     /// empty: pages of the same host and port as the request's `Host`.
     pub allow_origin: &'a [String],
+    /// Subprotocols that are spoken: a client that offers any must offer one of them.
+    pub subprotocols: &'a [String],
     /// Whether `/echo` is served.
     pub echo: bool,
     /// The addresses listened on, as bound. They decide which names the server goes by on the ports
@@ -65,6 +70,8 @@ pub struct Upgrade {
     pub endpoint: Endpoint,
     /// The value of `Sec-WebSocket-Accept`.
     pub accept: [u8; 28],
+    /// The subprotocol selected, if any was offered.
+    pub subprotocol: Option<String>,
     /// Whether the session receives its own messages too (`?echo=1`).
     pub echo: bool,
     /// Whether the session causes and receives notices of who comes and goes; false for `?presence=0`.
@@ -124,6 +131,7 @@ fn upgrade(
     Ok(Upgrade {
         endpoint,
         accept: accept_key(key),
+        subprotocol: subprotocol::select(head, policy.subprotocols)?,
         echo: address::flag(head.query(), "echo").unwrap_or(false),
         presence: address::flag(head.query(), "presence").unwrap_or(true),
     })
@@ -228,13 +236,26 @@ fn accept_key(key: &[u8]) -> [u8; 28] {
 }
 
 /// Appends the response that opens the session.
-pub fn accept_response(accept: &[u8; 28], out: &mut Vec<u8>) {
+pub fn accept_response(upgrade: &Upgrade, out: &mut Vec<u8>) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
           Sec-WebSocket-Accept: ",
     );
-    out.extend_from_slice(accept);
+    out.extend_from_slice(&upgrade.accept);
+    if let Some(name) = &upgrade.subprotocol {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        out.extend_from_slice(name.as_bytes());
+    }
     out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// A header's value as a sentence may repeat it: printable ASCII, and not all of a long one.
+fn shown(value: &[u8]) -> String {
+    let (start, rest) = match value.len() {
+        0..=SHOWN_BYTES_MAX => (value, ""),
+        _ => (&value[..SHOWN_BYTES_MAX], "..."),
+    };
+    format!("{}{rest}", start.escape_ascii())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod fragments;
 mod framing;
 mod handshake;
 mod origin;
+mod subprotocol;
 mod utf8;
 
 use support::client::Client;

@@ -87,7 +87,7 @@ impl Peer {
             return false;
         };
         let mut answer = Vec::new();
-        accept_response(&upgrade.accept, &mut answer);
+        accept_response(&upgrade, &mut answer);
         self.received.drain(..end);
         self.open = true;
         self.stream.write_all(&answer).is_ok()

@@ -155,7 +155,7 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         panic!("not an upgrade");
     };
     let mut response = Vec::new();
-    accept_response(&upgrade.accept, &mut response);
+    accept_response(&upgrade, &mut response);
     if fault == Fault::CloseAtOnce {
         append_frame(&mut response, OpCode::Close, &4001u16.to_be_bytes());
     }

@@ -3,10 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Head, Policy, Refusal};
-
-/// How much of a header a refusal repeats, in bytes.
-const SHOWN_BYTES_MAX: usize = 128;
+use super::{Head, Policy, Refusal, shown};
 
 /// A host and port, as in a `Host` header or behind the scheme of an origin.
 #[derive(Clone, Copy, Debug)]
@@ -124,15 +121,6 @@ fn is_loopback_v6(address: Ipv6Addr) -> bool {
     address.is_loopback() || mapped.is_some_and(|mapped| mapped.is_loopback())
 }
 
-/// A header's value as a sentence may repeat it: printable ASCII, and not all of a long one.
-fn shown(value: &[u8]) -> String {
-    let (start, rest) = match value.len() {
-        0..=SHOWN_BYTES_MAX => (value, ""),
-        _ => (&value[..SHOWN_BYTES_MAX], "..."),
-    };
-    format!("{}{rest}", start.escape_ascii())
-}
-
 /// Whether a page of origin `sent` may connect: one of the `allowed`, or, when none is given, one
 /// of the same host and port as the request itself.
 pub(super) fn allows(allowed: &[String], sent: &[u8], host: Host<'_>) -> bool {
@@ -140,6 +128,7 @@ pub(super) fn allows(allowed: &[String], sent: &[u8], host: Host<'_>) -> bool {
         return is_listed(allowed, sent);
     }
     (std::str::from_utf8(sent).ok().and_then(split))
+        .filter(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https"))
         .is_some_and(|(scheme, from)| same_host(scheme, from, host))
 }
 
@@ -149,9 +138,12 @@ pub fn is_listed(allowed: &[String], sent: &[u8]) -> bool {
     let Ok(sent) = std::str::from_utf8(sent) else {
         return false;
     };
-    allowed.iter().any(|entry| {
-        let entry = entry.strip_suffix('/').unwrap_or(entry);
-        entry == "*" || entry.eq_ignore_ascii_case(sent) || same_origin(entry, sent)
+    // `null` is no name, so it has no case either.
+    let null = sent == "null";
+    allowed.iter().any(|entry| match entry.as_str() {
+        "*" => true,
+        "null" => null,
+        entry => entry.eq_ignore_ascii_case(sent) || same_origin(entry, sent),
     })
 }
 
@@ -167,9 +159,9 @@ fn same_origin(one: &str, other: &str) -> bool {
 /// Compares hosts in any case, with ports that both default to that of `scheme`: behind a proxy
 /// that ends TLS, `Host` has no port and the origin says https.
 fn same_host(scheme: &str, one: Host<'_>, other: Host<'_>) -> bool {
-    let default_port = match scheme {
-        _ if scheme.eq_ignore_ascii_case("http") => 80,
-        _ if scheme.eq_ignore_ascii_case("https") => 443,
+    let default_port = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => 80,
+        "https" | "wss" => 443,
         _ => return false,
     };
     one.name.eq_ignore_ascii_case(other.name)

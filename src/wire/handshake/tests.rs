@@ -1,8 +1,8 @@
 //! Every rule of RFC 6455 section 4.2.1, room names, and origins.
 
 use super::{
-    AnswerError, Endpoint, Policy, Route, Upgrade, accept_response, check_accept, client_request,
-    route,
+    AnswerError, Endpoint, Policy, Route, Upgrade, accept_response, check_accept, check_answer,
+    client_request, route,
 };
 use crate::wire::http::{Head, parse_head};
 
@@ -38,6 +38,7 @@ fn with_head<T>(
     let head = parse_head(bytes.as_bytes()).expect("a valid head");
     let policy = Policy {
         allow_origin: &allow_origin,
+        subprotocols: &["chat.v2", "chat"].map(str::to_owned),
         echo: true,
         listen: &listen,
     };
@@ -126,7 +127,8 @@ fn checks_every_header() {
         (&["Content-Length: x"], 400),
         (&["Content-Length: 0", "Content-Length: 5"], 400),
         (&["Transfer-Encoding: chunked"], 400),
-        (&["Sec-WebSocket-Protocol: a, b"], 101),
+        (&["Sec-WebSocket-Protocol: a, chat"], 101),
+        (&["Sec-WebSocket-Protocol: a, b"], 400),
         (&["Sec-WebSocket-Extensions: permessage-deflate"], 101),
     ];
     for &(changes, expected) in cases {
@@ -269,11 +271,64 @@ fn echo_is_off_by_default() {
     assert!(matches!(routed, Route::Refused(refusal) if refusal.status == 404));
 }
 
+/// The first offer that is spoken is selected and answered with; a client whose offers are all
+/// unknown is told before it joins anything.
+#[test]
+fn selects_a_subprotocol() {
+    let select = |offers: &[&str]| {
+        let lines: Vec<String> = (offers.iter())
+            .map(|offer| format!("Sec-WebSocket-Protocol: {offer}"))
+            .collect();
+        let lines = lines.iter().map(String::as_str);
+        let headers: Vec<&str> = VALID.into_iter().chain(lines).collect();
+        match ask("GET /ws HTTP/1.1", &headers, &[]) {
+            Route::WebSocket(upgrade) => Ok(upgrade),
+            Route::Refused(refusal) => Err((refusal.status, refusal.body)),
+            Route::Web => panic!("not the web's"),
+        }
+    };
+    for (offers, selected) in [
+        (&[][..], None),
+        (&[""], None),
+        (&[" , ,"], None),
+        (&["chat"], Some("chat")),
+        (&["chat, chat.v2"], Some("chat")),
+        (&["soap,chat.v2 ,chat"], Some("chat.v2")),
+        (&["soap", "", "\tchat"], Some("chat")),
+    ] {
+        let upgrade = select(offers).expect("accepted");
+        assert_eq!(upgrade.subprotocol.as_deref(), selected, "{offers:?}");
+        let mut answer = Vec::new();
+        accept_response(&upgrade, &mut answer);
+        let offered: Vec<String> = selected.into_iter().map(str::to_owned).collect();
+        assert_eq!(check_answer(&answer, KEY, &offered), Ok(answer.len()));
+        let names = answer
+            .windows(23)
+            .filter(|it| it == b"Sec-WebSocket-Protocol:");
+        assert_eq!(names.count(), offered.len());
+    }
+    for offers in [
+        &["soap"][..],
+        &["Chat"],
+        &["chat v2"],
+        &["soap", "\"chat\""],
+    ] {
+        let (status, body) = select(offers).expect_err("refused");
+        assert_eq!(status, 400, "{offers:?}");
+        assert!(
+            body.contains("only the subprotocols chat.v2, chat: offer one"),
+            "{body}"
+        );
+    }
+    let (_, body) = select(&["x\u{e9}\t, soap"]).expect_err("refused");
+    assert!(body.ends_with("--subprotocol x\\xc3\\xa9 too."), "{body}");
+}
+
 /// The answer is that of the example in RFC 6455 section 1.3.
 #[test]
 fn answers_as_the_rfc_says() {
     let mut out = Vec::new();
-    accept_response(&upgrade("/ws").accept, &mut out);
+    accept_response(&upgrade("/ws"), &mut out);
     assert_eq!(
         String::from_utf8_lossy(&out),
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -297,7 +352,7 @@ fn client_and_server_agree() {
         panic!("must be a session")
     };
     let mut answer = Vec::new();
-    accept_response(&upgrade.accept, &mut answer);
+    accept_response(&upgrade, &mut answer);
     let bytes = answer.len();
     assert_eq!(
         check_accept(&answer[..bytes - 1], KEY),

@@ -3,15 +3,60 @@
 use super::super::{Endpoint, Route, judge};
 use super::{VALID, ask, changed, status, with_head};
 
+/// What an operator may list.
+const LISTED: &[&str] = &[
+    "https://chat.example",
+    "http://[::1]:8080",
+    "http://plain.example",
+    "capacitor://localhost",
+    "app://.",
+    "file://",
+    "moz-extension://0a1b-2c",
+];
+
+/// A host, an origin, a list, and the status of an upgrade with those.
+type Case = (&'static str, &'static str, &'static [&'static str], u16);
+
+fn check(cases: &[Case]) {
+    for &(host, origin, list, expected) in cases {
+        let (host_header, origin_header) = (format!("Host: {host}"), format!("Origin: {origin}"));
+        let mut headers: Vec<&str> = VALID[1..].to_vec();
+        headers.extend([&host_header[..], &origin_header[..]]);
+        let found = status("GET /ws HTTP/1.1", &headers, list);
+        assert_eq!(found, expected, "{origin} at {host}, allowed {list:?}");
+    }
+}
+
+/// Origins of packaged apps, and `null`, are let in as they are listed, and by no other rule.
+#[test]
+fn checks_origins_of_apps() {
+    check(&[
+        ("a.example", "capacitor://localhost", LISTED, 101),
+        ("a.example", "Capacitor://Localhost", LISTED, 101),
+        ("a.example", "capacitor://localhost:1", LISTED, 403),
+        ("a.example", "ionic://localhost", LISTED, 403),
+        ("a.example", "app://.", LISTED, 101),
+        ("a.example", "file://", LISTED, 101),
+        ("a.example", "file:///", LISTED, 403),
+        ("a.example", "moz-extension://0a1b-2c", LISTED, 101),
+        ("a.example", "null", LISTED, 403),
+        ("a.example", "NULL", &["null"], 403),
+        ("a.example", "https://a.example", &["null"], 403),
+        ("localhost", "capacitor://localhost", &[], 403),
+        ("a.example", "ws://a.example", &[], 403),
+        (
+            "a.example",
+            "wss://a.example:443",
+            &["wss://a.example"],
+            101,
+        ),
+    ]);
+}
+
 /// Origins against the request's host and against lists.
 #[test]
 fn checks_the_origin() {
-    let listed: &[&str] = &[
-        "https://chat.example/",
-        "http://[::1]:8080",
-        "http://plain.example",
-    ];
-    let cases: &[(&str, &str, &[&str], u16)] = &[
+    check(&[
         ("a.example", "https://a.example", &[], 101),
         ("a.example", "http://A.Example", &[], 101),
         ("a.example:80", "http://a.example", &[], 101),
@@ -33,28 +78,21 @@ fn checks_the_origin() {
         ("a.example", "null", &["null"], 101),
         ("a.example", "https://b.example", &["*"], 101),
         ("a.example", "null", &["*"], 101),
-        ("a.example", "https://chat.example", listed, 101),
-        ("a.example", "HTTPS://CHAT.example:443", listed, 101),
-        ("a.example", "http://chat.example", listed, 403),
-        ("a.example", "https://chat.example:8443", listed, 403),
-        ("a.example", "http://[::1]:8080", listed, 101),
-        ("a.example", "http://plain.example:80", listed, 101),
-        ("a.example", "https://a.example", listed, 403),
-    ];
-    for &(host, origin, list, expected) in cases {
-        let (host_header, origin_header) = (format!("Host: {host}"), format!("Origin: {origin}"));
-        let mut headers: Vec<&str> = VALID[1..].to_vec();
-        headers.extend([&host_header[..], &origin_header[..]]);
-        let found = status("GET /ws HTTP/1.1", &headers, list);
-        assert_eq!(found, expected, "{origin} at {host}, allowed {list:?}");
-    }
+        ("a.example", "https://chat.example", LISTED, 101),
+        ("a.example", "HTTPS://CHAT.example:443", LISTED, 101),
+        ("a.example", "http://chat.example", LISTED, 403),
+        ("a.example", "https://chat.example:8443", LISTED, 403),
+        ("a.example", "http://[::1]:8080", LISTED, 101),
+        ("a.example", "http://plain.example:80", LISTED, 101),
+        ("a.example", "https://a.example", LISTED, 403),
+    ]);
     assert_eq!(
-        status("GET /ws HTTP/1.1", &VALID, listed),
+        status("GET /ws HTTP/1.1", &VALID, LISTED),
         101,
         "no origin is no page"
     );
     let twice = [&VALID[..], &["Origin: https://chat.example"; 2]].concat();
-    assert_eq!(status("GET /ws HTTP/1.1", &twice, listed), 403);
+    assert_eq!(status("GET /ws HTTP/1.1", &twice, LISTED), 403);
 }
 
 /// A refused page is told what was compared and what to do, in one printable line.
