@@ -3,20 +3,17 @@
 # written from it. Installs what is missing. `scripts/bench.sh --quick` takes about 10 minutes; see --help for the rest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/common.sh
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export PATH="$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin"
-as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 
 missing=()
 for tool in taskset:util-linux python3:python3 git:git; do
   command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
 done
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
-if [ ${#missing[@]} -gt 0 ]; then
-  as_root apt-get update -q >/dev/null
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
-fi
+install_packages "${missing[@]}"
 python=$CARGO_TARGET_DIR/bench-venv/bin/python
 if ! "$python" -c 'import matplotlib' 2>/dev/null; then
   python3 -m venv "$CARGO_TARGET_DIR/bench-venv"

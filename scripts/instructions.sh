@@ -3,14 +3,11 @@
 # 5% more in any of them is a failure. --save records the counts of this tree instead.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/common.sh
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export PATH="$HOME/.cargo/bin:$PATH"
-as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
-if ! command -v valgrind >/dev/null; then
-  as_root apt-get update -q >/dev/null
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends valgrind libc6-dbg >/dev/null
-fi
+command -v valgrind >/dev/null || install_packages valgrind libc6-dbg
 # The runner has to be of the library's version.
 version=$(cargo tree --locked -q -p micro -e dev --depth 1 --prefix none | sed -n 's/^gungraun v\([^ ]*\).*/\1/p')
 runner=$CARGO_TARGET_DIR/tools/bin/gungraun-runner

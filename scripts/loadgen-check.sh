@@ -7,6 +7,7 @@
 # installed with apt, pip and npm below target/loadgen-check.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/common.sh
 
 fail() { echo "loadgen-check: $*" >&2; exit 1; }
 
@@ -19,8 +20,6 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
-
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v pgrep >/dev/null || missing+=(procps)
@@ -28,21 +27,17 @@ command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
 fc-list 2>/dev/null | grep -q . || missing+=(fontconfig fonts-dejavu-core)
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "installing with apt: ${missing[*]}"
-  as_root apt-get update -q >/dev/null
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
-fi
+install_packages "${missing[@]}"
 
 tools=${CARGO_TARGET_DIR:-target}/loadgen-check
 mkdir -p "$tools/ws"
 python=$tools/venv/bin/python
 if ! "$python" -c 'import hdrh, jsonschema, websockets' 2>/dev/null; then
   python3 -m venv "$tools/venv"
-  timeout 120 "$python" -m pip install -q 'hdrhistogram>=0.10' 'jsonschema>=4' 'websockets>=14'
+  timeout 300 "$python" -m pip install -q 'hdrhistogram>=0.10' 'jsonschema>=4' 'websockets>=14'
 fi
 cp benches/peers/ws/{package.json,package-lock.json,server.js} "$tools/ws/"
-[ -d "$tools/ws/node_modules/ws" ] || (cd "$tools/ws" && timeout 120 npm ci --silent --no-audit --no-fund)
+[ -d "$tools/ws/node_modules/ws" ] || (cd "$tools/ws" && timeout 300 npm ci --silent --no-audit --no-fund)
 
 if [ -z "$bin_dir" ]; then
   timeout 900 cargo build --locked -p fanring -p fanload -p hub-peer
@@ -66,7 +61,7 @@ port=$((20000 + RANDOM % 8000))
 start() {
   "$@" >"$runs/server-$port.log" 2>&1 &
   servers+=($!)
-  for _ in $(seq 100); do
+  for _ in $(seq 600); do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
     kill -0 "${servers[-1]}" 2>/dev/null || break
     sleep 0.1
@@ -75,12 +70,15 @@ start() {
   fail "$1 does not listen on port $port"
 }
 
+# Runs of which one must be good, where the machine may have been too busy for the others.
+runs_max=5
+
 # drive NAME OPTIONS...: one clean run against $port. The processors are shared with everything else here, so
 # publishing may lag more than in a measurement.
 drive() {
   local name=$1 code=0
   shift
-  timeout 60 "$fanload" --target "127.0.0.1:$port" --lag-max 100 --no-tui --warmup 1 --duration 3 \
+  while_invalid "$runs_max" timeout 120 "$fanload" --target "127.0.0.1:$port" --lag-max 100 --no-tui --warmup 1 --duration 3 \
     --json "$runs/$name.json" "$@" >"$runs/$name.txt" 2>"$runs/$name.err" || code=$?
   if [ "$code" -ne 0 ]; then
     cat "$runs/$name.txt" "$runs/$name.err" >&2
@@ -93,41 +91,55 @@ drive() {
 naive() {
   local name=$1 path=$2
   shift 2
-  timeout 60 "$python" loadgen/checks/naive.py "ws://127.0.0.1:$port$path" --subscribers 20 --rate 40 --duration 3 \
+  timeout 120 "$python" loadgen/checks/naive.py "ws://127.0.0.1:$port$path" --subscribers 20 --rate 40 --duration 3 \
     "$@" >"$runs/$name-naive.json"
 }
 
+# compare NAME PATH DRIVE-OPTIONS -- NAIVE-OPTIONS...: fanload and the naive client must agree. Counts always; medians
+# are those of the clients too, so they are measured again when they differ, and judged on a machine that has
+# processor time to spare only.
+compare() {
+  local name=$1 path=$2 ours=() theirs=() delay=() run code busy
+  shift 2
+  while [ "$1" != -- ]; do ours+=("$1") && shift; done
+  shift
+  theirs=("$@")
+  [ "$name" != join ] || delay=(--delay-ms 30)
+  for run in $(seq "$runs_max"); do
+    drive "$name" "${load[@]}" "${ours[@]}"
+    naive "$name" "$path" "${theirs[@]}"
+    code=0
+    "$python" loadgen/checks/agree.py "$runs/$name.json" "$runs/$name-naive.json" "${delay[@]}" || code=$?
+    [ "$code" -eq 0 ] && return
+    [ "$code" -eq 3 ] || fail "fanload and the naive client disagree at $name"
+    busy=$((100 - $(idle_percent 2)))
+    echo "$name, run $run of at most $runs_max: the medians differ while the processors are busy by $busy%"
+    await_idle 30
+  done
+  [ "$busy" -gt 75 ] || fail "the medians of fanload and the naive client differ at $name"
+  echo "notice: the medians at $name were not compared: the processors are never free"
+}
+
 load=(--subscribers 20 --publishers 1 --rate 40)
-echo "==> servers of four makes (ms: p50 p90 p99 p99.9 max mean count)"
-start timeout 240 "$bin_dir/fanring" --listen "127.0.0.1:$port" --shards 1
-drive fanring "${load[@]}"
-naive fanring '/ws?presence=0'
+echo "==> fanload and a naive client at servers of four makes (ms: p50 p90 p99 p99.9 max mean count)"
+start timeout 800 "$bin_dir/fanring" --listen "127.0.0.1:$port" --shards 1
+compare fanring '/ws?presence=0' --
 drive full --subscribers 200 --rate 100 --duration 5 --server-pid "$(pgrep -P "${servers[-1]}")" \
   --hgrm "$runs/full.hgrm" --hlog "$runs/full.hlog" --csv "$runs/full.csv" --html "$runs/full.html"
 port=$((port + 1))
-start timeout 240 "$bin_dir/hub-peer" --listen "127.0.0.1:$port"
-drive tokio-tungstenite "${load[@]}" --preset server-root
-naive tokio-tungstenite /
+start timeout 800 "$bin_dir/hub-peer" --listen "127.0.0.1:$port"
+compare tokio-tungstenite / --preset server-root --
 port=$((port + 1))
-start timeout 240 node "$tools/ws/server.js" "$port"
-drive npm-ws "${load[@]}" --preset server-root
-naive npm-ws /
+start timeout 800 node "$tools/ws/server.js" "$port"
+compare npm-ws / --preset server-root --
 port=$((port + 1))
-start timeout 240 "$python" loadgen/checks/join_server.py "$port" --delay-ms 30
-drive join "${load[@]}" --preset server-join
-naive join / --join
-
-for name in fanring tokio-tungstenite npm-ws; do
-  echo "==> fanload and a naive client, $name"
-  "$python" loadgen/checks/agree.py "$runs/$name.json" "$runs/$name-naive.json"
-done
-echo "==> fanload and a naive client, a server that waits 30 ms"
-"$python" loadgen/checks/agree.py "$runs/join.json" "$runs/join-naive.json" --delay-ms 30
+start timeout 800 "$python" loadgen/checks/join_server.py "$port" --delay-ms 30
+compare join / --preset server-join -- --join
 
 echo "==> files read back by others"
 python3 scripts/fanload-schema.py --check
-timeout 60 "$python" loadgen/checks/read_back.py "$runs/full" docs/fanload.schema.json
-timeout 120 "$python" loadgen/checks/page.py "$runs/full.html" ${screenshot:+"$screenshot"}
+timeout 120 "$python" loadgen/checks/read_back.py "$runs/full" docs/fanload.schema.json
+timeout 300 "$python" loadgen/checks/page.py "$runs/full.html" ${screenshot:+"$screenshot"}
 
 echo "==> compare"
 "$fanload" compare "$runs/full.json" "$runs/full.json" --fail-on-regression >/dev/null

@@ -4,6 +4,7 @@
 #   scripts/profile.sh [--seconds N] [--out DIR]     needs root, or kernel.perf_event_paranoid at -1
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/common.sh
 
 seconds=8
 out=docs/bench
@@ -18,11 +19,7 @@ done
 
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export PATH="$HOME/.cargo/bin:$PATH"
-as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
-if ! command -v perf >/dev/null; then
-  as_root apt-get update -q >/dev/null
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends linux-perf >/dev/null
-fi
+command -v perf >/dev/null || install_packages linux-perf
 tools=$CARGO_TARGET_DIR/tools
 [ -x "$tools/bin/inferno-flamegraph" ] || cargo install -q --debug --locked --target-dir "$CARGO_TARGET_DIR/inferno" --root "$tools" inferno --version 0.12.8
 cargo build --release --locked -q -p fanload

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+. scripts/common.sh
 fanload=${CARGO_TARGET_DIR:-target}/release/fanload
 [ -x "$fanload" ] || cargo build --release --locked -q -p fanload
 names=("$@")
@@ -15,9 +16,9 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
 failed=0
 for name in "${names[@]}"; do
   port=$((20000 + RANDOM % 9000))
-  timeout 60 benches/peers/peer run "$name" "$port" >/dev/null 2>&1 &
+  timeout 250 benches/peers/peer run "$name" "$port" >/dev/null 2>&1 &
   server=$!
-  for _ in $(seq 100); do
+  for _ in $(seq 600); do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
     kill -0 "$server" 2>/dev/null || break
     sleep 0.1
@@ -32,8 +33,8 @@ for name in "${names[@]}"; do
   for rooms in 1 3; do
     # Without rooms there is nothing to check there.
     [ "$name" = floor ] && [ "$rooms" -gt 1 ] && continue
-    if said=$(timeout 30 "$fanload" --target "127.0.0.1:$port" --subscribers 20 --rooms "$rooms" --rate 50 --duration 2 \
-      --warmup 0.5 --lag-max 1000 --quiet "${flags[@]}" 2>&1); then
+    if said=$(while_invalid 4 timeout 60 "$fanload" --target "127.0.0.1:$port" --subscribers 20 --rooms "$rooms" --rate 50 \
+      --duration 2 --warmup 0.5 --lag-max 1000 --quiet "${flags[@]}" 2>&1); then
       echo "$name, $rooms rooms: $(grep '^judged' <<<"$said" | tr -s ' ')"
     else
       echo "$name, $rooms rooms: FAILED: $(tail -2 <<<"$said" | paste -sd' ')"

@@ -4,7 +4,7 @@
     agree.py FANLOAD.JSON NAIVE.JSON [--delay-ms N]
 
 Counts must be the same. Medians may differ by what a Python client needs for itself; with a server that waits
-N milliseconds both must have waited as long.
+N milliseconds both must have waited as long. Exits with 3 when nothing but medians differ, as they do on a busy machine.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main():
     args = parser.parse_args()
     run, naive = json.loads(args.fanload.read_text()), json.loads(args.naive.read_text())
     latency, window = run["latency"], run["window"]
-    wrong = []
+    wrong, late = [], []
     for what, ours, theirs in [
         ("deliveries", latency["delivery_ns"]["count"], naive["delivered"]),
         ("complete messages", window["completed"], naive["complete"]),
@@ -40,11 +40,13 @@ def main():
     ]:
         print(f"{what:20}{ours:10.2f}{theirs:10.2f}")
         # The tail is that of the machine; it is shown and not judged.
-        differs = abs(ours - theirs) > NAIVE_MS_MAX and "p50" in what
-        if differs or min(ours, theirs) < args.delay_ms:
+        if min(ours, theirs) < args.delay_ms:
             wrong.append(what)
-    if wrong:
-        sys.exit(f"fanload and the naive client differ in {', '.join(wrong)}")
+        elif abs(ours - theirs) > NAIVE_MS_MAX and "p50" in what:
+            late.append(what)
+    if wrong or late:
+        print(f"fanload and the naive client differ in {', '.join(wrong + late)}", file=sys.stderr)
+        sys.exit(1 if wrong else 3)
 
 
 main()

@@ -49,6 +49,15 @@ class Run:
                 text = json.dumps({"type": "publish", "room": "naive", "data": text})
             await socket.send(text)
 
+    async def all_arrived(self):
+        """Waits for the last message at the last subscriber; what is lost is not waited for for ever."""
+        wanted = self.total * self.args.subscribers
+        deadline = time.monotonic() + 30
+        while sum(map(len, self.arrivals)) < wanted and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        # Nothing more may come, such as a message twice.
+        await asyncio.sleep(0.5)
+
     def report(self):
         """What fanload reports, computed from every single sample."""
         deliveries, completions = [], []
@@ -82,11 +91,13 @@ async def main():
         # The publisher must have joined too, but it is in the room only to be allowed to publish.
         for socket in sockets:
             await socket.send(json.dumps({"type": "join", "room": "naive"}))
-        await asyncio.sleep(0.2)
+        # A ping is answered behind it.
+        for socket in sockets:
+            await (await socket.ping())
     tasks = [asyncio.create_task(run.subscribe(socket)) for socket in sockets[1:]]
     drainer = asyncio.create_task(drain(sockets[0]))
     await run.publish(sockets[0])
-    await asyncio.sleep(1)
+    await run.all_arrived()
     print(json.dumps(run.report()))
     for task in [*tasks, drainer]:
         task.cancel()

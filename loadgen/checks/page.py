@@ -48,7 +48,7 @@ def chromium(page, *flags):
     """Runs the browser on a page with an empty profile; gives what it prints."""
     with tempfile.TemporaryDirectory() as profile:
         command = ["chromium", *FLAGS, f"--user-data-dir={profile}", *flags, page.resolve().as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def main():

@@ -8,6 +8,7 @@ breaks the content security policy, and a page whose server dies comes back by i
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import re
@@ -18,9 +19,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from cdp import Browser  # noqa: E402
+from cdp import PATIENCE_S, Browser  # noqa: E402
 
-START_PATIENCE_S = 20
+START_PATIENCE_S = 120
 ONLINE = "document.querySelector('#state').dataset.state === 'online'"
 OFFLINE = "document.querySelector('#state').dataset.state !== 'online'"
 
@@ -80,6 +81,21 @@ def say(page, text):
     page.evaluate("document.querySelector('#text').focus()")
     page.insert(text)
     page.press("Enter", text="\r")
+
+
+def say_until_heard(speaker, listener, text):
+    """Says it again when the listener was just lost and came back: what is sent in between is missed."""
+    deadline = time.monotonic() + PATIENCE_S
+    for number in itertools.count():
+        said = f"{text} ({number})"
+        listener.wait(ONLINE)
+        speaker.wait(ONLINE)
+        say(speaker, said)
+        # Either it comes, or the listener goes offline first.
+        listener.wait(f"({shows('other', said)}) || ({OFFLINE})")
+        if listener.evaluate(shows("other", said)):
+            return
+        assert time.monotonic() < deadline, f"never heard: {text}"
 
 
 def check_chat(server, browser):
@@ -151,7 +167,7 @@ def check_reconnect(server, browser, first):
     first.wait("document.querySelector('#hint').textContent.includes('Not sent')")
     server.start()
     for page in (first, second):
-        page.wait(ONLINE, 45)
+        page.wait(ONLINE)
         page.wait(members(2))
     assert first.evaluate("document.querySelector('#text').value") == "typed while offline"
     first.evaluate("document.querySelector('#text').focus()")
@@ -176,6 +192,9 @@ def check_silence(server, browser):
         page.wait(members(2))
     say(first, "confirmed")
     second.wait(shows("other", "confirmed"))
+    # The answer to the first one's message was on its way before this one was even sent.
+    say(second, "seen")
+    first.wait(shows("other", "seen"))
     server.process.send_signal(signal.SIGSTOP)
     try:
         say(first, "into the void")
@@ -185,10 +204,7 @@ def check_silence(server, browser):
     unsent = "[...document.querySelectorAll('.unsent')].map((note) => note.parentNode.innerText)"
     marked = first.evaluate(unsent)
     assert len(marked) == 1 and "into the void" in marked[0], marked
-    for page in (first, second):
-        page.wait(ONLINE, 45)
-    say(first, "heard again")
-    second.wait(shows("other", "heard again"))
+    say_until_heard(first, second, "heard again")
     for page in (first, second):
         page.close()
 

@@ -23,7 +23,8 @@ import subprocess
 import tempfile
 import time
 
-PATIENCE_S = 20
+# Only a check that fails waits so long.
+PATIENCE_S = 120
 ROUNDS = 20
 STORM_THREADS = 8
 STORM_ROUNDS = 10

@@ -1,0 +1,74 @@
+# What the scripts of this folder share; they source it.
+# shellcheck shell=bash
+
+# as_root COMMAND...: apt needs root; without it or sudo the command says so by failing.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# apt_get ARGUMENTS...: waits for another apt to end, for five minutes at most, rather than fail because of it.
+apt_get() {
+  local log code=1 try
+  log=$(mktemp)
+  for try in $(seq 30); do
+    # RUNLEVEL=1: a packaged service, such as nginx, must not start and take a port.
+    as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+      apt-get -o DPkg::Lock::Timeout=300 -qq "$@" >"$log" 2>&1 && code=0 && break
+    # Two updates get in each other's way at a lock that apt itself does not wait for.
+    grep -q 'Could not get lock' "$log" || break
+    [ "$try" -gt 1 ] || echo "waiting for another apt to end" >&2
+    sleep 10
+  done
+  [ "$code" -eq 0 ] || tail -5 "$log" >&2
+  rm -f "$log"
+  return "$code"
+}
+
+# install_packages PACKAGE...: installs them with apt; without arguments there is nothing to do.
+install_packages() {
+  [ $# -gt 0 ] || return 0
+  echo "installing with apt: $*" >&2
+  apt_get update || echo "the lists of packages could not be brought up to date" >&2
+  apt_get install -y --no-install-recommends "$@"
+}
+
+# idle_percent SECONDS: the share of all processors that nobody used meanwhile.
+idle_percent() {
+  local before after
+  before=$(awk '/^cpu /{ print $5 + $6, $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9 }' /proc/stat)
+  sleep "$1"
+  after=$(awk '/^cpu /{ print $5 + $6, $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9 }' /proc/stat)
+  awk -v b="$before" -v a="$after" 'BEGIN { split(b, x); split(a, y); print int(100 * (y[1] - x[1]) / (y[2] - x[2] + 1)) }'
+}
+
+# await_idle SECONDS_MAX: until a quarter of the processors' time is free, which it may never be.
+await_idle() {
+  local until=$((SECONDS + $1))
+  while [ "$SECONDS" -lt "$until" ] && [ "$(idle_percent 2)" -lt 25 ]; do :; done
+}
+
+# while_invalid RUNS_MAX COMMAND...: a run of fanload that had too little of a processor says so with code 2, and is
+# made again, when the machine is less busy or after half a minute.
+while_invalid() {
+  local runs_max=$1 run code
+  shift
+  for run in $(seq "$runs_max"); do
+    code=0
+    "$@" || code=$?
+    if [ "$code" -ne 2 ] || [ "$run" -eq "$runs_max" ]; then return "$code"; fi
+    echo "run $run of at most $runs_max was INVALID: waiting up to 30 s for a less busy machine" >&2
+    await_idle 30
+  done
+}
+
+# notice TEXT: something to be known after all steps; scripts/check.sh says where it collects them.
+notice() {
+  echo "notice: $*"
+  [ -z "${CHECK_NOTICES:-}" ] || echo "$*" >>"$CHECK_NOTICES"
+}
+
+# skip TEXT: ends the script, which could not do its work here and is not to blame.
+skip() {
+  notice "$*"
+  exit 77
+}
