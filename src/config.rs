@@ -210,6 +210,13 @@ impl Config {
         web_health_connections_max(self.web_connections_max)
     }
 
+    /// What the indexes of a shard's rooms may take besides a few entries each: where messages
+    /// are in the log that somebody has yet to be sent.
+    #[must_use]
+    pub fn index_bytes_max(&self) -> usize {
+        self.log_bytes / 4
+    }
+
     /// What a shard may have sent to another that was not used up there, in bytes of frames and
     /// what describes them: all the others together fill the part of its log that one flush
     /// appends.

@@ -104,12 +104,19 @@ pub struct Reading {
 /// Adjacent batches grow into one up to this size, so that the index stays short while the oldest
 /// bytes can still be forgotten piecemeal.
 const MERGED_BATCH_BYTES_MAX: u64 = 256 << 10;
+/// And up to so many frames, which bounds what depends on a whole batch: counting its frames, and the
+/// own ranges that are forgotten with it.
+const MERGED_BATCH_FRAMES_MAX: u64 = 1024;
 
 /// Batches gathered before a look for those that nobody needs is worth it, at least and at most. The
 /// look costs a glance at every member's cursor, so in between it waits for a batch a member: thousands
 /// of small rooms then keep their indexes in a few cache lines each.
 const PRUNE_BATCHES_MIN: usize = 4;
 const PRUNE_BATCHES_MAX: usize = 64;
+/// Entries of a kind that any index may have room for, however many indexes there are.
+pub const KEPT_ENTRIES_MAX: usize = 16;
+/// Entries that a busy room gathers again and again: their memory is not given back each time.
+const KEPT_WHILE_BUSY: usize = 4 * PRUNE_BATCHES_MAX;
 
 /// Maps the stream of one rendition of a room to the log.
 #[derive(Debug)]
@@ -147,7 +154,8 @@ impl Index {
         match self.batches.back_mut() {
             Some(last)
                 if last.position + last.bytes == position
-                    && last.bytes + bytes <= MERGED_BATCH_BYTES_MAX =>
+                    && last.bytes + bytes <= MERGED_BATCH_BYTES_MAX
+                    && self.frames - last.first_frame < MERGED_BATCH_FRAMES_MAX =>
             {
                 last.bytes += bytes;
             }
@@ -206,6 +214,33 @@ impl Index {
             self.own.pop_front();
         }
         self.prune_at = PRUNE_BATCHES_MIN.max(2 * self.batches.len().max(self.own.len()));
+        self.give_back_memory(KEPT_WHILE_BUSY);
+    }
+
+    /// Forgets what has a log position before `log_tail`, as if the log did not reach further back,
+    /// and gives the memory back.
+    pub fn forget(&mut self, log_tail: u64) {
+        self.prune(0, log_tail);
+        self.give_back_memory(KEPT_ENTRIES_MAX);
+    }
+
+    /// Queues that were long do not keep their memory when they are short.
+    fn give_back_memory(&mut self, kept_entries: usize) {
+        fn give_back<T>(queue: &mut VecDeque<T>, kept_entries: usize) {
+            if queue.capacity() > kept_entries && queue.len() < queue.capacity() / 4 {
+                queue.shrink_to(2 * queue.len());
+            }
+        }
+        give_back(&mut self.batches, kept_entries);
+        give_back(&mut self.own, kept_entries);
+    }
+
+    /// Memory it holds beyond [`KEPT_ENTRIES_MAX`] entries of a kind, in bytes.
+    #[must_use]
+    pub fn held_bytes_beyond_few(&self) -> usize {
+        let batches = self.batches.capacity().saturating_sub(KEPT_ENTRIES_MAX);
+        let own = self.own.capacity().saturating_sub(KEPT_ENTRIES_MAX);
+        batches * size_of::<Batch>() + own * size_of::<OwnRange>()
     }
 
     /// Log position of the stream position `at`, or `None` when it has left the index or is the

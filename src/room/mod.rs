@@ -90,6 +90,9 @@ impl Audience {
     /// flush under way may now pass by.
     pub fn remove(&mut self, number: usize) -> Option<u32> {
         self.members.swap_remove(number);
+        if self.members.is_empty() {
+            self.index.prune(self.index.head(), 0);
+        }
         self.flush_left = self.flush_left.min(self.members.len());
         self.members.get(number).copied()
     }
@@ -169,13 +172,13 @@ impl Room {
 
     /// Appends `frames`, which `entries` describe one by one, to `log` and to the stream of every
     /// rendition. `published` is told of every own message: whose, in which rendition, and its
-    /// range of the stream.
+    /// range of the stream; it says whether that one reads it here.
     pub fn append(
         &mut self,
         log: &mut Log,
         frames: &[u8],
         entries: &[Entry],
-        mut published: impl FnMut(MemberId, Rendition, u64, u64),
+        mut published: impl FnMut(MemberId, Rendition, u64, u64) -> bool,
     ) {
         let position = log.append(frames);
         for rendition in Rendition::ALL {
@@ -188,14 +191,21 @@ impl Room {
                 let bytes = u64::from(entry.bytes);
                 if entry.is_in(rendition) {
                     let start = audience.index.push(at, bytes, 1);
-                    if let Some(origin) = entry.origin {
+                    if let Some(origin) = entry.origin
+                        && published(origin, rendition, start, start + bytes)
+                    {
                         audience.index.push_own(origin, start, start + bytes);
-                        published(origin, rendition, start, start + bytes);
                     }
                 }
                 at += bytes;
             }
         }
+    }
+
+    /// Memory of its indexes beyond what every room may have.
+    fn index_bytes(&self) -> usize {
+        let beyond = |audience: &Audience| audience.index.held_bytes_beyond_few();
+        self.audiences.iter().map(beyond).sum()
     }
 
     fn is_unused(&self) -> bool {
@@ -218,18 +228,23 @@ pub struct Rooms {
     shard: u16,
     homes: Homes,
     rooms_max: usize,
+    /// Memory of all indexes, but for the few entries that every room may have.
+    index_bytes: usize,
+    index_bytes_max: usize,
 }
 
 impl Rooms {
     /// An empty table for shard `shard`.
     #[must_use]
-    pub fn new(shard: u16, homes: Homes, rooms_max: usize) -> Self {
+    pub fn new(shard: u16, homes: Homes, rooms_max: usize, index_bytes_max: usize) -> Self {
         Self {
             by_name: HashMap::new(),
             rooms: Slab::new(),
             shard,
             homes,
             rooms_max,
+            index_bytes: 0,
+            index_bytes_max,
         }
     }
 
@@ -306,11 +321,59 @@ impl Rooms {
         &self.get(id).audiences[rendition as usize].index
     }
 
+    /// Does something to a room that changes its indexes.
+    pub fn change<R>(&mut self, id: RoomId, change: impl FnOnce(&mut Room) -> R) -> R {
+        let room = &mut self.rooms[id.0 as usize];
+        let before = room.index_bytes();
+        let result = change(room);
+        self.index_bytes += room.index_bytes();
+        self.index_bytes -= before;
+        result
+    }
+
+    /// Memory of all indexes beyond the few entries that every room may have.
+    #[must_use]
+    pub fn index_bytes(&self) -> usize {
+        self.index_bytes
+    }
+
+    /// The same, counted anew.
+    #[must_use]
+    pub fn count_index_bytes(&self) -> usize {
+        self.rooms.iter().map(|(_, room)| room.index_bytes()).sum()
+    }
+
+    /// Keeps the indexes within their memory: the oldest entries are forgotten as if they had left
+    /// the log, those of the longest indexes first. It looks at all rooms, but not before as much
+    /// as it has freed is used again.
+    pub fn bound_indexes(&mut self, log: &Log) {
+        if self.index_bytes <= self.index_bytes_max {
+            return;
+        }
+        for share in [8, 64, usize::MAX] {
+            let long = self.index_bytes_max / share;
+            let mut kept = log.capacity_bytes() as u64 / 2;
+            while kept > 0 && self.index_bytes > self.index_bytes_max / 2 {
+                let tail = log.head().saturating_sub(kept);
+                for (_, room) in &mut self.rooms {
+                    let before = room.index_bytes();
+                    if before > long {
+                        (room.audiences.iter_mut())
+                            .for_each(|audience| audience.index.forget(tail));
+                        self.index_bytes -= before - room.index_bytes();
+                    }
+                }
+                kept /= 2;
+            }
+        }
+    }
+
     /// Forgets the room if nobody needs it any more.
     pub fn release(&mut self, id: RoomId) {
         let unused = self.rooms.get(id.0 as usize).is_some_and(Room::is_unused);
         if unused {
             let room = self.rooms.remove(id.0 as usize);
+            self.index_bytes -= room.index_bytes();
             self.by_name.remove(&room.name);
         }
     }
@@ -319,10 +382,70 @@ impl Rooms {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
-    use super::Audience;
+    use super::homes::Homes;
+    use super::index::MemberId;
+    use super::log::Log;
+    use super::staging::Entry;
+    use super::{Audience, Rendition, RoomId, Rooms};
+
+    /// Two members take turns to say so many messages of one byte in `room`, where one member is
+    /// never sent anything.
+    fn chatter(rooms: &mut Rooms, log: &mut Log, room: RoomId, messages: u32) {
+        for number in 0..messages {
+            let origin = MemberId {
+                shard: 0,
+                slot: number % 2,
+                generation: 0,
+            };
+            let entry = Entry {
+                bytes: 3,
+                notice: false,
+                origin: Some(origin),
+            };
+            rooms.change(room, |here| {
+                here.append(log, &[0x82, 1, 7], &[entry], |_, _, _, _| true);
+            });
+            rooms.bound_indexes(log);
+        }
+    }
+
+    /// However many tiny messages are kept for members that are not sent any, the indexes keep to
+    /// their memory; what is forgotten is the oldest of the longest ones.
+    #[test]
+    fn indexes_keep_to_their_memory() {
+        const INDEX_BYTES_MAX: usize = 256 << 10;
+        let mut log = Log::new(1 << 20).unwrap();
+        let mut rooms = Rooms::new(0, Homes::new(1, 0), 10, INDEX_BYTES_MAX);
+        let ids = ["a", "b", "quiet"].map(|name| {
+            let id = rooms.find_or_create(&Arc::from(name)).unwrap();
+            rooms.change(id, |room| room.audience(Rendition::Full).add(0));
+            id
+        });
+        chatter(&mut rooms, &mut log, ids[2], 40);
+        for _ in 0..20 {
+            for &room in &ids[..2] {
+                chatter(&mut rooms, &mut log, room, 5000);
+                // One queue may double before it is looked at.
+                assert!(rooms.index_bytes() <= 2 * INDEX_BYTES_MAX);
+            }
+        }
+        let gone = |room| rooms.index(room, Rendition::Full).position(0).is_none();
+        assert_eq!(ids.map(gone), [true, true, false]);
+        let index = rooms.index(ids[1], Rendition::Full);
+        assert!(
+            index.position(index.head() - 3000).is_some(),
+            "the newest stay"
+        );
+        for room in ids {
+            rooms.change(room, |room| room.audience(Rendition::Full).remove(0));
+            rooms.release(room);
+        }
+        assert_eq!((rooms.len(), rooms.index_bytes()), (0, 0));
+    }
 
     proptest! {
         /// Every member is served once in a flush, also when others leave in the middle; but for

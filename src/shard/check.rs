@@ -35,6 +35,10 @@ impl Shard {
                 ));
             }
         }
+        let (held, counted) = (self.rooms.index_bytes(), self.rooms.count_index_bytes());
+        if held != counted || held > 2 * self.config().index_bytes_max() {
+            return Err(format!("indexes hold {counted} bytes, {held} by the books"));
+        }
         let operations: u64 = sessions().map(Session::operations).sum();
         if operations != self.operations {
             let counted = self.operations;

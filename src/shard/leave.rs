@@ -110,9 +110,10 @@ impl Shard {
         else {
             return;
         };
-        let audience = self.rooms.get_mut(room).audience(rendition);
-        let moved = audience.remove(number as usize);
-        let flushing = audience.is_flushing();
+        let (moved, flushing) = self.rooms.change(room, |here| {
+            let audience = here.audience(rendition);
+            (audience.remove(number as usize), audience.is_flushing())
+        });
         if let Some(moved) = moved {
             if let Place::Room { number: place, .. } = &mut self.sessions.at_mut(moved).place {
                 *place = number;

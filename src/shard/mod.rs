@@ -148,7 +148,12 @@ impl Shard {
             now: Duration::ZERO,
             random: fastrand::Rng::with_seed(setup.seed),
             sessions: Sessions::new(config.descriptors_max.min((1 << 24) - 1)),
-            rooms: Rooms::new(setup.number, setup.homes, config.rooms_max),
+            rooms: Rooms::new(
+                setup.number,
+                setup.homes,
+                config.rooms_max,
+                config.index_bytes_max(),
+            ),
             log: Log::new(config.log_bytes)?,
             wheel: Wheel::default(),
             sequencing: Staging::default(),

@@ -280,36 +280,37 @@ impl Shard {
             return;
         }
         self.appended_since_flush += frames.len();
-        let (me, sessions) = (self.setup.number, &mut self.sessions);
-        here.append(
-            &mut self.log,
-            frames,
-            entries,
-            |origin, rendition, start, end| {
-                if origin.shard == me
-                    && let Some(session) = sessions.lookup(SessionKey::from(origin))
-                    && session.reads(room, rendition)
-                {
+        let (me, sessions, log) = (self.setup.number, &mut self.sessions, &mut self.log);
+        let dirty = &mut self.dirty_audiences;
+        self.rooms.change(room, |here| {
+            here.append(log, frames, entries, |origin, rendition, start, end| {
+                let key = SessionKey::from(origin);
+                let session = (sessions.lookup(key))
+                    .filter(|session| origin.shard == me && session.reads(room, rendition));
+                let reads = session.is_some();
+                if let Some(session) = session {
                     session.own.note(start, end, session.cursor);
                 }
-            },
-        );
-        for rendition in Rendition::ALL {
-            let audience = here.audience(rendition);
-            if audience.members.is_empty() {
-                continue;
+                reads
+            });
+            for rendition in Rendition::ALL {
+                let audience = here.audience(rendition);
+                if audience.members.is_empty() {
+                    continue;
+                }
+                if audience.start_flush() {
+                    dirty.push_back((room, rendition));
+                }
+                if audience.index.wants_pruning(audience.members.len()) {
+                    let oldest = (audience.members.iter())
+                        .map(|&slot| sessions.at(slot).cursor)
+                        .min()
+                        .unwrap_or(audience.index.head());
+                    audience.index.prune(oldest, log.tail());
+                }
             }
-            if audience.start_flush() {
-                self.dirty_audiences.push_back((room, rendition));
-            }
-            if audience.index.wants_pruning(audience.members.len()) {
-                let oldest = (audience.members.iter())
-                    .map(|&slot| sessions.at(slot).cursor)
-                    .min()
-                    .unwrap_or(audience.index.head());
-                audience.index.prune(oldest, self.log.tail());
-            }
-        }
+        });
+        self.rooms.bound_indexes(&self.log);
         self.setup.metrics[usize::from(me)]
             .appended_bytes
             .add(frames.len() as u64);
