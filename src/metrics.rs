@@ -48,18 +48,70 @@ impl SharedCounter {
 /// Lines for the log that were not written, because stderr took none. A process has one stderr.
 pub static LOG_LINES_LOST: SharedCounter = SharedCounter(AtomicU64::new(0));
 
+macro_rules! tally {
+    ($(#[doc = $doc:literal])+ $name:ident as $prefix:literal: $($number:literal),+) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Default)]
+        pub struct $name {
+            known: [Counter; [$($number),+].len()],
+            other: Counter,
+        }
+
+        impl $name {
+            /// Counts one more; only the owning thread may call this.
+            pub fn count(&self, number: u16) {
+                let place = [$($number),+].iter().position(|&known| known == number);
+                place.map_or(&self.other, |place| &self.known[place]).add(1);
+            }
+
+            /// Every figure with its name, those of unexpected numbers last and together.
+            pub fn figures(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                let names = [$(concat!($prefix, "_", $number)),+];
+                let known = names.into_iter().zip(&self.known);
+                known
+                    .chain([(concat!($prefix, "_other"), &self.other)])
+                    .map(|(name, counter)| (name, counter.get()))
+            }
+        }
+    };
+}
+
+tally! {
+    /// Requests that a shard refused, by the status of the answer.
+    Refusals as "refused": 400, 403, 404, 408, 426, 431, 503, 505
+}
+
+tally! {
+    /// Sessions that the server closed, by the code of its Close frame.
+    Closes as "closed": 1001, 1002, 1007, 1008, 1009, 1011, 1013, 4001
+}
+
+tally! {
+    /// Answers of the web thread that were none a client hopes for, by status.
+    WebRefusals as "web_refused": 400, 403, 404, 405, 408, 412, 416, 426, 431, 500, 503
+}
+
 macro_rules! shard_metrics {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// What one shard counts.
         #[derive(Debug, Default)]
         #[repr(align(128))]
-        pub struct ShardMetrics { $($(#[doc = $doc])+ pub $name: Counter,)+ }
+        pub struct ShardMetrics {
+            $($(#[doc = $doc])+ pub $name: Counter,)+
+            /// The same as `refused`, by status.
+            pub refusals: Refusals,
+            /// Sessions closed, by code.
+            pub closes: Closes,
+        }
 
         impl ShardMetrics {
             /// Every figure with its name, in declaration order.
             #[must_use]
             pub fn figures(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name.get()),)+]
+                let mut figures = vec![$((stringify!($name), self.$name.get()),)+];
+                figures.extend(self.refusals.figures());
+                figures.extend(self.closes.figures());
+                figures
             }
         }
     };
@@ -76,8 +128,16 @@ shard_metrics! {
     rooms,
     /// Connections accepted.
     accepted,
-    /// Handshakes refused, by whatever status.
+    /// Requests refused, by whatever status.
     refused,
+    /// Sessions opened.
+    opened,
+    /// Sessions that ended because the peer said so with a Close frame.
+    peer_closed,
+    /// Sessions whose connection ended without a Close frame from either side.
+    lost,
+    /// Sessions closed because nothing was heard of them.
+    idle_closed,
     /// Connections that the web thread handed back for an upgrade.
     adopted_from_web,
     /// Messages published by sessions of this shard.

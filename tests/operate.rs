@@ -1,101 +1,23 @@
-//! The server as its operator meets it: signals, logs, start-up errors.
+//! The server as its operator meets it: signals, logs, figures.
 
 mod support;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use fanring::logs::Logs;
-
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
-use support::client::Client;
-use support::http;
+use support::client::{Client, fresh_key, handshake};
+use support::http::{self, Wire};
+use support::mute::{Mute, SMALL, await_exit};
 use support::server::{Server, command};
 use support::wait::{PATIENCE, each, eventually};
-
-/// Arguments of a server that starts at once.
-const SMALL: [&str; 5] = ["--shards", "2", "--no-pin", "--log-bytes", "1MiB"];
-
-/// A server on a port of the test's choice, with a stderr that tells nothing; dropped, it is killed.
-struct Mute {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Mute {
-    fn start(stderr: Stdio) -> Self {
-        Self::run(|mut command| {
-            command.stderr(stderr);
-            command
-        })
-    }
-
-    /// Runs what `wrap` makes of the command.
-    #[track_caller]
-    fn run(wrap: impl FnOnce(Command) -> Command) -> Self {
-        let address = free_address();
-        let child = wrap(serve(address))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let server = Self { child, address };
-        eventually("the server listens", PATIENCE, || {
-            TcpStream::connect(address).ok()
-        });
-        server
-    }
-
-    fn send(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it takes a signal");
-    }
-
-    #[track_caller]
-    fn await_exit(&mut self) -> ExitStatus {
-        await_exit(&mut self.child)
-    }
-}
-
-impl Drop for Mute {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An address that nobody uses: on one of the loopback addresses that no client is given.
-fn free_address() -> SocketAddr {
-    let own = Ipv4Addr::new(
-        127,
-        fastrand::u8(1..),
-        fastrand::u8(..),
-        fastrand::u8(1..255),
-    );
-    let free = TcpListener::bind((own, 0)).expect("a port");
-    free.local_addr().expect("its address")
-}
-
-/// The command for a server that has something to log.
-fn serve(address: SocketAddr) -> Command {
-    let mut command = command(&["serve", "--listen", &address.to_string()]);
-    command.args(SMALL).env("FANRING_LOG", "debug");
-    command
-}
-
-/// Goodbyes take three seconds at most, by a constant of the event loop.
-#[track_caller]
-fn await_exit(child: &mut Child) -> ExitStatus {
-    eventually("the process ends", Duration::from_secs(10), || {
-        child.try_wait().expect("it is a child")
-    })
-}
 
 /// A stderr that takes nothing, and what keeps it so.
 type Stderr = (&'static str, fn() -> (Stdio, Option<OwnedFd>));
@@ -173,6 +95,150 @@ fn a_second_signal_ends_it_at_once() {
     }
 }
 
+/// A server that tells all it has to tell.
+fn talkative(arguments: &[&str]) -> Server {
+    let all = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--shards",
+        "2",
+        "--no-pin",
+    ];
+    let mut command = command(&all);
+    command.args(["--log-bytes", "1MiB"]).args(arguments);
+    command.env("FANRING_LOG", "debug");
+    Server::run(command, 1)
+}
+
+/// Sends an upgrade with these header lines instead of the right ones, and returns the status.
+fn refused(server: &Server, target: &str, more: &str) -> u16 {
+    let mut wire = Wire::open(server.address());
+    wire.send(handshake(server.address(), target, &fresh_key(), more).as_bytes());
+    let response = wire.response("GET");
+    response.status
+}
+
+// An operator finds out why a client was turned away, and how many were, by status.
+#[test]
+fn refusals_are_counted_by_status_and_told() {
+    let server = talkative(&[]);
+    let foreign = "Origin: https://elsewhere.example\r\n";
+    for (target, more, status) in [
+        ("/ws/room?token=secret", foreign, 403),
+        ("/ws/room", foreign, 403),
+        ("/other", "", 404),
+        ("/ws/room", "Sec-WebSocket-Version: 12\r\n", 400),
+    ] {
+        assert_eq!(refused(&server, target, more), status, "{target}");
+    }
+    assert_eq!(
+        http::request(server.address(), "GET", "/nothing", &[]).status,
+        404
+    );
+    for (name, expected) in [
+        ("refused", 4),
+        ("refused_403", 2),
+        ("refused_404", 1),
+        ("refused_400", 1),
+        ("refused_503", 0),
+        ("refused_other", 0),
+        ("web_refused_404", 1),
+    ] {
+        assert_eq!(
+            server.figure(name),
+            expected,
+            "{name} in {}",
+            server.healthz()
+        );
+    }
+    let line = line_with(&server, "403");
+    for part in [
+        "refused status=403",
+        "path=\"/ws/room\"",
+        "origin=\"https://elsewhere.example\"",
+        &format!("host=\"{}\"", server.address()),
+        "peer=127.0.0.1:",
+        "reason=\"",
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    assert!(!server.log().contains("secret"), "{}", server.log());
+}
+
+// And how sessions ended.
+#[test]
+fn ends_of_sessions_are_counted_by_code_and_told() {
+    let server = talkative(&["--message-bytes-max", "1KiB"]);
+    let join = || Client::connect(server.address(), "/ws/room?presence=0");
+    let mut broken = join();
+    broken.wire.send(&[0x81, 0x00]);
+    broken.expect_failure(&[1002]);
+    let mut large = join();
+    large.text(&"x".repeat(2000));
+    large.expect_failure(&[1009]);
+    join().leave(4321);
+    join().reset();
+    drop(join());
+    let kept = join();
+    server.await_figure("lost", |lost| lost == 2);
+    for (name, expected) in [
+        ("opened", 6),
+        ("sessions", 1),
+        ("peer_closed", 1),
+        ("closed_1002", 1),
+        ("closed_1009", 1),
+        ("closed_1001", 0),
+        ("closed_other", 0),
+    ] {
+        assert_eq!(
+            server.figure(name),
+            expected,
+            "{name} in {}",
+            server.healthz()
+        );
+    }
+    for (mark, room) in [
+        ("closed by the server code=1009 reason=\"", "room=\"room\""),
+        ("closed by the peer code=4321", "room=\"room\""),
+        ("ended without a close frame id=", "room=\"room\""),
+    ] {
+        let line = line_with(&server, mark);
+        assert!(line.contains(room) && line.contains("id="), "{line}");
+    }
+    drop(kept);
+}
+
+// However many are refused, the log gets a line for some and the count of the rest.
+#[test]
+fn a_flood_of_refusals_does_not_flood_the_log() {
+    let server = talkative(&[]);
+    let mut count = 0;
+    eventually("lines are left out", PATIENCE, || {
+        for _ in 0..200 {
+            assert_eq!(refused(&server, "/other", ""), 404);
+        }
+        count += 200;
+        server
+            .log()
+            .contains("left out, there were too many lines=")
+            .then_some(())
+    });
+    assert_eq!(server.figure("refused_404"), count);
+    let told = server.log().matches("refused status=404").count() as u64;
+    assert!(told < count, "{told} of {count}");
+}
+
+/// The first line of the log with `text`, which may not be written yet.
+#[track_caller]
+fn line_with(server: &Server, text: &str) -> String {
+    eventually(text, PATIENCE, || {
+        let log = server.log();
+        let line = log.lines().find(|line| line.contains(text))?;
+        Some(line.to_owned())
+    })
+}
+
 // A terminal that closes is a reason to stop, and so to say goodbye.
 #[test]
 fn a_hangup_says_goodbye() {
@@ -227,170 +293,6 @@ fn a_log_file_at_its_limit_ends_nothing() {
     assert_eq!(health.status, 200);
     server.send(Signal::TERM);
     assert_eq!(server.await_exit().code(), Some(0));
-}
-
-// Of two servers that are started at the same moment on one port, one serves and the other says why
-// it can't; the race itself is run often in the tests of `ring::socket`.
-#[test]
-fn of_two_servers_at_once_one_starts() {
-    for _ in 0..4 {
-        let address = free_address();
-        let mut pair = [(), ()].map(|()| {
-            let mut command = serve(address);
-            let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
-            child.expect("the binary starts")
-        });
-        let refused = eventually("one of the two gives up", PATIENCE, || {
-            let ended = |child: &mut Child| child.try_wait().expect("a child").is_some();
-            pair.iter_mut().position(ended)
-        });
-        let mut told = String::new();
-        let mut stderr = pair[refused].stderr.take().expect("a pipe");
-        stderr.read_to_string(&mut told).expect("UTF-8");
-        assert_eq!(
-            pair[refused].wait().expect("a child").code(),
-            Some(2),
-            "{told}"
-        );
-        assert!(told.contains("choose another with --listen"), "{told}");
-        let [first, second] = pair;
-        let (mut kept, _ended) = if refused == 0 {
-            (second, first)
-        } else {
-            (first, second)
-        };
-        let health = http::request(address, "GET", "/healthz", &[]);
-        assert_eq!(health.status, 200);
-        kept.kill().expect("it still runs");
-        kept.wait().expect("a child");
-    }
-}
-
-// A port that is busy only for a moment, as after a kill -9, is waited for.
-#[test]
-fn a_port_that_becomes_free_is_taken() {
-    let address = free_address();
-    let busy = TcpListener::bind(address).expect("it is free");
-    let mut child = serve(address)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let stderr = child.stderr.take().expect("a pipe");
-    let mut server = Mute { child, address };
-    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("is in use; trying for 1s")));
-    drop(busy);
-    assert!(lines.any(|line| line.contains(&format!("listening on http://{address}"))));
-    server.send(Signal::KILL);
-    server.await_exit();
-    let again = Server::start_on(&[&address.to_string()], &SMALL);
-    assert_eq!(again.address(), address);
-}
-
-/// Runs a start that must be refused, and gives its one sentence.
-#[track_caller]
-fn refusal(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.expect("it starts");
-    let text = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    let sentence = text
-        .strip_prefix("fanring: ")
-        .unwrap_or_else(|| panic!("{text}"));
-    assert_eq!(text.lines().count(), 1, "{text}");
-    sentence.trim_end().to_owned()
-}
-
-/// Runs what follows with `io_uring_setup` (425 everywhere) answered by an error, and all else allowed.
-const WITHOUT_IO_URING: &str = r#"
-import ctypes, os, struct, sys
-code = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x50000 | int(sys.argv[1])), (0x06, 0, 0, 0x7fff0000)]
-rules = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *rule) for rule in code))
-class Program(ctypes.Structure):
-    _fields_ = [("count", ctypes.c_ushort), ("rules", ctypes.c_void_p)]
-libc = ctypes.CDLL(None, use_errno=True)
-program = Program(len(code), ctypes.addressof(rules))
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0, ctypes.get_errno()
-os.execv(sys.argv[2], sys.argv[2:])
-"#;
-
-// Where io_uring is switched off, that is said in one sentence, whichever thread would meet it first:
-// often, because it was a race.
-#[test]
-fn without_io_uring_one_sentence_says_so() {
-    if Command::new("python3").arg("-V").output().is_err() {
-        eprintln!("skipped: there is no python3 to set up a seccomp filter");
-        return;
-    }
-    for (errno, name, starts) in [("1", "EPERM", 10), ("38", "ENOSYS", 10)] {
-        for _ in 0..starts {
-            let server = serve(free_address());
-            let mut filtered = Command::new("python3");
-            filtered.args(["-c", WITHOUT_IO_URING, errno]);
-            filtered.arg(server.get_program()).args(server.get_args());
-            let sentence = refusal(
-                filtered
-                    .env("FANRING_LOG", "error")
-                    .env("RUST_BACKTRACE", "1"),
-            );
-            let expected = format!("io_uring_setup was refused with {name}");
-            assert!(sentence.starts_with(&expected), "{sentence}");
-        }
-    }
-}
-
-// So is a lack of memory, and with its cause told once.
-#[test]
-fn without_memory_one_sentence_says_so() {
-    let script = "ulimit -v 3000000; exec \"$@\" --log-bytes 4GiB";
-    let server = command(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--shards",
-        "2",
-        "--no-pin",
-    ]);
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script, "sh"]).arg(server.get_program());
-    let sentence = refusal(shell.args(server.get_args()).env("FANRING_LOG", "error"));
-    assert_eq!(
-        sentence.matches("Cannot allocate memory").count(),
-        1,
-        "{sentence}"
-    );
-    assert!(sentence.contains("a smaller --log-bytes"), "{sentence}");
-}
-
-// And a lack of descriptors, at whatever point of the start they run out.
-#[test]
-fn without_descriptors_one_sentence_says_so() {
-    let script = "ulimit -n 620; free=$0; \
-        for ((fd = 3; fd < 620 - free; fd++)); do eval \"exec $fd</dev/null\"; done; exec \"$@\"";
-    let start = |free: u32| {
-        let server = command(&[
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--shards",
-            "1",
-            "--no-pin",
-        ]);
-        let mut shell = Command::new("bash");
-        shell
-            .args(["-c", script, &free.to_string()])
-            .arg(server.get_program());
-        shell.args(server.get_args()).args(["--log-bytes", "1MiB"]);
-        refusal(shell.env("FANRING_LOG", "error"))
-    };
-    for free in 1..=8 {
-        let sentence = start(free);
-        assert!(
-            sentence.contains("no file descriptor") && sentence.contains("LimitNOFILE="),
-            "{free}: {sentence}"
-        );
-    }
 }
 
 /// What makes the copy of this test binary panic that the next test starts.

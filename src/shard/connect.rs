@@ -130,7 +130,7 @@ impl Shard {
 
     /// Answers the request that begins with `request` and ends the connection.
     fn refuse(&mut self, slot: u32, request: &[u8], refusal: &Refusal) {
-        self.metrics().refused.add(1);
+        self.note_refusal(slot, request, refusal);
         let deadline = self.tick().after(self.config().close_timeout);
         let session = self.sessions.at_mut(slot);
         refusal.encode(request, session.private_mut());
@@ -171,7 +171,7 @@ impl Shard {
             });
         }
         let Some(room) = self.rooms.find_or_create(&name) else {
-            return self.refuse(slot, bytes, &Refusal::full());
+            return self.refuse(slot, bytes, &Refusal::busy());
         };
         let rendition = if upgrade.presence {
             Rendition::Full
@@ -320,7 +320,7 @@ impl Shard {
             session.private = None;
             self.open -= 1;
             self.rooms.release(room);
-            self.refuse(key.slot, b"", &Refusal::full());
+            self.refuse(key.slot, b"", &Refusal::busy());
             return self.settle(key.slot);
         }
         let audience = here.audience(rendition);
@@ -337,6 +337,7 @@ impl Shard {
     }
 
     fn open(&mut self, slot: u32) {
+        self.metrics().opened.add(1);
         let tick = self.tick();
         let session = self.sessions.at_mut(slot);
         session.phase = Phase::Open;

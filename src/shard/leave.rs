@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::message::Message;
+use super::report::End;
 use super::{Action, Shard};
 use crate::config::SlowConsumer;
 use crate::room::{Departure, RoomId};
@@ -23,6 +24,7 @@ impl Shard {
     /// Says goodbye with a Close frame: the session leaves its room now, its connection when the
     /// peer has answered or `close_timeout` is over.
     pub(super) fn close(&mut self, slot: u32, code: CloseCode, reason: &str) {
+        self.note_end(slot, End::Closed(code, reason.to_owned()));
         self.close_with(slot, |out| append_close_frame(out, code, reason));
     }
 
@@ -129,7 +131,10 @@ impl Shard {
     pub(super) fn kill(&mut self, slot: u32) {
         match self.sessions.at(slot).phase {
             Phase::Dead => return,
-            Phase::Open => self.depart(slot),
+            Phase::Open => {
+                self.note_end(slot, End::Lost);
+                self.depart(slot);
+            }
             Phase::Joining => {
                 self.depart(slot);
                 let place = std::mem::replace(&mut self.sessions.at_mut(slot).place, Place::None);
@@ -217,6 +222,7 @@ impl Shard {
             session.heard = session.heard.max(session.progress);
         }
         if tick >= session.heard.after(idle_timeout) {
+            self.metrics().idle_closed.add(1);
             return self.close(
                 slot,
                 CloseCode::IDLE,

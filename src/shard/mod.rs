@@ -14,6 +14,7 @@ mod leave;
 pub mod message;
 mod pause;
 mod receive;
+pub mod report;
 mod stop;
 mod turn;
 
@@ -123,6 +124,7 @@ pub struct Shard {
     web_room: usize,
     operations: u64,
     open: u64,
+    reports: report::Reports,
     stopping: bool,
     drained: bool,
     scratch: Scratch,
@@ -178,6 +180,7 @@ impl Shard {
             web_room: WEB_WAITING_MAX,
             operations: 0,
             open: 0,
+            reports: report::Reports::default(),
             stopping: false,
             drained: false,
             scratch: Scratch::default(),

@@ -2,6 +2,7 @@
 
 use std::os::fd::AsRawFd;
 
+use super::report::End;
 use super::{Action, Shard};
 use crate::room::RoomId;
 use crate::session::{Flags, Phase, Place, SessionKey};
@@ -70,6 +71,7 @@ impl Shard {
             .and(Flags::CLOSE_RECEIVED)
             .and(Flags::DISCARDING);
         session.flags.set(gone);
+        self.note_end(slot, End::Lost);
         self.close_with(slot, |_| {});
     }
 
@@ -152,6 +154,7 @@ impl Shard {
         let flags = &mut self.sessions.at_mut(slot).flags;
         flags.set(Flags::CLOSE_RECEIVED.and(Flags::DISCARDING));
         if !flags.has(Flags::CLOSE_SENT) {
+            self.note_end(slot, End::Left(code));
             self.close_with(slot, |out| match code {
                 Some(code) => append_close_frame(out, code, ""),
                 None => append_frame(out, OpCode::Close, &[]),

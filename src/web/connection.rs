@@ -23,7 +23,7 @@ use hyper::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::gate::{self, Gate};
+use super::gate::Gate;
 use super::link::{Activity, Link};
 use super::reply::Content;
 use super::routes;
@@ -42,7 +42,7 @@ use crate::wire::http::{HEADERS_MAX, Refusal};
 pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>) {
     let activity = Activity::new();
     let Some(place) = site.places.take(&activity, is_health_check(&head)).await else {
-        refuse(&socket, &head, &busy());
+        refuse(&site, &socket, &head, &busy());
         return;
     };
     let stream = match adopt_socket(socket) {
@@ -52,10 +52,6 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
             return;
         }
     };
-    if let Err(refusal) = gate::check_first(&head) {
-        refuse(&stream, &head, &refusal);
-        return linger_unless_asked(&stream, &site, &activity).await;
-    }
     let service = Answers {
         site: Rc::clone(&site),
         activity: Rc::clone(&activity),
@@ -87,7 +83,7 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
         }
         End::TimedOut if activity.awaits_head() && !unread.is_empty() => {
             tracing::debug!("a request head took too long");
-            refuse(&stream, &unread, &Refusal::timeout());
+            refuse(&site, &stream, &unread, &Refusal::timeout());
             linger_unless_asked(&stream, &site, &activity).await;
         }
         End::TimedOut => tracing::debug!("a connection took too long"),
@@ -196,6 +192,9 @@ impl<B: Backend> Service<Request<Incoming>> for Answers<B> {
         let activity = Rc::clone(&self.activity);
         Box::pin(async move {
             let mut reply = routes::answer(&*site, &request).await;
+            if reply.status().is_client_error() || reply.status().is_server_error() {
+                site.refusals.count(reply.status().as_u16());
+            }
             if activity.is_last() {
                 let close = HeaderValue::from_static("close");
                 reply.headers_mut().insert(CONNECTION, close);
@@ -258,7 +257,8 @@ async fn linger(stream: &TcpStream, config: &Config) {
 }
 
 /// Refuses the request that begins with `head`, if the socket takes that at once.
-fn refuse(socket: &impl AsFd, head: &[u8], refusal: &Refusal) {
+fn refuse<B>(site: &Site<B>, socket: &impl AsFd, head: &[u8], refusal: &Refusal) {
+    site.refusals.count(refusal.status);
     let mut answer = Vec::new();
     refusal.encode(head, &mut answer);
     let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;

@@ -150,6 +150,7 @@ fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
     let version = env!("CARGO_PKG_VERSION");
     let own = [("log_lines_lost", LOG_LINES_LOST.get())];
     let figures = site.places.figures().into_iter().chain(own);
+    let figures = figures.chain(site.refusals.figures());
     let mut text = format!("{{\"status\":\"{word}\",\"version\":\"{version}\"");
     for (name, figure) in figures.chain(site.backend.health()) {
         text.push_str(&format!(",\"{name}\":{figure}"));

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::files::Folder;
 use super::places::Places;
 use crate::config::Config;
+use crate::metrics::WebRefusals;
 
 /// What the web thread needs from the rest of the server.
 pub trait Backend: 'static {
@@ -36,6 +37,7 @@ pub struct Site<B> {
     pub(super) folder: Option<Folder>,
     pub(super) config: Arc<Config>,
     pub(super) places: Rc<Places>,
+    pub(super) refusals: WebRefusals,
     stopping: Cell<bool>,
     stopped: Notify,
 }
@@ -54,6 +56,7 @@ impl<B: Backend> Site<B> {
             backend,
             folder,
             places: Places::new(&config),
+            refusals: WebRefusals::default(),
             config,
             stopping: Cell::new(false),
             stopped: Notify::new(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fanring::config::SlowConsumer;
+use fanring::metrics::ShardMetrics;
 
 use crate::client::{Client, Role, Stage};
 use crate::order::{Moment, check_room};
@@ -229,6 +230,7 @@ fn check_nothing_left(world: &World) -> Result<(), String> {
         }
         shard.publish_gauges();
         let metrics = &world.metrics[number];
+        check_ends(metrics).map_err(|why| format!("shard {number}: {why}"))?;
         for (what, gauge) in [
             ("connections", &metrics.connections),
             ("sessions", &metrics.sessions),
@@ -245,4 +247,22 @@ fn check_nothing_left(world: &World) -> Result<(), String> {
     } else {
         Err("messages are still under way".to_owned())
     }
+}
+
+/// Every session that was opened has ended in one of the ways that are counted, and every refusal
+/// has its status.
+fn check_ends(metrics: &ShardMetrics) -> Result<(), String> {
+    let closed: u64 = metrics.closes.figures().map(|(_, count)| count).sum();
+    let left = metrics.peer_closed.get() + metrics.lost.get();
+    let opened = metrics.opened.get();
+    if closed + left != opened {
+        return Err(format!(
+            "of {opened} sessions {closed} were closed and {left} left"
+        ));
+    }
+    let refused: u64 = metrics.refusals.figures().map(|(_, count)| count).sum();
+    if refused != metrics.refused.get() {
+        return Err(format!("{refused} refusals by status, {metrics:?}"));
+    }
+    Ok(())
 }

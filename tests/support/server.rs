@@ -90,7 +90,7 @@ impl Server {
     }
 
     #[track_caller]
-    fn run(mut command: Command, listeners: usize) -> Self {
+    pub(crate) fn run(mut command: Command, listeners: usize) -> Self {
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

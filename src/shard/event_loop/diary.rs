@@ -1,0 +1,127 @@
+//! Debug lines for what a shard reports, as many a second as a log can take.
+
+use std::time::{Duration, Instant};
+
+use tracing::{Level, debug, enabled};
+
+use super::super::Shard;
+use super::super::report::{End, Report, ReportEvent};
+use crate::ring::socket;
+
+/// Lines that one thread writes in a second; those beyond are counted.
+const LINES_PER_SECOND_MAX: u32 = 100;
+
+/// What was written lately.
+#[derive(Debug, Default)]
+pub(super) struct Diary {
+    second: Option<Instant>,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Diary {
+    /// Writes what the shard has to report, if anybody wants to read it.
+    pub(super) fn write(&mut self, shard: &mut Shard) {
+        while let Some(report) = shard.poll_report() {
+            if !enabled!(Level::DEBUG) {
+                continue;
+            }
+            self.begin_second();
+            if self.lines < LINES_PER_SECOND_MAX {
+                self.lines += 1;
+                tell(shard, &report);
+            } else {
+                self.left_out += 1;
+            }
+        }
+        self.left_out += shard.take_left_out();
+    }
+
+    fn begin_second(&mut self) {
+        let now = Instant::now();
+        let over = |second: Instant| now.duration_since(second) >= Duration::from_secs(1);
+        if self.second.is_none_or(over) {
+            self.second = Some(now);
+            self.lines = 0;
+            if self.left_out > 0 {
+                debug!(lines = self.left_out, "left out, there were too many");
+                self.left_out = 0;
+            }
+        }
+    }
+}
+
+fn tell(shard: &Shard, report: &Report) {
+    let peer = (shard.socket(report.key)).and_then(|socket| socket::peer_address(socket).ok());
+    let peer = peer.map(tracing::field::display);
+    match &report.event {
+        ReportEvent::Refused {
+            status,
+            sentence,
+            request,
+        } => debug!(
+            status,
+            reason = sentence.as_str(),
+            peer,
+            path = path(request),
+            host = field(request, "host"),
+            origin = field(request, "origin"),
+            "refused"
+        ),
+        ReportEvent::Ended { id, room, end } => {
+            let room = room.as_deref();
+            match end {
+                End::Closed(code, reason) => {
+                    let reason = reason.as_str();
+                    debug!(code = code.get(), reason, %id, room, peer, "closed by the server");
+                }
+                End::Left(code) => {
+                    debug!(code = code.map(|code| code.get()), %id, room, peer, "closed by the peer");
+                }
+                End::Lost => debug!(%id, room, peer, "ended without a close frame"),
+            }
+        }
+    }
+}
+
+/// The path that was asked for, without the query, in which people put secrets.
+fn path(request: &[u8]) -> Option<String> {
+    let line = request
+        .split(|&byte| matches!(byte, b'\r' | b'\n'))
+        .next()?;
+    let target = line.split(|&byte| byte == b' ').nth(1)?;
+    let path = target.split(|&byte| byte == b'?').next()?;
+    Some(String::from_utf8_lossy(path).into_owned())
+}
+
+/// The first value of a header field, if the request came so far and is one.
+fn field(request: &[u8], name: &str) -> Option<String> {
+    let lines = request.split(|&byte| byte == b'\n').skip(1);
+    let mut fields = lines.filter_map(|line| {
+        let colon = line.iter().position(|&byte| byte == b':')?;
+        Some((&line[..colon], &line[colon + 1..]))
+    });
+    let (_, value) = fields.find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))?;
+    Some(String::from_utf8_lossy(value.trim_ascii()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{field, path};
+
+    // Goal: what is told of a request is what it said, and no secret of it; anything may come.
+    #[test]
+    fn requests_are_told_without_their_secrets() {
+        let head =
+            b"GET /ws/a?token=secret HTTP/1.1\r\nHost: chat.example\r\nORIGIN:http://a\r\n\r\n";
+        assert_eq!(path(head).as_deref(), Some("/ws/a"));
+        assert_eq!(field(head, "host").as_deref(), Some("chat.example"));
+        assert_eq!(field(head, "origin").as_deref(), Some("http://a"));
+        assert_eq!(field(head, "cookie"), None);
+        for odd in [&b""[..], b"\x16\x03\x01", b"GET", b"GET ", b"a b\n:\n"] {
+            assert_eq!(field(odd, "host"), None);
+            assert!(path(odd).is_none_or(|path| path.len() < 2));
+        }
+        assert_eq!(path(b"GET \xff").as_deref(), Some("\u{fffd}"));
+    }
+}

@@ -1,0 +1,178 @@
+//! Starts: ports that others want too, and what is said where there can be no server.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+
+use support::http;
+use support::mute::{Mute, SMALL, free_address, serve};
+use support::server::{Server, command};
+use support::wait::{PATIENCE, eventually};
+
+// Of two servers that are started at the same moment on one port, one serves and the other says why
+// it can't; the race itself is run often in the tests of `ring::socket`.
+#[test]
+fn of_two_servers_at_once_one_starts() {
+    for _ in 0..4 {
+        let address = free_address();
+        let mut pair = [(), ()].map(|()| {
+            let mut command = serve(address);
+            let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn();
+            child.expect("the binary starts")
+        });
+        let refused = eventually("one of the two gives up", PATIENCE, || {
+            let ended = |child: &mut Child| child.try_wait().expect("a child").is_some();
+            pair.iter_mut().position(ended)
+        });
+        let mut told = String::new();
+        let mut stderr = pair[refused].stderr.take().expect("a pipe");
+        stderr.read_to_string(&mut told).expect("UTF-8");
+        assert_eq!(
+            pair[refused].wait().expect("a child").code(),
+            Some(2),
+            "{told}"
+        );
+        assert!(told.contains("choose another with --listen"), "{told}");
+        let [first, second] = pair;
+        let (mut kept, _ended) = if refused == 0 {
+            (second, first)
+        } else {
+            (first, second)
+        };
+        let health = http::request(address, "GET", "/healthz", &[]);
+        assert_eq!(health.status, 200);
+        kept.kill().expect("it still runs");
+        kept.wait().expect("a child");
+    }
+}
+
+// A port that is busy only for a moment, as after a kill -9, is waited for.
+#[test]
+fn a_port_that_becomes_free_is_taken() {
+    let address = free_address();
+    let busy = TcpListener::bind(address).expect("it is free");
+    let mut child = serve(address)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let stderr = child.stderr.take().expect("a pipe");
+    let mut server = Mute { child, address };
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("is in use; trying for 1s")));
+    drop(busy);
+    assert!(lines.any(|line| line.contains(&format!("listening on http://{address}"))));
+    server.send(Signal::KILL);
+    server.await_exit();
+    let again = Server::start_on(&[&address.to_string()], &SMALL);
+    assert_eq!(again.address(), address);
+}
+
+/// Runs a start that must be refused, and gives its one sentence.
+#[track_caller]
+fn refusal(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.expect("it starts");
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    let sentence = text
+        .strip_prefix("fanring: ")
+        .unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    sentence.trim_end().to_owned()
+}
+
+/// Runs what follows with `io_uring_setup` (425 everywhere) answered by an error, and all else allowed.
+const WITHOUT_IO_URING: &str = r#"
+import ctypes, os, struct, sys
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x50000 | int(sys.argv[1])), (0x06, 0, 0, 0x7fff0000)]
+rules = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *rule) for rule in code))
+class Program(ctypes.Structure):
+    _fields_ = [("count", ctypes.c_ushort), ("rules", ctypes.c_void_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+program = Program(len(code), ctypes.addressof(rules))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.argv[2], sys.argv[2:])
+"#;
+
+// Where io_uring is switched off, that is said in one sentence, whichever thread would meet it first:
+// often, because it was a race.
+#[test]
+fn without_io_uring_one_sentence_says_so() {
+    if Command::new("python3").arg("-V").output().is_err() {
+        eprintln!("skipped: there is no python3 to set up a seccomp filter");
+        return;
+    }
+    for (errno, name, starts) in [("1", "EPERM", 10), ("38", "ENOSYS", 10)] {
+        for _ in 0..starts {
+            let server = serve(free_address());
+            let mut filtered = Command::new("python3");
+            filtered.args(["-c", WITHOUT_IO_URING, errno]);
+            filtered.arg(server.get_program()).args(server.get_args());
+            let sentence = refusal(
+                filtered
+                    .env("FANRING_LOG", "error")
+                    .env("RUST_BACKTRACE", "1"),
+            );
+            let expected = format!("io_uring_setup was refused with {name}");
+            assert!(sentence.starts_with(&expected), "{sentence}");
+        }
+    }
+}
+
+// So is a lack of memory, and with its cause told once.
+#[test]
+fn without_memory_one_sentence_says_so() {
+    let script = "ulimit -v 3000000; exec \"$@\" --log-bytes 4GiB";
+    let server = command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--shards",
+        "2",
+        "--no-pin",
+    ]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).arg(server.get_program());
+    let sentence = refusal(shell.args(server.get_args()).env("FANRING_LOG", "error"));
+    assert_eq!(
+        sentence.matches("Cannot allocate memory").count(),
+        1,
+        "{sentence}"
+    );
+    assert!(sentence.contains("a smaller --log-bytes"), "{sentence}");
+}
+
+// And a lack of descriptors, at whatever point of the start they run out.
+#[test]
+fn without_descriptors_one_sentence_says_so() {
+    let script = "ulimit -n 620; free=$0; \
+        for ((fd = 3; fd < 620 - free; fd++)); do eval \"exec $fd</dev/null\"; done; exec \"$@\"";
+    let start = |free: u32| {
+        let server = command(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--shards",
+            "1",
+            "--no-pin",
+        ]);
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", script, &free.to_string()])
+            .arg(server.get_program());
+        shell.args(server.get_args()).args(["--log-bytes", "1MiB"]);
+        refusal(shell.env("FANRING_LOG", "error"))
+    };
+    for free in 1..=8 {
+        let sentence = start(free);
+        assert!(
+            sentence.contains("no file descriptor") && sentence.contains("LimitNOFILE="),
+            "{free}: {sentence}"
+        );
+    }
+}
