@@ -81,6 +81,10 @@ fn ask(server: &Server, request: &str) -> Response {
     assert_eq!(fresh.status, kept.status, "{fresh:?} and {kept:?}");
     if fresh.status >= 400 {
         assert_eq!(fresh.body, kept.body);
+        assert!(
+            method == "HEAD" || !fresh.body.is_empty(),
+            "a sentence: {fresh:?}"
+        );
         let told = |response: &Response| -> Vec<_> {
             let names = [
                 "allow",
@@ -229,6 +233,26 @@ fn heads_have_one_answer() {
             case(with_fields(&get, "A: b\r\n folded\r\n"), 400),
             case(with_fields(&get, "no colon\r\n"), 400),
             case(with_fields(&get, "A: \0\r\n"), 400),
+            case(with_fields(&get, "Content-Length: x\r\n"), 400),
+            case(
+                with_fields(&get, "Content-Length: 1\r\nContent-Length: 2\r\n"),
+                400,
+            ),
+            case(
+                with_fields(&get, "Content-Length: 99999999999999999999\r\n"),
+                400,
+            ),
+            case(with_fields(&get, "Transfer-Encoding: gzip\r\n"), 400),
+            case(
+                with_fields(&get, "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n"),
+                400,
+            ),
+            case(
+                with_fields(&get.replace("1.1", "1.0"), "Transfer-Encoding: chunked\r\n"),
+                400,
+            ),
+            case(plain("GET /<a> HTTP/1.1"), 400),
+            case(plain("GET http://[/ HTTP/1.1"), 400),
             case("GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             case("GET /healthz HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
             case("GET /healthz\r\n\r\n", 400),
@@ -267,6 +291,52 @@ fn late_heads_have_one_answer() {
     assert!(begun.elapsed() >= HEAD_TIMEOUT - Duration::from_millis(500));
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0].0, 408);
+}
+
+/// Goal: where no body may be there is none (RFC 9110 sections 6.4.1 and 8.6): answers to HEAD, 204 and 304,
+/// seen by what follows them on one connection.
+#[test]
+fn answers_without_a_body_have_none() {
+    let server = Server::start(&[]);
+    let mut wire = Wire::open(server.address());
+    wire.send(plain("GET / HTTP/1.1").as_bytes());
+    let tag = wire
+        .response("GET")
+        .header("etag")
+        .expect("a tag")
+        .to_owned();
+    let asked = [
+        (plain("HEAD / HTTP/1.1"), "HEAD", 200),
+        (plain("HEAD /healthz HTTP/1.1"), "HEAD", 200),
+        (plain("HEAD /nope HTTP/1.1"), "HEAD", 404),
+        (plain("HEAD /%zz HTTP/1.1"), "HEAD", 400),
+        (plain("OPTIONS * HTTP/1.1"), "OPTIONS", 204),
+        (
+            with_fields(
+                &plain("GET / HTTP/1.1"),
+                &format!("If-None-Match: {tag}\r\n"),
+            ),
+            "GET",
+            304,
+        ),
+        (plain("GET /healthz HTTP/1.1"), "GET", 200),
+    ];
+    let all: String = asked.iter().map(|(request, ..)| request.as_str()).collect();
+    wire.send(all.as_bytes());
+    for (request, method, status) in &asked {
+        let answer = match status {
+            204 => wire.response_head(),
+            _ => wire.response(method),
+        };
+        assert_eq!(answer.status, *status, "{request}");
+        let length = answer.header("content-length");
+        match status {
+            204 => assert_eq!((length, answer.header("transfer-encoding")), (None, None)),
+            304 => assert_ne!(length, Some("0"), "it would be taken for the file's"),
+            _ => assert_ne!(length, Some("0"), "{request}"),
+        }
+    }
+    assert_eq!(wire.bytes(), b"");
 }
 
 /// Goal: a kept connection that was refused costs no other one anything, and sessions still open on

@@ -171,7 +171,7 @@ impl Shard {
             });
         }
         let Some(room) = self.rooms.find_or_create(&name) else {
-            return self.refuse(slot, bytes, &Refusal::busy());
+            return self.refuse(slot, bytes, &Refusal::full());
         };
         let rendition = if upgrade.presence {
             Rendition::Full
@@ -320,7 +320,7 @@ impl Shard {
             session.private = None;
             self.open -= 1;
             self.rooms.release(room);
-            self.refuse(key.slot, b"", &Refusal::busy());
+            self.refuse(key.slot, b"", &Refusal::full());
             return self.settle(key.slot);
         }
         let audience = here.audience(rendition);

@@ -23,7 +23,7 @@ use hyper::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::gate::Gate;
+use super::gate::{self, Gate};
 use super::link::{Activity, Link};
 use super::reply::Content;
 use super::routes;
@@ -52,6 +52,10 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
             return;
         }
     };
+    if let Err(refusal) = gate::check_first(&head) {
+        refuse(&site, &stream, &head, &refusal);
+        return linger_unless_asked(&stream, &site, &activity).await;
+    }
     let service = Answers {
         site: Rc::clone(&site),
         activity: Rc::clone(&activity),

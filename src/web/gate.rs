@@ -8,9 +8,14 @@
 
 use std::sync::Arc;
 
+use hyper::Uri;
+
 use crate::config::Config;
 use crate::wire::handshake::{self, Policy, Route};
-use crate::wire::http;
+use crate::wire::http::{self, Refusal};
+
+/// The longest target hyper takes.
+const URI_BYTES_MAX: usize = 65_534;
 
 /// What the operator decided about upgrades.
 pub(super) fn policy(config: &Config) -> Policy<'_> {
@@ -20,6 +25,25 @@ pub(super) fn policy(config: &Config) -> Policy<'_> {
         echo: config.echo,
         listen: &config.listen,
     }
+}
+
+/// Refuses a connection's first request, as a shard hands it over, for what the shard can't tell and hyper
+/// would answer without a word: a target that is no URI.
+pub(super) fn check_first(request: &[u8]) -> Result<(), Refusal> {
+    match http::parse_head(request) {
+        Ok(head) => check_target(head.target),
+        Err(_) => Ok(()),
+    }
+}
+
+fn check_target(target: &str) -> Result<(), Refusal> {
+    if target.len() <= URI_BYTES_MAX && target.parse::<Uri>().is_ok() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        400,
+        "The request's target is no URI: percent-encode what it may not have.",
+    ))
 }
 
 /// Bytes on their way to hyper.
@@ -135,7 +159,9 @@ impl Gate {
             Err(error) => Err(error),
         };
         let passing = head.ok().filter(|head| {
-            self.state == State::Sent || handshake::route(head, &policy(&self.config)) == Route::Web
+            self.state == State::Sent
+                || (check_target(head.target).is_ok()
+                    && handshake::route(head, &policy(&self.config)) == Route::Web)
         });
         let Some(head) = passing else {
             self.state = State::Left;

@@ -9,7 +9,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::http::{Head, Refusal};
+use super::http::{Head, HttpError, Refusal};
 
 mod address;
 mod client;
@@ -99,7 +99,8 @@ fn try_route(head: &Head<'_>, policy: &Policy<'_>) -> Result<Route, Refusal> {
     let address = address::parse(head.path(), policy);
     let is_question = head.method == "OPTIONS";
     if !upgrades && (is_question || matches!(address, Address::Other)) {
-        return Ok(Route::Web);
+        let clear = head.check_body();
+        return clear.map_err(HttpError::refusal).map(|()| Route::Web);
     }
     let endpoint = address.endpoint()?;
     upgrade(head, endpoint, upgrades, policy).map(Route::WebSocket)

@@ -176,6 +176,32 @@ impl<'a> Head<'a> {
                 .any(|value| value.is_empty() || value.iter().any(|&digit| digit != b'0'))
     }
 
+    /// Checks that it is clear where the request's body ends (RFC 9112 section 6.3).
+    ///
+    /// # Errors
+    /// [`HttpError::Malformed`].
+    pub fn check_body(&self) -> Result<(), HttpError> {
+        let mut codings = self.values("Transfer-Encoding").peekable();
+        let mut lengths = self.values("Content-Length");
+        if codings.peek().is_some() {
+            let is_chunked = codings.all(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+            if !is_chunked || self.minor < 1 || lengths.next().is_some() {
+                return Err(HttpError::Malformed(
+                    "a body must have a Content-Length, or, with HTTP/1.1, Transfer-Encoding: chunked",
+                ));
+            }
+        }
+        let Some(first) = lengths.next() else {
+            return Ok(());
+        };
+        let is_number =
+            !first.is_empty() && first.len() <= 18 && first.iter().all(u8::is_ascii_digit);
+        if !is_number || lengths.any(|other| other != first) {
+            return Err(HttpError::Malformed("Content-Length must be one number"));
+        }
+        Ok(())
+    }
+
     fn fields(&self) -> &[httparse::Header<'a>] {
         &self.headers[..self.header_count]
     }
@@ -223,12 +249,14 @@ pub fn parse_head(bytes: &[u8]) -> Result<Head<'_>, HttpError> {
     let mut request = httparse::Request::new(&mut headers);
     let bytes_parsed = match request.parse(bytes) {
         Ok(httparse::Status::Complete(bytes_parsed)) => bytes_parsed,
-        Ok(httparse::Status::Partial) => return Err(HttpError::Malformed("it is incomplete")),
+        Ok(httparse::Status::Partial) => {
+            return Err(HttpError::Malformed("it must end with an empty line"));
+        }
         Err(error) => return Err(explain(error)),
     };
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
     else {
-        return Err(HttpError::Malformed("the request line is incomplete"));
+        return Err(HttpError::Malformed("it must begin with a request line"));
     };
     let header_count = request.headers.len();
     Ok(Head {
@@ -245,11 +273,16 @@ fn explain(error: httparse::Error) -> HttpError {
     match error {
         httparse::Error::Version => HttpError::Version,
         httparse::Error::TooManyHeaders => HttpError::TooManyHeaders,
-        httparse::Error::HeaderName => HttpError::Malformed("a header name is invalid"),
-        httparse::Error::HeaderValue => HttpError::Malformed("a header value is invalid"),
-        httparse::Error::NewLine => HttpError::Malformed("a line does not end with CR LF"),
-        httparse::Error::Token => HttpError::Malformed("the request line is invalid"),
-        httparse::Error::Status => HttpError::Malformed("it has a status line"),
+        httparse::Error::HeaderName => HttpError::Malformed(
+            "each header line must be a name without spaces, a colon and a value",
+        ),
+        httparse::Error::HeaderValue => HttpError::Malformed(
+            "header values must have no control characters and no folded lines",
+        ),
+        httparse::Error::NewLine => HttpError::Malformed("each line must end with CR LF"),
+        httparse::Error::Token | httparse::Error::Status => HttpError::Malformed(
+            "the request line must be a method, a target and HTTP/1.1, with a space between",
+        ),
     }
 }
 

@@ -64,6 +64,16 @@ impl Refusal {
         Self::new(503, sentence).with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
     }
 
+    /// 503 with `Retry-After`: there are as many rooms as there may be.
+    #[must_use]
+    pub fn full() -> Self {
+        Self::new(
+            503,
+            "All rooms of this server are taken: join one that exists, or try again in a few seconds.",
+        )
+        .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
+    }
+
     /// 408: the head did not arrive in time.
     #[must_use]
     pub fn timeout() -> Self {

@@ -140,6 +140,32 @@ fn refuses_with_the_right_status() {
     }
 }
 
+/// Where a body ends must be clear, or there is none.
+#[test]
+fn bodies_have_clear_ends() {
+    for (fields, clear) in [
+        ("", true),
+        ("Content-Length: 0\r\n", true),
+        ("Content-Length: 17\r\nContent-Length: 17\r\n", true),
+        ("Content-Length: 17\r\nContent-Length: 18\r\n", false),
+        ("Content-Length: \r\n", false),
+        ("Content-Length: +1\r\n", false),
+        ("Content-Length: 1, 1\r\n", false),
+        ("Content-Length: 18446744073709551616\r\n", false),
+        ("Transfer-Encoding: Chunked\r\n", true),
+        ("Transfer-Encoding: gzip, chunked\r\n", false),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", false),
+    ] {
+        let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+        let head = parse_head(bytes.as_bytes()).expect("valid");
+        assert_eq!(head.check_body().is_ok(), clear, "{fields}");
+        let is_empty = fields.is_empty() || fields.contains(": 0");
+        assert_eq!(head.has_body(), !is_empty, "{fields}");
+    }
+    let old = parse_head(b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").expect("valid");
+    assert!(old.check_body().is_err());
+}
+
 /// Bytes that can't become a request are told apart with the first byte that shows it, in any
 /// split, and a request is never taken for one of them.
 #[test]
