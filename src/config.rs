@@ -30,6 +30,9 @@ pub const DURATION_MAX: Duration = Duration::from_hours(24);
 pub const WEB_WAITING_MAX: usize = 64;
 /// Of those, the ones that only health checks get.
 pub const WEB_WAITING_HEALTH: usize = 16;
+/// Least that the sessions of a shard may hold, and most unless it is asked for.
+pub const SESSION_BUFFERS_MIN: usize = 1 << 20;
+const SESSION_BUFFERS_MAX: usize = 64 << 20;
 /// Least that a shard may have on its way to another.
 const MESH_CREDIT_BYTES_MIN: usize = 64 << 10;
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
@@ -97,6 +100,9 @@ pub struct Config {
     pub connections_max: usize,
     /// Largest message, in payload bytes after reassembly; a larger one is closed with 1009.
     pub message_bytes_max: usize,
+    /// What the sessions of a shard may hold between them of what they have half received or not
+    /// read; beyond it, the oldest holders are dropped.
+    pub session_buffers_max: usize,
     /// Longest request head; a longer one is answered 431.
     pub head_bytes_max: usize,
     /// Private replies a session may hold before it is no longer read from.
@@ -154,6 +160,7 @@ impl Default for Config {
             lag_bytes_max: 16 << 20,
             connections_max: 10_000,
             message_bytes_max: 64 << 10,
+            session_buffers_max: SESSION_BUFFERS_MAX,
             head_bytes_max: 16 << 10,
             private_bytes_max: 64 << 10,
             echo: false,
@@ -208,6 +215,20 @@ impl Config {
     #[must_use]
     pub fn web_health_connections_max(&self) -> usize {
         web_health_connections_max(self.web_connections_max)
+    }
+
+    /// What the sessions of a shard may hold between them if nothing else is said: a message of
+    /// each, as far as that is not much.
+    #[must_use]
+    pub fn session_buffers_for(
+        shards: usize,
+        connections_max: usize,
+        message_bytes_max: usize,
+    ) -> usize {
+        let few = message_bytes_max.saturating_mul(4);
+        (connections_max.saturating_mul(message_bytes_max) / shards)
+            .min(SESSION_BUFFERS_MAX)
+            .max(SESSION_BUFFERS_MIN.max(few))
     }
 
     /// What the indexes of a shard's rooms may take besides a few entries each: where messages

@@ -154,6 +154,8 @@ shard_metrics! {
     slow_closed,
     /// Times a session was moved to the head because it fell behind.
     slow_skipped,
+    /// Sessions dropped because what was half received or not read took too much memory.
+    holders_dropped,
     /// Receives that found no free buffer.
     receive_no_buffers,
     /// Accepts put off because a limit was reached.

@@ -144,6 +144,15 @@ pub(super) const SETTINGS: &[Setting] = &[
                [default: 16KiB]",
     },
     Setting {
+        name: "session_buffers_max",
+        flag: "session-buffers-max",
+        shape: Shape::One("SIZE"),
+        heading: LIMITS,
+        help: "Memory of a shard for messages and request heads of which the rest has not come, and \
+               replies that were not read; beyond it whoever holds some longest is dropped, with \
+               1013 or 503 [default: a message of each session, up to 64MiB]",
+    },
+    Setting {
         name: "slow_consumer",
         flag: "slow-consumer",
         shape: Shape::One("close|skip"),

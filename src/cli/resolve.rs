@@ -16,6 +16,7 @@ use crate::config::{
 };
 
 mod http;
+mod memory;
 
 /// A checked configuration, and what the person who wrote it should know about it.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
     let ping_interval = duration(layers, "ping_interval", defaults.ping_interval)?;
     let web_connections_max = http::connections_max(layers, machine)?;
     let reserved = Config::descriptors_reserved(shards.get(), listen.len(), web_connections_max);
+    let connections_max = connections_max(layers, machine, reserved)?;
     let config = Config {
         pin: pin(layers, shards, machine)?,
         static_dir: static_dir(layers)?,
@@ -46,7 +48,13 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
         allow_origin: list(layers, "allow_origin", units::origin)?,
         subprotocols: list(layers, "subprotocol", units::subprotocol)?,
         lag_bytes_max: lag_bytes_max(layers, log_bytes, message_bytes_max)?,
-        connections_max: connections_max(layers, machine, reserved)?,
+        connections_max,
+        session_buffers_max: memory::session_buffers_max(
+            layers,
+            shards,
+            connections_max,
+            message_bytes_max,
+        )?,
         echo: value(layers, "echo", units::switch)?.map_or(defaults.echo, |(echo, _)| echo),
         idle_timeout: idle_timeout(layers, ping_interval, defaults.idle_timeout)?,
         slow_consumer: value(layers, "slow_consumer", slow_consumer)?

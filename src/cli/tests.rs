@@ -84,6 +84,7 @@ fn flag_variable_and_file_mean_the_same() {
         ("message_bytes_max", "1000", "1000"),
         ("lag_bytes_max", "1MiB", "\"1MiB\""),
         ("head_bytes_max", "9000", "9000"),
+        ("session_buffers_max", "3MiB", "\"3MiB\""),
         ("slow_consumer", "skip", "\"skip\""),
         ("ping_interval", "500ms", "\"500ms\""),
         ("idle_timeout", "2m", "\"2m\""),

@@ -3,6 +3,7 @@
 //! The struct is kept small, since idle sessions are most of them: whatever only a busy one needs
 //! (a request head, a partial message, private replies) is in a box that an idle one does not have.
 
+pub mod holdings;
 pub mod outbox;
 mod private;
 mod slab;
@@ -225,6 +226,13 @@ impl Session {
         self.private
             .as_ref()
             .map_or(0, |private| private.held_bytes())
+    }
+
+    /// Memory that it holds for its peer: what has come of a head or a message, and replies.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let head = self.head.as_ref().map_or(0, |head| head.capacity());
+        head + self.reader.heap_bytes() + self.private_held_bytes()
     }
 
     /// The buffer that private replies are appended to.

@@ -4,6 +4,7 @@
 use super::Shard;
 use crate::config::FRAME_HEADER_BYTES_MAX;
 use crate::session::Session;
+use crate::session::holdings::SMALL_BYTES;
 
 /// Bytes that may still arrive at a session once it is no longer read from: what was received in the
 /// same turn, and what comes before the kernel has heard of it; each time all receive buffers at most.
@@ -34,6 +35,16 @@ impl Shard {
                     "a session holds {held} bytes of replies, of at most {private_max}"
                 ));
             }
+        }
+        let (held, counted) = (
+            sessions().map(Session::held_bytes).sum::<usize>(),
+            self.holdings.bytes(),
+        );
+        let slots = self.sessions.len() * SMALL_BYTES;
+        if held != counted || held > self.config().session_buffers_max + slots {
+            return Err(format!(
+                "sessions hold {held} bytes, {counted} by the books"
+            ));
         }
         let (held, counted) = (self.rooms.index_bytes(), self.rooms.count_index_bytes());
         if held != counted || held > 2 * self.config().index_bytes_max() {

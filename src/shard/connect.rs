@@ -124,12 +124,13 @@ impl Shard {
     /// Gives the socket to another thread. In this phase no operation on it is in flight.
     fn hand_over(&mut self, slot: u32, to: u16, message: impl FnOnce(OwnedFd) -> Message) {
         assert_eq!(self.sessions.at(slot).operations(), 0);
+        self.holdings.note(self.sessions.key(slot), 0);
         let session = self.sessions.remove(slot);
         self.send(to, message(session.socket));
     }
 
     /// Answers the request that begins with `request` and ends the connection.
-    fn refuse(&mut self, slot: u32, request: &[u8], refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, slot: u32, request: &[u8], refusal: &Refusal) {
         self.note_refusal(slot, request, refusal);
         let deadline = self.tick().after(self.config().close_timeout);
         let session = self.sessions.at_mut(slot);
@@ -137,6 +138,7 @@ impl Shard {
         session.phase = Phase::Closing;
         session.flags.set(Flags::DISCARDING);
         session.deadline = deadline;
+        self.note_holding(slot);
         self.schedule(slot, deadline);
         self.mark_dirty(slot);
     }
@@ -223,6 +225,7 @@ impl Shard {
         if !rest.is_empty() {
             session.head = Some(Box::new(rest.to_vec()));
         }
+        self.note_holding(slot);
     }
 
     /// At the room's home: a session of any shard joins.

@@ -173,6 +173,7 @@ impl Shard {
         let progress = session.sent(member, index, &self.log, bytes);
         let (output, phase) = (session.has_output(index), session.phase);
         self.count_sent(u64::from(bytes));
+        self.note_holding(slot);
         if phase == Phase::Dead {
             return self.settle(slot);
         }

@@ -11,6 +11,7 @@ use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Place, SessionKey};
 use crate::wire::close::{CloseCode, append_close_frame};
 use crate::wire::frame::{OpCode, append_frame};
+use crate::wire::message::Reader;
 use crate::wire::plain;
 
 /// How many times over its size the log is filled between two looks at who is behind.
@@ -40,11 +41,18 @@ impl Shard {
         session.flags.set(Flags::CLOSE_SENT);
         session.flags.clear(Flags::PAUSED);
         session.deadline = deadline;
+        if !session.reader.is_idle() {
+            // It stopped in the middle of a message, which is of no interest any more, and neither is
+            // where it ends.
+            session.reader = Reader::default();
+            session.flags.set(Flags::DISCARDING);
+        }
         write(session.private_mut());
         if !session.flags.has(Flags::SENDING) {
             self.detach(slot);
         }
         self.schedule(slot, deadline);
+        self.note_holding(slot);
         self.mark_dirty(slot);
     }
 
@@ -150,6 +158,12 @@ impl Shard {
         let session = self.sessions.at_mut(slot);
         session.phase = Phase::Dead;
         session.head = None;
+        session.reader = Reader::default();
+        if !session.flags.has(Flags::SENDING) {
+            session.private = None;
+        }
+        self.note_holding(slot);
+        let session = self.sessions.at_mut(slot);
         self.actions.push_back(Action::Shutdown(key));
         if session.flags.has(Flags::RECEIVING) {
             // The shutdown ends the receive, as a rule at once.
@@ -169,6 +183,7 @@ impl Shard {
             if session.operations() > 0 {
                 continue;
             }
+            self.holdings.note(key, 0);
             let session = self.sessions.remove(key.slot);
             self.actions.push_back(if session.flags.has(Flags::ABORT) {
                 Action::Abort(session.socket)
@@ -262,6 +277,11 @@ impl Shard {
             session.flags.set(Flags::WATCHED);
             session.progress = tick;
             self.watched.push(key);
+            if self.watched.len() > 2 * self.sessions.len() {
+                // Those that are gone are found only when the log moves.
+                let sessions = &self.sessions;
+                self.watched.retain(|&key| sessions.find(key).is_some());
+            }
         }
     }
 
@@ -334,10 +354,13 @@ impl Shard {
         } else {
             None
         };
+        let head = index.head();
+        self.note_holding(key.slot);
         let Some(ahead) = ahead else {
             return self.kill(key.slot);
         };
-        session.cursor = index.head();
+        let session = self.sessions.at_mut(key.slot);
+        session.cursor = head;
         session.frame_end = session.cursor;
         if ahead > 0 {
             *self.missed.entry(key).or_default() += ahead;

@@ -10,6 +10,7 @@ mod connect;
 mod credit;
 pub mod event_loop;
 mod flush;
+mod hold;
 mod leave;
 pub mod message;
 mod pause;
@@ -36,6 +37,7 @@ use crate::room::index::MemberId;
 use crate::room::log::Log;
 use crate::room::staging::{Entry, Staging};
 use crate::room::{Rendition, RoomId, Rooms};
+use crate::session::holdings::Holdings;
 use crate::session::timers::{Tick, Wheel};
 use crate::session::{Flags, Session, SessionKey, Sessions};
 
@@ -98,6 +100,8 @@ pub struct Shard {
     dirty_sessions: VecDeque<u32>,
     /// Audiences whose flush is under way.
     dirty_audiences: VecDeque<(RoomId, Rendition)>,
+    /// What sessions hold for their peers' sake.
+    holdings: Holdings,
     /// Sessions whose sockets were full: only these can fall behind.
     watched: Vec<SessionKey>,
     /// Sessions that are not read from for now.
@@ -164,6 +168,7 @@ impl Shard {
             deliveries: VecDeque::new(),
             dirty_sessions: VecDeque::new(),
             dirty_audiences: VecDeque::new(),
+            holdings: Holdings::default(),
             watched: Vec::new(),
             paused: Vec::new(),
             paused_drained: false,

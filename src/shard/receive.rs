@@ -146,6 +146,7 @@ impl Shard {
     /// Appends a private reply.
     pub(super) fn reply(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
         write(self.sessions.at_mut(slot).private_mut());
+        self.note_holding(slot);
         self.mark_dirty(slot);
     }
 
@@ -164,6 +165,7 @@ impl Shard {
 
     /// After any event of a session: starts what its state calls for.
     pub(super) fn settle(&mut self, slot: u32) {
+        self.note_holding(slot);
         let session = self.sessions.at(slot);
         let flags = session.flags;
         let drained = session.private_bytes() == 0

@@ -136,6 +136,7 @@ impl Shard {
         self.scratch.frames = frames;
         self.scratch.entries = entries;
         self.return_credit();
+        self.bound_holdings();
         self.watch();
         self.resume();
     }

@@ -157,6 +157,12 @@ impl Bench {
         self.shards[shard].handle_received(key, Received::Data(&mut frame), true);
     }
 
+    /// Any bytes of the client reach its shard, which does not act on anything else yet.
+    pub(crate) fn send(&mut self, client: usize, bytes: &mut [u8]) {
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        self.shards[shard].handle_received(key, Received::Data(bytes), true);
+    }
+
     /// The client's connection breaks.
     pub(crate) fn fail(&mut self, client: usize) {
         let (key, shard) = (self.key(client), self.clients[client].shard);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod heads;
+mod holdings;
 mod holds;
 mod limits;
 mod replies;

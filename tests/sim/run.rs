@@ -97,7 +97,8 @@ fn rest(world: &mut World) -> Result<(), String> {
                 world.now += Duration::from_millis(200);
             }
         } else {
-            quiet_steps = 0;
+            // Not from 0 on: with short intervals somebody is being pinged every now and then.
+            quiet_steps = u32::saturating_sub(quiet_steps, 1);
         }
         // Member counts wait for up to a second.
         if quiet_steps >= 20 {
