@@ -184,13 +184,15 @@ fn unsatisfiable(method: &Method, size: u64) -> Reply {
 }
 
 fn redirect_to_folder(method: &Method, uri: &Uri) -> Reply {
-    // The path has no empty segment, so this cannot become `//host`.
     let query = uri
         .query()
         .map(|query| format!("?{query}"))
         .unwrap_or_default();
-    let Ok(location) = HeaderValue::try_from(format!("{}/{query}", uri.path())) else {
-        return page::not_found(method);
+    // From where the client is, not from the start: a proxy may show this server below a path of
+    // its own. The dot keeps a name with a colon from being a scheme.
+    let name = uri.path().rsplit('/').next().unwrap_or_default();
+    let Ok(location) = HeaderValue::try_from(format!("./{name}/{query}")) else {
+        return page::not_found(method, uri.path());
     };
     let text = "A folder's address ends in a slash.\n";
     let mut reply = reply::sentence(method, StatusCode::PERMANENT_REDIRECT, text);
@@ -209,7 +211,7 @@ fn refuse(method: &Method, uri: &Uri, error: Errno) -> Reply {
         | Errno::LOOP
         | Errno::NAMETOOLONG
         | Errno::INVAL
-        | Errno::NXIO => page::not_found(method),
+        | Errno::NXIO => page::not_found(method, uri.path()),
         Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOMEM => {
             tracing::warn!(path = uri.path(), %error, "no file could be opened");
             let text = "Too busy for this file; try again.\n";

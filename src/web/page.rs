@@ -15,6 +15,9 @@ struct Asset {
     fingerprint: u64,
 }
 
+/// Folders from the start down to where a page is missed, beyond which the way back is not spelled out.
+const STEPS_MAX: usize = 32;
+
 const HTML: &str = "text/html; charset=utf-8";
 
 static ASSETS: [Asset; 5] = [
@@ -82,8 +85,15 @@ pub(super) fn answer(method: &Method, path: &[&str], headers: &HeaderMap) -> Opt
     Some(reply)
 }
 
-/// The page that says there is no such page.
-pub(super) fn not_found(method: &Method) -> Reply {
-    let content = include_str!("page/404.html");
+/// The page that says there is no such page. Its way to the start counts the steps back, because a
+/// proxy may show this server below a path of its own.
+pub(super) fn not_found(method: &Method, path: &str) -> Reply {
+    let steps = path.matches('/').count().saturating_sub(1);
+    let start = match steps {
+        0 => "./".to_owned(),
+        1..=STEPS_MAX => "../".repeat(steps),
+        _ => "/".to_owned(),
+    };
+    let content = include_str!("page/404.html").replace("{start}", &start);
     reply::bytes(method, StatusCode::NOT_FOUND, HTML, content)
 }

@@ -94,7 +94,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     if let Some(name) = request.uri.path().strip_prefix("/rooms/") {
         return match percent_decode(name.as_bytes()).map(String::from_utf8) {
             Some(Ok(room)) => members(site, method, &room).await,
-            _ => page::not_found(method),
+            _ => page::not_found(method, request.uri.path()),
         };
     }
     let target = match Target::parse(request.uri.path()) {
@@ -103,7 +103,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
             let text = "A % in the path is not followed by two hexadecimal digits.\n";
             return reply::sentence(method, StatusCode::BAD_REQUEST, text);
         }
-        Err(TargetError::Segment) => return page::not_found(method),
+        Err(TargetError::Segment) => return page::not_found(method, request.uri.path()),
     };
     if let Some(path) = target.texts() {
         match path.as_slice() {
@@ -122,7 +122,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     }
     match &site.folder {
         Some(folder) => folder.answer(method, &request.uri, &request.headers, &target),
-        None => page::not_found(method),
+        None => page::not_found(method, request.uri.path()),
     }
 }
 

@@ -8,6 +8,7 @@ browser reads commands on descriptor 3 and writes answers on 4, each ended by a 
 import base64
 import json
 import os
+import pathlib
 import select
 import subprocess
 import tempfile
@@ -94,6 +95,16 @@ class Browser:
         page.call("Page.navigate", url=url)
         page.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
         return page
+
+    def signal(self, number, spare="\0"):
+        """Sends a signal to every process of the browser, but those with `spare` in their command."""
+        waiting = [self.process.pid]
+        while waiting:
+            pid = waiting.pop()
+            if spare not in pathlib.Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                os.kill(pid, number)
+            for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                waiting.extend(int(child) for child in children.read_text().split())
 
     def close(self):
         try:

@@ -20,6 +20,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from cdp import PATIENCE_S, Browser  # noqa: E402
+from subpath import Proxy  # noqa: E402
 
 START_PATIENCE_S = 120
 ONLINE = "document.querySelector('#state').dataset.state === 'online'"
@@ -209,6 +210,91 @@ def check_silence(server, browser):
         page.close()
 
 
+def check_unheard_answers(server, browser):
+    """A page that could not listen for longer than an answer may take, because it was busy or the
+    machine asleep, still hears the answer that came meanwhile, and its connection stays."""
+    page = browser.open(server.url("/?room=unheard"))
+    other = browser.open(server.url("/?room=unheard"))
+    for each in (page, other):
+        each.wait(ONLINE)
+        each.wait(members(2))
+    page.evaluate("window.states = []; new MutationObserver(() => states.push(state.dataset.state))"
+                  ".observe(state, { attributes: true }); true")
+    page.evaluate("document.querySelector('#text').focus()")
+    page.insert("before a long task")
+    # The question leaves, and its answer waits, while nothing of the page runs.
+    page.evaluate("document.querySelector('#form').requestSubmit();"
+                  "const end = performance.now() + 10_000; while (performance.now() < end); true")
+    page.wait("awaiting.length === 0")
+
+    server.process.send_signal(signal.SIGSTOP)
+    say(page, "before a sleep")
+    assert page.evaluate("awaiting.length") == 1
+    browser.signal(signal.SIGSTOP)
+    server.process.send_signal(signal.SIGCONT)
+    # Longer than the page waits for an answer: that is what is tried here. When a machine wakes up,
+    # its network is the last to.
+    time.sleep(9)
+    browser.signal(signal.SIGCONT, spare="NetworkService")
+    page.evaluate("new Promise((done) => setTimeout(done, 1000))")
+    browser.signal(signal.SIGCONT)
+    page.wait("awaiting.length === 0")
+
+    say(page, "after")
+    other.wait(shows("other", "after"))
+    assert page.evaluate("states") == [], page.evaluate("states")
+    assert page.evaluate("document.querySelectorAll('.unsent').length") == 0
+    for each in (page, other):
+        each.close()
+
+
+def check_refusals(server, browser):
+    """What will be refused tomorrow too is told in the server's words, and not tried again and again."""
+    proxy = Proxy(server.port, host="upstream")
+    cases = [
+        (server.url("/?room=a%2Fb"), "no /"),
+        (server.url("/?room=" + "x" * 129), "1 to 128 bytes"),
+        (server.url("/?room=.."), "No browser can ask"),
+        (proxy.url(), "--allow-origin"),
+    ]
+    shown = "!document.querySelector('#refusal').hidden"
+    for url, sentence in cases:
+        page = browser.open(url)
+        page.wait(shown)
+        assert sentence in page.evaluate("document.querySelector('#refusal-text').textContent")
+        # Nothing is planned, and neither a network nor an eye that comes back changes that.
+        page.evaluate("window.dispatchEvent(new Event('online'));"
+                      "document.dispatchEvent(new Event('visibilitychange')); true")
+        assert page.evaluate("socket") is None and page.evaluate(shown), url
+        page.evaluate("document.querySelector('#again').click()")
+        assert not page.evaluate(shown)
+        page.wait(shown)
+        page.close()
+    proxy.close()
+
+
+def check_subpath(server, browser):
+    """Behind a proxy that shows it below a path, the page finds its files, its room and its way back."""
+    proxy = Proxy(server.port)
+    inside = browser.open(proxy.url("?room=sub%20path"))
+    outside = browser.open(server.url("/?room=sub%20path"))
+    for page in (inside, outside):
+        page.wait(ONLINE)
+        page.wait(members(2))
+    say(inside, "from below")
+    outside.wait(shows("other", "from below"))
+    say(outside, "from above")
+    inside.wait(shows("other", "from above"))
+    style = inside.evaluate("getComputedStyle(document.querySelector('.app')).display")
+    assert style == "flex", "the style sheet is there"
+    assert inside.complaints == [], inside.complaints
+    lost = browser.open(proxy.url("no/such/page"))
+    assert lost.evaluate("document.querySelector('a').href") == proxy.url()
+    for page in (inside, outside, lost):
+        page.close()
+    proxy.close()
+
+
 def take_screenshot(server, browser, path):
     """A conversation as the reader of the documentation should see it."""
     options = {"width": 900, "height": 720, "scale": 1.5}
@@ -255,6 +341,12 @@ def main():
         passed += 1
         if options.screenshot:
             take_screenshot(server, browser, options.screenshot)
+        check_subpath(server, browser)
+        passed += 1
+        check_refusals(server, browser)
+        passed += 1
+        check_unheard_answers(server, browser)
+        passed += 1
         check_silence(server, browser)
         passed += 1
         check_reconnect(server, browser, first)

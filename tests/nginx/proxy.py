@@ -186,6 +186,26 @@ def check_refusals(connection, port):
     assert after["adopted_from_web"] - before["adopted_from_web"] == 1, (before, after)
 
 
+def check_subpath(connection, port):
+    """Shown below a path, the page names its files, its room and its way back from there."""
+    status, page = get(connection, "/chat/")
+    assert status == 200
+    for name in (b"app.js", b"style.css", b"favicon.svg"):
+        assert b'"' + name + b'"' in page, name
+        assert get(connection, f"/chat/{name.decode()}")[0] == 200
+    status, lost = get(connection, "/chat/no/such/page")
+    assert status == 404 and b'href="../../"' in lost, lost
+    one, other = WebSocket(port, "/chat/ws/below"), WebSocket(port, "/ws/below")
+    assert (one.status, other.status) == (101, 101)
+    one.settle()
+    other.settle()
+    assert json.loads(get(connection, "/chat/rooms/below")[1])["members"] == 2
+    one.send("from below")
+    assert other.receive_message() == "from below"
+    one.close()
+    other.close()
+
+
 def storm(port, thread):
     """Pages and sockets in turn, while others do the same."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
@@ -232,12 +252,13 @@ def main():
             check_pages(connection)
             check_rounds(connection, port)
             check_refusals(connection, port)
+            check_subpath(connection, port)
             check_storm(connection, port)
             adopted = figures(connection)["adopted_from_web"]
             nginx.terminate()
             nginx.wait()
         print(f"{adopted} upgrades arrived on connections kept by nginx")
-        print("nginx: 4 passed, 0 failed")
+        print("nginx: 5 passed, 0 failed")
     finally:
         if nginx and nginx.poll() is None:
             nginx.kill()

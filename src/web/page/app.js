@@ -13,6 +13,11 @@ const STABLE_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 20_000;
 const KEEP_ALIVE_ANSWER_MS = 8_000;
+const SILENCE_STEP_MS = 1_000;
+const QUESTION_TIMEOUT_MS = 5_000;
+// Statuses that mean the same tomorrow: a name no room can have, a page that may not connect, an
+// address without WebSockets.
+const FINAL_STATUSES = [400, 403, 404];
 const RESYNC_MS = 120_000;
 const RESYNC_RETRY_MS = 5_000;
 const RESYNC_SOON_MS = 600;
@@ -35,6 +40,11 @@ const HINT = hint.textContent;
 const UNCONFIRMED = "The connection broke: this may not have arrived";
 
 const room = new URLSearchParams(location.search).get("room") ?? "";
+
+// Where something of the server is, seen from this page: a proxy may show it below a path of its own.
+function address(path, name) {
+  return new URL(name === "" ? path : `${path}/${encodeURIComponent(name)}`, document.baseURI);
+}
 
 // ---- what the room looks like ----
 
@@ -141,7 +151,7 @@ async function resyncMembers() {
   changedMeanwhile = false;
   let count = null;
   try {
-    const answer = await fetch(`/rooms/${encodeURIComponent(room)}`, { cache: "no-store" });
+    const answer = await fetch(address("rooms", room), { cache: "no-store" });
     if (answer.ok) count = (await answer.json()).members;
   } catch {
     // Asked again later, like after any other failure.
@@ -214,10 +224,13 @@ let socket = null;
 let attempts = 0;
 let retryTimer = 0;
 let retryAt = 0;
-let connectTimer = 0;
+let connectWatch = null;
 let stableTimer = 0;
 let keepAliveTimer = 0;
-let answerTimer = 0;
+let answerWatch = null;
+let hasOpened = false;
+// The server has said why it will not have this page, and waiting will not change that.
+let isRefused = false;
 // One item for each empty message that was not answered yet: the own message sent just before
 // it, which its answer confirms, or null.
 let awaiting = [];
@@ -227,20 +240,44 @@ function isOnline() {
   return socket !== null && socket.readyState === WebSocket.OPEN;
 }
 
+// Acts once the other side has been silent for so long, by a clock that stands still while this page
+// could not have heard it: a page that was busy or asleep finds its timers and what came meanwhile
+// due at once, in any order.
+function whenSilent(duration, act) {
+  const watch = { timer: 0 };
+  let stepsLeft = Math.ceil(duration / SILENCE_STEP_MS);
+  const step = () => {
+    if (stepsLeft === 0) {
+      act();
+      return;
+    }
+    stepsLeft -= 1;
+    watch.timer = setTimeout(step, SILENCE_STEP_MS);
+  };
+  step();
+  return watch;
+}
+
 function connect() {
   clearTimeout(retryTimer);
   retryAt = 0;
+  hasOpened = false;
+  isRefused = false;
+  element("refusal").hidden = true;
+  element("empty").hidden = log.childElementCount > 0;
   setState("connecting", "Connecting…");
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const path = room === "" ? "/ws" : `/ws/${encodeURIComponent(room)}`;
-  const opened = new WebSocket(`${scheme}//${location.host}${path}`);
+  const url = address("ws", room);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  const opened = new WebSocket(url);
   socket = opened;
-  connectTimer = setTimeout(() => lose(opened), CONNECT_TIMEOUT_MS);
+  connectWatch = whenSilent(CONNECT_TIMEOUT_MS, () => lose(opened));
   opened.addEventListener("open", () => {
     if (socket === opened) handleOpen();
   });
   opened.addEventListener("message", (event) => {
     if (socket !== opened) return;
+    // Whatever comes is a sign of life; an answer may have to wait behind much else.
+    if (awaiting.length > 0) watchAnswers();
     if (typeof event.data === "string") handleText(event.data);
     else addNotice(`A binary message of ${event.data.size} bytes`);
   });
@@ -248,7 +285,8 @@ function connect() {
 }
 
 function handleOpen() {
-  clearTimeout(connectTimer);
+  hasOpened = true;
+  clearTimeout(connectWatch.timer);
   stableTimer = setTimeout(() => { attempts = 0; }, STABLE_MS);
   keepAliveTimer = setInterval(() => keepAlive(), KEEP_ALIVE_MS);
   setState("online", "Online");
@@ -258,11 +296,13 @@ function handleOpen() {
   resyncMembers();
 }
 
-// Ends this connection, whether it closed or only went silent, and plans the next one.
-function lose(lost, event) {
+// Ends this connection, whether it closed or only went silent, and plans the next one. If it never
+// opened, the server may have a reason that is worth hearing first.
+async function lose(lost, event) {
   if (socket !== lost) return;
   socket = null;
-  for (const timer of [connectTimer, stableTimer, answerTimer, resyncTimer]) clearTimeout(timer);
+  for (const watch of [connectWatch, answerWatch]) clearTimeout(watch?.timer);
+  for (const timer of [stableTimer, resyncTimer]) clearTimeout(timer);
   clearInterval(keepAliveTimer);
   for (const entry of awaiting) entry?.append(textElement("span", "unsent", UNCONFIRMED));
   awaiting = [];
@@ -273,10 +313,47 @@ function lose(lost, event) {
   if (event?.code === 4001) addNotice("The connection was too slow and was closed");
   const ceiling = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** attempts);
   attempts = Math.min(attempts + 1, 16);
+  setState("offline", "Offline");
+  updateComposer();
+  if (!hasOpened) {
+    const reason = await askForReason();
+    // Somebody may have asked for the next connection meanwhile.
+    if (socket !== null) return;
+    if (reason !== null) {
+      refuse(reason);
+      return;
+    }
+  }
   // Full jitter: after a restart the pages must not all come back at the same moment.
   retryAt = Date.now() + Math.random() * ceiling;
-  updateComposer();
   countDown();
+}
+
+// Why the server would not have this page, in a sentence, or null if it may have it later. Browsers
+// do not tell a page what became of its handshake, but the address of the room answers OPTIONS.
+async function askForReason() {
+  if (room === "." || room === "..") return "No browser can ask for a room of this name.";
+  try {
+    const answer = await fetch(address("ws", room), {
+      method: "OPTIONS", cache: "no-store", signal: AbortSignal.timeout(QUESTION_TIMEOUT_MS),
+    });
+    if (!FINAL_STATUSES.includes(answer.status)) return null;
+    const isSentence = answer.headers.get("content-type")?.startsWith("text/plain");
+    const sentence = isSentence ? (await answer.text()).trim().slice(0, 500) : "";
+    return sentence || `The server refuses this page (status ${answer.status}).`;
+  } catch {
+    // Not there at all, or too busy to say.
+    return null;
+  }
+}
+
+function refuse(reason) {
+  isRefused = true;
+  clearTimeout(retryTimer);
+  setState("offline", "Not connected");
+  element("empty").hidden = true;
+  element("refusal-text").textContent = reason;
+  element("refusal").hidden = false;
 }
 
 function countDown() {
@@ -299,21 +376,22 @@ function keepAlive(entry = null) {
 }
 
 function watchAnswers() {
-  clearTimeout(answerTimer);
+  clearTimeout(answerWatch?.timer);
   const asked = socket;
-  if (awaiting.length > 0) answerTimer = setTimeout(() => lose(asked), KEEP_ALIVE_ANSWER_MS);
+  if (awaiting.length > 0) answerWatch = whenSilent(KEEP_ALIVE_ANSWER_MS, () => lose(asked));
 }
 
 window.addEventListener("online", () => {
-  if (socket === null) connect();
+  if (socket === null && !isRefused) connect();
 });
 window.addEventListener("offline", () => {
   if (socket !== null) lose(socket);
 });
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
-  if (socket === null) connect();
-  else if (isOnline()) {
+  if (socket === null) {
+    if (!isRefused) connect();
+  } else if (isOnline()) {
     // Timers of a hidden page may have been held back: find out now whether it still lives.
     keepAlive();
     resyncMembers();
@@ -391,6 +469,11 @@ nameField.addEventListener("keydown", (event) => {
     event.preventDefault();
     textField.focus();
   }
+});
+element("again").addEventListener("click", () => {
+  attempts = 0;
+  connect();
+  textField.focus();
 });
 newer.addEventListener("click", () => {
   scrollToBottom();

@@ -139,8 +139,11 @@ fn redirects_to_folders() {
     let answer = server.get("/docs?a=%20b");
     assert_eq!(
         (answer.status, answer.header("location")),
-        (308, "/docs/?a=%20b")
+        (308, "./docs/?a=%20b")
     );
+    fs::create_dir_all(outer.path().join("site/docs/a:b")).unwrap();
+    let deep = server.get("/docs/a:b");
+    assert_eq!((deep.status, deep.header("location")), (308, "./a:b/"));
     assert_eq!(server.get("//docs").status, 404);
     assert_eq!(server.get("/digits.txt/").status, 404);
     assert_eq!(server.get("/docs/empty/").status, 404, "no listing");

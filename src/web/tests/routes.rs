@@ -98,6 +98,12 @@ fn serves_the_embedded_page() {
     }
     let page = server.get("/");
     assert!(!page.text().contains("<style") && !page.text().contains(" style="));
+    for part in ["href=\"/", "src=\"/"] {
+        assert!(
+            !page.text().contains(part),
+            "{part} leads out of a proxy's path"
+        );
+    }
     let scripts = page.text().matches("<script").count();
     assert_eq!(
         page.text().matches("<script src=").count(),
@@ -126,6 +132,19 @@ fn says_what_is_not_there() {
                 .header("content-security-policy")
                 .starts_with("default-src 'none'")
         );
+    }
+    // The way back is right wherever a proxy shows the server.
+    let many = "/x".repeat(100);
+    let ways = [
+        ("/nothing", "./"),
+        ("/a/nothing", "../"),
+        ("/a/b/", "../../"),
+        (many.as_str(), "/"),
+    ];
+    for (path, start) in ways {
+        let link = format!("href=\"{start}\"");
+        let answer = server.get(path);
+        assert!(answer.text().contains(&link), "{path}: {}", answer.text());
     }
     let post = server.ask("POST", "/", "Content-Length: 3\r\n");
     assert_eq!(
