@@ -1,12 +1,14 @@
 //! Signals: what each of them does to the server, on a thread of their own.
 //!
 //! The first SIGINT, SIGTERM or SIGHUP asks every thread to stop; a SIGINT or SIGTERM after that
-//! ends the process in the signal's own handler, whatever is stuck. SIGHUP never does: a terminal
-//! that closes sends it more than once, and who started the server with `nohup` wants none of it.
+//! ends the process in the signal's own handler, whatever is stuck. Signals that come together are
+//! one: timeout(1) and many a wrapper send theirs to the process and to its group. SIGHUP never ends
+//! it: a terminal that closes sends it more than once, and who used `nohup` wants none of it.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -15,28 +17,32 @@ use tracing::info;
 
 use crate::mesh::Stopper;
 
+/// How long further signals are taken for the same request.
+const ECHOES_TIMEOUT: Duration = Duration::from_millis(300);
+
 /// Takes over the signals; from now on they reach `stopper`.
 ///
 /// # Errors
 /// When a handler, its pipe or the thread cannot be had.
 pub fn stop_with(stopper: Stopper) -> io::Result<()> {
-    let stopping = Arc::new(AtomicBool::new(false));
+    let ends_at_once = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order, so that the first one passes and the second one ends the process.
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopping))?;
-        flag::register(signal, Arc::clone(&stopping))?;
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends_at_once))?;
     }
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if !is_ignored(SIGHUP) {
-        flag::register(SIGHUP, stopping)?;
         signals.add_signal(SIGHUP)?;
     }
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             for _ in signals.forever() {
-                stopper.stop();
-                info!("stopping; a second SIGINT or SIGTERM ends it at once");
+                if !ends_at_once.load(Ordering::Relaxed) {
+                    stopper.stop();
+                    info!("stopping; a second SIGINT or SIGTERM ends it at once");
+                    std::thread::sleep(ECHOES_TIMEOUT);
+                    ends_at_once.store(true, Ordering::Relaxed);
+                }
             }
         })?;
     Ok(())

@@ -88,9 +88,12 @@ fn a_second_signal_ends_it_at_once() {
         let mut client = Client::connect(server.address, "/ws/room?presence=0");
         server.send(first);
         assert_eq!(client.close_frame().map(|(code, _)| code), Some(1001));
-        server.send(Signal::HUP);
-        server.send(second);
-        let status = server.await_exit();
+        // Until it counts as another one.
+        let status = eventually("it ends", PATIENCE, || {
+            server.send(Signal::HUP);
+            server.send(second);
+            server.child.try_wait().expect("a child")
+        });
         assert_eq!(status.code(), Some(code), "{first:?}, {second:?}");
     }
 }
@@ -237,6 +240,29 @@ fn line_with(server: &Server, text: &str) -> String {
         let line = log.lines().find(|line| line.contains(text))?;
         Some(line.to_owned())
     })
+}
+
+// Who sends the signal to the process and to its group, as timeout(1) and many a wrapper do, asks once.
+#[test]
+fn signals_that_come_together_are_one() {
+    let mut server = Server::start(&SMALL);
+    let mut client = Client::connect(server.address(), "/ws/room?presence=0");
+    for signal in [Signal::TERM, Signal::INT, Signal::TERM, Signal::HUP] {
+        kill_process(server.pid(), signal).expect("it takes a signal");
+    }
+    client.expect_failure(&[1001]);
+    drop(client);
+    assert_eq!(server.await_exit(PATIENCE).code(), Some(0));
+}
+
+// A reader of the help that has seen enough is no error.
+#[test]
+fn help_for_a_reader_that_is_gone_is_no_error() {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
+    drop(reader);
+    let output = command(&["--help"]).stdout(writer).output();
+    let output = output.expect("it starts");
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
 }
 
 // A terminal that closes is a reason to stop, and so to say goodbye.
