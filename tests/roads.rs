@@ -267,6 +267,31 @@ fn heads_have_one_answer() {
     server.assert_alive();
 }
 
+/// Goal: the largest heads that can be allowed pass on both roads, and a target that is longer than a
+/// library takes is told so.
+#[test]
+fn the_largest_heads_have_one_answer() {
+    let server = Server::start(&["--head-bytes-max", "256KiB"]);
+    let padding = "p".repeat((256 << 10) - 200);
+    let cookie = format!("Cookie: {padding}\r\n");
+    run(
+        &server,
+        vec![
+            case(with_fields(&plain("GET /healthz HTTP/1.1"), &cookie), 200),
+            case(with_fields(&altered("GET", "GET"), &cookie), 101),
+            case(with_fields(&plain("GET /ws HTTP/1.1"), &cookie), 426),
+            case(
+                plain(&format!("GET /?{} HTTP/1.1", &padding[..65_000])),
+                200,
+            ),
+            case(
+                plain(&format!("GET /?{} HTTP/1.1", &padding[..66_000])),
+                414,
+            ),
+        ],
+    );
+}
+
 /// Goal: a head that begins and does not end is answered 408 on both roads, all in the same time, and one
 /// that hangs up midway is gone without a word.
 #[test]

@@ -39,35 +39,9 @@ pub fn http(data: &[u8]) {
                 leading > 2 || whole == Some(head.bytes),
                 "scan and parser disagree"
             );
-            let allow_origin = ["https://chat.example".to_string()];
-            let strict = handshake::route(
-                &head,
-                &Policy {
-                    allow_origin: &allow_origin,
-                    echo: false,
-                    ..Policy::default()
-                },
-            );
-            let any = ["*".to_string()];
-            match (
-                strict,
-                handshake::route(
-                    &head,
-                    &Policy {
-                        allow_origin: &any,
-                        echo: true,
-                        ..Policy::default()
-                    },
-                ),
-            ) {
-                (Route::WebSocket(strict), Route::WebSocket(lenient)) => {
-                    assert_eq!(strict, lenient);
-                    return check_upgrade(&strict);
-                }
-                (Route::WebSocket(_), other) => panic!("only a strict policy allows it: {other:?}"),
-                (_, Route::WebSocket(lenient)) => return check_upgrade(&lenient),
-                (_, Route::Web) => return,
-                (_, Route::Refused(refusal)) => refusal,
+            match routed(&head) {
+                Some(refusal) => refusal,
+                None => return,
             }
         }
     };
@@ -79,6 +53,43 @@ pub fn http(data: &[u8]) {
     ));
     let end = http::head_end(&response, 0).expect("a response has an end");
     assert_eq!(&response[end..], format!("{}\n", refusal.body).as_bytes());
+}
+
+/// What a request leads to is well-formed, a lenient policy lets in all that a strict one does, and a
+/// page that asks beforehand is told the same. Gives the refusal, if it is one.
+fn routed(head: &http::Head<'_>) -> Option<http::Refusal> {
+    let (listed, any) = (["https://chat.example".to_owned()], ["*".to_owned()]);
+    let listen = [std::net::SocketAddr::from(([127, 0, 0, 1], 9001))];
+    let subprotocols = ["chat".to_owned()];
+    let strict = Policy {
+        allow_origin: &listed,
+        subprotocols: &subprotocols,
+        echo: false,
+        listen: &listen,
+    };
+    let lenient = Policy {
+        allow_origin: &any,
+        echo: true,
+        ..strict
+    };
+    for policy in [&strict, &lenient] {
+        if let Route::WebSocket(upgrade) = handshake::route(head, policy) {
+            assert_eq!(handshake::judge(head, policy), Ok(upgrade.endpoint.clone()));
+            check_upgrade(&upgrade);
+        }
+    }
+    match (
+        handshake::route(head, &strict),
+        handshake::route(head, &lenient),
+    ) {
+        (Route::WebSocket(strict), Route::WebSocket(lenient)) => {
+            assert_eq!(strict, lenient);
+            None
+        }
+        (Route::WebSocket(_), other) => panic!("only a strict policy allows it: {other:?}"),
+        (_, Route::WebSocket(_) | Route::Web) => None,
+        (_, Route::Refused(refusal)) => Some(refusal),
+    }
 }
 
 /// Whether bytes can become a request does not depend on how they arrive.

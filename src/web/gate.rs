@@ -37,13 +37,18 @@ pub(super) fn check_first(request: &[u8]) -> Result<(), Refusal> {
 }
 
 fn check_target(target: &str) -> Result<(), Refusal> {
-    if target.len() <= URI_BYTES_MAX && target.parse::<Uri>().is_ok() {
-        return Ok(());
+    if target.len() > URI_BYTES_MAX {
+        let sentence =
+            format!("The request's target is over {URI_BYTES_MAX} bytes: send a shorter one.");
+        return Err(Refusal::new(414, sentence));
     }
-    Err(Refusal::new(
-        400,
-        "The request's target is no URI: percent-encode what it may not have.",
-    ))
+    match target.parse::<Uri>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Refusal::new(
+            400,
+            "The request's target is no URI: percent-encode what it may not have.",
+        )),
+    }
 }
 
 /// Bytes on their way to hyper.

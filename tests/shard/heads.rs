@@ -5,6 +5,8 @@ use std::time::Duration;
 use fanring::config::{WEB_WAITING_HEALTH, WEB_WAITING_MAX};
 use fanring::wire::frame::OpCode;
 
+use fanring::config::{Config, LOG_BYTES_MIN};
+
 use crate::bench::Bench;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -103,4 +105,25 @@ fn a_busy_web_thread_is_handed_a_bounded_number_of_connections() {
     assert!(bench.is_read(publisher));
     bench.shards[0].handle_web_waiting(0);
     assert!(handed(&mut bench, "/"));
+}
+
+/// A server with all the rooms it may have says so, and not that it lacks connections.
+#[test]
+fn a_server_full_of_rooms_says_so() {
+    let mut bench = Bench::with(Config {
+        rooms_max: 1,
+        log_bytes: LOG_BYTES_MIN,
+        lag_bytes_max: LOG_BYTES_MIN / 2,
+        descriptors_max: 64,
+        ..Config::default()
+    });
+    bench.join(0, "/ws/one");
+    let client = bench.connect(0);
+    let upgrade = "GET /ws/two HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    bench.request(client, upgrade.as_bytes());
+    let answer = bench.answered(client);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+    assert!(answer.contains("\r\nRetry-After: ") && answer.contains("All rooms of"));
+    bench.join(0, "/ws/one");
 }

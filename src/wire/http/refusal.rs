@@ -26,6 +26,7 @@ impl Refusal {
             404 => "Not Found",
             405 => "Method Not Allowed",
             408 => "Request Timeout",
+            414 => "URI Too Long",
             426 => "Upgrade Required",
             431 => "Request Header Fields Too Large",
             503 => "Service Unavailable",
