@@ -78,7 +78,7 @@ macro_rules! tally {
 
 tally! {
     /// Requests that a shard refused, by the status of the answer.
-    Refusals as "refused": 400, 403, 404, 408, 426, 431, 503, 505
+    Refusals as "refused": 400, 403, 404, 405, 408, 426, 431, 503, 505
 }
 
 tally! {
@@ -88,7 +88,7 @@ tally! {
 
 tally! {
     /// Answers of the web thread that were none a client hopes for, by status.
-    WebRefusals as "web_refused": 400, 403, 404, 405, 408, 412, 416, 426, 431, 500, 503
+    WebRefusals as "web_refused": 400, 403, 404, 405, 408, 412, 414, 416, 426, 431, 500, 503
 }
 
 macro_rules! shard_metrics {

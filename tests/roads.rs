@@ -108,6 +108,13 @@ fn run(server: &Server, cases: Vec<Case>) {
         |case| case.request.chars().take(80).collect(),
         |case| assert_eq!(ask(server, &case.request).status, case.status),
     );
+    for figure in ["refused_other", "web_refused_other"] {
+        assert_eq!(
+            server.figure(figure),
+            0,
+            "each status has a figure of its own"
+        );
+    }
 }
 
 /// Goal: what asks for a WebSocket, or would if it were right, is answered in one way.
