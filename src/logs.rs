@@ -4,6 +4,8 @@
 //! read costs lines, which are counted, and nothing else. What is worth a line is decided
 //! elsewhere. Nothing else of the process may write to stderr, since a write may block for ever.
 
+mod rate;
+
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::panic::PanicHookInfo;
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+pub use self::rate::{leave_out, may_tell};
 use crate::metrics::LOG_LINES_LOST;
 
 /// Bytes of lines that wait to be written; as many again may be on their way.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use self::diary::Diary;
 use super::clock::Clock;
 use super::{Action, FlushBatch, Message, Received, Shard};
 use crate::mesh::{Endpoint, ThreadId};
@@ -53,7 +52,6 @@ pub struct EventLoop {
     stop_at: Option<Duration>,
     /// When the web thread's word that HTTP is done is waited for no longer.
     drained_at: Option<Duration>,
-    diary: Diary,
 }
 
 /// The one timeout that matters; earlier ones that it replaced may still run out, to no effect.
@@ -82,7 +80,6 @@ impl EventLoop {
             not_accepting,
             stop_at: None,
             drained_at: None,
-            diary: Diary::default(),
         }
     }
 
@@ -103,7 +100,7 @@ impl EventLoop {
             self.shard.handle_turn();
             // Before the flush, so that the other shards of a room flush at the same time.
             self.tell_others();
-            self.diary.write(&mut self.shard);
+            diary::write(&mut self.shard);
             self.perform();
             self.keep_time();
             if self.shard.is_stopping() && self.is_stopped() {

@@ -22,6 +22,7 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tracing::{Level, enabled};
 
 use super::gate::{self, Gate};
 use super::link::{Activity, Link};
@@ -29,6 +30,7 @@ use super::reply::Content;
 use super::routes;
 use super::site::{Backend, Site};
 use crate::config::Config;
+use crate::logs::may_tell;
 use crate::wire::http::{HEADERS_MAX, Refusal};
 
 /// Serves one connection until it ends or goes back to a shard. Must run on a tokio-uring
@@ -80,17 +82,19 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
         // It had one request, and that was read.
         End::Closed(_) if place.is_for_one_answer() => {}
         End::Closed(result) => {
-            if let Err(error) = result {
+            if let Err(error) = result
+                && is_told()
+            {
                 tracing::debug!(%error, "a connection ended early");
             }
             linger_unless_asked(&stream, &site, &activity).await;
         }
         End::TimedOut if activity.awaits_head() && !unread.is_empty() => {
-            tracing::debug!("a request head took too long");
             refuse(&site, &stream, &unread, &Refusal::timeout());
             linger_unless_asked(&stream, &site, &activity).await;
         }
-        End::TimedOut => tracing::debug!("a connection took too long"),
+        End::TimedOut if is_told() => tracing::debug!("a connection took too long"),
+        End::TimedOut => {}
         End::GaveWay => site.places.note_way_given(),
     }
 }
@@ -197,7 +201,9 @@ impl<B: Backend> Service<Request<Incoming>> for Answers<B> {
         Box::pin(async move {
             let mut reply = routes::answer(&*site, &request).await;
             if reply.status().is_client_error() || reply.status().is_server_error() {
-                site.refusals.count(reply.status().as_u16());
+                let status = reply.status().as_u16();
+                site.refusals.count(status);
+                tell(status, request.method.as_str(), request.uri.path());
             }
             if activity.is_last() {
                 let close = HeaderValue::from_static("close");
@@ -263,11 +269,23 @@ async fn linger(stream: &TcpStream, config: &Config) {
 /// Refuses the request that begins with `head`, if the socket takes that at once.
 fn refuse<B>(site: &Site<B>, socket: &impl AsFd, head: &[u8], refusal: &Refusal) {
     site.refusals.count(refusal.status);
+    tell(refusal.status, "", "");
     let mut answer = Vec::new();
     refusal.encode(head, &mut answer);
     let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
     // A peer that cannot even take this is closed without it.
     let _ = rustix::net::send(socket, &answer, flags);
+}
+
+fn tell(status: u16, method: &str, path: &str) {
+    if is_told() {
+        tracing::debug!(status, method, path, "refused");
+    }
+}
+
+/// Whether there is to be a debug line.
+fn is_told() -> bool {
+    enabled!(Level::DEBUG) && may_tell()
 }
 
 /// 503: nobody gives way.

@@ -27,6 +27,7 @@ use super::media;
 use super::page;
 use super::reply::{self, Payload, Reply};
 use super::target::Target;
+use crate::logs::may_tell;
 
 /// Bytes read and held at once for one answer. hyper asks for the next one when less than a
 /// request head's worth of the last is left, so two of them are held at most.
@@ -213,12 +214,16 @@ fn refuse(method: &Method, uri: &Uri, error: Errno) -> Reply {
         | Errno::INVAL
         | Errno::NXIO => page::not_found(method, uri.path()),
         Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::NOMEM => {
-            tracing::warn!(path = uri.path(), %error, "no file could be opened");
+            if may_tell() {
+                tracing::warn!(path = uri.path(), %error, "no file could be opened");
+            }
             let text = "Too busy for this file; try again.\n";
             reply::sentence(method, StatusCode::SERVICE_UNAVAILABLE, text)
         }
         error => {
-            tracing::error!(path = uri.path(), %error, "a file could not be opened");
+            if may_tell() {
+                tracing::error!(path = uri.path(), %error, "a file could not be opened");
+            }
             let text = "The file could not be opened; the server's log says why.\n";
             reply::sentence(method, StatusCode::INTERNAL_SERVER_ERROR, text)
         }

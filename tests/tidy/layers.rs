@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     (
         "src/shard/event_loop",
         &[
-            "ring", "wire", "mesh", "metrics", "config", "room", "session",
+            "ring", "wire", "mesh", "metrics", "logs", "config", "room", "session",
         ],
     ),
     (
@@ -38,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "room::homes",
             "mesh",
             "metrics",
+            "logs",
             "config",
             "shard::message",
             "shard::Message",

@@ -1,53 +1,23 @@
 //! Debug lines for what a shard reports, as many a second as a log can take.
 
-use std::time::{Duration, Instant};
-
 use tracing::{Level, debug, enabled};
 
 use super::super::Shard;
 use super::super::report::{End, Report, ReportEvent};
+use crate::logs::{leave_out, may_tell};
 use crate::ring::socket;
 
-/// Lines that one thread writes in a second; those beyond are counted.
-const LINES_PER_SECOND_MAX: u32 = 100;
-
-/// What was written lately.
-#[derive(Debug, Default)]
-pub(super) struct Diary {
-    second: Option<Instant>,
-    lines: u32,
-    left_out: u64,
-}
-
-impl Diary {
-    /// Writes what the shard has to report, if anybody wants to read it.
-    pub(super) fn write(&mut self, shard: &mut Shard) {
-        while let Some(report) = shard.poll_report() {
-            if !enabled!(Level::DEBUG) {
-                continue;
-            }
-            self.begin_second();
-            if self.lines < LINES_PER_SECOND_MAX {
-                self.lines += 1;
-                tell(shard, &report);
-            } else {
-                self.left_out += 1;
-            }
+/// Writes what the shard has to report, if anybody wants to read it.
+pub(super) fn write(shard: &mut Shard) {
+    let wanted = enabled!(Level::DEBUG);
+    while let Some(report) = shard.poll_report() {
+        if wanted && may_tell() {
+            tell(shard, &report);
         }
-        self.left_out += shard.take_left_out();
     }
-
-    fn begin_second(&mut self) {
-        let now = Instant::now();
-        let over = |second: Instant| now.duration_since(second) >= Duration::from_secs(1);
-        if self.second.is_none_or(over) {
-            self.second = Some(now);
-            self.lines = 0;
-            if self.left_out > 0 {
-                debug!(lines = self.left_out, "left out, there were too many");
-                self.left_out = 0;
-            }
-        }
+    let left_out = shard.take_left_out();
+    if wanted && left_out > 0 {
+        leave_out(left_out);
     }
 }
 
