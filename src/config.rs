@@ -231,6 +231,15 @@ impl Config {
             .max(SESSION_BUFFERS_MIN.max(few))
     }
 
+    /// What one flush may append to a shard's log, but for the frame that exceeds it, and what may
+    /// be staged before publishers wait. Sessions that keep up are then never overtaken by the
+    /// tail, and one whose socket is full for a few turns is not yet as far behind as
+    /// `lag_bytes_max` lets it be, which is a quarter of the log or more.
+    #[must_use]
+    pub fn append_bytes_max(&self) -> usize {
+        self.log_bytes / 32
+    }
+
     /// What the indexes of a shard's rooms may take besides a few entries each: where messages
     /// are in the log that somebody has yet to be sent.
     #[must_use]
@@ -243,7 +252,7 @@ impl Config {
     /// appends.
     #[must_use]
     pub fn mesh_credit_bytes(&self) -> usize {
-        (self.log_bytes / 32 / self.shards.get()).max(MESH_CREDIT_BYTES_MIN)
+        (self.append_bytes_max() / self.shards.get()).max(MESH_CREDIT_BYTES_MIN)
     }
 
     /// The most memory these limits allow, line by line.

@@ -120,7 +120,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     config.listen.clone_from(&addresses);
     let config = Arc::new(config);
     let budget = config.budget();
-    info!("memory {budget}");
+    info!("memory {budget}; the kernel holds sockets' buffers besides");
     for line in &budget.lines {
         debug!("memory for {line}");
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::Config;
+use super::{Config, FRAME_HEADER_BYTES_MAX, WEB_WAITING_MAX};
 
 /// A submission queue entry (`io_uring_sqe`, include/uapi/linux/io_uring.h).
 const SUBMISSION_ENTRY_BYTES: u64 = 64;
@@ -25,10 +25,19 @@ pub struct Sizes {
     pub receive_buffer_bytes: u32,
     /// Messages one mesh ring holds.
     pub mesh_ring_slots: u64,
-    /// A message in a mesh ring; its payload was counted as somebody's partial message.
+    /// A message in a mesh ring, without its payload.
     pub mesh_slot_bytes_max: u64,
-    /// A session in the slab, with its deadlines and its place in the room.
+    /// A session in the slab, with its deadlines, its place in the room and in a shard's lists.
     pub session_bytes_max: u64,
+    /// What a session may hold of heads, messages and replies before its shard's limit counts it.
+    pub small_holding_bytes: u64,
+    /// A room on a shard with its name and the index entries that any room may have.
+    pub room_bytes_max: u64,
+    /// What describes a staged message.
+    pub entry_bytes: u64,
+    /// A thread with its stack, what its libraries hold, and the memory that the allocator keeps
+    /// for it; once more for the program itself. `tests/attack` measures it.
+    pub thread_bytes_max: u64,
     /// A connection of the web thread besides its request heads: its state, a chunk of a file
     /// that is read, and one that waits to be taken. `tests/http.rs` measures it.
     pub web_connection_bytes_max: u64,
@@ -44,6 +53,10 @@ impl Sizes {
         mesh_ring_slots: 1024,
         mesh_slot_bytes_max: 64,
         session_bytes_max: 400,
+        small_holding_bytes: 512,
+        room_bytes_max: 2560,
+        entry_bytes: 24,
+        thread_bytes_max: 8 << 20,
         web_connection_bytes_max: 48 << 10,
     };
 }
@@ -69,52 +82,15 @@ pub struct Budget {
 impl Budget {
     /// Adds up the limits of `config`.
     pub(super) fn of(config: &Config) -> Self {
-        let sizes = Sizes::BUILT_IN;
-        let shards = wide(config.shards.get());
-        let sessions = wide(config.connections_max);
-        // Each ordered pair of threads has a ring, and the web thread is one of the threads.
-        let pairs = shards * (shards + 1);
-        let ring_bytes = u64::from(sizes.submission_entries) * SUBMISSION_ENTRY_BYTES
-            + u64::from(sizes.completion_entries) * COMPLETION_ENTRY_BYTES;
-        let receive_bytes =
-            u64::from(sizes.receive_buffers) * u64::from(sizes.receive_buffer_bytes);
-        let mesh_bytes = sizes.mesh_ring_slots * sizes.mesh_slot_bytes_max;
-        let web_connections = wide(config.web_connections_max)
-            .saturating_add(wide(config.web_health_connections_max()));
-        let lines = vec![
-            line("logs", "shards x log_bytes", shards, wide(config.log_bytes)),
-            line("rings", "shards x queue entries", shards, ring_bytes),
-            line(
-                "receive buffers",
-                "shards x buffers lent to the kernel",
-                shards,
-                receive_bytes,
-            ),
-            line(
-                "mesh rings",
-                "ordered pairs of threads x slots",
-                pairs,
-                mesh_bytes,
-            ),
-            line(
-                "sessions",
-                "connections_max x session",
-                sessions,
-                sizes.session_bytes_max,
-            ),
-            line(
-                "web connections",
-                "http_connections_max and the reserve x two request heads and chunks of an answer",
-                web_connections,
-                2 * wide(config.head_bytes_max) + sizes.web_connection_bytes_max,
-            ),
-            line(
-                "partial messages",
-                "connections_max x message_bytes_max, if every session stops midway",
-                sessions,
-                wide(config.message_bytes_max),
-            ),
-        ];
+        let mut lines = shard_lines(config);
+        lines.extend(peer_lines(config));
+        let heap = lines.iter().skip(2).map(|line| line.bytes);
+        lines.push(line(
+            "fragmentation",
+            "an eighth of all but logs and rings",
+            1,
+            heap.fold(0, u64::saturating_add) / 8,
+        ));
         Self { lines }
     }
 
@@ -172,6 +148,113 @@ fn line(what: &'static str, from: &str, count: u64, each: u64) -> BudgetLine {
     }
 }
 
+/// What a shard has whoever is there, and what is under way through it.
+fn shard_lines(config: &Config) -> Vec<BudgetLine> {
+    let sizes = Sizes::BUILT_IN;
+    let shards = wide(config.shards.get());
+    let ring_bytes = u64::from(sizes.submission_entries) * SUBMISSION_ENTRY_BYTES
+        + u64::from(sizes.completion_entries) * COMPLETION_ENTRY_BYTES;
+    let receive_bytes = u64::from(sizes.receive_buffers) * u64::from(sizes.receive_buffer_bytes);
+    let frame_bytes_max =
+        wide(config.message_bytes_max).saturating_add(wide(FRAME_HEADER_BYTES_MAX));
+    vec![
+        line("logs", "shards x log_bytes", shards, wide(config.log_bytes)),
+        line("rings", "shards x queue entries", shards, ring_bytes),
+        line(
+            "receive buffers",
+            "shards x buffers lent to the kernel",
+            shards,
+            receive_bytes,
+        ),
+        line(
+            "mesh",
+            "ordered pairs of threads x slots",
+            // The web thread is one of the threads.
+            shards * (shards + 1),
+            sizes.mesh_ring_slots * sizes.mesh_slot_bytes_max,
+        ),
+        line(
+            "between shards",
+            "ordered pairs of shards x credit and a message, to the home and back",
+            2 * shards * (shards - 1),
+            wide(config.mesh_credit_bytes()).saturating_add(frame_bytes_max),
+        ),
+        line(
+            "staging",
+            "shards x what is published and not appended",
+            shards,
+            staging_bytes(config, receive_bytes, frame_bytes_max),
+        ),
+        line(
+            "indexes",
+            "shards x a quarter of log_bytes, twice while one grows",
+            shards,
+            wide(config.index_bytes_max()).saturating_mul(2),
+        ),
+    ]
+}
+
+/// What is there for those who connect, and the process itself.
+fn peer_lines(config: &Config) -> Vec<BudgetLine> {
+    let sizes = Sizes::BUILT_IN;
+    let shards = wide(config.shards.get());
+    let rooms = (wide(config.connections_max).saturating_mul(2))
+        .min(shards.saturating_mul(wide(config.rooms_max)));
+    let web_connections =
+        wide(config.web_connections_max).saturating_add(wide(config.web_health_connections_max()));
+    vec![
+        line(
+            "rooms",
+            "a room of each session, at home and where it is, x room",
+            rooms,
+            sizes.room_bytes_max,
+        ),
+        line(
+            "sessions",
+            "descriptors x session and a few replies",
+            wide(config.descriptors_max),
+            sizes.session_bytes_max + sizes.small_holding_bytes,
+        ),
+        line(
+            "session buffers",
+            "shards x session_buffers_max and a message that grows",
+            shards,
+            wide(config.session_buffers_max).saturating_add(2 * wide(config.message_bytes_max)),
+        ),
+        line(
+            "web connections",
+            "http_connections_max and the reserve x two request heads and chunks of an answer",
+            web_connections,
+            2 * wide(config.head_bytes_max) + sizes.web_connection_bytes_max,
+        ),
+        line(
+            "waiting for the web thread",
+            "shards x connections x request head",
+            shards * wide(WEB_WAITING_MAX),
+            wide(config.head_bytes_max) + u64::from(sizes.receive_buffer_bytes),
+        ),
+        line(
+            "process",
+            "program, stacks and the allocator's own: one and shards x",
+            1 + shards,
+            sizes.thread_bytes_max,
+        ),
+    ]
+}
+
+/// What a shard may have staged: of its own sessions twice what a flush may append, of messages for
+/// rooms at home here and elsewhere, and what arrives in a turn after that; at home also what other
+/// shards had credit for. Buffers double as they grow, and two runs are taken out to be passed on.
+fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u64 {
+    let append = wide(config.append_bytes_max());
+    // The shortest frame that can be published has 6 bytes on the wire.
+    let entries = receive_bytes / 6 * Sizes::BUILT_IN.entry_bytes;
+    let own = 2 * append + receive_bytes + entries + 2 * frame_bytes_max;
+    let shards = wide(config.shards.get());
+    let others = (shards - 1) * (wide(config.mesh_credit_bytes()) + frame_bytes_max);
+    2 * (2 * own + others) + 2 * (append + frame_bytes_max)
+}
+
 /// `usize` is at most 64 bits on Linux, so nothing is lost.
 fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
@@ -188,7 +271,7 @@ mod tests {
         let base = Config::default();
         let total = base.budget().total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 6] = [
+        let changed: [(&str, Change); 8] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
@@ -196,6 +279,10 @@ mod tests {
             ("connections_max", |config| config.connections_max += 1),
             ("message_bytes_max", |config| config.message_bytes_max += 1),
             ("head_bytes_max", |config| config.head_bytes_max += 1),
+            ("descriptors_max", |config| config.descriptors_max += 1),
+            ("session_buffers_max", |config| {
+                config.session_buffers_max += 1
+            }),
             ("web_connections_max", |config| {
                 config.web_connections_max += 1
             }),
@@ -215,7 +302,6 @@ mod tests {
     fn the_sum_saturates() {
         let config = Config {
             connections_max: usize::MAX,
-            message_bytes_max: usize::MAX,
             log_bytes: usize::MAX,
             ..Config::default()
         };

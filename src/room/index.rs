@@ -114,7 +114,7 @@ const MERGED_BATCH_FRAMES_MAX: u64 = 1024;
 const PRUNE_BATCHES_MIN: usize = 4;
 const PRUNE_BATCHES_MAX: usize = 64;
 /// Entries of a kind that any index may have room for, however many indexes there are.
-pub const KEPT_ENTRIES_MAX: usize = 16;
+pub const KEPT_ENTRIES_MAX: usize = 8;
 /// Entries that a busy room gathers again and again: their memory is not given back each time.
 const KEPT_WHILE_BUSY: usize = 4 * PRUNE_BATCHES_MAX;
 
@@ -234,6 +234,9 @@ impl Index {
         give_back(&mut self.batches, kept_entries);
         give_back(&mut self.own, kept_entries);
     }
+
+    /// Memory of an entry of each kind, in bytes.
+    pub const ENTRY_BYTES: usize = size_of::<Batch>() + size_of::<OwnRange>();
 
     /// Memory it holds beyond [`KEPT_ENTRIES_MAX`] entries of a kind, in bytes.
     #[must_use]

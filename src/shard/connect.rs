@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Shard;
+use super::credit;
 use super::message::Message;
 use crate::config::WEB_WAITING_HEALTH;
 use crate::room::index::MemberId;
@@ -27,7 +28,10 @@ impl Shard {
     }
 
     /// Another thread hands over a connection with the bytes it has read.
-    pub(super) fn adopt(&mut self, socket: OwnedFd, bytes: &[u8], placed: bool) {
+    pub(super) fn adopt(&mut self, from: u16, socket: OwnedFd, bytes: &[u8], placed: bool) {
+        if from < self.shards() {
+            self.credits.to_home.use_up(from, credit::cost(bytes.len()));
+        }
         let Some(slot) = self.insert(socket) else {
             return;
         };
@@ -164,8 +168,11 @@ impl Shard {
         };
         let home = self.setup.homes.of(&name);
         let placed = self.sessions.at(slot).flags.has(Flags::PLACED);
-        if home != self.setup.number && !placed && !self.spread_rooms.contains(&name) {
+        let elsewhere = home != self.setup.number && !placed && !self.spread_rooms.contains(&name);
+        // A home that is behind with what it was sent is joined from here.
+        if elsewhere && self.credits.to_home.left(home) > 0 {
             let bytes = bytes.to_vec();
+            self.credits.to_home.spend(home, credit::cost(bytes.len()));
             return self.hand_over(slot, home, |socket| Message::Adopt {
                 socket,
                 bytes,

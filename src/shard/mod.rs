@@ -321,7 +321,7 @@ impl Shard {
                 socket,
                 bytes,
                 placed,
-            } => self.adopt(socket, &bytes, placed),
+            } => self.adopt(from.0, socket, &bytes, placed),
             Message::Join {
                 room,
                 member,

@@ -12,11 +12,6 @@ use crate::room::{Rendition, RoomId};
 use crate::session::SessionKey;
 use crate::wire::plain;
 
-/// The part of the log that one flush may append before every session had its send. Sessions that
-/// keep up are then never overtaken by the tail, and one whose socket is full for a few turns is not
-/// yet as far behind as `lag_bytes_max` lets it be, which is a quarter of the log or more.
-const APPEND_PER_FLUSH: usize = 32;
-
 /// What a room may have appended before the next one has its turn, as a part of what a flush may.
 const ROOM_TURNS_PER_FLUSH: usize = 4;
 
@@ -82,7 +77,7 @@ impl Shard {
     /// Bytes that one flush may append, but for the frame that exceeds them. As many may wait to be
     /// appended before publishers are slowed down.
     pub(super) fn append_bytes_max(&self) -> usize {
-        self.config().log_bytes / APPEND_PER_FLUSH
+        self.config().append_bytes_max()
     }
 
     /// Whether publishers must wait for what `staging` holds. What is set aside counts only when it is

@@ -127,7 +127,8 @@ impl Bench {
             bytes: head.as_bytes().to_vec(),
             placed: true,
         };
-        self.shards[shard].handle_message(ThreadId(0), adopt);
+        let web = ThreadId(self.shards[shard].shards());
+        self.shards[shard].handle_message(web, adopt);
         client
     }
 
