@@ -87,6 +87,7 @@ step fuzz-smoke 900 cargo test --manifest-path fuzz/Cargo.toml
 step browser 900 scripts/browser-test.sh
 step nginx 600 scripts/nginx-test.sh
 step loadgen 1500 scripts/loadgen-check.sh
+step kernel 1800 scripts/kernel-test.sh
 step script-tests 60 scripts/common-test.sh
 step bench-tests 60 python3 -m unittest discover -t . -s benches/compare/tests
 step judge-tests 60 python3 -m unittest discover -s benches/micro
@@ -96,7 +97,7 @@ step bench 1200 scripts/bench.sh room-20-500 --servers fanring,fanring-epoll,flo
 step peers 600 benches/peers/check.sh fanring fanring-epoll floor
 
 if command -v shellcheck >/dev/null; then
-  step shellcheck 60 shellcheck scripts/*.sh benches/peers/*.sh benches/peers/peer .ci/run
+  step shellcheck 60 shellcheck scripts/*.sh benches/peers/*.sh benches/peers/peer tests/kernel/init .ci/run
 else
   notice "shellcheck is not installed, so the scripts were not read"
 fi
