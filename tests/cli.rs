@@ -6,6 +6,7 @@ mod support;
 
 use std::process::{Command, Output};
 
+use fanring::config::Config;
 use support::server::binary;
 
 fn fanring(args: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -169,8 +170,10 @@ fn more_sessions_than_descriptors_are_refused() {
         .expect("a shell");
     let text = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{text}");
+    let web = Config::web_connections_for(2_000);
+    let left = 2_000 - Config::descriptors_reserved(1, 1, web);
     assert!(
-        text.contains("limit of 2000 leaves 1568") && text.contains("LimitNOFILE="),
+        text.contains(&format!("limit of 2000 leaves {left}")) && text.contains("LimitNOFILE="),
         "{text}"
     );
 }
