@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::Read;
+use std::time::Duration;
 
 use fanring::config::{Config, Sizes};
 use support::client::Client;
@@ -41,6 +42,19 @@ fn idle_connections_give_way() {
     assert!(server.figure("http_gave_way") > 1_200 - PLACES);
     assert_eq!(server.figure("http_refused"), 0);
     assert_eq!(server.figure("http_connections"), PLACES);
+}
+
+/// Goal: a connection without requests is closed when its time is over, by default later than a load
+/// balancer closes it: a close from this side may meet a request on its way.
+#[test]
+fn idle_connections_end_by_the_setting() {
+    let server = Server::start(&["--http-keep-alive", "300ms"]);
+    let mut wires = idle(&server, 3);
+    for wire in &mut wires {
+        wire.expect_end();
+    }
+    let longest_of_balancers = Duration::from_secs(600);
+    assert!(Config::default().http_keep_alive > longest_of_balancers);
 }
 
 /// Goal: with few descriptors, connections of any number for pages leave enough of them for

@@ -31,6 +31,9 @@ const UNPARK_INTERVAL: Duration = Duration::from_millis(1);
 /// How much longer than it may take the web thread is waited for, should it be stuck.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 
+/// How long those are waited for who came last, and were refused.
+const LAST_REFUSAL: Duration = Duration::from_secs(1);
+
 /// How long goodbyes may take in all.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -50,6 +53,7 @@ pub struct EventLoop {
     /// Listeners whose accept has ended.
     not_accepting: Vec<u32>,
     stop_at: Option<Duration>,
+    stopping_since: Option<Duration>,
     /// When the web thread's word that HTTP is done is waited for no longer.
     drained_at: Option<Duration>,
 }
@@ -79,6 +83,7 @@ impl EventLoop {
             accept_at: None,
             not_accepting,
             stop_at: None,
+            stopping_since: None,
             drained_at: None,
         }
     }
@@ -324,6 +329,7 @@ impl EventLoop {
         let now = self.now();
         match self.stop_at {
             None => {
+                self.stopping_since = Some(now);
                 self.stop_at = Some(now + STOP_TIMEOUT);
                 self.drained_at = Some(now + self.shard.drain_timeout() + DRAIN_GRACE);
                 self.keep_time();
@@ -337,9 +343,14 @@ impl EventLoop {
         if self.drained_at.is_some_and(|at| at <= now) {
             self.shard.handle_drained();
         }
-        if self.shard.is_drained() {
-            self.drained_at = None;
+        if self.shard.is_drained() && self.drained_at.take().is_some() {
             self.stop_accepting();
+            // Whoever was refused a moment ago may still read why.
+            let goodbyes_over = self.stopping_since.map(|since| since + STOP_TIMEOUT);
+            self.stop_at = self
+                .stop_at
+                .min(goodbyes_over.max(Some(now + LAST_REFUSAL)));
+            self.keep_time();
         }
         self.shard.is_drained() && self.shard.is_empty() && !self.shard.has_work()
     }

@@ -107,7 +107,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     };
     if let Some(path) = target.texts() {
         match path.as_slice() {
-            ["healthz"] => return health(site, method),
+            ["healthz"] if !target.is_folder => return health(site, method),
             ["rooms"] => return members(site, method, "").await,
             ["ws"] | ["ws", _] => return upgrade_required(method),
             _ => {}

@@ -261,7 +261,8 @@ def main():
         print("nginx: 5 passed, 0 failed")
     finally:
         if nginx and nginx.poll() is None:
-            nginx.kill()
+            # Killed, it would leave its worker behind.
+            nginx.terminate()
             nginx.wait()
         server.kill()
         server.wait()

@@ -122,6 +122,7 @@ fn says_what_is_not_there() {
         "/%2e%2e/app.js",
         "//app.js",
         "/app.js/",
+        "/healthz/",
         "/%ff",
     ] {
         let answer = server.get(path);
