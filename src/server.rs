@@ -27,6 +27,10 @@ use crate::web::{self, WebError};
 /// Connections the kernel may hold that no shard has accepted yet; it cuts this to `somaxconn`.
 const BACKLOG: i32 = 4096;
 
+/// How long a stop may take besides the drain of HTTP before the process just ends: more than any
+/// thread takes that is not stuck.
+const STOP_TIMEOUT: Duration = Duration::from_secs(7);
+
 /// How long an address that is in use is tried again.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -128,7 +132,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
     let mut ends = mesh::connect(shards + 1)?;
     let web_end = ends.pop().ok_or(ServerError::Thread)?;
-    signals::stop_with(web_end.stopper())?;
+    signals::stop_with(web_end.stopper(), config.drain_timeout + STOP_TIMEOUT)?;
     let (reports, reported) = mpsc::channel();
     let cores = usable_cores();
 

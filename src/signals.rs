@@ -13,18 +13,22 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::mesh::Stopper;
 
 /// How long further signals are taken for the same request.
 const ECHOES_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Takes over the signals; from now on they reach `stopper`.
+/// How long the last line may take.
+const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Takes over the signals; from now on they reach `stopper`, and the process ends `stop_timeout`
+/// after the first of them if it has not done so by itself.
 ///
 /// # Errors
 /// When a handler, its pipe or the thread cannot be had.
-pub fn stop_with(stopper: Stopper) -> io::Result<()> {
+pub fn stop_with(stopper: Stopper, stop_timeout: Duration) -> io::Result<()> {
     let ends_at_once = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends_at_once))?;
@@ -42,10 +46,20 @@ pub fn stop_with(stopper: Stopper) -> io::Result<()> {
                     info!("stopping; a second SIGINT or SIGTERM ends it at once");
                     std::thread::sleep(ECHOES_TIMEOUT);
                     ends_at_once.store(true, Ordering::Relaxed);
+                    // Without a thread for it, a stuck stop is left to a second signal.
+                    let _ = std::thread::Builder::new().spawn(move || end_late(stop_timeout));
                 }
             }
         })?;
     Ok(())
+}
+
+/// Ends the process if it is still there.
+fn end_late(stop_timeout: Duration) {
+    std::thread::sleep(stop_timeout.saturating_sub(ECHOES_TIMEOUT));
+    error!("a thread did not stop within {stop_timeout:?}; ending without it");
+    std::thread::sleep(LAST_LINE_TIMEOUT);
+    signal_hook::low_level::exit(1);
 }
 
 /// Whether whoever started the process has had a signal ignored (proc_pid_status(5), `SigIgn`).

@@ -3,9 +3,9 @@
 mod support;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fanring::logs::Logs;
@@ -255,6 +255,69 @@ fn signals_that_come_together_are_one() {
     client.expect_failure(&[1001]);
     drop(client);
     assert_eq!(server.await_exit(PATIENCE).code(), Some(0));
+}
+
+/// Holds a thread of a process where it is, by ptrace(2), until it is told to let go.
+const HOLD: &str = r#"
+import ctypes, os, sys
+task = "/proc/%s/task" % sys.argv[1]
+names = {open("%s/%s/comm" % (task, thread)).read().strip(): int(thread) for thread in os.listdir(task)}
+ptrace = ctypes.CDLL(None).ptrace
+ptrace.argtypes = [ctypes.c_long] * 4
+seize, interrupt = 0x4206, 0x4207
+thread = names[sys.argv[2]]
+held = ptrace(seize, thread, 0, 0) == 0 and ptrace(interrupt, thread, 0, 0) == 0
+print("held" if held else "refused", flush=True)
+sys.stdin.read()
+"#;
+
+/// Holds a thread; `None` where there is no python3 or it may not.
+fn hold(server: &Server, thread: &str) -> Option<Child> {
+    let pid = server.pid().as_raw_nonzero().to_string();
+    let mut holder = Command::new("python3")
+        .args(["-c", HOLD, &pid, thread])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take()?)
+        .read_line(&mut line)
+        .ok()?;
+    if line.trim() == "held" {
+        return Some(holder);
+    }
+    eprintln!("skipped: this machine lets no process hold another one");
+    holder.wait().ok()?;
+    None
+}
+
+// Whatever thread is stuck, a signal has its effect on the others, and the process ends in time.
+#[test]
+fn a_stuck_thread_swallows_no_signal() {
+    for (thread, code) in [("web", 0), ("shard-0", 1)] {
+        let mut server = Server::start(&["--shards", "1", "--no-pin", "--log-bytes", "1MiB"]);
+        let mut client = Client::connect(server.address(), "/ws/room?presence=0");
+        let Some(mut holder) = hold(&server, thread) else {
+            return;
+        };
+        server.terminate();
+        if thread == "web" {
+            client.expect_failure(&[1001]);
+        }
+        drop(client);
+        // It is a zombie until its thread is let go.
+        let status = format!("/proc/{}/status", server.pid().as_raw_nonzero());
+        eventually("the process ends", PATIENCE, || {
+            let status = std::fs::read_to_string(&status).expect("its status");
+            status.contains("State:\tZ").then_some(())
+        });
+        drop(holder.stdin.take());
+        holder.wait().expect("a child");
+        assert_eq!(server.await_exit(PATIENCE).code(), Some(code), "{thread}");
+        let told = server.log().contains("a thread did not stop within 10s");
+        assert_eq!(told, code == 1, "{}", server.log());
+    }
 }
 
 // A reader of the help that has seen enough is no error.
