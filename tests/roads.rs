@@ -197,6 +197,30 @@ fn plain_requests_have_one_answer() {
             case(plain("HEAD /nope HTTP/1.1"), 404),
             case(plain("POST / HTTP/1.1"), 405),
             case(plain("BREW / HTTP/1.1"), 405),
+            case(plain("CONNECT a:80 HTTP/1.1"), 405),
+            case(
+                with_fields(&plain("CONNECT a:80 HTTP/1.1"), "Connection: close\r\n"),
+                405,
+            ),
+            // An upgrade to something else is ignored, and the answer arrives all the same.
+            case(
+                with_fields(&plain("GET / HTTP/1.1"), "Upgrade: h2c\r\n"),
+                200,
+            ),
+            case(
+                with_fields(
+                    &plain("GET /app.js HTTP/1.1"),
+                    "Upgrade: h2c\r\nConnection: close, Upgrade\r\n",
+                ),
+                200,
+            ),
+            case(
+                with_fields(
+                    &plain("POST / HTTP/1.1"),
+                    "Upgrade: h2c\r\nContent-Length: 3\r\n",
+                ),
+                405,
+            ),
             case(plain("GET http://a/healthz HTTP/1.1"), 200),
             case(plain("GET /%zz HTTP/1.1"), 400),
             case(plain("GET /wsx HTTP/1.1"), 404),

@@ -172,12 +172,28 @@ impl Gate {
             self.state = State::Left;
             return;
         };
-        (self.passing, self.scanned) = (head.bytes, 0);
         self.state = if head.has_body() {
             State::Open
         } else {
             State::Closed
         };
+        (self.passing, self.scanned) = (head.bytes, 0);
+        hide_upgrade(&mut self.held[..self.passing]);
+    }
+}
+
+/// Writes over the name of each `Upgrade` field, which a server may ignore (RFC 9110 section 7.8). hyper would
+/// keep the connection for a protocol that nobody here speaks, and lose the last answer: it gives such a
+/// connection back before all is sent.
+fn hide_upgrade(head: &mut [u8]) {
+    const NAME: &[u8] = b"upgrade:";
+    const HIDDEN: &[u8] = b"ignored:";
+    for line in head.split_inclusive_mut(|&byte| byte == b'\n') {
+        if let Some(name) = line.get_mut(..NAME.len())
+            && name.eq_ignore_ascii_case(NAME)
+        {
+            name.copy_from_slice(HIDDEN);
+        }
     }
 }
 

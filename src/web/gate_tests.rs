@@ -96,8 +96,24 @@ fn a_shard_answers_what_is_no_good_request() {
 fn the_first_request_stays() {
     let mut gate = gate(&[&UPGRADE[..UPGRADE.len() - 6], UPGRADE].concat());
     let (passed, left) = run(&mut gate);
-    assert_eq!((&passed[..], left), (&UPGRADE[..UPGRADE.len() - 6], true));
+    let head = String::from_utf8_lossy(&UPGRADE[..UPGRADE.len() - 6]);
+    assert_eq!(passed, head.replace("Upgrade:", "ignored:").as_bytes());
+    assert!(left);
     assert_eq!(gate.into_held(), UPGRADE);
+}
+
+/// hyper does not hear of other protocols that a client would like to speak.
+#[test]
+fn other_upgrades_are_hidden() {
+    let head =
+        "GET /upgrade: HTTP/1.1\r\nHost: a\r\nUPGRADE: h2c\r\nX-Upgrade: b\r\nupgrade: c\r\n\r\n";
+    let mut gate = gate(b"");
+    gate.hold(head.as_bytes());
+    let (passed, _) = run(&mut gate);
+    let expected = head
+        .replace("UPGRADE:", "ignored:")
+        .replace("\nupgrade:", "\nignored:");
+    assert_eq!(String::from_utf8(passed).expect("text"), expected);
 }
 
 /// Behind a request with a body nothing is judged: only hyper can tell where the body ends.

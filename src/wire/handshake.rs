@@ -24,6 +24,8 @@ pub use origin::is_listed;
 pub const ROOM_BYTES_MAX: usize = 128;
 /// How much of a header a refusal repeats, in bytes.
 const SHOWN_BYTES_MAX: usize = 128;
+/// The methods of requests that ask for no WebSocket.
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
 /// The protocol version of RFC 6455, the only one there is.
 const VERSION: &[u8] = b"13";
 /// What the server appends to the key (RFC 6455 section 1.3).
@@ -99,6 +101,13 @@ fn try_route(head: &Head<'_>, policy: &Policy<'_>) -> Result<Route, Refusal> {
     let address = address::parse(head.path(), policy);
     let is_question = head.method == "OPTIONS";
     if !upgrades && (is_question || matches!(address, Address::Other)) {
+        if head.method == "CONNECT" {
+            return Err(Refusal::new(
+                405,
+                "This server is no proxy: connect to it with GET, HEAD or OPTIONS.",
+            )
+            .with_header("Allow", ALLOWED));
+        }
         let clear = head.check_body();
         return clear.map_err(HttpError::refusal).map(|()| Route::Web);
     }
@@ -190,7 +199,7 @@ fn plain_request(head: &Head<'_>) -> Refusal {
         405,
         "This address speaks WebSocket: the request's method must be GET.",
     )
-    .with_header("Allow", "GET, HEAD, OPTIONS")
+    .with_header("Allow", ALLOWED)
 }
 
 /// 426, with what it must name (RFC 9110 section 15.5.22, RFC 6455 section 4.4).

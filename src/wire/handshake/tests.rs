@@ -154,6 +154,7 @@ fn checks_the_request_line() {
         ("GET /wss HTTP/1.1", 404, 200),
         ("GET / HTTP/1.1", 404, 200),
         ("POST /other HTTP/1.1", 404, 200),
+        ("CONNECT a.example:80 HTTP/1.1", 404, 405),
         ("GET /WS HTTP/1.1", 404, 200),
         ("OPTIONS /ws HTTP/1.1", 400, 200),
         ("OPTIONS /ws/%ff HTTP/1.1", 400, 200),
