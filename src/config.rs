@@ -33,6 +33,8 @@ pub const WEB_WAITING_HEALTH: usize = 16;
 /// Least that the sessions of a shard may hold, and most unless it is asked for.
 pub const SESSION_BUFFERS_MIN: usize = 1 << 20;
 const SESSION_BUFFERS_MAX: usize = 64 << 20;
+/// Least that may be staged for rooms that wait for their members.
+const SET_ASIDE_MIN: usize = 1 << 20;
 /// Least that a shard may have on its way to another.
 const MESH_CREDIT_BYTES_MIN: usize = 64 << 10;
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
@@ -238,6 +240,13 @@ impl Config {
     #[must_use]
     pub fn append_bytes_max(&self) -> usize {
         self.log_bytes / 32
+    }
+
+    /// What rooms that wait for their members may have staged on a shard, in all: what arrives in
+    /// some turns, since nobody who publishes to them is read from.
+    #[must_use]
+    pub fn set_aside_max(&self) -> usize {
+        2 * self.append_bytes_max() + SET_ASIDE_MIN
     }
 
     /// What the indexes of a shard's rooms may take besides a few entries each: where messages

@@ -149,6 +149,18 @@ impl Staging {
         self.weight - self.aside_weight
     }
 
+    /// What the rooms weigh that were set aside.
+    #[must_use]
+    pub fn weight_aside(&self) -> usize {
+        self.aside_weight
+    }
+
+    /// The rooms that were set aside.
+    #[must_use]
+    pub fn aside(&self) -> &[RoomId] {
+        &self.aside
+    }
+
     /// Whether no room stands in line.
     #[must_use]
     pub fn is_empty(&self) -> bool {

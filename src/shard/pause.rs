@@ -260,6 +260,34 @@ impl Shard {
         }
     }
 
+    /// Lets the room go whose held messages take most when all of them take too much; once a turn.
+    pub(super) fn bound_set_aside(&mut self) {
+        if self.sequencing.weight_aside() <= self.config().set_aside_max() {
+            return;
+        }
+        let heaviest = (self.sequencing.aside().iter())
+            .filter(|&&room| self.rooms.get(room).held)
+            .max_by_key(|&&room| {
+                self.rooms
+                    .get(room)
+                    .staged
+                    .as_ref()
+                    .map(|group| group.weight())
+            });
+        if let Some(&room) = heaviest {
+            self.spare(room);
+        }
+    }
+
+    /// Lets go of a held room, and does not hold it again for a while.
+    fn spare(&mut self, room: RoomId) {
+        let spared_until = self.now + SPARED_FOR;
+        self.sequencer(room).spare_until(spared_until);
+        self.reconsider_hold(room);
+        let name = Arc::clone(&self.rooms.get(room).name);
+        self.congestion.holds.push((name, spared_until));
+    }
+
     /// Lets go of rooms that were held for long enough, and looks again at those that were spared.
     fn end_holds(&mut self) {
         let now = self.now;
@@ -269,10 +297,7 @@ impl Shard {
                 continue;
             };
             if self.rooms.get(room).held {
-                let spared_until = now + SPARED_FOR;
-                self.sequencer(room).spare_until(spared_until);
-                self.reconsider_hold(room);
-                self.congestion.holds.push((name, spared_until));
+                self.spare(room);
             } else {
                 self.reconsider_hold(room);
             }

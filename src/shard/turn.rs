@@ -80,11 +80,10 @@ impl Shard {
         self.config().append_bytes_max()
     }
 
-    /// Whether publishers must wait for what `staging` holds. What is set aside counts only when it is
-    /// much, or rooms that can't move on would hold up all others.
+    /// Whether publishers must wait for what `staging` holds. What is set aside does not count, or rooms
+    /// that can't move on would hold up all others; it has a limit of its own.
     pub(super) fn is_full(&self, staging: &Staging) -> bool {
-        let most = self.append_bytes_max();
-        staging.weight_in_line() > most || staging.weight() > 2 * most
+        staging.weight_in_line() > self.append_bytes_max()
     }
 
     /// Appends what other shards have sequenced, as far as the flush under way leaves room for:
@@ -130,6 +129,7 @@ impl Shard {
         while self.serve_sequencing(&mut frames, &mut entries) {}
         self.scratch.frames = frames;
         self.scratch.entries = entries;
+        self.bound_set_aside();
         self.return_credit();
         self.bound_holdings();
         self.watch();
@@ -144,7 +144,8 @@ impl Shard {
         let here = self.rooms.get_mut(room);
         let left = self.credits.to_home.left(here.home);
         let group = here.staged.as_mut().expect("a room in line has a group");
-        if here.held || left == 0 {
+        let held = here.held && self.outbound.weight_aside() <= self.setup.config.set_aside_max();
+        if held || left == 0 {
             here.aside = true;
             self.outbound.set_aside(group.weight());
             return true;

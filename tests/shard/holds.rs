@@ -107,3 +107,41 @@ fn a_join_under_way_is_not_left_waiting() {
     held.bench.settle();
     held.check_free(newcomer);
 }
+
+/// A room that is held holds up no other on its shard, however much was said in it at once; when that
+/// is too much to keep, it is let go.
+#[test]
+fn a_held_room_holds_up_no_other() {
+    let mut bench = Bench::new(1);
+    let held = "/ws/held?presence=0";
+    let publisher = bench.join(0, held);
+    let reader = bench.join(0, held);
+    let stalled = [bench.join(0, held), bench.join(0, held)];
+    let bystander = bench.join(0, "/ws/other?presence=0&echo=1");
+    for client in stalled {
+        bench.block(client);
+    }
+    for _ in 0..4 {
+        bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
+        bench.settle();
+        bench.shards[0].handle_time(Duration::from_millis(1));
+    }
+    bench.settle();
+    let before = bench.heard(reader).len();
+    assert!(!bench.is_read(publisher) && before <= 4);
+    for said in 0..8 {
+        bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
+        bench.settle();
+        bench.say(bystander, OpCode::Text, b"on");
+        bench.settle();
+        assert_eq!(bench.heard(bystander), ["on"], "after {said}");
+        assert!(bench.is_read(bystander), "after {said}");
+    }
+    assert!(bench.heard(reader).is_empty(), "it is held");
+    for _ in 8..60 {
+        bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
+        bench.settle();
+    }
+    let after = bench.heard(reader).len();
+    assert_eq!(before + after, 64, "it was let go");
+}
