@@ -186,18 +186,20 @@ impl Server {
 
     /// Resident bytes of the process.
     pub(crate) fn rss_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS")
+    }
+
+    /// A size in the process's status, like `VmHWM`, the most that was ever resident.
+    #[track_caller]
+    pub(crate) fn status_bytes(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("the server's /proc status");
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("VmRSS");
-        let kib = line
-            .trim()
-            .trim_end_matches(" kB")
-            .parse::<u64>()
-            .expect("VmRSS in kB");
-        kib << 10
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .unwrap_or_else(|| panic!("no {name} in {status}"));
+        let kib = line.trim().trim_end_matches(" kB").parse::<u64>();
+        kib.unwrap_or_else(|error| panic!("{name}: {line:?}: {error}")) << 10
     }
 
     /// Processor time all its threads have used, which other processes don't lengthen.
