@@ -5,7 +5,7 @@
 
 use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,45 +16,43 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 /// kernel's only has to cover the time until the next flush (`TCP_NOTSENT_LOWAT`, `tcp(7)`).
 pub const UNSENT_BYTES_MAX: u32 = 131_072;
 
-/// `count` listeners on one address, between which the kernel shares out the connections; nobody
-/// else listens there, or has listened in between.
+/// A listening TCP socket; nobody else listens on its address.
 ///
-/// The first one is bound *and listens* without `SO_REUSEPORT`, which succeeds for one only of
-/// those who try at the same moment (binding alone lets the other in until one of them listens),
-/// at times for none: trying again is worth it.
-/// It joins the sharing once the others are added: their `listen(2)` takes in those on the same
-/// address that have the option by then (`reuseport_add_sock` in net/core/sock_reuseport.c, Linux
-/// 4.6).
-///
-/// # Errors
-/// What `socket(2)`, `bind(2)` and `listen(2)` say: EADDRINUSE, EACCES, EADDRNOTAVAIL, EMFILE.
-pub fn listen_shared(address: SocketAddr, count: usize, backlog: i32) -> io::Result<Vec<OwnedFd>> {
-    let first = prepared(address)?;
-    first.bind(&address.into())?;
-    first.listen(backlog)?;
-    first.set_reuse_port(true)?;
-    let mut listeners = vec![OwnedFd::from(first)];
-    let bound = bound_address(&listeners[0])?;
-    while listeners.len() < count {
-        listeners.push(listen(bound, backlog)?);
-    }
-    Ok(listeners)
-}
-
-/// A listening TCP socket that may share its port with other listeners of the same user.
-///
-/// Sets `SO_REUSEADDR`, `SO_REUSEPORT` (one listener for each shard, `socket(7)`), `IPV6_V6ONLY`
-/// where it applies, `TCP_NODELAY` and [`UNSENT_BYTES_MAX`]. Port 0 picks a free one, see
-/// [`bound_address`].
+/// Sets `SO_REUSEADDR`, `IPV6_V6ONLY` where it applies, `TCP_NODELAY` and [`UNSENT_BYTES_MAX`]. Port 0
+/// picks a free one, see [`bound_address`].
 ///
 /// # Errors
 /// What `socket(2)`, `bind(2)` and `listen(2)` say: EADDRINUSE, EACCES, EADDRNOTAVAIL, EMFILE.
 pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
     let socket = prepared(address)?;
-    socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     Ok(socket.into())
+}
+
+/// `count` listeners on one address, between which the kernel shares out the connections
+/// (`SO_REUSEPORT`, `socket(7)`); nobody else listens there, or has listened in between.
+///
+/// The first one is bound *and listens* without the option, which succeeds for one only of those
+/// who try at the same moment (binding alone lets the other in until one of them listens), at
+/// times for none: trying again is worth it. It joins the sharing once the others are added:
+/// their `listen(2)` takes in those on the same address that have the option by then
+/// (`reuseport_add_sock` in net/core/sock_reuseport.c, Linux 4.6).
+///
+/// # Errors
+/// Those of [`listen`].
+pub fn listen_shared(address: SocketAddr, count: usize, backlog: i32) -> io::Result<Vec<OwnedFd>> {
+    let mut listeners = vec![listen(address, backlog)?];
+    let bound = bound_address(&listeners[0])?;
+    while listeners.len() < count {
+        SockRef::from(&listeners[0]).set_reuse_port(true)?;
+        let further = prepared(bound)?;
+        further.set_reuse_port(true)?;
+        further.bind(&bound.into())?;
+        further.listen(backlog)?;
+        listeners.push(further.into());
+    }
+    Ok(listeners)
 }
 
 /// A socket with the options that its connections inherit, which may take over a port from
@@ -188,13 +186,20 @@ mod tests {
         );
     }
 
-    // Goal: each shard can have its own listener on the one port.
+    // Goal: an address belongs to one, whether it shares or not.
     #[test]
-    fn listeners_share_a_port() {
-        let first = listen("127.0.0.1:0".parse().unwrap(), 16).unwrap();
-        let address = bound_address(&first).unwrap();
-        let second = listen(address, 16).unwrap();
-        assert_eq!(bound_address(&second).unwrap(), address);
+    fn an_address_belongs_to_one() {
+        for count in [1, 2] {
+            let own = SocketAddr::from(([127, 0, 0, 78], 0));
+            let listeners = listen_shared(own, count, 16).unwrap();
+            let address = bound_address(&listeners[0]).unwrap();
+            for error in [
+                listen(address, 16).map(|_| ()).unwrap_err(),
+                listen_shared(address, count, 16).map(|_| ()).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+            }
+        }
     }
 
     // Goal: connections are shared out between all listeners, the first one included, although it
