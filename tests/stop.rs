@@ -73,7 +73,7 @@ fn a_download_under_way_ends_well() {
         try_request(address, &health).filter(|answer| answer.status == 503)
     });
     let mut rest = Vec::new();
-    // The end of the stream follows, as no second request is taken.
+    // The end of the stream is the end of the process.
     wire.stream.read_to_end(&mut rest).expect("the rest");
     let end = rest
         .windows(4)
@@ -85,7 +85,7 @@ fn a_download_under_way_ends_well() {
 }
 
 /// Goal: sessions hear of the stop at once, and whoever comes during the next second is told so:
-/// health checks and upgrades on new connections; a connection in wait is closed.
+/// health checks and upgrades on new connections, and requests that were on their way on kept ones.
 #[test]
 fn whoever_comes_is_told_of_the_stop() {
     let mut server = Server::start(&["--shards", "2"]);
@@ -99,6 +99,10 @@ fn whoever_comes_is_told_of_the_stop() {
     assert_eq!(session.close_frame().map(|(code, _)| code), Some(1001));
     session.offer(&Outgoing::close(1001, ""));
     assert!(matches!(session.hear(), Heard::End | Heard::Reset));
+    let get = request_bytes(address, "GET", "/rooms", &[], "keep-alive");
+    idle.send(&get);
+    let last = idle.response("GET");
+    assert_eq!(last.header("connection"), Some("close"));
     idle.expect_end();
     let health = request_bytes(address, "GET", "/healthz", &[], "close");
     let upgrade = handshake(address, "/ws/stop", &fresh_key(), "").into_bytes();

@@ -66,7 +66,7 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
     let mut connection = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
-        .keep_alive(!place.is_for_one_answer() && !site.is_stopping())
+        .keep_alive(!place.is_for_one_answer())
         .max_headers(HEADERS_MAX)
         .max_buf_size(site.config.head_bytes_max)
         .serve_connection(Link::new(stream, gate, Rc::clone(&activity)), service);
@@ -124,14 +124,7 @@ async fn drive<B: Backend>(
 ) -> End {
     let mut patience = pin!(sleep_until(activity.deadline(&site.config)));
     let mut asked = pin!(activity.asked_to_give_way());
-    let mut stopped = pin!(site.stopped());
-    // One that comes now ends with its first answer anyway, and must get that far.
-    let mut is_stopping = site.is_stopping();
     poll_fn(|context| {
-        if !is_stopping && stopped.as_mut().poll(context).is_ready() {
-            is_stopping = true;
-            connection.as_mut().graceful_shutdown();
-        }
         while asked.as_mut().poll(context).is_ready() {
             asked.set(activity.asked_to_give_way());
         }
@@ -205,7 +198,9 @@ impl<B: Backend> Service<Request<Incoming>> for Answers<B> {
                 site.refusals.count(status);
                 tell(status, request.method.as_str(), request.uri.path());
             }
-            if activity.is_last() {
+            // A connection in wait is not closed when the server stops: a request may be on its way,
+            // and whoever sends it had better hear that there will be no other.
+            if activity.is_last() || site.is_stopping() {
                 let close = HeaderValue::from_static("close");
                 reply.headers_mut().insert(CONNECTION, close);
             }

@@ -259,11 +259,12 @@ fn open_entry(root: &OwnedFd, path: &[u8]) -> Result<Entry, Errno> {
     }
 }
 
-/// A tag of the time of change, to the nanosecond, and the size.
+/// A tag of the size and the time at which the kernel saw the last change, to the nanosecond. What a
+/// file says of its own time doesn't tell versions apart where builds set it to the same for all.
 fn validators(stat: &Stat) -> Validators {
     let etag = format!(
         "\"{:x}-{:x}-{:x}\"",
-        stat.st_mtime, stat.st_mtime_nsec, stat.st_size
+        stat.st_ctime, stat.st_ctime_nsec, stat.st_size
     );
     Validators {
         etag,

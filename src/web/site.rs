@@ -8,8 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use super::files::Folder;
 use super::places::Places;
 use crate::config::Config;
@@ -39,7 +37,6 @@ pub struct Site<B> {
     pub(super) places: Rc<Places>,
     pub(super) refusals: WebRefusals,
     stopping: Cell<bool>,
-    stopped: Notify,
 }
 
 impl<B: Backend> Site<B> {
@@ -59,7 +56,6 @@ impl<B: Backend> Site<B> {
             refusals: WebRefusals::default(),
             config,
             stopping: Cell::new(false),
-            stopped: Notify::new(),
         })
     }
 
@@ -81,11 +77,9 @@ impl<B: Backend> Site<B> {
         self.config.drain_timeout
     }
 
-    /// Lets responses under way end and closes every connection after them. Those that come later
-    /// get one answer. A second call changes nothing.
+    /// From now on each answer is the last of its connection. A second call changes nothing.
     pub fn stop(&self) {
         self.stopping.set(true);
-        self.stopped.notify_waiters();
     }
 
     /// Whether [`Self::stop`] was called.
@@ -99,13 +93,5 @@ impl<B: Backend> Site<B> {
         let sessions = |(name, figure)| (name == "sessions").then_some(figure);
         let open = self.backend.health().into_iter().find_map(sessions);
         open.is_some_and(|open| open >= self.config.connections_max as u64)
-    }
-
-    /// Ends when [`Self::stop`] is called, unless that was before.
-    pub(super) async fn stopped(&self) {
-        let stopped = self.stopped.notified();
-        if !self.stopping.get() {
-            stopped.await;
-        }
     }
 }

@@ -232,3 +232,7 @@ async fn sleep(shards: &Shards, doorbell: &File) -> io::Result<()> {
     shards.mesh.borrow().doorbell().awake();
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "thread_tests.rs"]
+mod tests;

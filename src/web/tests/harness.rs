@@ -92,7 +92,7 @@ impl Server {
                 accepting.abort();
                 site.stop();
                 // Reads of files are submitted only when the thread has nothing else to do.
-                while site.connections() > 0 {
+                while site.is_busy() {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             });
@@ -133,14 +133,6 @@ impl Server {
         self.adopted
             .recv_timeout(PATIENCE)
             .expect("nothing was handed back")
-    }
-
-    /// Lets answers under way end, then ends the thread.
-    pub(super) fn stop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
     }
 }
 

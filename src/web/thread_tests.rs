@@ -1,0 +1,42 @@
+//! Goal: what the web thread says to the shards arrives, whatever it does meanwhile.
+
+use super::*;
+use crate::mesh;
+
+const MESSAGES: u64 = 5_000;
+
+/// Messages beyond what a ring holds reach their shard though nothing wakes the thread meanwhile.
+#[test]
+fn parked_messages_arrive_while_the_thread_sleeps() {
+    let mut ends = mesh::connect::<Message>(2).unwrap();
+    let (web_end, mut shard_end) = (ends.pop().unwrap(), ends.pop().unwrap());
+    let shards = Shards {
+        mesh: Rc::new(RefCell::new(web_end)),
+        metrics: Arc::new([ShardMetrics::default()]),
+        homes: Homes::new(1, 0),
+        next_shard: Rc::default(),
+        next_ticket: Rc::default(),
+        is_unparking: Rc::default(),
+        questions: Rc::default(),
+    };
+    tokio_uring::start(async move {
+        for ticket in 0..MESSAGES {
+            let room = "room".into();
+            shards.send(0, Message::CountMembers { room, ticket });
+        }
+        assert!(shards.mesh.borrow().is_congested());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut expected = 0;
+        while expected < MESSAGES {
+            assert!(Instant::now() < deadline, "{expected} of {MESSAGES}");
+            shard_end.receive(MESH_MESSAGES_MAX, |_, message| {
+                let Message::CountMembers { ticket, .. } = message else {
+                    panic!("{message:?}");
+                };
+                assert_eq!(ticket, expected);
+                expected += 1;
+            });
+            tokio::time::sleep(UNPARK_INTERVAL).await;
+        }
+    });
+}
