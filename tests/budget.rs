@@ -6,6 +6,7 @@
 use std::mem::size_of;
 
 use fanring::config::{SHARDS_MAX, Sizes};
+use fanring::mesh::RING_MESSAGES_MAX;
 use fanring::ring::RingConfig;
 use fanring::room::Room;
 use fanring::room::index::{Index, KEPT_ENTRIES_MAX};
@@ -48,6 +49,7 @@ fn a_room_and_an_entry_fit_their_budget() {
 fn a_session_and_a_mesh_message_fit_their_budget() {
     let session = size_of::<Session>();
     let message = size_of::<Message>();
+    assert_eq!(RING_MESSAGES_MAX as u64, Sizes::BUILT_IN.mesh_ring_slots);
     assert!(
         session as u64 <= Sizes::BUILT_IN.session_bytes_max,
         "{session} bytes"

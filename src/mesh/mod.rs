@@ -16,7 +16,7 @@ pub use self::doorbell::Doorbell;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 /// Messages a ring holds.
-const RING_MESSAGES_MAX: usize = 1024;
+pub const RING_MESSAGES_MAX: usize = 1024;
 
 /// Which thread: the shards count from 0, the web thread comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
