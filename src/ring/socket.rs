@@ -120,6 +120,62 @@ pub fn peer_address(socket: impl AsFd) -> io::Result<SocketAddr> {
         .map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
+/// How far the peer of a socket has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that the peer's machine has acknowledged since the connection began.
+    pub acknowledged: u64,
+    /// Bytes that it has yet to acknowledge, sent or not.
+    pub outstanding: u64,
+    /// Those of them that could not be sent yet.
+    pub unsent: u64,
+    /// Bytes that have arrived and wait to be received.
+    pub unread: u64,
+}
+
+/// Measures a connected TCP socket (`TCP_INFO`, `SIOCOUTQ` and `SIOCINQ`, tcp(7)).
+///
+/// # Errors
+/// EBADF, and what is said of a socket that is not TCP.
+pub fn measure(socket: impl AsFd) -> io::Result<Progress> {
+    // Where two fields stand in `struct tcp_info` (include/uapi/linux/tcp.h), which only grows at its
+    // end; the last of them came with Linux 4.6.
+    const BYTES_ACKED: usize = 120;
+    const NOTSENT_BYTES: usize = 144;
+    const INFO_BYTES: usize = 152;
+    let fd = socket.as_fd();
+    let mut info = [0u8; INFO_BYTES];
+    let mut info_bytes: libc::socklen_t = 152;
+    // SAFETY: the descriptor is borrowed from a live socket; the kernel writes at most `info_bytes`
+    // bytes, which is how many `info` has, and both outlive the call (getsockopt(2)).
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut info_bytes,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut outstanding: libc::c_int = 0;
+    // SAFETY: as above; the kernel writes one c_int (SIOCOUTQ is TIOCOUTQ, tcp(7)).
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let acknowledged = info[BYTES_ACKED..].first_chunk().copied();
+    let unsent = info[NOTSENT_BYTES..].first_chunk().copied();
+    Ok(Progress {
+        acknowledged: u64::from_ne_bytes(acknowledged.unwrap_or_default()),
+        outstanding: u64::try_from(outstanding).unwrap_or(0),
+        unsent: u32::from_ne_bytes(unsent.unwrap_or_default()).into(),
+        unread: rustix::io::ioctl_fionread(fd)?,
+    })
+}
+
 /// Sends a FIN after what is queued; receiving goes on.
 ///
 /// # Errors
@@ -290,6 +346,41 @@ mod tests {
             socket.connect(&target.into()).unwrap();
             let (accepted, _) = listener.accept().unwrap();
             assert_eq!(peer_address(&accepted).unwrap().ip(), source);
+        }
+    }
+
+    // Goal: what a peer has and has not taken is told apart: acknowledged, held back, not received.
+    #[test]
+    fn the_progress_of_a_peer_is_measured() {
+        use std::io::{Read, Write};
+        let listener = Socket::from(listen("127.0.0.1:0".parse().unwrap(), 16).unwrap());
+        let mut client = TcpStream::connect(bound_address(&listener).unwrap()).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        client.write_all(b"four").unwrap();
+        accepted.write_all(&[1; 1000]).unwrap();
+        client.read_exact(&mut [0; 1000]).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let first = loop {
+            let now = measure(&accepted).unwrap();
+            if (now.outstanding, now.unread) == (0, 4) {
+                break now;
+            }
+            assert!(std::time::Instant::now() < deadline, "{now:?}");
+        };
+        assert_eq!(first.unsent, 0);
+        accepted.set_nonblocking(true).unwrap();
+        while accepted.write(&[2; 4096]).is_ok() {}
+        let full = measure(&accepted).unwrap();
+        assert!(
+            full.unsent > 0 && full.outstanding >= full.unsent,
+            "{full:?}"
+        );
+        loop {
+            client.read_exact(&mut [0; 4096]).unwrap();
+            let now = measure(&accepted).unwrap();
+            if now.acknowledged > full.acknowledged && now.outstanding < full.outstanding {
+                break;
+            }
         }
     }
 

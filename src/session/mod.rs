@@ -147,8 +147,6 @@ pub struct Session {
     pub head: Option<Box<Vec<u8>>>,
     /// When the peer was last heard.
     pub heard: Tick,
-    /// When its socket last took bytes after having been full.
-    pub progress: Tick,
     /// When a phase other than `Open` ends.
     pub deadline: Tick,
     /// The tick of its valid entry in the timer wheel; other entries are stale.
@@ -177,7 +175,6 @@ impl Session {
             reader: Reader::default(),
             head: None,
             heard: now,
-            progress: now,
             deadline,
             timer: Tick::default(),
             id,

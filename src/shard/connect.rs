@@ -136,14 +136,12 @@ impl Shard {
     /// Answers the request that begins with `request` and ends the connection.
     pub(super) fn refuse(&mut self, slot: u32, request: &[u8], refusal: &Refusal) {
         self.note_refusal(slot, request, refusal);
-        let deadline = self.tick().after(self.config().close_timeout);
         let session = self.sessions.at_mut(slot);
         refusal.encode(request, session.private_mut());
         session.phase = Phase::Closing;
         session.flags.set(Flags::DISCARDING);
-        session.deadline = deadline;
         self.note_holding(slot);
-        self.schedule(slot, deadline);
+        self.begin_goodbye(slot);
         self.mark_dirty(slot);
     }
 

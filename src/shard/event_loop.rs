@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::clock::Clock;
-use super::{Action, FlushBatch, Message, Received, Shard};
+use super::{Action, FlushBatch, Measured, Message, Received, Shard};
 use crate::mesh::{Endpoint, ThreadId};
 use crate::ring::{Completion, Op, Outgoing, Ring, Token, socket};
 use crate::session::SessionKey;
@@ -277,6 +277,7 @@ impl EventLoop {
                     self.ring
                         .cancel(token(Op::Recv, key), token(Op::Cancel, key));
                 }
+                Action::Measure(key) => self.measure(key),
                 Action::PollWritable(key, fd) => {
                     self.ring.poll_writable(fd, token(Op::Writable, key));
                 }
@@ -294,6 +295,21 @@ impl EventLoop {
                 }
             }
         }
+    }
+
+    /// A socket that can't be measured has failed: it has nothing to say for itself.
+    fn measure(&mut self, key: SessionKey) {
+        let measured = (self.shard.socket(key)).map(socket::measure);
+        let progress = measured.and_then(Result::ok).unwrap_or_default();
+        self.shard.handle_measured(
+            key,
+            Measured {
+                acknowledged: progress.acknowledged,
+                outstanding: progress.outstanding,
+                unsent: progress.unsent,
+                unread: progress.unread,
+            },
+        );
     }
 
     /// Arms the timeout for whatever is due next, and does what is due here.

@@ -212,8 +212,6 @@ impl Shard {
         );
         let slot = key.slot;
         self.end_operation(slot, Flags::BLOCKED);
-        let tick = self.tick();
-        self.sessions.at_mut(slot).progress = tick;
         self.tell_missed(key);
         self.mark_dirty(slot);
         self.settle(slot);

@@ -1,4 +1,4 @@
-//! How a session ends: deadlines, goodbyes, falling behind, and the way back to a free slot.
+//! How a session ends: goodbyes, falling behind, and the way back to a free slot.
 
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use crate::room::{Departure, RoomId};
 use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Place, SessionKey};
 use crate::wire::close::{CloseCode, append_close_frame};
-use crate::wire::frame::{OpCode, append_frame};
 use crate::wire::message::Reader;
 use crate::wire::plain;
 
@@ -35,12 +34,10 @@ impl Shard {
             return;
         }
         self.depart(slot);
-        let deadline = self.tick().after(self.config().close_timeout);
         let session = self.sessions.at_mut(slot);
         session.phase = Phase::Closing;
         session.flags.set(Flags::CLOSE_SENT);
         session.flags.clear(Flags::PAUSED);
-        session.deadline = deadline;
         if !session.reader.is_idle() {
             // It stopped in the middle of a message, which is of no interest any more, and neither is
             // where it ends.
@@ -51,7 +48,7 @@ impl Shard {
         if !session.flags.has(Flags::SENDING) {
             self.detach(slot);
         }
-        self.schedule(slot, deadline);
+        self.begin_goodbye(slot);
         self.note_holding(slot);
         self.mark_dirty(slot);
     }
@@ -185,6 +182,7 @@ impl Shard {
             }
             self.holdings.note(key, 0);
             let session = self.sessions.remove(key.slot);
+            self.looks.remove(&key);
             self.actions.push_back(if session.flags.has(Flags::ABORT) {
                 Action::Abort(session.socket)
             } else {
@@ -193,89 +191,12 @@ impl Shard {
         }
     }
 
-    /// The session's entry in the timer wheel came up.
-    pub(super) fn deadline_reached(&mut self, key: SessionKey) {
-        let tick = self.tick();
-        let Some(session) = self.sessions.lookup(key) else {
-            return;
-        };
-        if session.timer > tick {
-            return;
-        }
-        let (slot, mut deadline) = (key.slot, session.deadline);
-        if session.phase == Phase::Closing {
-            // A peer that still reads gets what it is owed.
-            deadline = deadline.max(session.progress.after(self.setup.config.close_timeout));
-        }
-        match session.phase {
-            Phase::Open => self.silent(slot),
-            Phase::Head if tick >= deadline => self.head_is_late(slot),
-            Phase::Closing | Phase::Lingering if tick >= deadline => {
-                session.flags.set(Flags::ABORT);
-                self.kill(slot);
-            }
-            Phase::Head | Phase::Closing | Phase::Lingering => self.schedule(slot, deadline),
-            // A multishot receive can miss the end of the stream when it comes right behind data,
-            // and then no shutdown wakes it any more.
-            Phase::Dead => self.cancel_receive(slot),
-            Phase::Joining => {}
-        }
-    }
-
-    /// Pings a session that has been silent, closes one that stays so.
-    fn silent(&mut self, slot: u32) {
-        let tick = self.tick();
-        let (ping_interval, idle_timeout) =
-            (self.config().ping_interval, self.config().idle_timeout);
-        if self.is_held_back(slot) {
-            // Whatever it says, it is the server that does not listen.
-            self.sessions.at_mut(slot).heard = tick;
-        }
-        let session = self.sessions.at_mut(slot);
-        if session.flags.has(Flags::PAUSED) {
-            // It reads its replies, slowly, and is not listened to until it has them all.
-            session.heard = session.heard.max(session.progress);
-        }
-        if tick >= session.heard.after(idle_timeout) {
-            self.metrics().idle_closed.add(1);
-            return self.close(
-                slot,
-                CloseCode::IDLE,
-                "nothing was heard for the idle timeout",
-            );
-        }
-        // A little early counts as reached: the jitter in `schedule_ping` goes both ways.
-        let quiet = tick.0.saturating_sub(session.heard.0);
-        let ping_due = quiet >= crate::session::timers::Tick::at(ping_interval.mul_f64(0.9)).0;
-        if session.flags.has(Flags::PINGED) {
-            let deadline = session.heard.after(idle_timeout);
-            self.schedule(slot, deadline);
-        } else if ping_due {
-            session.flags.set(Flags::PINGED);
-            let deadline = session.heard.after(idle_timeout);
-            self.reply(slot, |out| append_frame(out, OpCode::Ping, &[]));
-            self.schedule(slot, deadline);
-        } else {
-            self.schedule_ping(slot);
-        }
-    }
-
-    /// Has the wheel bring the session up when its silence is worth a ping, give or take a tenth,
-    /// so that sessions that came together do not ping together for ever.
-    pub(super) fn schedule_ping(&mut self, slot: u32) {
-        let jitter = 0.9 + 0.2 * self.random.f64();
-        let interval = self.config().ping_interval.mul_f64(jitter);
-        let heard = self.sessions.at(slot).heard;
-        self.schedule(slot, heard.after(interval));
-    }
-
     /// Notes that the session's socket was full.
     pub(super) fn watch_session(&mut self, slot: u32) {
-        let (key, tick) = (self.sessions.key(slot), self.tick());
+        let key = self.sessions.key(slot);
         let session = self.sessions.at_mut(slot);
         if !session.flags.has(Flags::WATCHED) {
             session.flags.set(Flags::WATCHED);
-            session.progress = tick;
             self.watched.push(key);
             if self.watched.len() > 2 * self.sessions.len() {
                 // Those that are gone are found only when the log moves.

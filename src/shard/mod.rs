@@ -16,6 +16,7 @@ pub mod message;
 mod pause;
 mod receive;
 pub mod report;
+mod silence;
 mod stop;
 mod turn;
 
@@ -29,6 +30,7 @@ use uuid::Uuid;
 pub use self::flush::{FlushBatch, PlannedSend};
 pub use self::message::Message;
 pub use self::receive::Received;
+pub use self::silence::Measured;
 use crate::config::{Config, WEB_WAITING_MAX};
 use crate::mesh::ThreadId;
 use crate::metrics::ShardMetrics;
@@ -41,8 +43,8 @@ use crate::session::holdings::Holdings;
 use crate::session::timers::{Tick, Wheel};
 use crate::session::{Flags, Session, SessionKey, Sessions};
 
-/// Something to be done to a socket. Those that name a session are operations: each is answered
-/// by exactly one terminal event.
+/// Something to be done to a socket. Those that name a session and are not called otherwise are
+/// operations: each is answered by exactly one terminal event.
 #[derive(Debug)]
 pub enum Action {
     /// Receive once, into a buffer of the receive ring.
@@ -51,6 +53,8 @@ pub enum Action {
     Receive(SessionKey, RawFd),
     /// Cancel the receive in flight; the answer is the receive's own.
     CancelReceive(SessionKey),
+    /// Say with [`Shard::handle_measured`], at once, how far the peer has come. No operation.
+    Measure(SessionKey),
     /// Say when the socket is writable.
     PollWritable(SessionKey, RawFd),
     /// Shut down the write side: a FIN after everything sent.
@@ -110,6 +114,8 @@ pub struct Shard {
     paused_drained: bool,
     /// Dead sessions whose slots may be free.
     dead: Vec<SessionKey>,
+    /// What was last seen of the sockets of silent and closing sessions.
+    looks: HashMap<SessionKey, silence::Look>,
     /// Frames that skipped sessions have missed and not yet been told of.
     missed: HashMap<SessionKey, u64>,
     /// Rooms that owe a member count.
@@ -173,6 +179,7 @@ impl Shard {
             paused: Vec::new(),
             paused_drained: false,
             dead: Vec::new(),
+            looks: HashMap::new(),
             missed: HashMap::new(),
             counts_due: Vec::new(),
             spread_rooms: HashSet::new(),
@@ -194,6 +201,12 @@ impl Shard {
     }
 
     // Getters.
+
+    /// The time it was last told.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now
+    }
 
     /// Whether no connection is left.
     #[must_use]

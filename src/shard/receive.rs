@@ -43,8 +43,12 @@ impl Shard {
                 let tick = self.tick();
                 let session = self.sessions.at_mut(slot);
                 session.heard = tick;
-                session.flags.clear(Flags::PINGED);
-                match session.phase {
+                let phase = session.phase;
+                if session.flags.has(Flags::PINGED) {
+                    session.flags.clear(Flags::PINGED);
+                    self.looks.remove(&key);
+                }
+                match phase {
                     Phase::Head => self.head_bytes(slot, bytes),
                     Phase::Open | Phase::Closing => self.frames(slot, bytes),
                     Phase::Joining | Phase::Lingering | Phase::Dead => {}

@@ -10,7 +10,7 @@ use fanring::mesh::ThreadId;
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
 use fanring::session::SessionKey;
-use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
+use fanring::shard::{Action, FlushBatch, Measured, Message, Received, Shard, ShardSetup};
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
 use fanring::wire::http::head_end;
 
@@ -26,6 +26,8 @@ struct Client {
     stuck: bool,
     /// How many bytes its socket takes of a send.
     takes: usize,
+    /// What the kernel says of its socket.
+    measured: Measured,
     wire: Vec<u8>,
 }
 
@@ -91,6 +93,7 @@ impl Bench {
             polling: false,
             stuck: false,
             takes: usize::MAX,
+            measured: Measured::default(),
             wire: Vec::new(),
         });
         socket
@@ -193,6 +196,11 @@ impl Bench {
         self.clients[client].takes = bytes;
     }
 
+    /// What the kernel says of the client's socket from now on.
+    pub(crate) fn measure(&mut self, client: usize, measured: Measured) {
+        self.clients[client].measured = measured;
+    }
+
     /// What the client was sent since it joined or since the last look.
     pub(crate) fn wire(&mut self, client: usize) -> Vec<u8> {
         std::mem::take(&mut self.clients[client].wire)
@@ -227,6 +235,10 @@ impl Bench {
                     let client = here.expect("a client's socket");
                     client.key = Some(key);
                     client.receiving = true;
+                }
+                Action::Measure(key) => {
+                    let measured = self.client(shard, key).measured;
+                    self.shards[shard].handle_measured(key, measured);
                 }
                 Action::PollWritable(key, _) => self.client(shard, key).polling = true,
                 Action::CancelReceive(key) => {

@@ -6,6 +6,7 @@ mod holdings;
 mod holds;
 mod limits;
 mod replies;
+mod silence;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! Simulated clients: what they do is random, what they are sent they check at once.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use fanring::wire::frame::{OpCode, append_masked_frame};
 use fastrand::Rng;
@@ -82,6 +83,11 @@ pub(crate) struct Client {
     pub(crate) hasty: bool,
     /// It was stalled at least once.
     pub(crate) was_stalled: bool,
+    /// The time, without that in which the server stood still.
+    pub(crate) now: Duration,
+    /// When it last wrote or read something, and the longest it did neither.
+    lively_at: Duration,
+    pub(crate) mute_max: Duration,
     unsent: Vec<u8>,
     decoder: Decoder,
     keep_alives: u32,
@@ -111,6 +117,9 @@ impl Client {
             stalled: false,
             hasty: false,
             was_stalled: false,
+            now: Duration::ZERO,
+            lively_at: Duration::ZERO,
+            mute_max: Duration::ZERO,
             unsent: Vec::new(),
             decoder: Decoder::default(),
             keep_alives: 0,
@@ -176,11 +185,18 @@ impl Client {
         if matches!(self.stage, Stage::Absent | Stage::Ended) {
             return Ok(());
         }
+        let unsent = self.unsent.len();
         kernel.write(self.connection, &mut self.unsent);
+        let mut lively = self.unsent.len() < unsent || self.stage == Stage::Head;
         if !self.stalled && read_bytes > 0 {
             let bytes = kernel.read(self.connection, read_bytes);
+            lively |= !bytes.is_empty();
             self.decoder.push(&bytes);
             self.digest(clock)?;
+        }
+        self.mute_max = self.mute_max.max(self.now - self.lively_at);
+        if lively {
+            self.lively_at = self.now;
         }
         if kernel.is_ended(self.connection) && !self.stalled {
             // Of one who reads slowly, the goodbye's deadline may cut the rest of a frame.

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use fanring::session::SessionKey;
+use fanring::shard::Measured;
 use fastrand::Rng;
 
 /// Size of a receive buffer.
@@ -121,6 +122,8 @@ struct Connection {
     closed: bool,
     /// What the client had not read is lost.
     server_reset: bool,
+    /// Bytes that the client has read.
+    read: u64,
     /// The socket was full, or a send was cut, at least once.
     was_full: bool,
     receive: Option<Receive>,
@@ -188,6 +191,7 @@ impl Kernel {
             server_shut: false,
             closed: false,
             server_reset: false,
+            read: 0,
             was_full: false,
             receive: None,
             poll: None,
@@ -215,7 +219,9 @@ impl Kernel {
         if here.server_reset {
             return Vec::new();
         }
-        here.to_client.take(count)
+        let bytes = here.to_client.take(count);
+        here.read += bytes.len() as u64;
+        bytes
     }
 
     /// Whether the client finds the end of the stream, or that the connection is broken.
@@ -270,6 +276,29 @@ impl Kernel {
         let here = &mut self.connections[self.by_fd[&fd]];
         assert!(here.poll.is_none() && !here.closed);
         here.poll = Some((shard, key));
+    }
+
+    /// What is known of a socket. Here the client's own buffer is none, and what is not read waits
+    /// with the server.
+    pub(crate) fn measure(&self, fd: RawFd) -> Measured {
+        let connection = self.by_fd[&fd];
+        let here = &self.connections[connection];
+        let waiting = here.to_client.len() as u64;
+        let reaped_later = (self.queues.iter().flatten())
+            .filter(|completion| completion.connection == connection)
+            .map(|completion| match &completion.answer {
+                Answer::Received {
+                    got: Got::Data(data),
+                    ..
+                } => data.len(),
+                _ => 0,
+            });
+        Measured {
+            acknowledged: here.read,
+            outstanding: waiting,
+            unsent: waiting,
+            unread: (here.to_server.len() + reaped_later.sum::<usize>()) as u64,
+        }
     }
 
     /// Takes what fits of `bytes`, and says how many that were; `None` on a broken connection.

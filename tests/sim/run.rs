@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fanring::config::SlowConsumer;
 use fanring::metrics::ShardMetrics;
+use fanring::shard::clock::SLACK;
 
 use crate::client::{Client, Role, Stage};
 use crate::order::{Moment, check_room};
@@ -60,6 +61,7 @@ fn crowd(world: &mut World) -> Result<(), String> {
         }
         world.exchange(false)?;
         world.act();
+        world.stall();
         world.step();
         check_causes(world)?;
         check_buffers(world)?;
@@ -94,14 +96,15 @@ fn rest(world: &mut World) -> Result<(), String> {
             quiet_steps += 1;
             if quiet_steps == 5 {
                 // A room that is held for slow members is looked at again only after a while.
-                world.now += Duration::from_millis(200);
+                let step_max = world.settings.step_max;
+                world.now += Duration::from_millis(200).saturating_sub(5 * step_max);
             }
         } else {
             // Not from 0 on: with short intervals somebody is being pinged every now and then.
             quiet_steps = u32::saturating_sub(quiet_steps, 1);
         }
-        // Member counts wait for up to a second.
-        if quiet_steps >= 20 {
+        // Long enough to hear of those who have just left.
+        if quiet_steps >= 15 {
             return Ok(());
         }
     }
@@ -187,6 +190,8 @@ fn stop(world: &mut World) -> Result<(), String> {
 
 /// Whoever was refused, told off or dropped gave a reason for it.
 fn check_causes(world: &World) -> Result<(), String> {
+    // Ticks are coarse, and of each stall the clock of a shard counts a little.
+    let slack = Duration::from_millis(300) + SLACK * world.stalls;
     for client in world.clients.iter().filter(|client| !client.parted) {
         let was_full = client.connection != usize::MAX && world.kernel.was_full(client.connection);
         let slow = was_full && world.settings.config.slow_consumer == SlowConsumer::Close;
@@ -194,8 +199,8 @@ fn check_causes(world: &World) -> Result<(), String> {
             (Some(503), _) => world.settings.crowded,
             (Some(_), _) => false,
             (None, Some(4001)) => slow,
-            // A ping may have waited behind a large frame for longer than the timeout.
-            (None, Some(1001)) => client.was_stalled || was_full,
+            // It neither wrote nor read anything for the whole timeout.
+            (None, Some(1001)) => client.mute_max + slack >= world.settings.config.idle_timeout,
             (None, Some(_)) => false,
             // One who was told, but did not read it in time, or has never got so far.
             (None, None) => client.stage != Stage::Ended || (client.hasty && client.was_stalled),

@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) window_bytes_max: usize,
     /// Longest time between two steps.
     pub(crate) step_max: Duration,
+    /// Chances in a thousand, each step, that the process stands still for a while.
+    pub(crate) stalls: u32,
     /// Whether the server is stopped while everybody is there.
     pub(crate) stop: bool,
     /// Whether limits are so low that clients are refused.
@@ -83,6 +85,7 @@ impl Settings {
             flush_sends_max: [1, 3, 256][rng.usize(..3)],
             window_bytes_max: [3000, 40_000, 300_000][rng.usize(..3)],
             step_max: Duration::from_millis([2, 20, 60][rng.usize(..3)]),
+            stalls: if rng.bool() { rng.u32(..10) } else { 0 },
             stop: rng.u8(..4) == 0,
             crowded,
         }

@@ -31,6 +31,9 @@ pub(crate) struct World {
     pub(crate) links: Links,
     pub(crate) rng: Rng,
     pub(crate) now: Duration,
+    /// How long it stood still in all, and how often.
+    stalled: Duration,
+    pub(crate) stalls: u32,
     /// The clocks of the shards, which leave out stalls.
     clocks: Vec<Clock>,
     /// Counts what happened: which of two things was first.
@@ -66,6 +69,8 @@ impl World {
             links: Links::new(shards + 1, settings.mesh_messages),
             rng,
             now: Duration::ZERO,
+            stalled: Duration::ZERO,
+            stalls: 0,
             clocks: (0..shards).map(|_| Clock::default()).collect(),
             clock: 0,
             stopping: false,
@@ -133,6 +138,7 @@ impl World {
                 rng.usize(1..5000)
             };
             let before = (client.stage, client.close_code);
+            client.now = self.now - self.stalled;
             client
                 .exchange(&mut self.kernel, if reads { bytes } else { 0 }, self.clock)
                 .map_err(|why| format!("client {}: {why}", client.number))?;
@@ -183,6 +189,17 @@ impl World {
         self.tell_others(number);
         self.perform(number);
         self.clocks[number].await_deadline(self.shards[number].next_deadline());
+    }
+
+    /// At times the whole process stands still for longer than anybody may be silent.
+    pub(crate) fn stall(&mut self) {
+        if self.rng.u32(..1000) < self.settings.stalls {
+            let stall = Duration::from_millis(self.rng.u64(1000..20_000));
+            self.now += stall;
+            self.stalled += stall;
+            self.stalls += 1;
+            trace!("the process stood still until {:?}", self.now);
+        }
     }
 
     fn tell_others(&mut self, number: usize) {
@@ -276,6 +293,12 @@ impl World {
                 Action::CancelReceive(key) => {
                     if let Some(fd) = self.fd(number, key) {
                         self.kernel.cancel_receive(fd);
+                    }
+                }
+                Action::Measure(key) => {
+                    if let Some(fd) = self.fd(number, key) {
+                        let measured = self.kernel.measure(fd);
+                        self.shards[number].handle_measured(key, measured);
                     }
                 }
                 Action::PollWritable(key, fd) => self.kernel.poll_writable(number, key, fd),

@@ -7,6 +7,7 @@ mod support;
 mod dead;
 mod flow;
 mod frozen;
+mod slow_reader;
 mod stalled;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

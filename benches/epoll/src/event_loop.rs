@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fanring::ring::socket;
 use fanring::session::SessionKey;
 use fanring::shard::clock::Clock;
-use fanring::shard::{Action, FlushBatch, Received, Shard};
+use fanring::shard::{Action, FlushBatch, Measured, Received, Shard};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
@@ -175,6 +175,17 @@ impl EventLoop {
                         self.interests.at(fd).receive = Receive::None;
                         self.shard.handle_received(key, Received::Cancelled, false);
                     }
+                }
+                Action::Measure(key) => {
+                    let measured = (self.shard.socket(key)).map(socket::measure);
+                    let progress = measured.and_then(Result::ok).unwrap_or_default();
+                    let measured = Measured {
+                        acknowledged: progress.acknowledged,
+                        outstanding: progress.outstanding,
+                        unsent: progress.unsent,
+                        unread: progress.unread,
+                    };
+                    self.shard.handle_measured(key, measured);
                 }
                 Action::PollWritable(key, fd) => {
                     let waiting = self.interests.at(fd);

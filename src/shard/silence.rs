@@ -1,0 +1,200 @@
+//! Deadlines: who was silent for too long, and who had time enough to say goodbye.
+//!
+//! Silence is judged only of those who could be heard. A ping waits behind everything that was sent
+//! before it, and a peer that reads steadily but slowly can't answer what it has yet to read: while
+//! the peer's window holds bytes back here, that they go on leaving is as good as a word. Only the
+//! kernel knows, so before a session is judged the shard asks for its socket to be measured.
+
+use super::{Action, Shard};
+use crate::session::timers::Tick;
+use crate::session::{Flags, Phase, Session, SessionKey};
+use crate::wire::close::CloseCode;
+use crate::wire::frame::{OpCode, append_frame};
+
+/// Looks at a silent session between its ping and its end.
+const LOOKS: u32 = 8;
+
+/// What the kernel says of a session's socket, in answer to [`Action::Measure`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Bytes that the peer's machine has acknowledged since the connection began.
+    pub acknowledged: u64,
+    /// Bytes that it has yet to acknowledge, sent or not.
+    pub outstanding: u64,
+    /// Those of them that could not be sent yet.
+    pub unsent: u64,
+    /// Bytes that have arrived and wait to be received.
+    pub unread: u64,
+}
+
+/// What was seen of a session the last time its socket was measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    acknowledged: u64,
+    /// Whether bytes waited for the peer then.
+    waiting: bool,
+    /// When such bytes were last seen to have left.
+    progress: Tick,
+}
+
+impl Look {
+    /// Takes in what was measured at `tick`, when bytes were `waiting` for the peer.
+    fn update(&mut self, measured: &Measured, waiting: bool, tick: Tick) {
+        // Without a backlog an acknowledgement is the peer's kernel's, whatever became of the peer.
+        if self.waiting && measured.acknowledged > self.acknowledged {
+            self.progress = tick;
+        }
+        self.acknowledged = measured.acknowledged;
+        self.waiting = waiting;
+    }
+}
+
+impl Shard {
+    /// The session's entry in the timer wheel came up.
+    pub(super) fn deadline_reached(&mut self, key: SessionKey) {
+        let tick = self.tick();
+        let Some(session) = self.sessions.lookup(key) else {
+            return;
+        };
+        if session.timer > tick {
+            return;
+        }
+        let (slot, deadline) = (key.slot, session.deadline);
+        match session.phase {
+            Phase::Open => self.silent(slot),
+            Phase::Head | Phase::Closing | Phase::Lingering => {
+                if tick >= deadline {
+                    self.actions.push_back(Action::Measure(key));
+                } else {
+                    self.schedule(slot, deadline);
+                }
+            }
+            // A multishot receive can miss the end of the stream when it comes right behind data,
+            // and then no shutdown wakes it any more.
+            Phase::Dead => self.cancel_receive(slot),
+            Phase::Joining => {}
+        }
+    }
+
+    /// The answer to [`Action::Measure`]; to be given in the same turn.
+    pub fn handle_measured(&mut self, key: SessionKey, measured: Measured) {
+        let tick = self.tick();
+        let Some(session) = self.sessions.lookup(key) else {
+            return;
+        };
+        match session.phase {
+            Phase::Open => self.judge_silence(key, &measured),
+            Phase::Closing | Phase::Lingering => self.judge_goodbye(key, &measured),
+            // What waits was not read in time here, which is not the peer's fault.
+            Phase::Head if measured.unread > 0 => self.schedule(key.slot, Tick(tick.0 + 1)),
+            Phase::Head => self.head_is_late(key.slot),
+            Phase::Joining | Phase::Dead => {}
+        }
+    }
+
+    /// Pings a session that has been silent, and has one that stays so looked at.
+    fn silent(&mut self, slot: u32) {
+        let (tick, key) = (self.tick(), self.sessions.key(slot));
+        if self.is_held_back(slot) {
+            // Whatever it says, it is the server that does not listen.
+            self.sessions.at_mut(slot).heard = tick;
+        }
+        let ping_interval = self.config().ping_interval;
+        let session = self.sessions.at_mut(slot);
+        if session.flags.has(Flags::PINGED) {
+            return self.actions.push_back(Action::Measure(key));
+        }
+        // A little early counts as reached: the jitter in `schedule_ping` goes both ways.
+        let quiet = tick.0.saturating_sub(session.heard.0);
+        if quiet >= Tick::at(ping_interval.mul_f64(0.9)).0 {
+            session.flags.set(Flags::PINGED);
+            self.reply(slot, |out| append_frame(out, OpCode::Ping, &[]));
+            self.schedule(slot, Tick(tick.0 + self.look_ticks()));
+        } else {
+            self.schedule_ping(slot);
+        }
+    }
+
+    /// Ticks between two looks at a session that does not answer its ping.
+    fn look_ticks(&self) -> u32 {
+        let config = self.config();
+        let rest = config.idle_timeout.saturating_sub(config.ping_interval);
+        Tick::at(rest / LOOKS).0.max(1)
+    }
+
+    /// A session that has not answered its ping: closes it when neither it nor its socket has given
+    /// a sign of life for the idle timeout.
+    fn judge_silence(&mut self, key: SessionKey, measured: &Measured) {
+        let (slot, tick, idle_timeout) = (key.slot, self.tick(), self.config().idle_timeout);
+        let session = self.sessions.at(slot);
+        if !session.flags.has(Flags::PINGED) {
+            return self.schedule_ping(slot);
+        }
+        if measured.unread > 0 && !session.flags.has(Flags::PAUSED) {
+            // It has spoken, and is about to be heard.
+            return self.schedule(slot, Tick(tick.0 + 1));
+        }
+        let heard = session.heard;
+        let waiting = measured.unsent > 0;
+        let look = self.looks.entry(key).or_insert(Look {
+            acknowledged: measured.acknowledged,
+            waiting: false,
+            progress: heard,
+        });
+        look.update(measured, waiting, tick);
+        let deadline = heard.max(look.progress).after(idle_timeout);
+        if tick >= deadline {
+            self.metrics().idle_closed.add(1);
+            return self.close(
+                slot,
+                CloseCode::IDLE,
+                "nothing was heard for the idle timeout",
+            );
+        }
+        let next = Tick(tick.0 + self.look_ticks());
+        self.schedule(slot, next.min(deadline));
+    }
+
+    /// From now on the session has `close_timeout` to take what it is owed and to answer, again each
+    /// time it is found to have taken some.
+    pub(super) fn begin_goodbye(&mut self, slot: u32) {
+        let deadline = self.tick().after(self.config().close_timeout);
+        let key = self.sessions.key(slot);
+        self.sessions.at_mut(slot).deadline = deadline;
+        self.looks.remove(&key);
+        self.actions.push_back(Action::Measure(key));
+        self.schedule(slot, deadline);
+    }
+
+    fn judge_goodbye(&mut self, key: SessionKey, measured: &Measured) {
+        let (slot, tick) = (key.slot, self.tick());
+        let waiting = measured.outstanding > 0;
+        let look = self.looks.entry(key).or_insert(Look {
+            acknowledged: measured.acknowledged,
+            waiting,
+            progress: Tick(0),
+        });
+        look.update(measured, waiting, tick);
+        let moved = look.progress == tick;
+        let again = tick.after(self.config().close_timeout);
+        let session: &mut Session = self.sessions.at_mut(slot);
+        if moved {
+            session.deadline = session.deadline.max(again);
+        }
+        let deadline = session.deadline;
+        if tick < deadline {
+            return self.schedule(slot, deadline);
+        }
+        session.flags.set(Flags::ABORT);
+        self.kill(slot);
+    }
+
+    /// Has the wheel bring the session up when its silence is worth a ping, give or take a tenth,
+    /// so that sessions that came together do not ping together for ever.
+    pub(super) fn schedule_ping(&mut self, slot: u32) {
+        let jitter = 0.9 + 0.2 * self.random.f64();
+        let interval = self.config().ping_interval.mul_f64(jitter);
+        let heard = self.sessions.at(slot).heard;
+        self.schedule(slot, heard.after(interval));
+    }
+}

@@ -1,0 +1,136 @@
+//! Who is closed for silence, by what is heard and by what the kernel says of a socket.
+
+use std::time::Duration;
+
+use fanring::shard::Measured;
+use fanring::wire::frame::OpCode;
+
+use crate::bench::Bench;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Lets a second after the other pass until the member is closed, or `most` have gone; before each,
+/// `measured` says what the kernel will say of its socket. Returns when it was closed.
+fn closed_after(
+    bench: &mut Bench,
+    member: usize,
+    most: u32,
+    mut measured: impl FnMut(u32) -> Measured,
+) -> Option<u32> {
+    let from = bench.shards[0].now();
+    (1..=most).find(|&second| {
+        bench.measure(member, measured(second));
+        bench.shards[0].handle_time(from + SECOND * second);
+        bench.settle();
+        let heard = bench.heard(member);
+        assert!(
+            heard
+                .iter()
+                .all(|frame| frame.is_empty() || frame == "close 1001")
+        );
+        heard.last().is_some_and(|last| last == "close 1001")
+    })
+}
+
+/// A peer of which nothing is known is pinged, and closed after the idle timeout of 60 s.
+#[test]
+fn a_dead_peer_is_closed_in_time() {
+    let cases = [
+        (
+            "all is acknowledged, as by a process that stands still",
+            0,
+            0,
+        ),
+        ("nothing goes out any more", 3000, 3000),
+        ("the last ones are never acknowledged", 3000, 0),
+    ];
+    for (case, outstanding, unsent) in cases {
+        let mut bench = Bench::new(1);
+        let member = bench.join(0, "/ws");
+        let closed = closed_after(&mut bench, member, 200, |_| Measured {
+            acknowledged: 100_000,
+            outstanding,
+            unsent,
+            unread: 0,
+        });
+        assert!((60..63).contains(&closed.unwrap()), "{case}: {closed:?}");
+    }
+}
+
+/// What a kernel acknowledges for a process that stands still does not count for it, as long as there
+/// is no backlog; it does when the peer's window has held bytes back.
+#[test]
+fn only_a_backlog_shows_that_somebody_reads() {
+    for (unsent, expected) in [(0, Some(60..63)), (50_000, None)] {
+        let mut bench = Bench::new(1);
+        let member = bench.join(0, "/ws");
+        let mut acknowledged = 0;
+        let closed = closed_after(&mut bench, member, 400, |_| {
+            acknowledged += 4000;
+            Measured {
+                acknowledged,
+                outstanding: 60_000,
+                unsent,
+                unread: 0,
+            }
+        });
+        match expected {
+            Some(expected) => assert!(expected.contains(&closed.unwrap()), "{closed:?}"),
+            None => assert_eq!(closed, None),
+        }
+        if closed.is_none() {
+            // It stops reading, and counts from then on.
+            let closed = closed_after(&mut bench, member, 400, |_| Measured {
+                acknowledged,
+                outstanding: 60_000,
+                unsent,
+                unread: 0,
+            });
+            assert!((54..63).contains(&closed.unwrap()), "{closed:?}");
+        }
+    }
+}
+
+/// Nobody is closed for silence whose words wait to be received.
+#[test]
+fn what_waits_to_be_received_is_no_silence() {
+    let mut bench = Bench::new(1);
+    let member = bench.join(0, "/ws");
+    let waiting = Measured {
+        unread: 6,
+        ..Measured::default()
+    };
+    assert_eq!(closed_after(&mut bench, member, 300, |_| waiting), None);
+    bench.say(member, OpCode::Pong, b"");
+    let nothing = Measured::default();
+    let closed = closed_after(&mut bench, member, 300, |_| nothing);
+    assert!((60..63).contains(&closed.unwrap()), "{closed:?}");
+}
+
+/// A session that is closed and takes what it is owed gets all of it, however slowly; one that takes
+/// nothing, or has all and does not answer, is dropped after the close timeout of 5 s.
+#[test]
+fn goodbyes_last_as_long_as_they_are_read() {
+    for (step, outstanding, expected) in [(0, 3000, 5..8), (10, 0, 5..8), (10, 3000, 301..310)] {
+        let mut bench = Bench::new(1);
+        let member = bench.join(0, "/ws");
+        let measured = |second: u32| Measured {
+            acknowledged: u64::from(second.min(300)) * step,
+            outstanding,
+            unsent: 0,
+            unread: 0,
+        };
+        bench.measure(member, measured(0));
+        // It breaks the protocol and never closes its side.
+        bench.say(member, OpCode::Continuation, b"of nothing");
+        bench.settle();
+        let dropped = (1..400).find(|&second| {
+            bench.measure(member, measured(second));
+            bench.shards[0].handle_time(SECOND * second);
+            bench.settle();
+            bench.shards[0].is_empty()
+        });
+        assert!(expected.contains(&dropped.unwrap()), "{dropped:?}");
+        assert_eq!(bench.heard(member), ["close 1002"]);
+    }
+}
