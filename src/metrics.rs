@@ -83,12 +83,12 @@ tally! {
 
 tally! {
     /// Sessions that the server closed, by the code of its Close frame.
-    Closes as "closed": 1001, 1002, 1007, 1008, 1009, 1011, 1013, 4001
+    Closes as "closed": 1001, 1002, 1007, 1009, 1013, 4001
 }
 
 tally! {
     /// Answers of the web thread that were none a client hopes for, by status.
-    WebRefusals as "web_refused": 400, 403, 404, 405, 408, 412, 414, 416, 426, 431, 500, 503
+    WebRefusals as "web_refused": 400, 403, 404, 405, 408, 412, 414, 416, 426, 431, 500, 503, 505
 }
 
 macro_rules! shard_metrics {

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fanring::logs::Logs;
+use fanring::metrics::{Closes, Refusals, WebRefusals};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, kill_process};
@@ -210,6 +211,30 @@ fn ends_of_sessions_are_counted_by_code_and_told() {
         assert!(line.contains(room) && line.contains("id="), "{line}");
     }
     drop(kept);
+}
+
+// What PROTOCOL.md says the server answers and sends is what is counted: no code is documented that
+// it never sends, none sent that is not documented.
+#[test]
+fn documented_codes_are_the_counted_ones() {
+    let protocol = include_str!("../docs/PROTOCOL.md");
+    let rows = |digits: usize| {
+        let first = |line: &str| Some(line.strip_prefix("| ")?.split(' ').next()?.to_owned());
+        let is_code = move |code: &String| code.len() == digits && code.parse::<u16>().is_ok();
+        protocol.lines().filter_map(first).filter(is_code)
+    };
+    let closes = Closes::default();
+    let counted: Vec<String> = closes.figures().map(|(name, _)| name.to_owned()).collect();
+    let mut documented: Vec<String> = rows(4).map(|code| format!("closed_{code}")).collect();
+    documented.push("closed_other".to_owned());
+    assert_eq!(counted, documented);
+    let (shards, web) = (Refusals::default(), WebRefusals::default());
+    let names = shards.figures().chain(web.figures()).map(|(name, _)| name);
+    let names: Vec<&str> = names.collect();
+    for status in rows(3) {
+        let ending = format!("refused_{status}");
+        assert!(names.iter().any(|name| name.ends_with(&ending)), "{ending}");
+    }
 }
 
 // However many are refused, the log gets a line for some and the count of the rest.

@@ -20,16 +20,10 @@ impl CloseCode {
     pub const IDLE: Self = Self::GOING_AWAY;
     /// The peer broke the protocol.
     pub const PROTOCOL: Self = Self(1002);
-    /// The peer sent a kind of data that is not accepted.
-    pub const UNSUPPORTED: Self = Self(1003);
     /// A text was not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
-    /// The peer broke a rule that has no code of its own.
-    pub const POLICY: Self = Self(1008);
     /// A message was longer than allowed.
     pub const TOO_BIG: Self = Self(1009);
-    /// The server failed.
-    pub const INTERNAL: Self = Self(1011);
     /// The server is overloaded; try again later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
     /// The session read more slowly than its room published (Fanring's own code).
@@ -94,11 +88,8 @@ mod tests {
             CloseCode::GOING_AWAY,
             CloseCode::IDLE,
             CloseCode::PROTOCOL,
-            CloseCode::UNSUPPORTED,
             CloseCode::INVALID_DATA,
-            CloseCode::POLICY,
             CloseCode::TOO_BIG,
-            CloseCode::INTERNAL,
             CloseCode::TRY_AGAIN_LATER,
             CloseCode::SLOW,
         ] {
