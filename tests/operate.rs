@@ -156,7 +156,7 @@ fn refusals_are_counted_by_status_and_told() {
             server.healthz()
         );
     }
-    let line = line_with(&server, "403");
+    let line = line_with(&server, "refused status=403");
     for part in [
         "refused status=403",
         "path=\"/ws/room\"",
