@@ -20,13 +20,18 @@ const STEPS_MAX: usize = 32;
 
 const HTML: &str = "text/html; charset=utf-8";
 
-static ASSETS: [Asset; 5] = [
+static ASSETS: [Asset; 6] = [
     asset(&[], HTML, include_bytes!("page/index.html")),
     asset(&["index.html"], HTML, include_bytes!("page/index.html")),
     asset(
         &["app.js"],
         "text/javascript; charset=utf-8",
         include_bytes!("page/app.js"),
+    ),
+    asset(
+        &["view.js"],
+        "text/javascript; charset=utf-8",
+        include_bytes!("page/view.js"),
     ),
     asset(
         &["style.css"],

@@ -30,11 +30,11 @@ OFFLINE = "document.querySelector('#state').dataset.state !== 'online'"
 class Server:
     """`fanring serve`, killed and started again at will."""
 
-    def __init__(self, binary):
-        self.binary, self.port, self.process = binary, 0, None
+    def __init__(self, binary, *options):
+        self.binary, self.options, self.port, self.process = binary, options, 0, None
 
     def start(self):
-        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}"]
+        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", *self.options]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
         log = b""
         deadline = time.monotonic() + START_PATIENCE_S
@@ -273,6 +273,21 @@ def check_refusals(server, browser):
     proxy.close()
 
 
+def check_long_message(server, browser):
+    """Who wrote more than the server takes is told so, and is back at once."""
+    small = Server(server.binary, "--message-bytes-max", "100")
+    small.start()
+    page = browser.open(small.url())
+    page.wait(ONLINE)
+    say(page, "x" * 200)
+    page.wait(shows("notice", "too long for this server"))
+    page.wait(ONLINE)
+    say(page, "short")
+    page.wait("awaiting.length === 0")
+    page.close()
+    small.kill()
+
+
 def check_subpath(server, browser):
     """Behind a proxy that shows it below a path, the page finds its files, its room and its way back."""
     proxy = Proxy(server.port)
@@ -342,6 +357,8 @@ def main():
         if options.screenshot:
             take_screenshot(server, browser, options.screenshot)
         check_subpath(server, browser)
+        passed += 1
+        check_long_message(server, browser)
         passed += 1
         check_refusals(server, browser)
         passed += 1

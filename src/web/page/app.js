@@ -5,9 +5,10 @@
 // anything else that arrives is shown as it is.
 "use strict";
 
-const ENTRIES_MAX = 1000;
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 30_000;
+// Failures counted; the waits have long stopped growing by then.
+const ATTEMPTS_MAX = 16;
 // A connection that lived this long starts over with short waits when it breaks.
 const STABLE_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -23,19 +24,16 @@ const RESYNC_RETRY_MS = 5_000;
 const RESYNC_SOON_MS = 600;
 // Bytes waiting to be sent above which the connection counts as stuck.
 const BUFFERED_MAX = 256 * 1024;
-// Messages of one author within this time share one heading.
-const GROUP_MS = 5 * 60_000;
 const NAME_KEY = "fanring.name";
+const CLOSE_NOTICES = {
+  1009: "The last message was too long for this server",
+  4001: "The connection was too slow and was closed",
+};
 
-const element = (id) => document.getElementById(id);
 const nameField = element("name");
 const textField = element("text");
 const sendButton = element("send");
 const hint = element("hint");
-const log = element("log");
-const scroller = element("scroller");
-const newer = element("newer");
-const state = element("state");
 const HINT = hint.textContent;
 const UNCONFIRMED = "The connection broke: this may not have arrived";
 
@@ -44,83 +42,6 @@ const room = new URLSearchParams(location.search).get("room") ?? "";
 // Where something of the server is, seen from this page: a proxy may show it below a path of its own.
 function address(path, name) {
   return new URL(name === "" ? path : `${path}/${encodeURIComponent(name)}`, document.baseURI);
-}
-
-// ---- what the room looks like ----
-
-let lastEntry = { kind: "", author: "", time: 0 };
-
-function timeElement(date) {
-  const time = document.createElement("time");
-  time.dateTime = date.toISOString();
-  time.textContent = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  time.title = date.toLocaleString();
-  return time;
-}
-
-function textElement(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text;
-  return node;
-}
-
-// Whether new messages pull the view along; scrolling up ends it, scrolling down begins it.
-let isFollowing = true;
-
-function isAtBottom() {
-  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 48;
-}
-
-function scrollToBottom() {
-  scroller.scrollTop = scroller.scrollHeight;
-  isFollowing = true;
-  newer.hidden = true;
-}
-
-function append(entry, kind, author) {
-  const follow = isFollowing || kind === "own";
-  const now = Date.now();
-  const sameAuthor = lastEntry.kind === kind && lastEntry.author === author;
-  const isFirst = !sameAuthor || now - lastEntry.time > GROUP_MS;
-  lastEntry = { kind, author, time: now };
-  entry.dataset.kind = kind;
-  entry.classList.toggle("first", isFirst);
-  if (isFirst && kind === "other") entry.prepend(textElement("p", "author", author));
-  element("empty").hidden = true;
-  log.append(entry);
-  while (log.childElementCount > ENTRIES_MAX) log.firstElementChild.remove();
-  if (follow) scrollToBottom();
-  else newer.hidden = false;
-  return entry;
-}
-
-function addMessage(kind, author, text, className = "words") {
-  const entry = document.createElement("li");
-  const bubble = document.createElement("div");
-  bubble.className = "bubble";
-  bubble.append(textElement("span", className, text), timeElement(new Date()));
-  if (kind === "own") entry.append(textElement("span", "hidden", "You: "));
-  entry.append(bubble);
-  return append(entry, kind, author);
-}
-
-function addNotice(text) {
-  const entry = document.createElement("li");
-  entry.append(text, timeElement(new Date()));
-  append(entry, "notice", "");
-}
-
-function setMembers(count) {
-  element("members").textContent = count === null ? "–" : String(count);
-}
-
-function setState(name, word, detail = "") {
-  state.dataset.state = name;
-  // A status that is written again is read aloud again, so the countdown is kept apart.
-  const status = element("state-word");
-  if (status.textContent !== word) status.textContent = word;
-  element("state-detail").textContent = detail;
 }
 
 // ---- member count ----
@@ -310,12 +231,19 @@ async function lose(lost, event) {
   lost.close();
   members = null;
   setMembers(null);
-  if (event?.code === 4001) addNotice("The connection was too slow and was closed");
+  const notice = CLOSE_NOTICES[event?.code];
+  if (notice !== undefined) addNotice(notice);
   const ceiling = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** attempts);
-  attempts = Math.min(attempts + 1, 16);
+  attempts = Math.min(attempts + 1, ATTEMPTS_MAX);
   setState("offline", "Offline");
   updateComposer();
-  if (!hasOpened) {
+  if (event?.code === 1008) {
+    refuse(event.reason || "The server does not allow what this page asked for.");
+    return;
+  }
+  // Asked at the first failure and now and then, so that many pages don't knock twice as often at a
+  // server that has too much to do.
+  if (!hasOpened && (attempts % 4 === 1 || attempts === ATTEMPTS_MAX)) {
     const reason = await askForReason();
     // Somebody may have asked for the next connection meanwhile.
     if (socket !== null) return;

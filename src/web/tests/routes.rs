@@ -68,6 +68,7 @@ fn serves_the_embedded_page() {
         ("/index.html", "text/html; charset=utf-8"),
         ("/?room=tea", "text/html; charset=utf-8"),
         ("/app.js", "text/javascript; charset=utf-8"),
+        ("/view.js", "text/javascript; charset=utf-8"),
         ("/style.css", "text/css; charset=utf-8"),
         ("/favicon.svg", "image/svg+xml"),
     ];
