@@ -378,7 +378,7 @@ impl Ring {
     }
 
     /// Enters the kernel until the submission queue is empty or the ring has failed.
-    fn enter(&mut self, want: u32, flags: EnterFlags) {
+    fn enter(&mut self, mut want: u32, flags: EnterFlags) {
         let mut first = true;
         while self.failed.is_none() {
             let queued = self.queue.submission().len();
@@ -402,12 +402,24 @@ impl Ring {
                     None,
                 )
             };
-            let Err(error) = entered else { continue };
-            match Errno::from_io_error(&error).unwrap_or(Errno::IO) {
+            let errno = match entered {
+                Ok(_) => None,
+                Err(error) => Some(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            };
+            // A process that was stopped wakes up from a wait without completions, with an error only if
+            // nothing was submitted. What came in meanwhile is yet to be collected, before the caller looks at
+            // its clock.
+            if want > 0
+                && matches!(errno, None | Some(Errno::INTR))
+                && self.queue.completion().is_empty()
+            {
+                (want, first) = (0, true);
+            }
+            match errno {
                 // With the queue empty this leaves, so that the caller can look at its signals.
-                Errno::INTR => {}
-                Errno::AGAIN | Errno::BUSY => self.make_room(),
-                errno => self.failed = Some(errno),
+                None | Some(Errno::INTR) => {}
+                Some(Errno::AGAIN | Errno::BUSY) => self.make_room(),
+                Some(errno) => self.failed = Some(errno),
             }
         }
         if self.failed.is_none() {

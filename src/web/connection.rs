@@ -14,6 +14,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
@@ -32,6 +33,9 @@ use super::site::{Backend, Site};
 use crate::config::Config;
 use crate::logs::may_tell;
 use crate::wire::http::{HEADERS_MAX, Refusal};
+
+/// How late a timer is only when the process stood still.
+const STALL_MIN: Duration = Duration::from_millis(500);
 
 /// Serves one connection until it ends or goes back to a shard. Must run on a tokio-uring
 /// runtime.
@@ -167,6 +171,11 @@ fn poll_deadline(
     }
     loop {
         ready!(patience.as_mut().poll(context));
+        let late = patience.deadline().elapsed();
+        if late > STALL_MIN {
+            // What came in while the process stood still was not looked at yet.
+            activity.forgive(late + STALL_MIN);
+        }
         let deadline = activity.deadline(config);
         if deadline <= Instant::now() {
             return Poll::Ready(());

@@ -151,6 +151,11 @@ impl Activity {
             }
     }
 
+    /// So long nobody could be heard.
+    pub(super) fn forgive(&self, time: Duration) {
+        self.since.set(self.since.get() + time);
+    }
+
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.since.set(Instant::now());

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::alone;
-use crate::support::client::Client;
+use crate::support::client::{Client, fresh_key, handshake};
 use crate::support::frame::{CLOSE, PING};
-use crate::support::http::Wire;
+use crate::support::http::{Wire, request_bytes};
 use crate::support::server::Server;
 use crate::support::wait::{Deadline, PATIENCE};
 
@@ -71,4 +71,45 @@ fn a_frozen_server_hears_before_it_judges() {
         talker.text("to the end");
     }
     server.await_figure("sessions", |sessions| sessions == TALKERS as u64);
+}
+
+/// Goal: a head that came while the server stood still for longer than heads may take is answered, whether
+/// it had begun before, on a new connection or a kept one, or not at all; no other deadline is due before
+/// that one.
+#[test]
+fn heads_that_came_while_the_server_was_frozen_are_answered() {
+    let _alone = alone();
+    let server = Server::start(&["--shards", "1"]);
+    let address = server.address();
+    let key = fresh_key();
+    let head = handshake(address, "/ws/frozen?presence=0", &key, "");
+    let mut wires = Vec::new();
+    for number in 0..9 {
+        let mut wire = Wire::open(address);
+        if number % 3 == 0 {
+            wire.send(&request_bytes(
+                address,
+                "GET",
+                "/healthz",
+                &[],
+                "keep-alive",
+            ));
+            assert_eq!(wire.response("GET").status, 200);
+        }
+        let sent = if number % 3 == 1 { 0 } else { 30 };
+        wire.send(&head.as_bytes()[..sent]);
+        wires.push((wire, sent));
+    }
+    server.await_figure("connections", |connections| connections >= 6);
+
+    server.freeze();
+    let thaw_at = Instant::now() + Duration::from_secs(11);
+    for (wire, sent) in &mut wires {
+        wire.send(&head.as_bytes()[*sent..]);
+    }
+    std::thread::sleep(thaw_at.saturating_duration_since(Instant::now()));
+    server.thaw();
+    for (wire, _) in wires {
+        Client::opened(wire, &key).leave(1000);
+    }
 }
