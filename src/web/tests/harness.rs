@@ -18,7 +18,7 @@ use super::super::site::{Backend, Site};
 use crate::config::Config;
 
 /// Longer than anything here takes, so that a hang is a failure.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until the answer is yes; a request to the server in between is all the pause it needs.
 pub(super) fn wait_until(mut condition: impl FnMut() -> bool) {
