@@ -25,11 +25,11 @@ pub const MESSAGE_BYTES_MAX: usize = 1 << 30;
 pub const CONNECTIONS_MAX: usize = 1 << 20;
 /// Longest interval or timeout that can be set.
 pub const DURATION_MAX: Duration = Duration::from_hours(24);
-/// Connections a shard hands to the web thread before it has taken earlier ones; more are answered
-/// 503 by the shard.
-pub const WEB_WAITING_MAX: usize = 64;
-/// Of those, the ones that only health checks get.
-pub const WEB_WAITING_HEALTH: usize = 16;
+/// Connections a shard hands to the web thread before it has taken earlier ones, at most: a whole turn
+/// of new visitors, where there are descriptors for them.
+const WEB_WAITING_MAX: usize = 256;
+/// The same where descriptors are few.
+const WEB_WAITING_MIN: usize = 16;
 /// Least that the sessions of a shard may hold, and most unless it is asked for.
 pub const SESSION_BUFFERS_MIN: usize = 1 << 20;
 const SESSION_BUFFERS_MAX: usize = 64 << 20;
@@ -56,7 +56,7 @@ const WEB_HEALTH_CONNECTIONS_MAX: usize = 16;
 const DESCRIPTORS_FOR_PROCESS: usize = 32;
 /// Descriptors of a shard besides its listeners and sessions: ring, doorbell, log, spares for
 /// connections about to be refused.
-const DESCRIPTORS_FOR_SHARD: usize = 8 + WEB_WAITING_MAX;
+const DESCRIPTORS_FOR_SHARD: usize = 8;
 
 /// What a site in a folder may do: whatever its own files say, styles and pictures that its scripts
 /// make up, WebAssembly, workers, and sockets to any host. Scripts that stand inside of a page are
@@ -195,6 +195,7 @@ impl Config {
     /// place; a health check has no file.
     #[must_use]
     pub fn descriptors_reserved(
+        descriptors_max: usize,
         shards: usize,
         listeners: usize,
         web_connections_max: usize,
@@ -202,7 +203,20 @@ impl Config {
         DESCRIPTORS_FOR_PROCESS
             + 3 * web_connections_max
             + web_health_connections_max(web_connections_max)
-            + shards * (DESCRIPTORS_FOR_SHARD + listeners)
+            + shards * (DESCRIPTORS_FOR_SHARD + listeners + web_waiting(descriptors_max, shards))
+    }
+
+    /// Connections a shard hands to the web thread before it has taken earlier ones; more are answered
+    /// 503 by the shard.
+    #[must_use]
+    pub fn web_waiting_max(&self) -> usize {
+        web_waiting(self.descriptors_max, self.shards.get())
+    }
+
+    /// Of those, the ones that only health checks get.
+    #[must_use]
+    pub fn web_waiting_health(&self) -> usize {
+        (self.web_waiting_max() / 4).min(WEB_HEALTH_CONNECTIONS_MAX)
     }
 
     /// Connections of the web thread where the kernel lets a process open `descriptors_max`
@@ -275,4 +289,9 @@ fn web_health_connections_max(web_connections_max: usize) -> usize {
     web_connections_max
         .div_ceil(4)
         .min(WEB_HEALTH_CONNECTIONS_MAX)
+}
+
+/// A thirty-second of the descriptors over all shards.
+fn web_waiting(descriptors_max: usize, shards: usize) -> usize {
+    (descriptors_max / 32 / shards).clamp(WEB_WAITING_MIN, WEB_WAITING_MAX)
 }

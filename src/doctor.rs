@@ -226,7 +226,7 @@ fn descriptors(machine: &Machine, soft: &str) -> Check {
     let hard = machine.descriptors_max;
     let web_connections_max = Config::web_connections_for(hard);
     let listeners = Config::default().listen.len();
-    let reserved = Config::descriptors_reserved(shards, listeners, web_connections_max);
+    let reserved = Config::descriptors_reserved(hard, shards, listeners, web_connections_max);
     let room = hard.saturating_sub(reserved).min(CONNECTIONS_MAX);
     let found = format!("soft {soft}, hard {hard}: room for {room} connections");
     let fix = "raise the hard limit: `ulimit -Hn` or LimitNOFILE=";

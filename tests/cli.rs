@@ -171,7 +171,7 @@ fn more_sessions_than_descriptors_are_refused() {
     let text = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{text}");
     let web = Config::web_connections_for(2_000);
-    let left = 2_000 - Config::descriptors_reserved(1, 1, web);
+    let left = 2_000 - Config::descriptors_reserved(2_000, 1, 1, web);
     assert!(
         text.contains(&format!("limit of 2000 leaves {left}")) && text.contains("LimitNOFILE="),
         "{text}"

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fanring::config::{Config, Sizes};
 use support::client::Client;
@@ -72,6 +72,27 @@ fn pages_leave_descriptors_for_sessions() {
     }
     assert_eq!(server.figure("accept_backoffs"), 0);
     assert!(server.descriptors() < 256, "{}", server.descriptors());
+}
+
+/// Goal: neither a crowd that asks for pages all at once and stays, nor one that says nothing, keeps an
+/// upgrade waiting until the time of each of them is over (5 and 10 s).
+#[test]
+fn a_crowd_does_not_keep_sessions_out() {
+    for said in ["GET /rooms HTTP/1.1\r\nHost: a\r\n\r\n", ""] {
+        let server = Server::start_with_descriptors(256, &["--shards", "1"]);
+        let mut crowd: Vec<Wire> = (0..600).map(|_| Wire::open(server.address())).collect();
+        for wire in &mut crowd {
+            wire.offer(said.as_bytes());
+        }
+        let start = Instant::now();
+        let _session = Client::connect(server.address(), "/ws?presence=0");
+        assert!(
+            start.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            start.elapsed()
+        );
+        assert!(server.figure("accept_backoffs") > 0, "the limit was met");
+    }
 }
 
 /// Goal: what stalled downloads hold is what the budget says, for as many as there may be.

@@ -39,7 +39,17 @@ pub(super) fn resolve(layers: &Layers, machine: &Machine) -> Result<Resolved, Cl
     let message_bytes_max = message_bytes_max(layers, log_bytes, defaults.message_bytes_max)?;
     let ping_interval = duration(layers, "ping_interval", defaults.ping_interval)?;
     let web_connections_max = http::connections_max(layers, machine)?;
-    let reserved = Config::descriptors_reserved(shards.get(), listen.len(), web_connections_max);
+    let reserved_for = |descriptors_max, web_connections_max| {
+        let (shards, listeners) = (shards.get(), listen.len());
+        Config::descriptors_reserved(descriptors_max, shards, listeners, web_connections_max)
+    };
+    let reserved = Reserved {
+        now: reserved_for(machine.descriptors_max, web_connections_max),
+        at_most: reserved_for(
+            usize::MAX,
+            web_connections_max.max(Config::web_connections_for(usize::MAX)),
+        ),
+    };
     let connections_max = connections_max(layers, machine, reserved)?;
     let config = Config {
         pin: pin(layers, shards, machine)?,
@@ -296,13 +306,24 @@ fn lag_bytes_max(
     Ok(asked)
 }
 
-fn connections_max(layers: &Layers, machine: &Machine, reserved: usize) -> Result<usize, CliError> {
+/// Descriptors that are not for sessions.
+struct Reserved {
+    now: usize,
+    /// With as high a limit as may be: more of them are kept then.
+    at_most: usize,
+}
+
+fn connections_max(
+    layers: &Layers,
+    machine: &Machine,
+    reserved: Reserved,
+) -> Result<usize, CliError> {
     let descriptors_max = machine.descriptors_max;
-    let room = descriptors_max.saturating_sub(reserved);
+    let room = descriptors_max.saturating_sub(reserved.now);
     if room == 0 {
         return Err(CliError::Descriptors {
             descriptors_max,
-            reserved,
+            reserved: reserved.now,
         });
     }
     let Some((asked, given)) = value(layers, "connections_max", units::count)? else {
@@ -323,7 +344,7 @@ fn connections_max(layers: &Layers, machine: &Machine, reserved: usize) -> Resul
         let problem = format!(
             "but the hard descriptor limit of {descriptors_max} leaves {room}; lower it, or raise \
              the limit with ulimit -Hn or LimitNOFILE= to {}",
-            asked + reserved
+            asked + reserved.at_most
         );
         return Err(broken(given, problem));
     }

@@ -57,7 +57,7 @@ fn nothing_given_means_the_defaults() {
         assert_eq!(config.message_bytes_max, 64 << 10);
         assert_eq!(
             config.connections_max,
-            20_000 - Config::descriptors_reserved(4, 1, 256)
+            20_000 - Config::descriptors_reserved(20_000, 4, 1, 256)
         );
         assert_eq!(config.descriptors_max, 20_000);
         assert_eq!(config.slow_consumer, SlowConsumer::Close);
@@ -261,7 +261,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ("--connections-max 0", "which lets nobody in; leave it out"),
     (
         "--connections-max 20000",
-        "leaves 18892; lower it|ulimit -Hn or LimitNOFILE= to 21108",
+        "leaves 18524; lower it|ulimit -Hn or LimitNOFILE= to 21876",
     ),
     (
         "--connections-max 2000000",
@@ -450,9 +450,9 @@ fn a_limit_too_low_for_any_session_is_refused() {
 #[test]
 fn a_small_descriptor_limit_scales_http_down() {
     for (descriptors_max, web, sessions) in [
-        (256, 16, 256 - 32 - 48 - 4 - 73),
-        (1024, 64, 1024 - 32 - 192 - 16 - 73),
-        (4096, 256, 4096 - 32 - 768 - 16 - 73),
+        (256, 16, 256 - 32 - 48 - 4 - 25),
+        (1024, 64, 1024 - 32 - 192 - 16 - 41),
+        (4096, 256, 4096 - 32 - 768 - 16 - 137),
     ] {
         let machine = Machine {
             descriptors_max,

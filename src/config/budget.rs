@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Config, FRAME_HEADER_BYTES_MAX, WEB_WAITING_MAX};
+use super::{Config, FRAME_HEADER_BYTES_MAX};
 
 /// A submission queue entry (`io_uring_sqe`, include/uapi/linux/io_uring.h).
 const SUBMISSION_ENTRY_BYTES: u64 = 64;
@@ -230,7 +230,7 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
         line(
             "waiting for the web thread",
             "shards x connections x request head",
-            shards * wide(WEB_WAITING_MAX),
+            shards * wide(config.web_waiting_max()),
             wide(config.head_bytes_max) + u64::from(sizes.receive_buffer_bytes),
         ),
         line(

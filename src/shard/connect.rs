@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::Shard;
 use super::credit;
 use super::message::Message;
-use crate::config::WEB_WAITING_HEALTH;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Announcement;
 use crate::room::{Rendition, RoomId};
@@ -113,7 +112,7 @@ impl Shard {
         let reserved = if path == "/healthz" {
             0
         } else {
-            WEB_WAITING_HEALTH
+            self.config().web_waiting_health()
         };
         if self.web_room <= reserved {
             return self.refuse(slot, bytes, &Refusal::busy());

@@ -16,6 +16,7 @@ pub mod message;
 mod pause;
 mod receive;
 pub mod report;
+mod scarce;
 mod silence;
 mod stop;
 mod turn;
@@ -31,7 +32,7 @@ pub use self::flush::{FlushBatch, PlannedSend};
 pub use self::message::Message;
 pub use self::receive::Received;
 pub use self::silence::Measured;
-use crate::config::{Config, WEB_WAITING_MAX};
+use crate::config::Config;
 use crate::mesh::ThreadId;
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
@@ -189,7 +190,7 @@ impl Shard {
             appended_since_flush: 0,
             watched_at: 0,
             overcounted_bytes: 0,
-            web_room: WEB_WAITING_MAX,
+            web_room: config.web_waiting_max(),
             operations: 0,
             open: 0,
             reports: report::Reports::default(),
@@ -294,11 +295,6 @@ impl Shard {
         self.metrics().completion_overflows.set(count);
     }
 
-    /// Accepting was put off because a limit was reached.
-    pub fn accept_backed_off(&self) {
-        self.metrics().accept_backoffs.add(1);
-    }
-
     /// A message to another thread had to wait for room in a ring.
     pub fn message_parked(&self) {
         self.metrics().mesh_parked.add(1);
@@ -397,7 +393,7 @@ impl Shard {
 
     /// So many messages to the web thread were not taken yet; once a turn.
     pub fn handle_web_waiting(&mut self, messages: usize) {
-        self.web_room = WEB_WAITING_MAX.saturating_sub(messages);
+        self.web_room = self.config().web_waiting_max().saturating_sub(messages);
     }
 
     // Helpers that every part of the shard uses.

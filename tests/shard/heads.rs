@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use fanring::config::{WEB_WAITING_HEALTH, WEB_WAITING_MAX};
 use fanring::wire::frame::OpCode;
 
 use fanring::config::{Config, LOG_BYTES_MIN};
@@ -78,7 +77,14 @@ fn no_http_is_answered_at_once() {
 /// answered 503 by the shard, health checks later than others, and nobody's publishing waits for it.
 #[test]
 fn a_busy_web_thread_is_handed_a_bounded_number_of_connections() {
-    let mut bench = Bench::new(1);
+    let config = Config {
+        log_bytes: LOG_BYTES_MIN,
+        lag_bytes_max: LOG_BYTES_MIN / 2,
+        ..Config::default()
+    };
+    let (waiting_max, for_health) = (config.web_waiting_max(), config.web_waiting_health());
+    assert!(waiting_max >= 256, "a turn of new visitors");
+    let mut bench = Bench::with(config);
     let publisher = bench.join(0, "/ws?echo=1");
     let handed = |bench: &mut Bench, path: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -96,9 +102,9 @@ fn a_busy_web_thread_is_handed_a_bounded_number_of_connections() {
         .by_ref()
         .take_while(|_| handed(&mut bench, "/"))
         .count();
-    assert_eq!(pages, WEB_WAITING_MAX - WEB_WAITING_HEALTH);
+    assert_eq!(pages, waiting_max - for_health);
     let checks = asked.take_while(|_| handed(&mut bench, "/healthz")).count();
-    assert_eq!(checks, WEB_WAITING_HEALTH);
+    assert_eq!(checks, for_health);
     bench.say(publisher, OpCode::Text, b"on");
     bench.settle();
     assert_eq!(bench.heard(publisher), ["on"]);
