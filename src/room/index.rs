@@ -320,9 +320,14 @@ impl Index {
     /// bytes are gone.
     #[must_use]
     pub fn frame_end(&self, log: &Log, boundary: u64, at: u64) -> Option<u64> {
-        let mut start = boundary;
+        if at == self.head {
+            return Some(at);
+        }
+        // A frame begins where a batch does, too.
+        let batch = self.batches[self.find(at)?];
+        let mut start = boundary.max(batch.start);
         while start < at {
-            start += self.frame_bytes(log, start)?;
+            start += frame_bytes(log, &batch, start)?;
         }
         Some(start)
     }
@@ -341,7 +346,7 @@ impl Index {
         let mut before = next.map_or(self.frames, |next| next.first_frame);
         let mut at = reading.cursor;
         while at < batch.start + batch.bytes {
-            at += self.frame_bytes(log, at)?;
+            at += frame_bytes(log, &batch, at)?;
             before -= 1;
         }
         let own: u64 = self
@@ -351,17 +356,6 @@ impl Index {
             .map(|range| range.frames.min(range.end_frame - before))
             .sum();
         Some(self.frames - before - own)
-    }
-
-    fn frame_bytes(&self, log: &Log, at: u64) -> Option<u64> {
-        let batch = self.batches[self.find(at)?];
-        let position = batch.position + (at - batch.start);
-        if position < log.tail() {
-            return None;
-        }
-        let left = usize::try_from(batch.bytes - (at - batch.start)).ok()?;
-        let header = log.slice(position, left.min(frame::HEADER_BYTES_MAX));
-        frame::frame_bytes(header).map(|bytes| bytes as u64)
     }
 
     /// Which batch holds the stream position `at`.
@@ -420,6 +414,18 @@ impl Index {
         }
         at
     }
+}
+
+/// Length of the frame that begins at the stream position `at` of `batch`; `None` when it has left
+/// the log.
+fn frame_bytes(log: &Log, batch: &Batch, at: u64) -> Option<u64> {
+    let position = batch.position + (at - batch.start);
+    if position < log.tail() {
+        return None;
+    }
+    let left = usize::try_from(batch.bytes - (at - batch.start)).ok()?;
+    let header = log.slice(position, left.min(frame::HEADER_BYTES_MAX));
+    frame::frame_bytes(header).map(|bytes| bytes as u64)
 }
 
 #[cfg(test)]

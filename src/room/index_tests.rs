@@ -223,3 +223,33 @@ proptest! {
         prop_assert_eq!(&model.sent, &wanted);
     }
 }
+
+/// However small the frames of a room are, counting those ahead of a cursor, and finding where a cut
+/// frame ends, looks at few of them.
+#[test]
+fn counting_is_bounded() {
+    let (mut log, mut index) = (Log::new(1 << 20).unwrap(), Index::default());
+    let mut frame = Vec::new();
+    append_frame(&mut frame, OpCode::Text, b"x");
+    for _ in 0..100_000 {
+        let position = log.append(&frame);
+        index.push(position, frame.len() as u64, 1);
+    }
+    let ends = index.batches.iter().skip(1).map(|batch| batch.first_frame);
+    let ends = ends.chain([index.frames]);
+    for (batch, end) in index.batches.iter().zip(ends) {
+        assert!(end - batch.first_frame <= super::MERGED_BATCH_FRAMES_MAX);
+    }
+    for cursor in (0..index.head()).step_by(3 * 997) {
+        let reading = Reading {
+            cursor,
+            member: member(0),
+            own: OwnMessages::default(),
+        };
+        let ahead = index.frames_ahead(&log, &reading);
+        assert_eq!(ahead, Some(100_000 - cursor / 3));
+        assert_eq!(index.frame_end(&log, 0, cursor + 1), Some(cursor + 3));
+        assert_eq!(index.frame_end(&log, cursor, cursor), Some(cursor));
+    }
+    assert_eq!(index.frame_end(&log, 0, index.head()), Some(index.head()));
+}
