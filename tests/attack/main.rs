@@ -1,13 +1,25 @@
-//! The server under attack: floods and hostile peers, and the promise of its start line, which must
-//! hold all the while.
+//! The server under attack: small limits, hostile peers, and the promise of its start line, which
+//! must hold all the while for a bystander in another room to be served.
 //!
 //! `ATTACK_SECONDS` makes each attack last longer than the few seconds that a check can spare.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bystander;
+mod downloads;
+mod echoes;
+mod fair;
 mod flood;
+mod halves;
+mod pongs;
 mod promise;
+mod rooms;
+mod siege;
+mod staged;
+mod stalled;
+mod swarm;
+mod tiny;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -35,6 +35,11 @@ pub(crate) fn peak_bytes(server: &Server) -> u64 {
     server.status_bytes("VmHWM").saturating_sub(logs)
 }
 
+/// For a reader.
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
 #[test]
 fn promises_are_read_as_they_are_written() {
     let cases = [

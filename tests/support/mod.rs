@@ -7,6 +7,7 @@ pub(crate) mod crowd;
 pub(crate) mod frame;
 pub(crate) mod http;
 pub(crate) mod mute;
+pub(crate) mod netns;
 pub(crate) mod room;
 pub(crate) mod server;
 pub(crate) mod wait;
