@@ -38,3 +38,24 @@ fn pongs_that_were_read_are_not_held() {
         assert_eq!(pong, payload(number));
     }
 }
+
+/// A session that closes, or breaks the protocol, gets nothing more of its room, not even its own echo;
+/// everybody else gets what it said.
+#[test]
+fn who_closes_gets_nothing_more_of_its_room() {
+    for (opcode, payload, code) in [
+        (OpCode::Close, &[3, 232][..], "close 1000"),
+        (OpCode::Continuation, b"of nothing", "close 1002"),
+    ] {
+        let mut bench = Bench::new(1);
+        let other = bench.join(0, "/ws?presence=0");
+        let leaver = bench.join(0, "/ws?presence=0&echo=1");
+        bench.say(other, OpCode::Text, b"too late for it");
+        bench.say(leaver, OpCode::Ping, b"answered");
+        bench.say(leaver, OpCode::Text, b"last words");
+        bench.say(leaver, opcode, payload);
+        bench.settle();
+        assert_eq!(bench.heard(leaver), ["answered", code]);
+        assert_eq!(bench.heard(other), ["last words"]);
+    }
+}
