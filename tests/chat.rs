@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use support::client::{Client, Heard};
 use support::crowd::Crowd;
-use support::frame::{BINARY, CLOSE, Outgoing, PING, TEXT, close_payload};
+use support::frame::{BINARY, CLOSE, Outgoing, PING, TEXT};
 use support::http::Wire;
 use support::server::Server;
 use support::wait::{Deadline, PATIENCE, eventually};
@@ -390,26 +390,6 @@ fn termination_closes_everyone_in_time() {
         assert!(matches!(member.hear(), Heard::End | Heard::Reset));
     }
     drop((half_head, stalled.wire.fill()));
-}
-
-/// Goal: a second signal ends the process at once, whatever it is waiting for.
-#[test]
-fn a_second_signal_exits_at_once() {
-    let mut server = Server::start(&[]);
-    let mut deaf = Client::connect(server.address(), "/ws");
-    let frame = {
-        server.terminate();
-        deaf.frame()
-    };
-    assert_eq!(
-        close_payload(&frame.payload).map(|close| close.map(|c| c.0)),
-        Ok(Some(1001))
-    );
-    // It waits for our close frame, which does not come.
-    server.assert_alive();
-    server.terminate();
-    // One that had stopped in its own time would exit with 0.
-    assert_ne!(server.await_exit(PATIENCE).code(), Some(0));
 }
 
 /// Goal: a room whose last member left is forgotten, and a new one of that name begins anew.
