@@ -44,6 +44,9 @@ impl Holdings {
             self.by_slot.resize(slot + 1, Holding::default());
         }
         let holding = &mut self.by_slot[slot];
+        if holding.bytes == bytes {
+            return;
+        }
         self.bytes = self.bytes - holding.bytes + bytes;
         holding.bytes = bytes;
         match (bytes > SMALL_BYTES, holding.entry) {
