@@ -17,6 +17,24 @@ pub enum Announcement {
     None,
 }
 
+/// How many members of a room on a shard are behind though they keep reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// All of them.
+    pub members: u32,
+    /// Whether one of them came far behind and has not caught up since.
+    pub far: bool,
+}
+
+/// For whom a room is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// For so many that the server or the network has too much to do.
+    ForMany,
+    /// For a few that had no time for a moment.
+    ForFew,
+}
+
 /// The state that only a room's home shard has.
 #[derive(Debug)]
 pub struct Sequencer {
@@ -26,9 +44,11 @@ pub struct Sequencer {
     visible: u32,
     next_offset: u64,
     /// Members that are behind though they keep reading, on each shard that has any.
-    behind: Vec<(u16, u32)>,
+    behind: Vec<(u16, Behind)>,
     /// Not held again before this: its members that are behind had their time.
     holdable_at: Duration,
+    /// Not held again before this for a few of them.
+    briefly_holdable_at: Duration,
     /// Whether the other shards were told that the room spreads over all of them.
     pub spread: bool,
     /// Whether a count is owed.
@@ -47,6 +67,7 @@ impl Sequencer {
             next_offset: 0,
             behind: Vec::new(),
             holdable_at: Duration::ZERO,
+            briefly_holdable_at: Duration::ZERO,
             spread: false,
             count_due: false,
             last_count: None,
@@ -127,31 +148,42 @@ impl Sequencer {
     }
 
     /// So many members on `shard` are behind now.
-    pub fn set_behind(&mut self, shard: u16, members: u32) {
+    pub fn set_behind(&mut self, shard: u16, behind: Behind) {
         self.behind.retain(|&(other, _)| other != shard);
-        if members > 0 {
-            self.behind.push((shard, members));
+        if behind.members > 0 {
+            self.behind.push((shard, behind));
         }
     }
 
-    /// Whether whoever publishes is to wait: half of the members are behind, or half of those on
-    /// one shard, which then has less time than the others, if they are an eighth of all.
+    /// Whether whoever publishes is to wait: for half of the members, or for half of those on one
+    /// shard, which then has less time than the others, if they are an eighth of all; else for one
+    /// that is far behind.
     #[must_use]
-    pub fn wants_hold(&self, now: Duration) -> bool {
+    pub fn wants_hold(&self, now: Duration) -> Option<Hold> {
         let (mut behind, members) = (0, self.members());
-        let mut shard_behind = false;
-        for &(shard, count) in &self.behind {
-            behind += count;
-            let there = self.members_by_shard[usize::from(shard)];
-            shard_behind |= count * 2 >= there && count * 8 >= members;
+        let (mut shard_behind, mut far) = (false, false);
+        for &(shard, there) in &self.behind {
+            behind += there.members;
+            let all = self.members_by_shard[usize::from(shard)];
+            shard_behind |= there.members * 2 >= all && there.members * 8 >= members;
+            far |= there.far;
         }
         let half_behind = behind > 0 && behind * 2 >= members;
-        (half_behind || shard_behind) && now >= self.holdable_at
+        if (half_behind || shard_behind) && now >= self.holdable_at {
+            Some(Hold::ForMany)
+        } else if far && now >= self.briefly_holdable_at {
+            Some(Hold::ForFew)
+        } else {
+            None
+        }
     }
 
-    /// The room was held long enough: it is not held again before `at`.
-    pub fn spare_until(&mut self, at: Duration) {
-        self.holdable_at = at;
+    /// The room was held long enough: it is not held again before `at` for as many, or fewer.
+    pub fn spare_until(&mut self, hold: Hold, at: Duration) {
+        self.briefly_holdable_at = at;
+        if hold == Hold::ForMany {
+            self.holdable_at = at;
+        }
     }
 
     /// Whether nobody is in the room.
@@ -165,7 +197,7 @@ impl Sequencer {
 mod tests {
     use std::time::Duration;
 
-    use super::{Announcement, Sequencer};
+    use super::{Announcement, Behind, Hold, Sequencer};
 
     /// Joins and leaves are announced one by one up to the limit and as a count above it, by the
     /// members there are with the one that joins or leaves.
@@ -205,30 +237,39 @@ mod tests {
         assert_eq!(room.assign(1), 4);
     }
 
-    /// A room is held while half of its members are behind, on whichever shards they are, and not
-    /// while it is spared.
+    /// A room is held while half of its members are behind, on whichever shards they are, or while
+    /// one is far behind, and not while it is spared.
     #[test]
-    fn half_of_the_whole_room_holds_it() {
+    fn a_room_is_held_for_many_or_for_one_far_behind() {
         let at = Duration::from_secs;
+        let behind = |members, far| Behind { members, far };
         let mut room = Sequencer::new(2);
         for shard in [0, 1, 1, 1, 1, 1, 1, 1, 1] {
             room.join(shard, true, 20);
         }
-        assert!(!room.wants_hold(at(0)));
-        room.set_behind(1, 3);
-        assert!(!room.wants_hold(at(0)), "three of nine");
-        room.set_behind(0, 1);
-        assert!(
-            !room.wants_hold(at(0)),
-            "one of nine is all there are on its shard"
+        assert_eq!(room.wants_hold(at(0)), None);
+        room.set_behind(1, behind(3, false));
+        assert_eq!(room.wants_hold(at(0)), None, "three of nine");
+        room.set_behind(0, behind(1, false));
+        assert_eq!(room.wants_hold(at(0)), None, "one is all on its shard");
+        room.set_behind(1, behind(4, false));
+        assert_eq!(room.wants_hold(at(0)), Some(Hold::ForMany), "five of nine");
+        room.set_behind(0, Behind::default());
+        assert_eq!(
+            room.wants_hold(at(0)),
+            Some(Hold::ForMany),
+            "half of a shard"
         );
-        room.set_behind(1, 4);
-        assert!(room.wants_hold(at(0)), "five of nine");
-        room.spare_until(at(9));
-        assert!(!room.wants_hold(at(8)) && room.wants_hold(at(9)));
-        room.set_behind(0, 0);
-        assert!(room.wants_hold(at(9)), "four of eight on their shard");
-        room.set_behind(1, 0);
-        assert!(!room.wants_hold(at(9)));
+        room.spare_until(Hold::ForMany, at(9));
+        assert_eq!(room.wants_hold(at(8)), None);
+        assert_eq!(room.wants_hold(at(9)), Some(Hold::ForMany));
+        room.set_behind(1, behind(1, true));
+        assert_eq!(room.wants_hold(at(9)), Some(Hold::ForFew));
+        room.spare_until(Hold::ForFew, at(20));
+        assert_eq!(room.wants_hold(at(19)), None);
+        room.set_behind(1, behind(4, true));
+        assert_eq!(room.wants_hold(at(19)), Some(Hold::ForMany));
+        room.set_behind(1, Behind::default());
+        assert_eq!(room.wants_hold(at(20)), None);
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::room::homes::Homes;
 use crate::room::index::MemberId;
+use crate::room::sequencer::Behind;
 use crate::room::staging::Entry;
 
 /// A message between two threads.
@@ -98,8 +99,8 @@ pub enum Message {
     Behind {
         /// The room's name.
         room: Arc<str>,
-        /// How many, 0 when it is over.
-        members: u32,
+        /// How many, none when it is over.
+        behind: Behind,
     },
     /// From a room's home: whoever publishes to it waits, or may go on.
     Hold {

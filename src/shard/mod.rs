@@ -376,7 +376,7 @@ impl Shard {
                 self.spread_rooms.remove(&room);
             }
             Message::Credit { to_home, from_home } => self.credited(from.0, to_home, from_home),
-            Message::Behind { room, members } => self.members_behind_on(from.0, &room, members),
+            Message::Behind { room, behind } => self.members_behind_on(from.0, &room, behind),
             Message::Hold { room, on } => self.held_by_home(&room, on),
             Message::Drained => self.handle_drained(),
             Message::CountMembers { room, ticket } => {

@@ -2,8 +2,9 @@
 //!
 //! Three things hold a publisher back: this shard has staged as much as a flush may append, the
 //! shard it is for has not used up what was sent there, or half of the room's members are behind
-//! although they read as fast as they can. A member that has stopped reading, or hardly reads,
-//! holds nobody back for long; it falls behind and is dealt with by the slow-consumer policy.
+//! although they read as fast as they can. A few that came far behind have a moment to catch up. A
+//! member that has stopped reading, or hardly reads, holds nobody back for long; it falls behind and
+//! is dealt with by the slow-consumer policy.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use super::message::Message;
 use super::{Action, Shard};
 use crate::room::RoomId;
+use crate::room::sequencer::{Behind, Hold};
 use crate::session::{Flags, Place, SessionKey};
 
 /// How often members that are behind are looked at again, and how often if they all crawl.
@@ -31,10 +33,14 @@ const PACE_PART: u64 = 64;
 /// The longest a room is held at a stretch, and how long it is spared after that. Whoever is still
 /// behind then had nothing new to read in all that time.
 const HOLD_MAX: Duration = Duration::from_secs(10);
+/// The same for a few members: enough for one whose machine was busy with others, on a link that is
+/// not slower than what is published.
+const HOLD_FOR_FEW_MAX: Duration = Duration::from_millis(500);
 const SPARED_FOR: Duration = Duration::from_secs(30);
 
-/// A member is behind when it lags by this part of `lag_bytes_max`.
+/// A member is behind when it lags by this part of `lag_bytes_max`, and far behind by that.
 const BEHIND_PART: u64 = 8;
+const FAR_BEHIND_PART: u64 = 4;
 
 /// How many times over its size the log is filled between two looks at who is behind.
 const LOOKS_PER_LOG: u64 = 128;
@@ -46,6 +52,20 @@ struct Sample {
     cursor: u64,
     /// Whether it took too little in the window before.
     crawls: bool,
+    /// Whether it was far behind, since it last was not behind.
+    far: bool,
+}
+
+/// A room that is held or, after it was for long enough, spared.
+#[derive(Debug)]
+struct Holding {
+    room: Arc<str>,
+    /// For whom it is held.
+    hold: Option<Hold>,
+    /// When that began, for whomever it was first.
+    since: Duration,
+    /// When it ends.
+    until: Duration,
 }
 
 /// Which members of this shard are behind, and which rooms wait for such members.
@@ -54,9 +74,9 @@ pub(super) struct Congestion {
     /// Members that are behind, with a sample of their pace.
     samples: HashMap<SessionKey, Sample>,
     /// What the homes of rooms were told last, unless it was 0.
-    told: HashMap<Arc<str>, u32>,
-    /// Rooms at home here that are held or spared, and when that ends.
-    holds: Vec<(Arc<str>, Duration)>,
+    told: HashMap<Arc<str>, Behind>,
+    /// Rooms at home here that are held or spared.
+    holds: Vec<Holding>,
     looked_at: u64,
     next_look: Option<Duration>,
 }
@@ -64,7 +84,7 @@ pub(super) struct Congestion {
 impl Congestion {
     /// When something is due even if nothing is published.
     pub(super) fn next_look(&self) -> Option<Duration> {
-        (self.holds.iter().map(|&(_, at)| at))
+        (self.holds.iter().map(|holding| holding.until))
             .chain(self.next_look)
             .min()
     }
@@ -150,16 +170,16 @@ impl Shard {
         }
         self.congestion.looked_at = self.log.head();
         let mut behind = HashMap::new();
-        for (room, members) in self.members_behind() {
-            behind.insert(Arc::clone(&self.rooms.get(room).name), members);
+        for (room, there) in self.members_behind() {
+            behind.insert(Arc::clone(&self.rooms.get(room).name), there);
         }
         let told = std::mem::take(&mut self.congestion.told);
         for name in told.keys().filter(|name| !behind.contains_key(*name)) {
-            self.tell_behind(name, 0);
+            self.tell_behind(name, Behind::default());
         }
-        for (name, &members) in &behind {
-            if told.get(name) != Some(&members) {
-                self.tell_behind(name, members);
+        for (name, &there) in &behind {
+            if told.get(name) != Some(&there) {
+                self.tell_behind(name, there);
             }
         }
         let interval = if behind.is_empty() {
@@ -174,10 +194,10 @@ impl Shard {
     }
 
     /// How many members of each room are behind yet reading.
-    fn members_behind(&mut self) -> HashMap<RoomId, u32> {
+    fn members_behind(&mut self) -> HashMap<RoomId, Behind> {
         let lag_max = self.config().lag_bytes_max as u64;
         let mut before = std::mem::take(&mut self.congestion.samples);
-        let mut behind = HashMap::new();
+        let mut behind: HashMap<RoomId, Behind> = HashMap::new();
         for &key in &self.watched {
             let Some(session) = self.sessions.lookup(key) else {
                 continue;
@@ -188,44 +208,50 @@ impl Shard {
             let Some(index) = session.stream(&self.rooms) else {
                 continue;
             };
-            if index.head() - session.cursor <= lag_max / BEHIND_PART {
+            let lag = index.head() - session.cursor;
+            if lag <= lag_max / BEHIND_PART {
                 continue;
             }
             let fresh = Sample {
                 at: self.now,
                 cursor: session.cursor,
                 crawls: false,
+                far: false,
             };
             let mut sample = before.remove(&key).unwrap_or(fresh);
             if self.now - sample.at >= PACE_WINDOW {
                 let taken = session.cursor.saturating_sub(sample.cursor);
                 sample = Sample {
                     crawls: taken < lag_max / PACE_PART,
+                    far: sample.far,
                     ..fresh
                 };
             }
+            sample.far |= lag > lag_max / FAR_BEHIND_PART;
             if !sample.crawls {
-                *behind.entry(room).or_default() += 1;
+                let there = behind.entry(room).or_default();
+                there.members += 1;
+                there.far |= sample.far;
             }
             self.congestion.samples.insert(key, sample);
         }
         behind
     }
 
-    fn tell_behind(&mut self, room: &Arc<str>, members: u32) {
+    fn tell_behind(&mut self, room: &Arc<str>, behind: Behind) {
         let message = Message::Behind {
             room: Arc::clone(room),
-            members,
+            behind,
         };
         self.send_or_handle(self.setup.homes.of(room), message);
     }
 
     /// At the room's home: so many members on a shard are behind now.
-    pub(super) fn members_behind_on(&mut self, shard: u16, name: &Arc<str>, members: u32) {
+    pub(super) fn members_behind_on(&mut self, shard: u16, name: &Arc<str>, behind: Behind) {
         let Some(room) = self.rooms.find(name) else {
             return;
         };
-        self.sequencer(room).set_behind(shard, members);
+        self.sequencer(room).set_behind(shard, behind);
         self.reconsider_hold(room);
     }
 
@@ -235,18 +261,30 @@ impl Shard {
         let here = self.rooms.get(room);
         let (name, held) = (Arc::clone(&here.name), here.held);
         let wanted = self.sequencer(room).wants_hold(now);
-        if wanted != held {
-            self.congestion.holds.retain(|(other, _)| *other != name);
-            if wanted {
-                let until = (Arc::clone(&name), now + HOLD_MAX);
-                self.congestion.holds.push(until);
-            }
+        let holds = &mut self.congestion.holds;
+        let place = holds.iter().position(|holding| holding.room == name);
+        if let Some(hold) = wanted {
+            // For few and then for many, or the other way round, is at a stretch.
+            let since = match place.map(|place| holds.swap_remove(place)) {
+                Some(holding) if held => holding.since,
+                _ => now,
+            };
+            holds.push(Holding {
+                room: Arc::clone(&name),
+                hold: wanted,
+                since,
+                until: since + hold_max(hold),
+            });
+        } else if let Some(place) = place.filter(|_| held) {
+            holds.swap_remove(place);
+        }
+        if wanted.is_some() != held {
             // To all, since a shard may have no members but ones whose joins are under way.
             self.send_to_shards(|| Message::Hold {
                 room: Arc::clone(&name),
-                on: wanted,
+                on: !held,
             });
-            self.held_by_home(&name, wanted);
+            self.held_by_home(&name, !held);
         }
     }
 
@@ -275,32 +313,50 @@ impl Shard {
                     .map(|group| group.weight())
             });
         if let Some(&room) = heaviest {
-            self.spare(room);
+            self.spare(room, Hold::ForMany);
         }
     }
 
-    /// Lets go of a held room, and does not hold it again for a while.
-    fn spare(&mut self, room: RoomId) {
+    /// Lets go of a held room, and does not hold it again for as many members, or fewer, for a while.
+    fn spare(&mut self, room: RoomId, hold: Hold) {
         let spared_until = self.now + SPARED_FOR;
-        self.sequencer(room).spare_until(spared_until);
-        self.reconsider_hold(room);
         let name = Arc::clone(&self.rooms.get(room).name);
-        self.congestion.holds.push((name, spared_until));
+        self.sequencer(room).spare_until(hold, spared_until);
+        self.reconsider_hold(room);
+        if !self.rooms.get(room).held {
+            self.congestion.holds.push(Holding {
+                room: name,
+                hold: None,
+                since: self.now,
+                until: spared_until,
+            });
+        }
     }
 
     /// Lets go of rooms that were held for long enough, and looks again at those that were spared.
     fn end_holds(&mut self) {
         let now = self.now;
-        while let Some(place) = (self.congestion.holds.iter()).position(|&(_, at)| at <= now) {
-            let (name, _) = self.congestion.holds.swap_remove(place);
-            let Some(room) = self.rooms.find(&name) else {
-                continue;
-            };
-            if self.rooms.get(room).held {
-                self.spare(room);
-            } else {
-                self.reconsider_hold(room);
+        while let Some(place) =
+            (self.congestion.holds.iter()).position(|holding| holding.until <= now)
+        {
+            let ended = &self.congestion.holds[place];
+            match (self.rooms.find(&ended.room), ended.hold) {
+                (Some(room), Some(hold)) => self.spare(room, hold),
+                (room, _) => {
+                    self.congestion.holds.swap_remove(place);
+                    if let Some(room) = room {
+                        self.reconsider_hold(room);
+                    }
+                }
             }
         }
+    }
+}
+
+/// The longest a room is held at a stretch.
+fn hold_max(hold: Hold) -> Duration {
+    match hold {
+        Hold::ForMany => HOLD_MAX,
+        Hold::ForFew => HOLD_FOR_FEW_MAX,
     }
 }

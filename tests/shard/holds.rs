@@ -145,3 +145,55 @@ fn a_held_room_holds_up_no_other() {
     let after = bench.heard(reader).len();
     assert_eq!(before + after, 64, "it was let go");
 }
+
+/// One member of many that comes far behind has half a second to catch up, and its room is not held
+/// again for it soon after if it does not.
+#[test]
+fn one_that_had_no_time_may_catch_up() {
+    for catches_up in [true, false] {
+        let mut bench = Bench::new(1);
+        let room = "/ws?presence=0";
+        let publisher = bench.join(0, room);
+        let slow = bench.join(0, room);
+        let readers: Vec<usize> = (0..8).map(|_| bench.join(0, room)).collect();
+        bench.block(slow);
+        let (mut now, mut said) = (Duration::ZERO, 0);
+        let mut say = |bench: &mut Bench, now: &mut Duration| {
+            bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
+            bench.settle();
+            *now += Duration::from_millis(1);
+            bench.shards[0].handle_time(*now);
+            bench.settle();
+            said += 1;
+        };
+        for _ in 0..12 {
+            if bench.is_read(publisher) {
+                say(&mut bench, &mut now);
+            }
+        }
+        assert!(!bench.is_read(publisher), "it is held");
+        if catches_up {
+            bench.unblock(slow);
+            bench.settle();
+        }
+        let held_at = now;
+        while !bench.is_read(publisher) {
+            now += Duration::from_millis(10);
+            bench.shards[0].handle_time(now);
+            bench.settle();
+        }
+        let held = now - held_at;
+        let expected = if catches_up { 0..100 } else { 400..600 };
+        assert!(expected.contains(&held.as_millis()), "{held:?}");
+        for _ in 0..4 {
+            say(&mut bench, &mut now);
+            assert!(bench.is_read(publisher), "it is not held again so soon");
+        }
+        assert!(
+            readers
+                .iter()
+                .all(|&reader| bench.heard(reader).len() == said)
+        );
+        assert_eq!(bench.metrics[0].slow_closed.get(), 0);
+    }
+}
