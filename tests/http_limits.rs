@@ -8,10 +8,12 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use fanring::config::{Config, Sizes};
+use serde_json::Value;
 use support::client::Client;
 use support::frame::TEXT;
 use support::http::{Wire, request, request_bytes};
 use support::server::Server;
+use support::wait::{PATIENCE, eventually};
 
 /// The default of `--http-connections-max`.
 const PLACES: u64 = 256;
@@ -41,7 +43,8 @@ fn idle_connections_give_way() {
     }
     assert!(server.figure("http_gave_way") > 1_200 - PLACES);
     assert_eq!(server.figure("http_refused"), 0);
-    assert_eq!(server.figure("http_connections"), PLACES);
+    // The one that asks may have a place of the reserve.
+    assert!((PLACES..=PLACES + 1).contains(&server.figure("http_connections")));
 }
 
 /// Goal: a connection without requests is closed when its time is over, by default later than a load
@@ -91,7 +94,14 @@ fn a_crowd_does_not_keep_sessions_out() {
             "{:?}",
             start.elapsed()
         );
-        assert!(server.figure("accept_backoffs") > 0, "the limit was met");
+        // While the crowd is being served a health check may have to be repeated.
+        eventually("the limit was met", PATIENCE, || {
+            let health = request(server.address(), "GET", "/healthz", &[]);
+            let health: Value = serde_json::from_slice(&health.body).ok()?;
+            health["accept_backoffs"]
+                .as_u64()
+                .filter(|&count| count > 0)
+        });
     }
 }
 

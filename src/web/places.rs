@@ -103,15 +103,14 @@ impl Places {
                 let number = self.guests.borrow_mut().insert(Rc::clone(activity));
                 return Some(self.place(Seat::Guest(number)));
             }
-            let is_somebody_leaving = self.ask_one();
-            let is_reserve_free = self.health_checks.get() < self.health_checks_max;
-            if is_health_check && !is_somebody_leaving && is_reserve_free {
+            if is_health_check && self.health_checks.get() < self.health_checks_max {
                 self.health_checks.set(self.health_checks.get() + 1);
                 return Some(self.place(Seat::HealthCheck));
             }
             if self.waiting.get() >= self.guests_max {
                 break;
             }
+            self.ask_one();
             self.waiting.set(self.waiting.get() + 1);
             let changed = timeout_at(deadline, self.changed.notified()).await;
             self.waiting.set(self.waiting.get() - 1);
@@ -149,14 +148,14 @@ impl Places {
         }
     }
 
-    /// Asks the guest that has waited for its peer longest, an idle one before one that is stuck
-    /// in its request or answer; false if there is none.
-    fn ask_one(&self) -> bool {
+    /// Asks the guest that has waited for its peer longest, if there is one: an idle one before one
+    /// that is stuck in its request or answer.
+    fn ask_one(&self) {
         let guests = self.guests.borrow();
         let guests = || guests.iter().map(|(_, activity)| activity);
         let asked = guests().filter(|activity| activity.is_giving_way()).count();
         if asked > self.waiting.get() {
-            return true;
+            return;
         }
         let next = guests()
             .filter(|activity| !activity.is_giving_way())
@@ -165,7 +164,6 @@ impl Places {
         if let Some(activity) = next {
             activity.ask_to_give_way();
         }
-        next.is_some()
     }
 
     fn note_refusal(&self) {
