@@ -1,23 +1,8 @@
 //! Times agree with what can be computed by hand, not only with themselves.
 
-use crate::program::run;
+use crate::program::{in_one_run, run};
 use crate::server::{Fault, Server};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-
-/// Runs of which one must be exact: a busy machine adds times of its own to some of them, and a mistake
-/// in the arithmetic is in all.
-const RUNS_MAX: u32 = 5;
-
-fn in_one_run(check: impl Fn()) {
-    for run in 1..RUNS_MAX {
-        if catch_unwind(AssertUnwindSafe(&check)).is_ok() {
-            return;
-        }
-        eprintln!("run {run} of at most {RUNS_MAX} was not exact; once more");
-    }
-    check();
-}
 
 const MS: u64 = 1_000_000;
 

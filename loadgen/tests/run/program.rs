@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,6 +22,10 @@ pub(crate) const LOAD: [&str; 12] = [
     "--drain",
     "1.5",
 ];
+
+/// Runs of which one must be exact: a busy machine adds times of its own to some of them, and a mistake
+/// in the arithmetic is in all.
+const RUNS_MAX: u32 = 5;
 
 /// What a run said.
 pub(crate) struct Run {
@@ -111,4 +116,15 @@ pub(crate) fn refusal(address: SocketAddr, flags: &[&str]) -> String {
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(started.elapsed() < Duration::from_secs(20), "{text}");
     text
+}
+
+/// Runs the check again when the machine may have been the reason that it failed.
+pub(crate) fn in_one_run(check: impl Fn()) {
+    for run in 1..RUNS_MAX {
+        if catch_unwind(AssertUnwindSafe(&check)).is_ok() {
+            return;
+        }
+        eprintln!("run {run} of at most {RUNS_MAX} was not exact; once more");
+    }
+    check();
 }

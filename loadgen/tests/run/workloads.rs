@@ -1,6 +1,6 @@
 //! Every workload runs against Fanring itself, and the search finds an end.
 
-use crate::program::{Run, output, run};
+use crate::program::{Run, in_one_run, output, run};
 use crate::server::{Fault, Server};
 use serde_json::Value;
 use std::fs;
@@ -265,32 +265,34 @@ fn searches_end() {
 // keeps up with 200 a second and not with more.
 #[test]
 fn a_known_limit_is_found() {
-    let server = Server::start(Fault::Slow(Duration::from_millis(5)));
-    let flags = [
-        "--slo",
-        "p99=100ms,loss=0",
-        "--subscribers",
-        "1",
-        "--rate",
-        "50",
-        "--duration",
-        "2",
-        "--warmup",
-        "0",
-        "--lag-max",
-        "60000",
-    ];
-    let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
-        .args(["find-max", "--target", &server.address.to_string()])
-        .args(flags)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    let found = text.split("highest rate that holds: ").nth(1).unwrap();
-    let rate: f64 = found.split(' ').next().unwrap().parse().unwrap();
-    // The queue may hold 100 ms after 2 s: 5% over the limit. Sleeps are never shorter than asked.
-    assert!((100.0..=212.0).contains(&rate), "{text}");
+    in_one_run(|| {
+        let server = Server::start(Fault::Slow(Duration::from_millis(5)));
+        let flags = [
+            "--slo",
+            "p99=100ms,loss=0",
+            "--subscribers",
+            "1",
+            "--rate",
+            "50",
+            "--duration",
+            "2",
+            "--warmup",
+            "0",
+            "--lag-max",
+            "60000",
+        ];
+        let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
+            .args(["find-max", "--target", &server.address.to_string()])
+            .args(flags)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        let found = text.split("highest rate that holds: ").nth(1).unwrap();
+        let rate: f64 = found.split(' ').next().unwrap().parse().unwrap();
+        // The queue may hold 100 ms after 2 s, and the server may make up for 50 ms: 7.5% over the limit.
+        assert!((100.0..=220.0).contains(&rate), "{text}");
+    });
 }
 
 // Goal: a demand that is missed has an exit code of its own, and is told.
