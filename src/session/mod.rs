@@ -145,8 +145,10 @@ pub struct Session {
     pub reader: Reader,
     /// The request head so far, or what came after it while the join is not confirmed.
     pub head: Option<Box<Vec<u8>>>,
-    /// When the peer was last heard.
+    /// When the peer was last heard, see [`Self::hear`].
     pub heard: Tick,
+    /// The cursor then, modulo 2^32.
+    cursor_heard: u32,
     /// When a phase other than `Open` ends.
     pub deadline: Tick,
     /// The tick of its valid entry in the timer wheel; other entries are stale.
@@ -175,10 +177,23 @@ impl Session {
             reader: Reader::default(),
             head: None,
             heard: now,
+            cursor_heard: 0,
             deadline,
             timer: Tick::default(),
             id,
         }
+    }
+
+    /// The peer was heard, or would have been if it had been listened to.
+    pub fn hear(&mut self, now: Tick) {
+        self.heard = now;
+        self.cursor_heard = low_half(self.cursor);
+    }
+
+    /// Bytes of its room that were sent since the peer was last heard, modulo 2^32.
+    #[must_use]
+    pub fn sent_unheard_bytes(&self) -> u32 {
+        low_half(self.cursor).wrapping_sub(self.cursor_heard)
     }
 
     /// Operations that the kernel owes an answer to.
@@ -236,4 +251,12 @@ impl Session {
     pub fn private_mut(&mut self) -> &mut Vec<u8> {
         self.private.get_or_insert_default().end()
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a difference of two is what counts, modulo 2^32"
+)]
+fn low_half(position: u64) -> u32 {
+    position as u32
 }

@@ -348,7 +348,7 @@ impl Shard {
         let tick = self.tick();
         let session = self.sessions.at_mut(slot);
         session.phase = Phase::Open;
-        session.heard = tick;
+        session.hear(tick);
         let rest = session.head.take();
         self.schedule_ping(slot);
         self.mark_dirty(slot);

@@ -149,7 +149,7 @@ impl Shard {
                 let session = self.sessions.at_mut(key.slot);
                 session.flags.clear(Flags::PAUSED);
                 // Its silence until now was not its own.
-                session.heard = tick;
+                session.hear(tick);
                 self.settle(key.slot);
             }
             wait

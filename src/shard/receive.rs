@@ -42,7 +42,7 @@ impl Shard {
             Received::Data(bytes) => {
                 let tick = self.tick();
                 let session = self.sessions.at_mut(slot);
-                session.heard = tick;
+                session.hear(tick);
                 let phase = session.phase;
                 if session.flags.has(Flags::PINGED) {
                     session.flags.clear(Flags::PINGED);

@@ -5,6 +5,8 @@
 //! the peer's window holds bytes back here, that they go on leaving is as good as a word. Only the
 //! kernel knows, so before a session is judged the shard asks for its socket to be measured.
 
+use std::time::Duration;
+
 use super::{Action, Shard};
 use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Session, SessionKey};
@@ -13,6 +15,9 @@ use crate::wire::frame::{OpCode, append_frame};
 
 /// Looks at a silent session between its ping and its end.
 const LOOKS: u32 = 8;
+
+/// As slowly as a peer may read what it was sent before its ping, once none of it waits here.
+const READING_BYTES_PER_SECOND: u32 = 16 << 10;
 
 /// What the kernel says of a session's socket, in answer to [`Action::Measure`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,7 +102,7 @@ impl Shard {
         let (tick, key) = (self.tick(), self.sessions.key(slot));
         if self.is_held_back(slot) {
             // Whatever it says, it is the server that does not listen.
-            self.sessions.at_mut(slot).heard = tick;
+            self.sessions.at_mut(slot).hear(tick);
         }
         let ping_interval = self.config().ping_interval;
         let session = self.sessions.at_mut(slot);
@@ -134,7 +139,7 @@ impl Shard {
             // It has spoken, and is about to be heard.
             return self.schedule(slot, Tick(tick.0 + 1));
         }
-        let heard = session.heard;
+        let (heard, unheard_bytes) = (session.heard, session.sent_unheard_bytes());
         let waiting = measured.unsent > 0;
         let look = self.looks.entry(key).or_insert(Look {
             acknowledged: measured.acknowledged,
@@ -142,7 +147,13 @@ impl Shard {
             progress: heard,
         });
         look.update(measured, waiting, tick);
-        let deadline = heard.max(look.progress).after(idle_timeout);
+        // What a proxy or the peer's machine has taken in one go may still lie before the ping there.
+        let swallowed = if measured.outstanding == 0 {
+            Duration::from_secs(u64::from(unheard_bytes / READING_BYTES_PER_SECOND))
+        } else {
+            Duration::ZERO
+        };
+        let deadline = heard.max(look.progress).after(idle_timeout + swallowed);
         if tick >= deadline {
             self.metrics().idle_closed.add(1);
             return self.close(

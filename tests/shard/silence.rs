@@ -134,3 +134,19 @@ fn goodbyes_last_as_long_as_they_are_read() {
         assert_eq!(bench.heard(member), ["close 1002"]);
     }
 }
+
+/// A peer whose machine, or proxy, has taken megabytes in one go is given the time to read them before
+/// its pong: at 16 KiB a second, and no longer.
+#[test]
+fn what_was_swallowed_takes_time_to_read() {
+    let mut bench = Bench::new(1);
+    let member = bench.join(0, "/ws?presence=0");
+    let publisher = bench.join(0, "/ws?presence=0");
+    for _ in 0..60 {
+        bench.say(publisher, OpCode::Binary, &[7; 32 << 10]);
+        bench.settle();
+    }
+    assert_eq!(bench.wire(member).len(), 60 * ((32 << 10) + 4));
+    let closed = closed_after(&mut bench, member, 400, |_| Measured::default());
+    assert!((178..186).contains(&closed.unwrap()), "{closed:?}");
+}
