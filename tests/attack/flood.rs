@@ -25,13 +25,14 @@ const READY_BYTES: usize = 256 << 10;
 const NUMBERS_BYTES: usize = 8;
 
 /// A message of a publisher, to be numbered over and over.
-struct Template {
+pub(crate) struct Template {
     frame: Vec<u8>,
     payload_at: usize,
 }
 
 impl Template {
-    fn new(publisher: u32, payload_bytes: usize) -> Self {
+    /// Of `publisher`, with a payload of `payload_bytes`.
+    pub(crate) fn new(publisher: u32, payload_bytes: usize) -> Self {
         let mut payload = vec![0xa5; payload_bytes];
         payload[..4].copy_from_slice(&publisher.to_be_bytes());
         let frame = Outgoing::binary(&payload).masked_with([0; 4]).bytes();
@@ -39,7 +40,8 @@ impl Template {
         Self { frame, payload_at }
     }
 
-    fn numbered(&mut self, sequence: u32) -> &[u8] {
+    /// The whole frame with this number.
+    pub(crate) fn numbered(&mut self, sequence: u32) -> &[u8] {
         let at = self.payload_at + 4;
         self.frame[at..][..4].copy_from_slice(&sequence.to_be_bytes());
         &self.frame
@@ -48,7 +50,7 @@ impl Template {
 
 /// Who published a message, and its number.
 #[track_caller]
-fn numbers(view: &View<'_>, payload_bytes: usize) -> (u32, u32) {
+pub(crate) fn numbers(view: &View<'_>, payload_bytes: usize) -> (u32, u32) {
     assert_eq!(
         (view.opcode, view.last, view.payload.len()),
         (BINARY, true, payload_bytes)
@@ -277,7 +279,7 @@ fn run_all(shards: &'static str, payload_bytes: usize) {
             publishers,
             payload_bytes,
         };
-        run(case, attack_time() / 3);
+        run(case, attack_time() / 2);
     }
 }
 
@@ -333,6 +335,26 @@ fn evenly_spread_rooms_are_flooded() {
             publishers,
             payload_bytes,
         };
-        run(case, attack_time() / 3);
+        run(case, attack_time() / 2);
+    }
+}
+
+/// Goal: small logs, of which a flood that is not held back in time leaves nothing.
+#[test]
+fn rooms_on_small_logs_are_flooded() {
+    let _alone = alone();
+    for (shards, publishers, payload_bytes) in [
+        ("1", 12, 1_000),
+        ("1", 4, 16_000),
+        ("2", 12, 1_000),
+        ("2", 4, 16_000),
+    ] {
+        let case = Case {
+            shards,
+            more: &["--log-bytes", "1MiB", "--message-bytes-max", "16KiB"],
+            publishers,
+            payload_bytes,
+        };
+        run(case, attack_time() / 2);
     }
 }

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod behind;
 mod bystander;
 mod downloads;
 mod echoes;
@@ -33,7 +34,7 @@ fn alone() -> MutexGuard<'static, ()> {
 /// How long one attack lasts, unless `ATTACK_SECONDS` says otherwise.
 fn attack_time() -> Duration {
     let given = std::env::var("ATTACK_SECONDS").ok();
-    let seconds = given.map_or(3, |text| {
+    let seconds = given.map_or(2, |text| {
         text.parse()
             .expect("ATTACK_SECONDS is a whole number of seconds")
     });

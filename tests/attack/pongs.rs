@@ -109,7 +109,7 @@ fn pongs_of_which_a_rest_is_never_read_over_ethernet() {
     namespace.inside(|| {
         let siege = Siege::small();
         let mut teasers = Teasers::open(siege.address());
-        teasers.tease(attack_time());
+        teasers.tease(attack_time() * 2);
         teasers.swarm.reset();
         siege.end("pongs of which a rest is never read, over Ethernet");
     });
