@@ -61,7 +61,7 @@ fn crowd(world: &mut World) -> Result<(), String> {
         }
         world.exchange(false)?;
         world.act();
-        world.stall();
+        world.stall()?;
         world.step();
         check_causes(world)?;
         check_buffers(world)?;

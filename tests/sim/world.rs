@@ -191,15 +191,18 @@ impl World {
         self.clocks[number].await_deadline(self.shards[number].next_deadline());
     }
 
-    /// At times the whole process stands still for longer than anybody may be silent.
-    pub(crate) fn stall(&mut self) {
-        if self.rng.u32(..1000) < self.settings.stalls {
-            let stall = Duration::from_millis(self.rng.u64(1000..20_000));
-            self.now += stall;
-            self.stalled += stall;
-            self.stalls += 1;
-            trace!("the process stood still until {:?}", self.now);
+    /// At times the whole process stands still for longer than anybody may be silent. Clients don't: they
+    /// read what there is, and write.
+    pub(crate) fn stall(&mut self) -> Result<(), String> {
+        if self.rng.u32(..1000) >= self.settings.stalls {
+            return Ok(());
         }
+        let stall = Duration::from_millis(self.rng.u64(1000..20_000));
+        self.now += stall;
+        self.stalled += stall;
+        self.stalls += 1;
+        trace!("the process stood still until {:?}", self.now);
+        self.exchange(true)
     }
 
     fn tell_others(&mut self, number: usize) {
