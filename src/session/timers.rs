@@ -56,12 +56,14 @@ impl Default for Wheel {
 }
 
 impl Wheel {
-    /// Brings `key` up at `deadline` or, if that is too far away, some time before it.
-    pub fn insert(&mut self, key: SessionKey, deadline: Tick) {
+    /// Brings `key` up at `deadline` or, if that is too far away, some time before it; returns when.
+    pub fn insert(&mut self, key: SessionKey, deadline: Tick) -> Tick {
         let furthest = self.next.0.saturating_add(BUCKETS - 1);
-        let bucket = deadline.0.clamp(self.next.0, furthest) % BUCKETS;
+        let at = deadline.0.clamp(self.next.0, furthest);
+        let bucket = at % BUCKETS;
         self.buckets[bucket as usize].push(key);
         self.occupied[(bucket / 64) as usize] |= 1 << (bucket % 64);
+        Tick(at)
     }
 
     /// Moves everything that has come up by `now` to `due`.
@@ -127,7 +129,7 @@ mod tests {
                     wheel.expire(Tick(start - 1), &mut due);
                 }
                 assert_eq!(wheel.next_due(), None);
-                wheel.insert(key(7), Tick(start + away));
+                assert_eq!(wheel.insert(key(7), Tick(start + away)), Tick(start + away));
                 assert_eq!(wheel.next_due(), Some(Tick(start + away)), "{start} {away}");
                 if start + away > 0 {
                     wheel.expire(Tick(start + away - 1), &mut due);
@@ -145,8 +147,9 @@ mod tests {
     fn deadlines_outside_the_wheel_are_clamped() {
         let (mut wheel, mut due) = (Wheel::default(), Vec::new());
         wheel.expire(Tick(100), &mut due);
-        wheel.insert(key(1), Tick(3));
-        wheel.insert(key(2), Tick(100 + 10 * BUCKETS));
+        assert_eq!(wheel.insert(key(1), Tick(3)), Tick(101));
+        let far = Tick(100 + 10 * BUCKETS);
+        assert_eq!(wheel.insert(key(2), far), Tick(100 + BUCKETS));
         wheel.expire(Tick(101), &mut due);
         assert_eq!(due, [key(1)]);
         due.clear();

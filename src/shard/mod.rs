@@ -466,8 +466,8 @@ impl Shard {
         let key = self.sessions.key(slot);
         let session = self.sessions.at_mut(slot);
         if deadline < session.timer || session.timer <= tick {
-            session.timer = deadline.max(Tick(tick.0 + 1));
-            self.wheel.insert(key, session.timer);
+            // Not always the deadline: one that is far away is looked at on the way.
+            session.timer = self.wheel.insert(key, deadline.max(Tick(tick.0 + 1)));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fanring::config::{Config, LOG_BYTES_MIN};
 use fanring::shard::Measured;
 use fanring::wire::frame::OpCode;
 
@@ -149,4 +150,33 @@ fn what_was_swallowed_takes_time_to_read() {
     assert_eq!(bench.wire(member).len(), 60 * ((32 << 10) + 4));
     let closed = closed_after(&mut bench, member, 400, |_| Measured::default());
     assert!((178..186).contains(&closed.unwrap()), "{closed:?}");
+}
+
+/// Intervals that are longer than the timer wheel is large are kept like others: a ping after about the
+/// one, the end after the other.
+#[test]
+fn long_intervals_are_kept() {
+    let mut bench = Bench::with(Config {
+        ping_interval: 200 * SECOND,
+        idle_timeout: 500 * SECOND,
+        log_bytes: LOG_BYTES_MIN,
+        lag_bytes_max: LOG_BYTES_MIN / 2,
+        descriptors_max: 200,
+        ..Config::default()
+    });
+    let member = bench.join(0, "/ws?presence=0");
+    let (mut pinged, mut closed) = (None, None);
+    for second in 1..=600 {
+        bench.shards[0].handle_time(SECOND * second);
+        bench.settle();
+        for frame in bench.heard(member) {
+            match frame.as_str() {
+                "" => pinged = pinged.or(Some(second)),
+                "close 1001" => closed = closed.or(Some(second)),
+                other => panic!("{other:?} after {second} s"),
+            }
+        }
+    }
+    assert!((180..=221).contains(&pinged.expect("a ping")), "{pinged:?}");
+    assert!((500..=503).contains(&closed.expect("an end")), "{closed:?}");
 }
