@@ -48,7 +48,7 @@ await_idle() {
 }
 
 # while_invalid RUNS_MAX COMMAND...: a run of fanload that had too little of a processor says so with code 2, and is
-# made again, when the machine is less busy or after half a minute.
+# made again, when the machine is less busy or after ten seconds.
 while_invalid() {
   local runs_max=$1 run code
   shift
@@ -56,8 +56,8 @@ while_invalid() {
     code=0
     "$@" || code=$?
     if [ "$code" -ne 2 ] || [ "$run" -eq "$runs_max" ]; then return "$code"; fi
-    echo "run $run of at most $runs_max was INVALID: waiting up to 30 s for a less busy machine" >&2
-    await_idle 30
+    echo "run $run of at most $runs_max was INVALID: waiting up to 10 s for a less busy machine" >&2
+    await_idle 10
   done
 }
 
