@@ -22,7 +22,7 @@ use self::homes::Homes;
 use self::index::{Index, MemberId};
 use self::log::Log;
 use self::sequencer::Sequencer;
-use self::staging::{Entry, Group};
+use self::staging::{Aside, Entry, Group};
 
 /// A room's handle on one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -134,7 +134,7 @@ pub struct Room {
     /// Whether it is held: half of its members are behind because their sockets are full.
     pub held: bool,
     /// Whether what is staged was set aside until something outside happens.
-    pub aside: bool,
+    pub aside: Aside,
     /// Its name; empty for the default room.
     pub name: Arc<str>,
     /// One for each [`Rendition`].
@@ -152,7 +152,7 @@ impl Room {
             joining: 0,
             home,
             held: false,
-            aside: false,
+            aside: Aside::No,
             name,
             audiences: <[Audience; 2]>::default(),
         }

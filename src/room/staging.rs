@@ -118,6 +118,18 @@ impl Group {
 /// Groups kept for the next rooms that have something to say.
 const SPARE_GROUPS_MAX: usize = 64;
 
+/// Why a room with something staged is not served for now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Aside {
+    /// It is.
+    #[default]
+    No,
+    /// Another shard has to use up what it was sent.
+    ForCredit,
+    /// It is held for its members.
+    ForMembers,
+}
+
 /// The rooms that have something staged, in turn, and how much it is in all.
 ///
 /// Rooms borrow their groups from here for a turn: of ten thousand rooms few speak in the same one, and the
@@ -128,7 +140,8 @@ pub struct Staging {
     /// Rooms that can't be served until something outside happens.
     aside: Vec<RoomId>,
     weight: usize,
-    aside_weight: usize,
+    for_credit: usize,
+    for_members: usize,
     #[expect(
         clippy::vec_box,
         reason = "a room holds a pointer, which comes and goes without a copy"
@@ -146,13 +159,13 @@ impl Staging {
     /// What the rooms weigh whose turn comes without anything happening outside.
     #[must_use]
     pub fn weight_in_line(&self) -> usize {
-        self.weight - self.aside_weight
+        self.weight - self.for_credit - self.for_members
     }
 
-    /// What the rooms weigh that were set aside.
+    /// What the rooms weigh that are held for their members.
     #[must_use]
-    pub fn weight_aside(&self) -> usize {
-        self.aside_weight
+    pub fn weight_held(&self) -> usize {
+        self.for_members
     }
 
     /// The rooms that were set aside.
@@ -174,10 +187,16 @@ impl Staging {
     }
 
     /// A room staged more; `aside` says where it stands.
-    pub fn extend(&mut self, weight: usize, aside: bool) {
+    pub fn extend(&mut self, weight: usize, aside: Aside) {
         self.weight += weight;
-        if aside {
-            self.aside_weight += weight;
+        self.count_aside(weight, aside);
+    }
+
+    fn count_aside(&mut self, weight: usize, aside: Aside) {
+        match aside {
+            Aside::No => {}
+            Aside::ForCredit => self.for_credit += weight,
+            Aside::ForMembers => self.for_members += weight,
         }
     }
 
@@ -198,14 +217,14 @@ impl Staging {
     }
 
     /// The room whose turn it is, with a group of `weight`, can't be served for now.
-    pub fn set_aside(&mut self, weight: usize) {
+    pub fn set_aside(&mut self, weight: usize, aside: Aside) {
         self.aside.extend(self.line.pop_front());
-        self.aside_weight += weight;
+        self.count_aside(weight, aside);
     }
 
     /// The rooms set aside stand in line again; returns them.
     pub fn line_up(&mut self) -> impl Iterator<Item = RoomId> + use<> {
-        self.aside_weight = 0;
+        (self.for_credit, self.for_members) = (0, 0);
         let rooms = std::mem::take(&mut self.aside);
         self.line.extend(&rooms);
         rooms.into_iter()
@@ -225,7 +244,7 @@ impl Staging {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Group, RoomId, Staging, weight};
+    use super::{Aside, Group, RoomId, Staging, weight};
 
     proptest! {
         /// Frames come out whole, once, in order, at least one each time and no more than asked.
@@ -289,14 +308,15 @@ mod tests {
         let mut groups: Vec<_> = (0..3).map(|room| staging.begin(RoomId(room))).collect();
         for group in &mut groups {
             let weight = group.push(false, None, |out| out.extend_from_slice(&[0; 10]));
-            staging.extend(weight, false);
+            staging.extend(weight, Aside::No);
         }
         let each = groups[0].weight();
         assert_eq!(staging.next(), Some(RoomId(0)));
         staging.rotate();
         assert_eq!(staging.next(), Some(RoomId(1)));
-        staging.set_aside(each);
-        staging.extend(5, true);
+        staging.set_aside(each, Aside::ForMembers);
+        staging.extend(5, Aside::ForMembers);
+        assert_eq!(staging.weight_held(), each + 5);
         assert_eq!(
             (staging.weight(), staging.weight_in_line()),
             (3 * each + 5, 2 * each)

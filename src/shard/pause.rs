@@ -14,6 +14,7 @@ use super::message::Message;
 use super::{Action, Shard};
 use crate::room::RoomId;
 use crate::room::sequencer::{Behind, Hold};
+use crate::room::staging::Aside;
 use crate::session::{Flags, Place, SessionKey};
 
 /// How often members that are behind are looked at again, and how often if they all crawl.
@@ -94,7 +95,7 @@ impl Shard {
     /// Whether whoever publishes to `room` must wait.
     pub(super) fn must_wait(&self, room: RoomId) -> bool {
         let here = self.rooms.get(room);
-        here.held || here.aside || self.is_full(self.staging_of(room))
+        here.held || here.aside != Aside::No || self.is_full(self.staging_of(room))
     }
 
     /// Whether the session is not read from for its room's sake.
@@ -292,15 +293,14 @@ impl Shard {
     pub(super) fn held_by_home(&mut self, name: &str, on: bool) {
         if let Some(room) = self.rooms.find(name) {
             self.rooms.get_mut(room).held = on;
-            if !on {
-                self.line_up();
-            }
+            // Also when it begins: what waited for credit is now held.
+            self.line_up();
         }
     }
 
     /// Lets the room go whose held messages take most when all of them take too much; once a turn.
     pub(super) fn bound_set_aside(&mut self) {
-        if self.sequencing.weight_aside() <= self.config().set_aside_max() {
+        if self.sequencing.weight_held() <= self.config().set_aside_max() {
             return;
         }
         let heaviest = (self.sequencing.aside().iter())

@@ -7,7 +7,7 @@ use super::credit;
 use super::message::Message;
 use crate::room::index::MemberId;
 use crate::room::sequencer::Sequencer;
-use crate::room::staging::{Entry, Staging, weight};
+use crate::room::staging::{Aside, Entry, Staging, weight};
 use crate::room::{Rendition, RoomId};
 use crate::session::SessionKey;
 use crate::wire::plain;
@@ -80,10 +80,13 @@ impl Shard {
         self.config().append_bytes_max()
     }
 
-    /// Whether publishers must wait for what `staging` holds. What is set aside does not count, or rooms
-    /// that can't move on would hold up all others; it has a limit of its own.
+    /// Whether publishers must wait for what `staging` holds. What is held for slow members does not
+    /// count, or it would hold up all other rooms; it has a limit of its own. What waits for credit
+    /// moves on as soon as another shard has had its turn.
     pub(super) fn is_full(&self, staging: &Staging) -> bool {
-        staging.weight_in_line() > self.append_bytes_max()
+        let most = self.append_bytes_max();
+        let moving = staging.weight() - staging.weight_held();
+        staging.weight_in_line() > most || moving > 2 * most
     }
 
     /// Appends what other shards have sequenced, as far as the flush under way leaves room for:
@@ -144,10 +147,10 @@ impl Shard {
         let here = self.rooms.get_mut(room);
         let left = self.credits.to_home.left(here.home);
         let group = here.staged.as_mut().expect("a room in line has a group");
-        let held = here.held && self.outbound.weight_aside() <= self.setup.config.set_aside_max();
-        if held || left == 0 {
-            here.aside = true;
-            self.outbound.set_aside(group.weight());
+        let held = here.held && self.outbound.weight_held() <= self.setup.config.set_aside_max();
+        if let Some(aside) = aside(held, left) {
+            here.aside = aside;
+            self.outbound.set_aside(group.weight(), aside);
             return true;
         }
         let most = left.min(self.append_bytes_max() / ROOM_TURNS_PER_FLUSH);
@@ -196,9 +199,9 @@ impl Shard {
             .min()
             .unwrap_or(usize::MAX);
         let group = here.staged.as_mut().expect("a room in line has a group");
-        if here.held || credit == 0 {
-            here.aside = true;
-            self.sequencing.set_aside(group.weight());
+        if let Some(aside) = aside(here.held, credit) {
+            here.aside = aside;
+            self.sequencing.set_aside(group.weight(), aside);
             return true;
         }
         let most = left.min(credit).min(budget / ROOM_TURNS_PER_FLUSH);
@@ -269,7 +272,7 @@ impl Shard {
     /// All rooms that were set aside stand in line again, to see whether they can go on now.
     pub(super) fn line_up(&mut self) {
         for room in (self.outbound.line_up()).chain(self.sequencing.line_up()) {
-            self.rooms.get_mut(room).aside = false;
+            self.rooms.get_mut(room).aside = Aside::No;
         }
     }
 
@@ -351,6 +354,17 @@ impl Shard {
                 self.counts_due.push(room);
             }
         }
+    }
+}
+
+/// Why a room that is held, or not, and has so much credit is to be set aside.
+fn aside(held: bool, credit: usize) -> Option<Aside> {
+    if held {
+        Some(Aside::ForMembers)
+    } else if credit == 0 {
+        Some(Aside::ForCredit)
+    } else {
+        None
     }
 }
 

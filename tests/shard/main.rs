@@ -217,6 +217,47 @@ fn a_shard_that_uses_nothing_up_is_not_sent_more() {
     }
 }
 
+/// A home whose members' shard uses nothing up takes no more from others either: whoever publishes
+/// from a third shard waits.
+#[test]
+fn a_home_that_can_pass_nothing_on_takes_no_more() {
+    for bytes in [60 << 10, 1000, 1] {
+        let mut bench = Bench::new(3);
+        let room = format!("/ws/{}?presence=0", room_at(1, 3));
+        let publisher = bench.join(0, &room);
+        let reader = bench.join(2, &room);
+        bench.settle();
+        let (mut under_way, mut said) = (Vec::new(), 0);
+        while bench.is_read(publisher) {
+            assert!(
+                said * (bytes + 24) < LOG_BYTES_MIN,
+                "{bytes} bytes: it never waits"
+            );
+            bench.say(publisher, OpCode::Binary, &vec![0; bytes]);
+            said += 1;
+            for shard in [0, 1] {
+                bench.shards[shard].handle_turn();
+                bench.flush(shard, 256);
+                bench.act(shard);
+                let from = ThreadId(u16::try_from(shard).unwrap());
+                while let Some((to, message)) = bench.shards[shard].poll_message() {
+                    if to.0 == 2 {
+                        under_way.push(message);
+                    } else {
+                        bench.shards[usize::from(to.0)].handle_message(from, message);
+                    }
+                }
+            }
+        }
+        for message in under_way {
+            bench.shards[2].handle_message(ThreadId(1), message);
+        }
+        bench.settle();
+        assert_eq!(bench.heard(reader).len(), said, "{bytes} bytes");
+        assert!(bench.is_read(publisher), "it goes on");
+    }
+}
+
 /// The bytes of the frames a message carries.
 fn frame_bytes(message: &Message) -> usize {
     match message {
