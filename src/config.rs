@@ -32,9 +32,10 @@ const WEB_WAITING_MAX: usize = 256;
 const WEB_WAITING_MIN: usize = 16;
 /// Least that the sessions of a shard may hold, and most unless it is asked for.
 pub const SESSION_BUFFERS_MIN: usize = 1 << 20;
+const SESSION_BUFFERS_FEW: usize = 4 << 20;
 const SESSION_BUFFERS_MAX: usize = 64 << 20;
-/// Least that may be staged for rooms that wait for their members.
-const SET_ASIDE_MIN: usize = 1 << 20;
+/// Least that may be staged for rooms that are held for their members.
+const HELD_BYTES_MIN: usize = 4 << 20;
 /// Least that a shard may have on its way to another.
 const MESH_CREDIT_BYTES_MIN: usize = 64 << 10;
 /// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
@@ -243,8 +244,8 @@ impl Config {
     ) -> usize {
         let few = message_bytes_max.saturating_mul(4);
         (connections_max.saturating_mul(message_bytes_max) / shards)
-            .min(SESSION_BUFFERS_MAX)
-            .max(SESSION_BUFFERS_MIN.max(few))
+            .clamp(SESSION_BUFFERS_FEW, SESSION_BUFFERS_MAX)
+            .max(few)
     }
 
     /// What one flush may append to a shard's log, but for the frame that exceeds it, and what may
@@ -256,11 +257,12 @@ impl Config {
         self.log_bytes / 32
     }
 
-    /// What rooms that wait for their members may have staged on a shard, in all: what arrives in
-    /// some turns, since nobody who publishes to them is read from.
+    /// What rooms that are held for their members may have staged on a shard, in all. Nobody who
+    /// publishes to them is read from, so it is what was staged when they came to be held, which
+    /// for one room is no more than three times what a flush may append and what arrives in a turn.
     #[must_use]
-    pub fn set_aside_max(&self) -> usize {
-        2 * self.append_bytes_max() + SET_ASIDE_MIN
+    pub fn held_bytes_max(&self) -> usize {
+        8 * self.append_bytes_max() + HELD_BYTES_MIN
     }
 
     /// What the indexes of a shard's rooms may take besides a few entries each: where messages

@@ -242,17 +242,18 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
     ]
 }
 
-/// What a shard may have staged: of its own sessions twice what a flush may append, what is held for
-/// slow members, and what arrives in a turn after that, for rooms at home here and elsewhere; at home
-/// also what other shards had credit for. Buffers double as they grow, and two runs are taken out to be passed on.
+/// What a shard may have staged, for rooms at home here and elsewhere: three times what a flush may
+/// append, what is held for slow members, and what arrives in a turn after that; at home also what
+/// other shards had credit for. Buffers double as they grow, and two runs are taken out to be
+/// passed on.
 fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u64 {
     let append = wide(config.append_bytes_max());
     // The shortest frame that can be published has 6 bytes on the wire.
     let entries = receive_bytes / 6 * Sizes::BUILT_IN.entry_bytes;
-    let own =
-        2 * append + wide(config.set_aside_max()) + receive_bytes + entries + 2 * frame_bytes_max;
+    let own = 3 * append + receive_bytes + entries + 2 * frame_bytes_max;
     let shards = wide(config.shards.get());
     let others = (shards - 1) * (wide(config.mesh_credit_bytes()) + frame_bytes_max);
+    let own = own + wide(config.held_bytes_max());
     2 * (2 * own + others) + 2 * (append + frame_bytes_max)
 }
 

@@ -299,8 +299,8 @@ impl Shard {
     }
 
     /// Lets the room go whose held messages take most when all of them take too much; once a turn.
-    pub(super) fn bound_set_aside(&mut self) {
-        if self.sequencing.weight_held() <= self.config().set_aside_max() {
+    pub(super) fn bound_held(&mut self) {
+        if self.sequencing.weight_held() <= self.config().held_bytes_max() {
             return;
         }
         let heaviest = (self.sequencing.aside().iter())

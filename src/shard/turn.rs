@@ -132,7 +132,7 @@ impl Shard {
         while self.serve_sequencing(&mut frames, &mut entries) {}
         self.scratch.frames = frames;
         self.scratch.entries = entries;
-        self.bound_set_aside();
+        self.bound_held();
         self.return_credit();
         self.bound_holdings();
         self.watch();
@@ -147,7 +147,10 @@ impl Shard {
         let here = self.rooms.get_mut(room);
         let left = self.credits.to_home.left(here.home);
         let group = here.staged.as_mut().expect("a room in line has a group");
-        let held = here.held && self.outbound.weight_held() <= self.setup.config.set_aside_max();
+        // Beyond that it is the home's to let a room go. Before, whoever publishes here waits: a home
+        // that took more with each hold would have more and more of the room's messages.
+        let most = self.setup.config.held_bytes_max();
+        let held = here.held && self.outbound.weight_held() <= most;
         if let Some(aside) = aside(held, left) {
             here.aside = aside;
             self.outbound.set_aside(group.weight(), aside);
