@@ -262,7 +262,7 @@ impl Config {
     /// for one room is no more than three times what a flush may append and what arrives in a turn.
     #[must_use]
     pub fn held_bytes_max(&self) -> usize {
-        8 * self.append_bytes_max() + HELD_BYTES_MIN
+        (8 * self.append_bytes_max()).saturating_add(HELD_BYTES_MIN)
     }
 
     /// What the indexes of a shard's rooms may take besides a few entries each: where messages

@@ -250,11 +250,16 @@ fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u
     let append = wide(config.append_bytes_max());
     // The shortest frame that can be published has 6 bytes on the wire.
     let entries = receive_bytes / 6 * Sizes::BUILT_IN.entry_bytes;
-    let own = 3 * append + receive_bytes + entries + 2 * frame_bytes_max;
+    let own = (3 * append + receive_bytes + entries)
+        .saturating_add(frame_bytes_max.saturating_mul(2))
+        .saturating_add(wide(config.held_bytes_max()));
     let shards = wide(config.shards.get());
-    let others = (shards - 1) * (wide(config.mesh_credit_bytes()) + frame_bytes_max);
-    let own = own + wide(config.held_bytes_max());
-    2 * (2 * own + others) + 2 * (append + frame_bytes_max)
+    let each = wide(config.mesh_credit_bytes()).saturating_add(frame_bytes_max);
+    let others = each.saturating_mul(shards - 1);
+    let runs = append.saturating_add(frame_bytes_max);
+    (own.saturating_mul(2).saturating_add(others))
+        .saturating_add(runs)
+        .saturating_mul(2)
 }
 
 /// `usize` is at most 64 bits on Linux, so nothing is lost.

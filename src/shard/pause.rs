@@ -37,6 +37,8 @@ const HOLD_MAX: Duration = Duration::from_secs(10);
 /// The same for a few members: enough for one whose machine was busy with others, on a link that is
 /// not slower than what is published.
 const HOLD_FOR_FEW_MAX: Duration = Duration::from_millis(500);
+/// The longest that it is held while what it has staged keeps other shards from sending.
+const HEAVY_HOLD_MAX: Duration = Duration::from_secs(1);
 const SPARED_FOR: Duration = Duration::from_secs(30);
 
 /// A member is behind when it lags by this part of `lag_bytes_max`, and far behind by that.
@@ -298,23 +300,35 @@ impl Shard {
         }
     }
 
-    /// Lets the room go whose held messages take most when all of them take too much; once a turn.
+    /// Lets the room go whose held messages take most when all of them take too much, or half of that
+    /// for more than a moment, since other shards have no credit meanwhile; once a turn.
     pub(super) fn bound_held(&mut self) {
-        if self.sequencing.weight_held() <= self.config().held_bytes_max() {
+        let (held, most) = (
+            self.sequencing.weight_held(),
+            self.config().held_bytes_max(),
+        );
+        if held <= most / 2 {
             return;
         }
+        let weight = |room: RoomId| {
+            let group = self.rooms.get(room).staged.as_ref();
+            group.map_or(0, |group| group.weight())
+        };
         let heaviest = (self.sequencing.aside().iter())
             .filter(|&&room| self.rooms.get(room).held)
-            .max_by_key(|&&room| {
-                self.rooms
-                    .get(room)
-                    .staged
-                    .as_ref()
-                    .map(|group| group.weight())
-            });
-        if let Some(&room) = heaviest {
+            .max_by_key(|&&room| weight(room));
+        if let Some(&room) = heaviest
+            && (held > most || self.is_held_for_long(room))
+        {
             self.spare(room, Hold::ForMany);
         }
+    }
+
+    fn is_held_for_long(&self, room: RoomId) -> bool {
+        let name = &self.rooms.get(room).name;
+        let mut holds = self.congestion.holds.iter();
+        let holding = holds.find(|holding| holding.room == *name);
+        holding.is_some_and(|holding| self.now - holding.since > HEAVY_HOLD_MAX)
     }
 
     /// Lets go of a held room, and does not hold it again for as many members, or fewer, for a while.

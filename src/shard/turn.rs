@@ -252,7 +252,9 @@ impl Shard {
         if self.shards() == 1 {
             return;
         }
-        if !self.is_full(&self.sequencing) {
+        // With much of a held room here more would come of it each time it is let go for a moment.
+        let much_held = self.sequencing.weight_held() > self.config().held_bytes_max() / 2;
+        if !much_held && !self.is_full(&self.sequencing) {
             self.credits.to_home.release();
         }
         while let Some((shard, to_home)) = self.credits.to_home.poll_return() {
