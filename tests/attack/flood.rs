@@ -348,6 +348,7 @@ fn rooms_on_small_logs_are_flooded() {
         ("1", 4, 16_000),
         ("2", 12, 1_000),
         ("2", 4, 16_000),
+        ("4", 12, 1_000),
     ] {
         let case = Case {
             shards,
