@@ -1,9 +1,9 @@
 //! The mesh: a bounded single-producer single-consumer ring for each ordered pair of threads.
 //!
-//! Nothing is ever dropped. A message that finds its ring full is parked with its sender, which
-//! the sender sees as [`Endpoint::is_congested`] and answers by no longer reading the sessions
-//! that publish; TCP slows those down. A consumer always takes what has arrived, whatever its own
-//! rings look like, so no circle of full rings can stop for good.
+//! Nothing is ever dropped. A message that finds its ring full is parked with its sender until there
+//! is room. How much may be under way is not decided here: shards bound it in bytes, by credit. A
+//! consumer always takes what has arrived, whatever its own rings look like, so no circle of full
+//! rings can stop for good.
 
 mod doorbell;
 

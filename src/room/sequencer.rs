@@ -107,12 +107,16 @@ impl Sequencer {
     /// A member left on `shard`.
     pub fn leave(&mut self, shard: u16, visible: bool, announced_max: usize) -> Announcement {
         let members = &mut self.members_by_shard[usize::from(shard)];
-        *members -= 1;
-        if *members == 0 {
+        // One whose join was refused may not have heard of that before it left.
+        let Some(left) = members.checked_sub(1) else {
+            return Announcement::None;
+        };
+        *members = left;
+        if left == 0 {
             self.shards_with_members &= !(1 << shard);
         }
         let announcement = self.announce(visible, announced_max);
-        self.visible -= u32::from(visible);
+        self.visible = self.visible.saturating_sub(u32::from(visible));
         announcement
     }
 

@@ -249,6 +249,8 @@ impl Shard {
             }
             self.reconsider_spread(room);
         }
+        // Whoever says goodbye in the same breath is gone with the room once the join is confirmed.
+        let held = room.map(|room| self.rooms.get(room).held);
         self.send_or_handle(
             member.shard,
             Message::Joined {
@@ -257,7 +259,6 @@ impl Shard {
             },
         );
         // Its shard may know the room from before, or not at all.
-        let held = room.map(|room| self.rooms.get(room).held);
         if let Some(on) = held
             && member.shard != self.setup.number
         {

@@ -81,13 +81,21 @@ pub(super) struct Congestion {
     /// Rooms at home here that are held or spared.
     holds: Vec<Holding>,
     looked_at: u64,
+    /// When it was last looked for a room that has too much staged.
+    looked_for_heavy: Duration,
     next_look: Option<Duration>,
 }
 
 impl Congestion {
     /// When something is due even if nothing is published.
     pub(super) fn next_look(&self) -> Option<Duration> {
+        // A room that has much staged is let go earlier; that is seen once it is looked for.
+        let early = (self.holds.iter())
+            .filter(|holding| holding.hold.is_some())
+            .map(|holding| holding.since + HEAVY_HOLD_MAX)
+            .filter(|&at| at > self.looked_for_heavy);
         (self.holds.iter().map(|holding| holding.until))
+            .chain(early)
             .chain(self.next_look)
             .min()
     }
@@ -303,6 +311,7 @@ impl Shard {
     /// Lets the room go whose held messages take most when all of them take too much, or half of that
     /// for more than a moment, since other shards have no credit meanwhile; once a turn.
     pub(super) fn bound_held(&mut self) {
+        self.congestion.looked_for_heavy = self.now;
         let (held, most) = (
             self.sequencing.weight_held(),
             self.config().held_bytes_max(),
@@ -328,11 +337,12 @@ impl Shard {
         let name = &self.rooms.get(room).name;
         let mut holds = self.congestion.holds.iter();
         let holding = holds.find(|holding| holding.room == *name);
-        holding.is_some_and(|holding| self.now - holding.since > HEAVY_HOLD_MAX)
+        holding.is_some_and(|holding| self.now - holding.since >= HEAVY_HOLD_MAX)
     }
 
     /// Lets go of a held room, and does not hold it again for as many members, or fewer, for a while.
     fn spare(&mut self, room: RoomId, hold: Hold) {
+        assert!(self.rooms.get(room).held, "only a held room is let go");
         let spared_until = self.now + SPARED_FOR;
         let name = Arc::clone(&self.rooms.get(room).name);
         self.sequencer(room).spare_until(hold, spared_until);
@@ -355,7 +365,8 @@ impl Shard {
         {
             let ended = &self.congestion.holds[place];
             match (self.rooms.find(&ended.room), ended.hold) {
-                (Some(room), Some(hold)) => self.spare(room, hold),
+                (Some(room), Some(hold)) if self.rooms.get(room).held => self.spare(room, hold),
+                // It was let go, or it is another room of that name.
                 (room, _) => {
                     self.congestion.holds.swap_remove(place);
                     if let Some(room) = room {

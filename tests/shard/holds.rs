@@ -197,3 +197,55 @@ fn one_that_had_no_time_may_catch_up() {
         assert_eq!(bench.metrics[0].slow_closed.get(), 0);
     }
 }
+
+/// A room that is gone while it is held leaves nothing behind for the next one of its name.
+#[test]
+fn a_room_that_is_gone_while_it_is_held_is_forgotten() {
+    let mut bench = Bench::new(1);
+    let room = "/ws?presence=0";
+    let publisher = bench.join(0, room);
+    let readers = [bench.join(0, room), bench.join(0, room)];
+    for reader in readers {
+        bench.block(reader);
+    }
+    let mut now = Duration::ZERO;
+    for _ in 0..2 {
+        bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
+        bench.settle();
+        now += Duration::from_millis(1);
+        bench.shards[0].handle_time(now);
+    }
+    for client in [publisher, readers[0], readers[1]] {
+        bench.fail(client);
+    }
+    bench.settle();
+    let [publisher, reader] = [bench.join(0, room), bench.join(0, room)];
+    for _ in 0..50 {
+        now += Duration::from_secs(1);
+        bench.shards[0].handle_time(now);
+        bench.settle();
+    }
+    bench.say(publisher, OpCode::Text, b"on");
+    bench.settle();
+    assert!(bench.is_read(publisher));
+    assert_eq!(bench.heard(reader).last().unwrap(), "on");
+}
+
+/// Whoever leaves in the same breath as it joins takes an empty room with it, and nothing else.
+#[test]
+fn one_may_leave_in_the_same_breath() {
+    for goodbye in [&[0x88, 0x80, 0, 0, 0, 0][..], &[0xff, 0xff]] {
+        let mut bench = Bench::new(1);
+        let mut head = b"GET /ws/fresh?presence=0 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13\r\n\r\n"
+            .to_vec();
+        head.extend_from_slice(goodbye);
+        let client = bench.connect(0);
+        bench.request(client, &head);
+        bench.settle();
+        bench.shards[0].check_buffers().unwrap();
+        bench.shards[0].publish_gauges();
+        assert_eq!(bench.metrics[0].rooms.get(), 0);
+    }
+}
