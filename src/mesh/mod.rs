@@ -104,7 +104,7 @@ impl<M> Endpoint<M> {
 
     /// Whether the threads were told to stop and this one did not yet know.
     pub fn take_stop(&mut self) -> bool {
-        let news = !self.stop_taken && self.stop.load(Ordering::Acquire);
+        let news = self.has_stop_news();
         self.stop_taken |= news;
         news
     }
@@ -161,6 +161,10 @@ impl<M> Endpoint<M> {
         self.parked_count > 0
     }
 
+    fn has_stop_news(&self) -> bool {
+        !self.stop_taken && self.stop.load(Ordering::Acquire)
+    }
+
     /// How many messages to another thread were not taken by it yet.
     #[must_use]
     pub fn waiting(&self, to: ThreadId) -> usize {
@@ -188,8 +192,7 @@ impl<M> Endpoint<M> {
     /// Whether there is nothing to receive, and no news of a stop.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        let stop_news = !self.stop_taken && self.stop.load(Ordering::Acquire);
-        !stop_news && self.incoming.iter().flatten().all(Consumer::is_empty)
+        !self.has_stop_news() && self.incoming.iter().flatten().all(Consumer::is_empty)
     }
 }
 

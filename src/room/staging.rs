@@ -104,12 +104,8 @@ impl Group {
             self.frames.drain(..self.taken_bytes);
             self.taken_bytes = 0;
         }
-        if self.entries.is_empty() {
-            self.frames.clear();
-            self.taken_bytes = 0;
-            if self.frames.capacity() > KEPT_BYTES_MAX {
-                *self = Self::default();
-            }
+        if self.entries.is_empty() && self.frames.capacity() > KEPT_BYTES_MAX {
+            *self = Self::default();
         }
         weight(bytes, entries.len())
     }

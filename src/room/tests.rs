@@ -1,4 +1,4 @@
-//! Who is served in a flush.
+//! Who is served in a flush, and what the indexes of all rooms may take.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -144,21 +144,20 @@ impl Shard {
         let Some(room) = self.outbound.next() else {
             return false;
         };
+        let turn_max = self.append_bytes_max() / ROOM_TURNS_PER_FLUSH;
         let here = self.rooms.get_mut(room);
         let left = self.credits.to_home.left(here.home);
         let group = here.staged.as_mut().expect("a room in line has a group");
         // Beyond that it is the home's to let a room go. Before, whoever publishes here waits: a home
         // that took more with each hold would have more and more of the room's messages.
-        let most = self.setup.config.held_bytes_max();
-        let held = here.held && self.outbound.weight_held() <= most;
+        let held_max = self.setup.config.held_bytes_max();
+        let held = here.held && self.outbound.weight_held() <= held_max;
         if let Some(aside) = aside(held, left) {
             here.aside = aside;
             self.outbound.set_aside(group.weight(), aside);
             return true;
         }
-        let most = left.min(self.append_bytes_max() / ROOM_TURNS_PER_FLUSH);
-        let here = self.rooms.get_mut(room);
-        let group = here.staged.as_mut().expect("as above");
+        let most = left.min(turn_max);
         let taken = group.take(most, frames, entries);
         let (home, name) = (here.home, Arc::clone(&here.name));
         let emptied = here.staged.take_if(|group| group.is_empty());
