@@ -6,7 +6,6 @@
 mod error;
 mod flags;
 mod layers;
-mod machine;
 mod resolve;
 mod units;
 
@@ -16,10 +15,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use error::{CliError, EXIT_REFUSED};
 pub use layers::{Environment, Source};
-pub use machine::{Machine, raise_descriptor_limit};
 pub use units::ValueError;
 
 use crate::config::Config;
+use crate::process::Machine;
 use layers::Layers;
 
 /// What the command asks for.

@@ -7,11 +7,11 @@ mod live;
 #[cfg(test)]
 mod tests;
 
-use crate::cli::Machine;
-use crate::config::{CONNECTIONS_MAX, Config, SHARDS_MAX};
-use crate::ring::{Ring, RingConfig, disabled_level, release, seccomp_mode};
-use rustix::process::{Resource, getrlimit};
 use std::{fmt, fs};
+
+use crate::config::{CONNECTIONS_MAX, Config, SHARDS_MAX};
+use crate::process::{Limit, Machine, kernel_release, seccomp_mode};
+use crate::ring::{Ring, RingConfig, disabled_level};
 
 /// The oldest kernel that has everything, as (major, minor).
 const FLOOR: (u32, u32) = (6, 1);
@@ -95,7 +95,7 @@ impl fmt::Display for Report {
 pub fn examine(machine: &Machine) -> Report {
     let mut checks = Vec::new();
     let ring = Ring::new(&RingConfig::default());
-    checks.push(kernel(&release(), ring.is_ok()));
+    checks.push(kernel(&kernel_release(), ring.is_ok()));
     checks.push(sysctl(disabled_level(), ring.is_ok()));
     checks.push(seccomp(seccomp_mode(), ring.is_ok()));
     match ring {
@@ -106,9 +106,8 @@ pub fn examine(machine: &Machine) -> Report {
         }
         Err(error) => checks.push(failure("io_uring", "not available", &error)),
     }
-    let soft = getrlimit(Resource::Nofile).current;
-    checks.push(descriptors(machine, &limit_text(soft)));
-    let locked = limit_text(getrlimit(Resource::Memlock).current);
+    checks.push(descriptors(machine, Limit::of_descriptors()));
+    let locked = Limit::of_locked_memory();
     checks.push(good(
         "locked memory",
         format!("{locked} bytes (rings are not counted since 5.12)"),
@@ -216,12 +215,8 @@ fn operations(ring: &Ring) -> Vec<Check> {
     found.into_iter().map(one).collect()
 }
 
-fn limit_text(limit: Option<u64>) -> String {
-    limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
-}
-
 /// The room is that of a server whose settings are all at their defaults: what it leaves for sessions.
-fn descriptors(machine: &Machine, soft: &str) -> Check {
+fn descriptors(machine: &Machine, soft: Limit) -> Check {
     let shards = machine.processors.min(SHARDS_MAX);
     let hard = machine.descriptors_max;
     let web_connections_max = Config::web_connections_for(hard);

@@ -8,7 +8,9 @@ pub mod config;
 pub mod logs;
 pub mod metrics;
 
+pub mod process;
 pub mod ring;
+pub mod socket;
 pub mod wire;
 
 pub mod room;

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use fanring::cli::{self, EXIT_REFUSED, Invocation, Machine, Start};
+use fanring::cli::{self, EXIT_REFUSED, Invocation, Start};
 use fanring::logs::Logs;
+use fanring::process::{self, Machine};
 use fanring::server::ServerError;
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
@@ -51,7 +52,7 @@ fn run(logs: &Logs) -> anyhow::Result<ExitCode> {
         Invocation::Serve(start) => {
             start_logs(logs)?;
             announce(&start);
-            cli::raise_descriptor_limit().context("can't raise the soft descriptor limit")?;
+            process::raise_descriptor_limit().context("can't raise the soft descriptor limit")?;
             match fanring::server::run(start.config) {
                 // It ran, so this is no refusal.
                 Err(failure @ (ServerError::Thread | ServerError::Shard(_))) => {

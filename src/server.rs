@@ -10,18 +10,19 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::config::Config;
 use crate::mesh::{self, Endpoint};
 use crate::metrics::ShardMetrics;
-use crate::ring::{Ring, RingConfig, SetupError, socket};
+use crate::process::{self, Limit};
+use crate::ring::{Ring, RingConfig, SetupError};
 use crate::room::homes::Homes;
 use crate::shard::event_loop::EventLoop;
 use crate::shard::{Message, Shard, ShardSetup};
 use crate::signals;
+use crate::socket;
 use crate::web::{self, WebError};
 
 /// Connections the kernel may hold that no shard has accepted yet; it cuts this to `somaxconn`.
@@ -56,7 +57,7 @@ pub enum ServerError {
     )]
     Descriptors {
         /// The limit that holds.
-        limit: u64,
+        limit: Limit,
     },
     /// A ring could not be set up.
     #[error(transparent)]
@@ -89,7 +90,7 @@ impl ServerError {
     fn because(cause: io::Error, otherwise: impl FnOnce(io::Error) -> Self) -> Self {
         match Errno::from_io_error(&cause) {
             Some(Errno::MFILE | Errno::NFILE) => Self::Descriptors {
-                limit: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+                limit: Limit::of_descriptors(),
             },
             _ => otherwise(cause),
         }
@@ -134,7 +135,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let web_end = ends.pop().ok_or(ServerError::Thread)?;
     signals::stop_with(web_end.stopper(), config.drain_timeout + STOP_TIMEOUT)?;
     let (reports, reported) = mpsc::channel();
-    let cores = usable_cores();
+    let processors = process::processors();
 
     let mut threads = Vec::new();
     for (number, end) in (0u16..).zip(ends) {
@@ -145,14 +146,14 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
             metrics: Arc::clone(&metrics),
             seed: fastrand::u64(..),
         };
-        let core =
-            (config.pin && !cores.is_empty()).then(|| cores[usize::from(number) % cores.len()]);
+        let processor = (config.pin && !processors.is_empty())
+            .then(|| processors[usize::from(number) % processors.len()]);
         let listeners = std::mem::take(&mut listeners[usize::from(number)]);
         let report = reports.clone();
         threads.push(spawn(
             format!("shard-{number}"),
             reports.clone(),
-            move || run_shard(setup, end, listeners, core, &report),
+            move || run_shard(setup, end, listeners, processor, &report),
         )?);
     }
     let (web_config, web_metrics) = (Arc::clone(&config), Arc::clone(&metrics));
@@ -226,13 +227,11 @@ fn run_shard(
     setup: ShardSetup,
     end: Endpoint<Message>,
     listeners: Vec<OwnedFd>,
-    core: Option<usize>,
+    processor: Option<usize>,
     reports: &Reports,
 ) -> Result<(), ServerError> {
-    if let Some(core) = core {
-        let mut only = rustix::thread::CpuSet::new();
-        only.set(core);
-        rustix::thread::sched_setaffinity(None, &only).map_err(io::Error::from)?;
+    if let Some(processor) = processor {
+        process::pin(processor)?;
     }
     let ring = Ring::new(&RingConfig::default())?;
     let event_loop = EventLoop::new(ring, Shard::new(setup)?, end, listeners);
@@ -253,16 +252,6 @@ fn wait(
     }
     info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// The processors of the process's affinity mask, in order (sched_getaffinity(2)).
-fn usable_cores() -> Vec<usize> {
-    let Ok(mask) = rustix::thread::sched_getaffinity(None) else {
-        return Vec::new();
-    };
-    (0..rustix::thread::CpuSet::MAX_CPU)
-        .filter(|&core| mask.is_set(core))
-        .collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info};
 
 use crate::mesh::Stopper;
+use crate::process::is_signal_ignored;
 
 /// How long further signals are taken for the same request.
 const ECHOES_TIMEOUT: Duration = Duration::from_millis(300);
@@ -34,7 +35,7 @@ pub fn stop_with(stopper: Stopper, stop_timeout: Duration) -> io::Result<()> {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends_at_once))?;
     }
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    if !is_ignored(SIGHUP) {
+    if !is_signal_ignored(SIGHUP) {
         signals.add_signal(SIGHUP)?;
     }
     std::thread::Builder::new()
@@ -60,15 +61,4 @@ fn end_late(stop_timeout: Duration) {
     error!("a thread did not stop within {stop_timeout:?}; ending without it");
     std::thread::sleep(LAST_LINE_TIMEOUT);
     signal_hook::low_level::exit(1);
-}
-
-/// Whether whoever started the process has had a signal ignored (proc_pid_status(5), `SigIgn`).
-fn is_ignored(signal: i32) -> bool {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        return false;
-    };
-    let mask = (status.lines())
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -14,7 +14,7 @@ use support::server::{Server, command};
 use support::wait::{PATIENCE, eventually};
 
 // Of two servers that are started at the same moment on one port, one serves and the other says why
-// it can't; the race itself is run often in the tests of `ring::socket`.
+// it can't; the race itself is run often in the tests of `socket`.
 #[test]
 fn of_two_servers_at_once_one_starts() {
     for _ in 0..4 {

@@ -3,7 +3,7 @@
 //! Owns its socket but does no I/O on it except to connect: bytes are given to it and taken from it.
 
 use crate::dialogue::Dialogue;
-use fanring::ring::socket::bind_source;
+use fanring::socket::bind_source;
 use fanring::wire::close::CloseCode;
 use fanring::wire::frame::{OpCode, append_masked_frame};
 use fanring::wire::handshake::{AnswerError, check_answer};

@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use anyhow::{Context, ensure};
-use fanring::ring::socket::raise_descriptor_limit;
+use fanring::process::raise_descriptor_limit;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::fs;

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::error::CliError;
 use super::layers::{Given, Layers, Source};
-use super::machine::Machine;
 use super::units::{self, ValueError};
 use crate::config::{
     CONNECTIONS_MAX, Config, DURATION_MAX, FRAME_HEADER_BYTES_MAX, HEAD_BYTES_MAX, HEAD_BYTES_MIN,
     LOG_BYTES_MAX, LOG_BYTES_MIN, MESSAGE_BYTES_MAX, SHARDS_MAX, SlowConsumer,
 };
+use crate::process::Machine;
 
 mod http;
 mod memory;

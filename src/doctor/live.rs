@@ -3,7 +3,8 @@
 mod quiet;
 
 use super::{Check, failure, good};
-use crate::ring::{Completion, Op, Outgoing, Ring, Token, socket};
+use crate::ring::{Completion, Op, Outgoing, Ring, Token};
+use crate::socket;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};

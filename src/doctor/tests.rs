@@ -61,7 +61,7 @@ fn obstacles_count_when_they_obstruct() {
             processors: 2,
             page_bytes: 4096,
         };
-        descriptors(&machine, "64").verdict
+        descriptors(&machine, Limit::of_descriptors()).verdict
     };
     assert_eq!(limit(1_024), Verdict::Warning);
     assert_eq!(limit(20_000), Verdict::Good);

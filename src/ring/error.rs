@@ -1,8 +1,10 @@
 //! Why a ring can't be had, found out from an error number and from what the machine allows.
 
-use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
 use std::{fs, io};
+
+use rustix::io::Errno;
+
+use crate::process::{Limit, kernel_release, seccomp_mode};
 
 /// The system calls by their names, for the sentences below.
 pub(super) const SETUP: &str = "io_uring_setup";
@@ -58,8 +60,8 @@ pub enum SetupError {
          LimitMEMLOCK=, or free memory"
     )]
     LockedMemory {
-        /// The soft limit, in bytes or "unlimited".
-        limit: String,
+        /// The soft limit, in bytes.
+        limit: Limit,
     },
     /// No descriptor left for the ring.
     #[error(
@@ -67,8 +69,8 @@ pub enum SetupError {
          LimitNOFILE="
     )]
     Descriptors {
-        /// The soft limit, as a number or "unlimited".
-        limit: String,
+        /// The soft limit.
+        limit: Limit,
     },
     /// Anything else.
     #[error("{call} failed: {errno}; `fanring doctor` shows what this machine allows")]
@@ -95,16 +97,18 @@ pub(super) fn explain(call: &'static str, error: &io::Error) -> SetupError {
             call,
             errno: "ENOSYS",
         },
-        Errno::NOSYS => SetupError::Absent { release: release() },
+        Errno::NOSYS => SetupError::Absent {
+            release: kernel_release(),
+        },
         Errno::INVAL if call == SETUP => SetupError::KernelTooOld {
-            release: release(),
+            release: kernel_release(),
             missing: "IORING_SETUP_CQSIZE",
         },
         Errno::NOMEM => SetupError::LockedMemory {
-            limit: soft_limit(Resource::Memlock),
+            limit: Limit::of_locked_memory(),
         },
         Errno::MFILE | Errno::NFILE => SetupError::Descriptors {
-            limit: soft_limit(Resource::Nofile),
+            limit: Limit::of_descriptors(),
         },
         errno => SetupError::Kernel { call, errno },
     }
@@ -115,39 +119,13 @@ pub(super) fn refused_to_enter(errno: Errno) -> SetupError {
     explain("io_uring_enter", &errno.into())
 }
 
-/// The kernel's release, as `uname -r` prints it.
-#[must_use]
-pub fn release() -> String {
-    rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned()
-}
-
 /// The sysctl `kernel.io_uring_disabled`, or `None` where it does not exist (before 6.6).
-#[must_use]
-pub fn disabled_level() -> Option<u8> {
+pub(crate) fn disabled_level() -> Option<u8> {
     fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
         .ok()?
         .trim()
         .parse()
         .ok()
-}
-
-/// How the process is filtered: 0 not at all, 1 strictly, 2 by a filter (`proc_pid_status(5)`).
-#[must_use]
-pub fn seccomp_mode() -> Option<u8> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Seccomp:"))?;
-    line.trim().parse().ok()
-}
-
-fn soft_limit(resource: Resource) -> String {
-    getrlimit(resource)
-        .current
-        .map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
 }
 
 #[cfg(test)]
@@ -185,11 +163,16 @@ mod tests {
             ),
             (
                 SetupError::LockedMemory {
-                    limit: "65536".into(),
+                    limit: Limit::of_locked_memory(),
                 },
                 "ulimit -l",
             ),
-            (SetupError::Descriptors { limit: "3".into() }, "ulimit -n"),
+            (
+                SetupError::Descriptors {
+                    limit: Limit::of_descriptors(),
+                },
+                "ulimit -n",
+            ),
             (
                 SetupError::Kernel {
                     call: SETUP,

@@ -18,13 +18,14 @@ mod op;
 mod scratch;
 mod send;
 mod setup;
-pub mod socket;
+pub(crate) mod sockopt;
 #[cfg(test)]
 mod tests;
 
 pub use buffers::Buffer;
 pub use completion::Completion;
-pub use error::{SetupError, disabled_level, release, seccomp_mode};
+pub use error::SetupError;
+pub(crate) use error::disabled_level;
 pub use op::{Op, SLOT_MAX, Token, UnknownOp};
 pub use send::{Outgoing, SLICES_MAX};
 pub use setup::{Features, RingConfig};

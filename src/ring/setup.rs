@@ -3,7 +3,8 @@
 //! Does not drive a ring; see [`Ring`](super::Ring).
 
 use super::buffers::{BUFFERS_MAX, BufferRing, GROUP};
-use super::error::{REGISTER, SETUP, SetupError, explain, release};
+use super::error::{REGISTER, SETUP, SetupError, explain};
+use crate::process::kernel_release;
 use io_uring::{EnterFlags, IoUring, Probe, opcode};
 use rustix::io::Errno;
 use std::{fmt, io};
@@ -117,13 +118,13 @@ pub(super) fn build(config: &RingConfig) -> Result<(IoUring, BufferRing, Feature
         .find(|(_, present)| !present)
     {
         return Err(SetupError::KernelTooOld {
-            release: release(),
+            release: kernel_release(),
             missing,
         });
     }
     if !queue.params().is_feature_nodrop() {
         return Err(SetupError::KernelTooOld {
-            release: release(),
+            release: kernel_release(),
             missing: "IORING_FEAT_NODROP",
         });
     }
@@ -213,7 +214,7 @@ fn register(queue: &IoUring, buffers: &BufferRing) -> Result<(), SetupError> {
     };
     registered.map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::INVAL) => SetupError::KernelTooOld {
-            release: release(),
+            release: kernel_release(),
             missing: "provided-buffer rings",
         },
         _ => explain(REGISTER, &error),

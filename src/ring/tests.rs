@@ -3,7 +3,7 @@
 use super::*;
 use rustix::event::{EventfdFlags, eventfd};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
@@ -89,8 +89,8 @@ fn outgoing<S>(peer: &TcpStream, slot: u32, slices: S) -> Outgoing<S> {
 // Goal: one accept answers for many connections, and each arrives as an owned descriptor.
 #[test]
 fn accept_goes_on() {
-    let listener = socket::listen("127.0.0.1:0".parse().unwrap(), 64).unwrap();
-    let address = socket::bound_address(&listener).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
     let mut ring = small_ring();
     ring.accept_multishot(listener.as_raw_fd(), LISTENER);
     let clients: Vec<_> = (0..20)
@@ -102,7 +102,7 @@ fn accept_goes_on() {
         assert!(completion.more);
         let accepted = completion.socket.take().unwrap();
         assert_eq!(completion.result, Ok(accepted.as_raw_fd().cast_unsigned()));
-        peers.push(socket::peer_address(&accepted).unwrap());
+        peers.push(TcpStream::from(accepted).peer_addr().unwrap());
         peers.len() == clients.len()
     });
     let mut locals: Vec<_> = clients
@@ -257,7 +257,7 @@ fn shutdown_ends_a_receive() {
     let (peer, _client) = pair();
     ring.recv_multishot(peer.as_raw_fd(), token(Op::Recv, 3));
     ring.submit_and_wait(0).unwrap();
-    socket::shutdown_both(&peer).unwrap();
+    peer.shutdown(Shutdown::Both).unwrap();
     let end = next(&mut ring);
     assert_eq!((end.result, end.more), (Ok(0), false));
 }
@@ -334,7 +334,7 @@ fn a_panicking_iterator_still_submits() {
 // Goal: dropping a ring ends all it had in flight, so that its buffers can go.
 #[test]
 fn dropping_a_ring_ends_its_operations() {
-    let listener = socket::listen("127.0.0.1:0".parse().unwrap(), 64).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let bell = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
     let pairs: Vec<_> = (0..20).map(|_| pair()).collect();
     let mut ring = small_ring();

@@ -7,16 +7,21 @@ use crate::source::Source;
 /// `shard::Message` is `shard::message::Message` under its short name.
 /// The first place that fits decides, so parts stand before their modules. A module that is not
 /// here may not exist: whoever adds one says first where it belongs.
-const LAYERS: [(&str, &[&str]); 20] = [
-    ("src/main.rs", &["cli", "doctor", "logs", "server"]),
+const LAYERS: [(&str, &[&str]); 22] = [
+    (
+        "src/main.rs",
+        &["cli", "doctor", "logs", "process", "server"],
+    ),
     ("src/lib.rs", &[]),
-    ("src/cli", &["config"]),
+    ("src/cli", &["config", "process"]),
     ("src/config", &[]),
     ("src/metrics", &[]),
     ("src/logs", &["metrics"]),
-    ("src/signals", &["mesh"]),
-    ("src/ring", &[]),
-    ("src/doctor", &["ring", "config", "cli::Machine"]),
+    ("src/signals", &["mesh", "process"]),
+    ("src/process", &[]),
+    ("src/ring", &["process"]),
+    ("src/socket", &["ring::sockopt"]),
+    ("src/doctor", &["process", "ring", "socket", "config"]),
     ("src/wire", &[]),
     ("src/mesh", &[]),
     ("src/room", &["wire"]),
@@ -24,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     (
         "src/shard/event_loop",
         &[
-            "ring", "wire", "mesh", "metrics", "logs", "config", "room", "session",
+            "ring", "socket", "wire", "mesh", "metrics", "logs", "config", "room", "session",
         ],
     ),
     (
@@ -59,10 +64,11 @@ const LAYERS: [(&str, &[&str]); 20] = [
     (
         "src/server",
         &[
-            "ring", "wire", "mesh", "metrics", "config", "room", "shard", "web", "signals",
+            "process", "ring", "socket", "wire", "mesh", "metrics", "config", "room", "shard",
+            "web", "signals",
         ],
     ),
-    ("loadgen/src", &["ring", "wire"]),
+    ("loadgen/src", &["process", "ring", "socket", "wire"]),
 ];
 
 pub(crate) fn imports(source: &Source) -> Vec<Finding> {

@@ -4,10 +4,10 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use fanring::ring::socket;
 use fanring::session::SessionKey;
 use fanring::shard::clock::Clock;
 use fanring::shard::{Action, FlushBatch, Measured, Received, Shard};
+use fanring::socket;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use fanring::config::Config;
 use fanring::metrics::ShardMetrics;
-use fanring::ring::socket;
 use fanring::room::homes::Homes;
 use fanring::shard::{Shard, ShardSetup};
+use fanring::{process, socket};
 
 fn main() -> ExitCode {
     let Err(error) = run() else {
@@ -42,7 +42,7 @@ fn run() -> anyhow::Result<()> {
             _ => bail!("unknown option {flag}; there is --listen ADDR"),
         }
     }
-    let descriptors = socket::raise_descriptor_limit()?;
+    let descriptors = process::raise_descriptor_limit()?;
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let config = Config {
         connections_max: descriptors.saturating_sub(100),

@@ -13,7 +13,8 @@ use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token, socket};
+use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token};
+use fanring::{process, socket};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use crate::peer::Peer;
@@ -48,7 +49,7 @@ fn run() -> anyhow::Result<()> {
             _ => bail!("unknown option {flag}; there is --listen ADDR"),
         }
     }
-    socket::raise_descriptor_limit()?;
+    process::raise_descriptor_limit()?;
     let listener = TcpListener::from(socket::listen(listen, 4096)?);
     listener.set_nonblocking(true)?;
     writeln!(std::io::stderr(), "listening on {}", listener.local_addr()?)?;

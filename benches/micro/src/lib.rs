@@ -167,7 +167,7 @@ impl FanOut {
     /// When there are not as many descriptors.
     #[must_use]
     pub fn new(subscribers: usize) -> Self {
-        fanring::ring::socket::raise_descriptor_limit().expect("the soft limit can be raised");
+        fanring::process::raise_descriptor_limit().expect("the soft limit can be raised");
         let metrics: Arc<[ShardMetrics]> = vec![ShardMetrics::default()].into();
         let config = Arc::new(Config {
             shards: NonZeroUsize::MIN,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{broken, value};
 use crate::cli::error::CliError;
 use crate::cli::layers::Layers;
-use crate::cli::machine::Machine;
 use crate::cli::units;
 use crate::config::{Config, DURATION_MAX, WEB_CONNECTIONS_MIN};
+use crate::process::Machine;
 
 /// At most a quarter of the descriptors: each may take two, and sessions need the rest.
 pub(super) fn connections_max(layers: &Layers, machine: &Machine) -> Result<usize, CliError> {

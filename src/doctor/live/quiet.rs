@@ -3,7 +3,8 @@
 
 use super::{LIVE_TEST_MAX, failed};
 use crate::doctor::{Check, failure, good};
-use crate::ring::{Op, Outgoing, Ring, Token, socket};
+use crate::ring::{Op, Outgoing, Ring, Token};
+use crate::socket;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;

@@ -206,7 +206,7 @@ fn the_answers_of_a_batch_are_all_in_the_next_reap() {
 fn sends_to_a_dead_peer_fail_quietly() {
     let mut ring = small_ring();
     let (peer, client) = pair();
-    socket::reset_on_close(&client).unwrap();
+    rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
     drop(client);
     let mut results = Vec::new();
     for _ in 0..2 {

@@ -5,7 +5,7 @@ use tracing::{Level, debug, enabled};
 use super::super::Shard;
 use super::super::report::{End, Report, ReportEvent};
 use crate::logs::{leave_out, may_tell};
-use crate::ring::socket;
+use crate::socket;
 
 /// Writes what the shard has to report, if anybody wants to read it.
 pub(super) fn write(shard: &mut Shard) {

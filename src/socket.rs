@@ -1,14 +1,18 @@
-//! Sockets around the ring: listeners, addresses, half-closing, and how many there may be.
+//! TCP sockets apart from what a ring does with them: listeners, addresses, half-closing, and how far a
+//! peer has come.
 //!
 //! Accepted sockets inherit what [`listen`] sets on the listener, so nothing has to be set for
 //! each connection (Linux copies the options of the listener into the child, `tcp(7)`).
 
-use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
-use rustix::process::{Resource, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::net::{Shutdown, getpeername, getsockname, shutdown};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::ring::sockopt;
 
 /// How much unsent data a socket takes before a send comes back short, in bytes.
 ///
@@ -78,23 +82,8 @@ fn prepared(address: SocketAddr) -> io::Result<Socket> {
 ///
 /// # Errors
 /// EADDRNOTAVAIL when the address is not this machine's, EINVAL when it is of another family.
-pub fn bind_source(socket: &Socket, address: std::net::IpAddr) -> io::Result<()> {
-    const C_INT_BYTES: libc::socklen_t = 4;
-    let one: libc::c_int = 1;
-    // SAFETY: the descriptor is borrowed from a live socket, and the value is a whole c_int that
-    // outlives the call, with its true length (setsockopt(2)).
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_IP,
-            libc::IP_BIND_ADDRESS_NO_PORT,
-            (&raw const one).cast(),
-            C_INT_BYTES,
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
+pub fn bind_source(socket: &Socket, address: IpAddr) -> io::Result<()> {
+    sockopt::bind_address_no_port(socket)?;
     socket.bind(&SocketAddr::new(address, 0).into())
 }
 
@@ -138,39 +127,17 @@ pub struct Progress {
 /// # Errors
 /// EBADF, and what is said of a socket that is not TCP.
 pub fn measure(socket: impl AsFd) -> io::Result<Progress> {
-    // Where two fields stand in `struct tcp_info` (include/uapi/linux/tcp.h), which only grows at its
-    // end; the last of them came with Linux 4.6.
+    // Where two fields stand in `struct tcp_info` (include/uapi/linux/tcp.h); the last of them came with
+    // Linux 4.6.
     const BYTES_ACKED: usize = 120;
     const NOTSENT_BYTES: usize = 144;
-    const INFO_BYTES: usize = 152;
     let fd = socket.as_fd();
-    let mut info = [0u8; INFO_BYTES];
-    let mut info_bytes: libc::socklen_t = 152;
-    // SAFETY: the descriptor is borrowed from a live socket; the kernel writes at most `info_bytes`
-    // bytes, which is how many `info` has, and both outlive the call (getsockopt(2)).
-    let result = unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            info.as_mut_ptr().cast(),
-            &raw mut info_bytes,
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut outstanding: libc::c_int = 0;
-    // SAFETY: as above; the kernel writes one c_int (SIOCOUTQ is TIOCOUTQ, tcp(7)).
-    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut outstanding) };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let info = sockopt::tcp_info(fd)?;
     let acknowledged = info[BYTES_ACKED..].first_chunk().copied();
     let unsent = info[NOTSENT_BYTES..].first_chunk().copied();
     Ok(Progress {
         acknowledged: u64::from_ne_bytes(acknowledged.unwrap_or_default()),
-        outstanding: u64::try_from(outstanding).unwrap_or(0),
+        outstanding: sockopt::outgoing_bytes(fd)?,
         unsent: u32::from_ne_bytes(unsent.unwrap_or_default()).into(),
         unread: rustix::io::ioctl_fionread(fd)?,
     })
@@ -204,22 +171,8 @@ pub fn close(socket: OwnedFd) {
 /// # Errors
 /// EBADF.
 pub fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
-    let zero = Some(std::time::Duration::ZERO);
+    let zero = Some(Duration::ZERO);
     Ok(rustix::net::sockopt::set_socket_linger(socket, zero)?)
-}
-
-/// Raises the process's soft limit on open descriptors to its hard one, and returns the limit that
-/// then holds. A connection costs one descriptor.
-///
-/// # Errors
-/// What `setrlimit(2)` says; not to be expected, since the hard limit is not touched.
-pub fn raise_descriptor_limit() -> io::Result<u64> {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        setrlimit(Resource::Nofile, limit)?;
-    }
-    Ok(limit.current.unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -324,23 +277,13 @@ mod tests {
         assert!(listener.only_v6().unwrap());
     }
 
-    // Goal: the limit that is reported is the one that holds, and raising it twice changes nothing.
-    #[test]
-    fn the_descriptor_limit_goes_up_to_the_hard_one() {
-        let raised = raise_descriptor_limit().unwrap();
-        let limit = getrlimit(Resource::Nofile);
-        assert_eq!(limit.current, limit.maximum);
-        assert_eq!(limit.current.unwrap_or(u64::MAX), raised);
-        assert_eq!(raise_descriptor_limit().unwrap(), raised);
-    }
-
     // Goal: connections come from the address they are told to, each from a port of its own.
     #[test]
     fn sources_are_chosen() {
         let listener = Socket::from(listen("127.0.0.1:0".parse().unwrap(), 16).unwrap());
         let target = bound_address(&listener).unwrap();
         for last in [2, 3] {
-            let source = std::net::IpAddr::from([127, 0, 0, last]);
+            let source = IpAddr::from([127, 0, 0, last]);
             let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
             bind_source(&socket, source).unwrap();
             socket.connect(&target.into()).unwrap();
@@ -359,7 +302,7 @@ mod tests {
         client.write_all(b"four").unwrap();
         accepted.write_all(&[1; 1000]).unwrap();
         client.read_exact(&mut [0; 1000]).unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
         let first = loop {
             let now = measure(&accepted).unwrap();
             if (now.outstanding, now.unread) == (0, 4) {
