@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use gungraun::prelude::*;
-use micro::{FanOut, Hop, Room, check_utf8, frames, parse, text, unmask};
+use micro::{FanOut, Hop, Room, TwoShards, check_utf8, frames, parse, text, unmask};
 
 #[library_benchmark]
 #[bench::bytes_64(text(64))]
@@ -52,10 +52,24 @@ fn warm(subscribers: usize) -> FanOut {
 }
 
 #[library_benchmark]
+#[bench::to_2(warm(2))]
 #[bench::to_20(warm(20))]
 #[bench::to_10000(warm(10_000))]
 fn fan_out(mut fan_out: FanOut) -> (usize, FanOut) {
     (black_box(&mut fan_out).message(), fan_out)
+}
+
+/// Ten members on each shard; the first message grows the buffers.
+fn warm_pair() -> TwoShards {
+    let mut two = TwoShards::new(10);
+    two.message();
+    two
+}
+
+#[library_benchmark]
+#[bench::two_shards(warm_pair())]
+fn publish(mut two: TwoShards) -> (usize, TwoShards) {
+    (black_box(&mut two).message(), two)
 }
 
 #[library_benchmark]
@@ -73,6 +87,7 @@ library_benchmark_group!(
         append,
         ranges,
         fan_out,
+        publish,
         mesh_hop
     ]
 );

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use micro::{FanOut, Hop, Room, check_utf8, frames, parse, text, unmask};
+use micro::{FanOut, Hop, Room, TwoShards, check_utf8, frames, parse, text, unmask};
 
 fn wire(c: &mut Criterion) {
     let mut group = c.benchmark_group("wire");
@@ -37,13 +37,17 @@ fn room(c: &mut Criterion) {
 
 fn shard(c: &mut Criterion) {
     let mut group = c.benchmark_group("shard");
-    for subscribers in [20, 1_000, 10_000] {
+    for subscribers in [2, 20, 1_000, 10_000] {
         group.throughput(Throughput::Elements(subscribers as u64));
         let mut fan_out = FanOut::new(subscribers);
         group.bench_function(format!("fan-out/{subscribers}"), |b| {
             b.iter(|| fan_out.message());
         });
     }
+    // Ten members on each shard, and nobody is sent his own message.
+    group.throughput(Throughput::Elements(19));
+    let mut two = TwoShards::new(10);
+    group.bench_function("publish/two-shards", |b| b.iter(|| two.message()));
     group.finish();
     let mut group = c.benchmark_group("mesh");
     group.throughput(Throughput::Elements(100));

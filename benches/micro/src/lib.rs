@@ -150,55 +150,46 @@ fn member(number: usize) -> MemberId {
     }
 }
 
-/// A shard with a publisher and subscribers in one room, on sockets that are none.
+/// A shard whose sessions have sockets that are none, and what a driver of it keeps between turns.
 #[derive(Debug)]
-pub struct FanOut {
+struct Driven {
     shard: Shard,
-    publisher: SessionKey,
     batch: FlushBatch,
     /// Bytes of the sends that the shard is to hear of, by their places in the batch.
     answers: Vec<(usize, u32)>,
+    /// Sessions that it asked to receive from.
+    receiving: Vec<SessionKey>,
+    /// What it has told others, who have not heard it yet.
+    told: Vec<(ThreadId, Message)>,
 }
 
-impl FanOut {
-    /// So many subscribers, all of whom have joined.
-    ///
-    /// # Panics
-    /// When there are not as many descriptors.
-    #[must_use]
-    pub fn new(subscribers: usize) -> Self {
+impl Driven {
+    /// Shard `number` of `shards`.
+    fn new(number: u16, shards: u16) -> Self {
         fanring::process::raise_descriptor_limit().expect("the soft limit can be raised");
-        let metrics: Arc<[ShardMetrics]> = vec![ShardMetrics::default()].into();
+        let metrics = (0..shards).map(|_| ShardMetrics::default()).collect();
         let config = Arc::new(Config {
-            shards: NonZeroUsize::MIN,
+            shards: NonZeroUsize::new(usize::from(shards)).expect("one at least"),
             ..Config::default()
         });
         let setup = ShardSetup {
-            number: 0,
-            homes: Homes::new(1, 0),
+            number,
+            homes: Homes::new(shards, 0),
             config,
             metrics,
             seed: 1,
         };
-        let mut fan_out = Self {
+        Self {
             shard: Shard::new(setup).expect("memory for the log"),
-            publisher: SessionKey {
-                slot: 0,
-                generation: 0,
-            },
             batch: FlushBatch::default(),
             answers: Vec::new(),
-        };
-        for number in 0..=subscribers {
-            let key = fan_out.join();
-            if number == 0 {
-                fan_out.publisher = key;
-            }
+            receiving: Vec::new(),
+            told: Vec::new(),
         }
-        fan_out
     }
 
-    fn join(&mut self) -> SessionKey {
+    /// A connection arrives with its request to join the room.
+    fn adopt(&mut self) {
         let socket: OwnedFd = File::open("/dev/null").expect("a descriptor").into();
         let head = b"GET /ws?presence=0 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -208,18 +199,23 @@ impl FanOut {
             bytes: head.to_vec(),
             placed: true,
         };
-        self.shard.handle_message(ThreadId(1), adopt);
-        let mut joined = None;
-        for _ in 0..4 {
-            self.shard.handle_turn();
-            self.flush();
-            while let Some(action) = self.shard.poll_action() {
-                if let Action::Receive(key, _) = action {
-                    joined = Some(key);
-                }
+        self.shard
+            .handle_message(ThreadId(self.shard.shards()), adopt);
+    }
+
+    /// What a turn does once everything that arrived has been handled; returns the bytes that left.
+    fn turn(&mut self) -> usize {
+        self.shard.handle_turn();
+        while let Some(told) = self.shard.poll_message() {
+            self.told.push(told);
+        }
+        let bytes = self.flush();
+        while let Some(action) = self.shard.poll_action() {
+            if let Action::Receive(key, _) = action {
+                self.receiving.push(key);
             }
         }
-        joined.expect("the session is received from")
+        bytes
     }
 
     /// Sends what is due to everybody, in chunks; returns the bytes.
@@ -244,8 +240,8 @@ impl FanOut {
         }
     }
 
-    /// One message, received, appended and flushed to everybody; returns the bytes that left.
-    pub fn message(&mut self) -> usize {
+    /// A message arrives from a session.
+    fn receive(&mut self, publisher: SessionKey) {
         let mut frame = Vec::with_capacity(PAYLOAD_BYTES + 6);
         append_masked_frame(
             &mut frame,
@@ -255,9 +251,117 @@ impl FanOut {
             [1, 2, 3, 4],
         );
         self.shard
-            .handle_received(self.publisher, Received::Data(&mut frame), true);
-        self.shard.handle_turn();
-        self.flush()
+            .handle_received(publisher, Received::Data(&mut frame), true);
+    }
+}
+
+/// A shard with a publisher and subscribers in one room.
+#[derive(Debug)]
+pub struct FanOut {
+    driven: Driven,
+    publisher: SessionKey,
+}
+
+impl FanOut {
+    /// So many subscribers, all of whom have joined.
+    ///
+    /// # Panics
+    /// When there are not as many descriptors.
+    #[must_use]
+    pub fn new(subscribers: usize) -> Self {
+        let mut driven = Driven::new(0, 1);
+        for _ in 0..=subscribers {
+            driven.adopt();
+            for _ in 0..4 {
+                driven.turn();
+            }
+        }
+        assert_eq!(driven.receiving.len(), subscribers + 1, "all have joined");
+        let publisher = driven.receiving[0];
+        Self { driven, publisher }
+    }
+
+    /// One message, received, appended and flushed to everybody; returns the bytes that left.
+    pub fn message(&mut self) -> usize {
+        self.driven.receive(self.publisher);
+        self.driven.shard.handle_turn();
+        self.driven.flush()
+    }
+}
+
+/// Two shards on one thread with members of one room on both, and what one tells the other is passed by hand. The
+/// publisher is not on the room's home.
+#[derive(Debug)]
+pub struct TwoShards {
+    shards: [Driven; 2],
+    /// The shard that is not the room's home.
+    away: usize,
+    publisher: SessionKey,
+}
+
+impl TwoShards {
+    /// So many members on each shard, the publisher one of them.
+    ///
+    /// # Panics
+    /// When there are not as many descriptors.
+    #[must_use]
+    pub fn new(members: usize) -> Self {
+        let mut two = Self {
+            shards: [Driven::new(0, 2), Driven::new(1, 2)],
+            away: 1 - usize::from(Homes::new(2, 0).of("")),
+            publisher: SessionKey {
+                slot: 0,
+                generation: 0,
+            },
+        };
+        for shard in 0..2 {
+            for _ in 0..members {
+                two.shards[shard].adopt();
+                two.settle();
+            }
+            assert_eq!(
+                two.shards[shard].receiving.len(),
+                members,
+                "all have joined"
+            );
+        }
+        two.publisher = two.shards[two.away].receiving[0];
+        two
+    }
+
+    /// Turns of both shards until neither has anything more to tell; returns the bytes that left.
+    fn settle(&mut self) -> usize {
+        let mut bytes = 0;
+        loop {
+            let mut quiet = true;
+            for number in [self.away, 1 - self.away] {
+                bytes += self.shards[number].turn();
+                quiet &= self.shards[number].told.is_empty();
+                self.pass_on(number);
+            }
+            if quiet {
+                return bytes;
+            }
+        }
+    }
+
+    /// Hands over what one of the two shards has told the other.
+    fn pass_on(&mut self, number: usize) {
+        let from = ThreadId(u16::try_from(number).expect("one of two"));
+        let mut told = std::mem::take(&mut self.shards[number].told);
+        for (to, message) in told.drain(..) {
+            self.shards[usize::from(to.0)]
+                .shard
+                .handle_message(from, message);
+        }
+        self.shards[number].told = told;
+    }
+
+    /// One message, received away from the room's home and flushed to everybody on both shards; returns the bytes
+    /// that left.
+    pub fn message(&mut self) -> usize {
+        self.shards[self.away].receive(self.publisher);
+        self.settle()
     }
 }
 
@@ -316,6 +420,7 @@ mod tests {
         // A hundred readers with a piece each, and the publishers' own messages split theirs.
         assert!(Room::new().ranges() > 100);
         assert_eq!(FanOut::new(30).message(), 30 * (PAYLOAD_BYTES + 2));
+        assert_eq!(TwoShards::new(5).message(), 9 * (PAYLOAD_BYTES + 2));
         assert_eq!(Hop::new().hundred(), 100);
     }
 }
