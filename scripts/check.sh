@@ -80,7 +80,7 @@ printf '\n%s, %s, Linux %s, %s processors\n' \
 step format 120 cargo fmt --all --check
 step format-fuzz 120 cargo fmt --manifest-path fuzz/Cargo.toml --check
 step clippy 1500 cargo clippy --workspace --all-targets --locked -- -D warnings
-# Layering and sizes (tests/tidy) and the simulation (tests/sim.rs) are among these.
+# Layering and sizes (tests/tidy) and the simulation (tests/sim) are among these.
 step tests 2400 cargo test --workspace --locked --no-fail-fast
 step docs 900 env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 step fuzz-smoke 900 cargo test --manifest-path fuzz/Cargo.toml

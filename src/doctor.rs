@@ -4,8 +4,6 @@
 //! comes with the sentence that says what to do about it.
 
 mod live;
-#[cfg(test)]
-mod tests;
 
 use std::{fmt, fs};
 
@@ -258,3 +256,6 @@ fn network() -> Vec<Check> {
         },
     ]
 }
+
+#[cfg(test)]
+mod tests;

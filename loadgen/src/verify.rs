@@ -296,5 +296,4 @@ impl Counts {
 }
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;

@@ -198,5 +198,4 @@ fn hide_upgrade(head: &mut [u8]) {
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
 mod tests;

@@ -234,5 +234,4 @@ async fn sleep(shards: &Shards, doorbell: &File) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "thread_tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! The layering table: which module may import which, read off the paths in the sources.
 
-use crate::rules::Finding;
+use crate::finding::{Finding, lines};
 use crate::source::Source;
 
 /// Where files are, and what they may name besides their own module: a module, or one part of it.
@@ -73,11 +73,11 @@ const LAYERS: [(&str, &[&str]); 22] = [
 
 pub(crate) fn imports(source: &Source) -> Vec<Finding> {
     let own = own_module(&source.path);
-    let is_member = source.path.starts_with("src/") || source.path.starts_with("loadgen/src/");
-    if !is_member {
+    let is_judged = source.path.starts_with("src/") || source.path.starts_with("loadgen/src/");
+    if !is_judged {
         return Vec::new();
     }
-    let layer = LAYERS.iter().find(|(place, _)| is_in(&source.path, place));
+    let layer = LAYERS.iter().find(|(place, _)| source.is_in(place));
     let Some((_, may_import)) = layer else {
         return vec![Finding::new(
             source,
@@ -107,12 +107,6 @@ fn list(may_import: &[&str]) -> String {
     } else {
         may_import.join(", ")
     }
-}
-
-/// Whether `path` is `place.rs`, or in the folder `place`, or `place` itself.
-fn is_in(path: &str, place: &str) -> bool {
-    path.strip_prefix(place)
-        .is_some_and(|rest| matches!(rest, "" | ".rs") || rest.starts_with('/'))
 }
 
 fn is_path_in(path: &str, module: &str) -> bool {
@@ -211,7 +205,7 @@ fn climb_to_root(source: &Source, at: usize) -> Option<usize> {
     (steps >= file_depth(&source.path) + inline_depth(source, at)).then_some(end)
 }
 
-/// How deep a file's module is: 0 for the root, 1 for `src/cli.rs` and `src/ring/mod.rs`.
+/// How deep a file's module is: 0 for the root, 1 for `src/cli.rs`.
 fn file_depth(path: &str) -> usize {
     let path = path.trim_start_matches("loadgen/").trim_end_matches(".rs");
     let path = path.trim_end_matches("/mod");
@@ -235,9 +229,6 @@ fn inline_depth(source: &Source, at: usize) -> usize {
         .filter(|start| around(start))
         .count()
 }
-
-#[cfg(test)]
-use crate::rules::lines;
 
 #[test]
 fn an_import_from_above_is_found() {
@@ -263,7 +254,7 @@ fn an_import_from_above_is_found() {
             "use crate::session;\nuse crate::wire;",
             &[1],
         ),
-        ("src/shard/mod.rs", "use crate::ring::Ring;", &[1]),
+        ("src/shard.rs", "use crate::ring::Ring;", &[1]),
         (
             "src/shard/event_loop.rs",
             "use crate::ring::Ring;\nuse crate::web;",
@@ -281,7 +272,7 @@ fn an_import_from_above_is_found() {
             &[1],
         ),
         ("src/newcomer.rs", "", &[1]),
-        ("tests/sim.rs", "use fanring::shard::Shard;", &[]),
+        ("tests/sim/main.rs", "use fanring::shard::Shard;", &[]),
     ];
     for (path, text, expected) in cases {
         assert_eq!(lines(imports, path, text), expected, "{path}: {text}");
@@ -291,7 +282,7 @@ fn an_import_from_above_is_found() {
 #[test]
 fn a_way_round_by_super_is_found() {
     let cases: [(&str, &str, &[usize]); 7] = [
-        ("src/wire/mod.rs", "use super::ring;", &[1]),
+        ("src/wire.rs", "use super::ring;", &[1]),
         ("src/wire/frame.rs", "use super::mask;", &[]),
         ("src/wire/frame.rs", "use super::super::ring;", &[1]),
         (

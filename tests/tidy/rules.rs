@@ -1,7 +1,6 @@
 //! The rules on single files.
 
-use std::fmt;
-
+use crate::finding::{Finding, lines};
 use crate::source::{Source, is_identifier};
 
 /// Lines of a file, tests included; 400 is the aim.
@@ -9,31 +8,7 @@ const FILE_LINES_MAX: usize = 500;
 /// Lines of a function, from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
 /// The only places where unsafe code may stand: the ring, and the mapping of the log.
-const UNSAFE_ALLOWED: [&str; 2] = ["src/ring/", "src/room/mapping.rs"];
-
-/// A broken rule.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    path: String,
-    line: usize,
-    fix: String,
-}
-
-impl Finding {
-    pub(crate) fn new(source: &Source, position: usize, fix: impl Into<String>) -> Self {
-        Self {
-            path: source.path.clone(),
-            line: source.line(position),
-            fix: fix.into(),
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}: {}", self.path, self.line, self.fix)
-    }
-}
+const UNSAFE_ALLOWED: [&str; 2] = ["src/ring", "src/room/mapping"];
 
 pub(crate) fn role(source: &Source) -> Vec<Finding> {
     if source.text.starts_with("//! ") {
@@ -89,9 +64,7 @@ fn body(source: &Source, start: usize) -> Option<usize> {
 }
 
 pub(crate) fn unsafe_uses(source: &Source) -> Vec<Finding> {
-    let allowed = UNSAFE_ALLOWED
-        .iter()
-        .any(|place| source.path.starts_with(place));
+    let allowed = UNSAFE_ALLOWED.iter().any(|place| source.is_in(place));
     let mut findings = Vec::new();
     if !allowed {
         let fix = format!("unsafe code belongs into {}", UNSAFE_ALLOWED.join(" or "));
@@ -99,7 +72,7 @@ pub(crate) fn unsafe_uses(source: &Source) -> Vec<Finding> {
         findings.extend(uses.into_iter().map(|at| Finding::new(source, at, &*fix)));
     }
     for at in source.words("unsafe_code") {
-        let before = attribute_before(source, at);
+        let before = source.attribute_before(at);
         if before.ends_with("forbid(") || before.ends_with("deny(") {
             continue;
         }
@@ -117,18 +90,6 @@ pub(crate) fn unsafe_uses(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// What stands before `at` in the same attribute, without white space.
-fn attribute_before(source: &Source, at: usize) -> String {
-    let start = source.code[..at]
-        .iter()
-        .rposition(|&byte| byte == b'#')
-        .unwrap_or(0);
-    let text = String::from_utf8_lossy(&source.code[start..at]);
-    text.chars()
-        .filter(|letter| !letter.is_whitespace())
-        .collect()
-}
-
 pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (word, fix) in [
@@ -143,14 +104,9 @@ pub(crate) fn leftovers(source: &Source) -> Vec<Finding> {
         let uses = source.words(word).into_iter().filter(is_macro);
         findings.extend(uses.map(|at| Finding::new(source, at, fix)));
     }
-    for at in source.words("ignore") {
-        if attribute_before(source, at) == "#[" {
-            findings.push(Finding::new(
-                source,
-                at,
-                "make the test pass or remove it: no #[ignore]",
-            ));
-        }
+    for at in source.attributes("ignore") {
+        let fix = "make the test pass or remove it: no #[ignore]";
+        findings.push(Finding::new(source, at, fix));
     }
     for at in source.words("use") {
         let end = source.code[at..]
@@ -185,27 +141,16 @@ pub(crate) fn raw_errors(source: &Source) -> Vec<Finding> {
             findings.push(Finding::new(source, at, fix));
         }
     }
-    let is_test = source
-        .path
-        .split('/')
-        .any(|part| part == "tests" || part == "tests.rs");
     for word in ["println", "eprintln", "print", "eprint"] {
         let is_macro = |at: &usize| source.code.get(at + word.len()) == Some(&b'!');
         let uses = source.words(word).into_iter().filter(is_macro);
         let fix = "write to the stream and handle its error: this panics where nobody reads";
         findings.extend(
-            uses.filter(|_| !is_test)
+            uses.filter(|_| !source.is_test())
                 .map(|at| Finding::new(source, at, fix)),
         );
     }
     findings
-}
-
-/// The lines at which `rule` finds fault with a sample.
-#[cfg(test)]
-pub(crate) fn lines(rule: fn(&Source) -> Vec<Finding>, path: &str, text: &str) -> Vec<usize> {
-    let source = Source::new(path, text.to_owned());
-    rule(&source).iter().map(|finding| finding.line).collect()
 }
 
 #[test]

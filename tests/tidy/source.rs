@@ -1,5 +1,7 @@
 //! A Rust file as the rules see it: its text, and its code with comments and literals blanked.
 
+use std::ops::Range;
+
 /// One file of the project.
 pub(crate) struct Source {
     /// Its path from the project's root.
@@ -19,6 +21,30 @@ impl Source {
             text,
             code,
         }
+    }
+
+    /// Whether it is `place.rs`, or in the folder `place`, or `place` itself.
+    pub(crate) fn is_in(&self, place: &str) -> bool {
+        self.path
+            .strip_prefix(place)
+            .is_some_and(|rest| matches!(rest, "" | ".rs") || rest.starts_with('/'))
+    }
+
+    /// Whether all of it is tests, or there for them.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path
+            .split('/')
+            .any(|part| part == "tests" || part == "tests.rs")
+    }
+
+    /// Whether it is in the `src` of a package.
+    pub(crate) fn is_in_package(&self) -> bool {
+        self.path.starts_with("src/") || self.path.contains("/src/")
+    }
+
+    /// Text of a line, from 1.
+    pub(crate) fn text_line(&self, line: usize) -> &str {
+        self.text.lines().nth(line - 1).unwrap_or_default()
     }
 
     /// The line of a position, from 1.
@@ -42,6 +68,37 @@ impl Source {
                 !is_identifier(last) || ends(at + word.len())
             })
             .collect()
+    }
+
+    /// Positions of `name` where it is an attribute of its own: `#[name]`, `#[name = ...]`.
+    pub(crate) fn attributes(&self, name: &str) -> Vec<usize> {
+        let mut found = self.words(name);
+        found.retain(|&at| self.attribute_before(at) == "#[");
+        found
+    }
+
+    /// What stands before `at` in the same attribute, without white space.
+    pub(crate) fn attribute_before(&self, at: usize) -> String {
+        let start = self.code[..at].iter().rposition(|&byte| byte == b'#');
+        let text = String::from_utf8_lossy(&self.code[start.unwrap_or(0)..at]);
+        text.chars()
+            .filter(|letter| !letter.is_whitespace())
+            .collect()
+    }
+
+    /// Where `mod tests` is declared or written out.
+    pub(crate) fn test_modules(&self) -> Vec<Range<usize>> {
+        let extent = |start: usize| {
+            let name = self.skip_space(start + 3);
+            let open = self.skip_space(name + 5);
+            match self.code.get(open) {
+                Some(b';') => start..open + 1,
+                _ => start..self.closing(open) + 1,
+            }
+        };
+        let mut starts = self.words("mod");
+        starts.retain(|&start| self.identifier(start + 3) == "tests");
+        starts.into_iter().map(extent).collect()
     }
 
     /// The identifier at a position, after any white space.

@@ -5,21 +5,13 @@
 //! `SIM_SEED=N cargo test --test sim` replays one seed with a trace on standard error;
 //! `SIM_SEEDS=N` runs so many of them, from `SIM_FIRST` on.
 
-#[path = "sim/client.rs"]
 mod client;
-#[path = "sim/decode.rs"]
 mod decode;
-#[path = "sim/kernel.rs"]
 mod kernel;
-#[path = "sim/links.rs"]
 mod links;
-#[path = "sim/order.rs"]
 mod order;
-#[path = "sim/run.rs"]
 mod run;
-#[path = "sim/settings.rs"]
 mod settings;
-#[path = "sim/world.rs"]
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

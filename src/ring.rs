@@ -19,8 +19,6 @@ mod scratch;
 mod send;
 mod setup;
 pub(crate) mod sockopt;
-#[cfg(test)]
-mod tests;
 
 pub use buffers::Buffer;
 pub use completion::Completion;
@@ -483,3 +481,6 @@ impl Drop for Ring {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use super::timeline::Timeline;
 use super::units::{count, rate, time};
 use std::io::{self, Write};
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("html/page.css");
 
 /// Writes the page.
 ///
