@@ -5,6 +5,7 @@
 //! threads, [`shard`] drives all of it on one core, and [`web`] serves what is not a WebSocket.
 
 pub mod config;
+pub mod id;
 pub mod logs;
 pub mod metrics;
 

@@ -14,6 +14,7 @@ use thiserror::Error;
 use tracing::{debug, info};
 
 use crate::config::Config;
+use crate::id::ShardId;
 use crate::mesh::{self, Endpoint};
 use crate::metrics::ShardMetrics;
 use crate::process::{self, Limit};
@@ -140,7 +141,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let mut threads = Vec::new();
     for (number, end) in (0u16..).zip(ends) {
         let setup = ShardSetup {
-            number,
+            number: ShardId::new(number),
             homes,
             config: Arc::clone(&config),
             metrics: Arc::clone(&metrics),

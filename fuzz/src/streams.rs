@@ -4,7 +4,8 @@
 
 use std::fs::File;
 
-use fanring::room::index::{Index, MemberId};
+use fanring::id::{LogPosition, MemberId, ShardId, StreamPosition};
+use fanring::room::index::Index;
 use fanring::room::log::Log;
 use fanring::session::outbox::{Nothing, Plan, Progress};
 use fanring::session::timers::Tick;
@@ -23,8 +24,8 @@ const READERS: [usize; 3] = [0, 0, 1];
 /// One frame of a room, as the model remembers it.
 struct Frame {
     /// Where it begins in the stream and in the log.
-    start: u64,
-    position: u64,
+    start: StreamPosition,
+    position: LogPosition,
     bytes: u64,
 }
 
@@ -36,7 +37,7 @@ struct Room {
 
 impl Room {
     /// Whether the log no longer has the byte at `cursor`, which is not the head.
-    fn is_overwritten(&self, cursor: u64, log: &Log) -> bool {
+    fn is_overwritten(&self, cursor: StreamPosition, log: &Log) -> bool {
         let frame = (self.frames.iter()).find(|frame| cursor < frame.start + frame.bytes);
         frame.is_some_and(|frame| frame.position + (cursor - frame.start) < log.tail())
     }
@@ -51,7 +52,7 @@ struct Reader {
     /// Bytes of the send in flight, read when it was planned.
     in_flight: Vec<u8>,
     /// The cursor when it was planned.
-    planned_at: u64,
+    planned_at: StreamPosition,
     room_due: Vec<Vec<u8>>,
     room_got: usize,
     private_due: Vec<Vec<u8>>,
@@ -72,7 +73,7 @@ impl Reader {
             room: READERS[number],
             plan: Plan::default(),
             in_flight: Vec::new(),
-            planned_at: 0,
+            planned_at: StreamPosition::default(),
             room_due: Vec::new(),
             room_got: 0,
             private_due: Vec::new(),
@@ -116,7 +117,7 @@ impl Reader {
 
 fn member(slot: usize, generation: u32) -> MemberId {
     MemberId {
-        shard: 0,
+        shard: ShardId::new(0),
         slot: u32::try_from(slot).expect("few"),
         generation,
     }
@@ -331,8 +332,8 @@ impl World {
 }
 
 /// The bytes of a piece, which must be those that were once appended there.
-fn read<'a>(log: &'a Log, all: &[u8], position: u64, bytes: u64) -> &'a [u8] {
-    let (start, length) = (position as usize, bytes as usize);
+fn read<'a>(log: &'a Log, all: &[u8], position: LogPosition, bytes: u64) -> &'a [u8] {
+    let (start, length) = (position.bytes() as usize, bytes as usize);
     let slice = log.slice(position, length);
     assert_eq!(slice, &all[start..start + length]);
     slice

@@ -7,6 +7,8 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
+use crate::id::ShardId;
+
 /// The homes of all rooms, on a machine of so many shards.
 #[derive(Debug, Clone, Copy)]
 pub struct Homes {
@@ -30,16 +32,18 @@ impl Homes {
 
     /// The home shard of the room called `name`.
     #[must_use]
-    pub fn of(&self, name: &str) -> u16 {
+    pub fn of(&self, name: &str) -> ShardId {
         let mut hasher = SipHasher13::new_with_key(&self.key.to_ne_bytes());
         hasher.write(name.as_bytes());
-        u16::try_from(hasher.finish() % u64::from(self.shards)).unwrap_or(0)
+        let number = hasher.finish() % u64::from(self.shards);
+        ShardId::new(u16::try_from(number).expect("below the number of shards"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Homes;
+    use crate::id::ShardId;
 
     fn names() -> impl Iterator<Item = String> {
         (0..4000).map(|number| format!("room{number}"))
@@ -51,7 +55,7 @@ mod tests {
         let homes = Homes::new(4, 7);
         let mut counts = [0u32; 4];
         for name in names() {
-            counts[usize::from(homes.of(&name))] += 1;
+            counts[homes.of(&name).index()] += 1;
             assert_eq!(homes.of(&name), Homes::new(4, 7).of(&name));
         }
         assert!(
@@ -64,8 +68,13 @@ mod tests {
     #[test]
     fn names_that_met_under_one_key_part_under_another() {
         let (before, after) = (Homes::new(4, 1), Homes::new(4, 2));
-        let aimed: Vec<String> = names().filter(|name| before.of(name) == 0).collect();
-        let still = aimed.iter().filter(|name| after.of(name) == 0).count();
+        let aimed: Vec<String> = names()
+            .filter(|name| before.of(name) == ShardId::new(0))
+            .collect();
+        let still = aimed
+            .iter()
+            .filter(|name| after.of(name) == ShardId::new(0))
+            .count();
         assert!(
             still * 3 < aimed.len(),
             "{still} of {} still meet",

@@ -8,26 +8,16 @@
 use std::collections::VecDeque;
 
 use super::log::Log;
+use crate::id::{LogPosition, MemberId, StreamPosition};
 use crate::wire::frame;
-
-/// A session anywhere on this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct MemberId {
-    /// The shard that owns the session.
-    pub shard: u16,
-    /// Its slot there.
-    pub slot: u32,
-    /// Which of the slot's successive tenants it is.
-    pub generation: u32,
-}
 
 /// A contiguous run of frames of one room.
 #[derive(Debug, Clone, Copy)]
 struct Batch {
-    /// Stream position of its first byte.
-    start: u64,
-    /// Log position of its first byte.
-    position: u64,
+    /// Where its first byte stands in the stream.
+    start: StreamPosition,
+    /// And in the log.
+    position: LogPosition,
     bytes: u64,
     /// Frames in the stream before it.
     first_frame: u64,
@@ -37,8 +27,8 @@ struct Batch {
 #[derive(Debug, Clone, Copy)]
 struct OwnRange {
     origin: MemberId,
-    start: u64,
-    end: u64,
+    start: StreamPosition,
+    end: StreamPosition,
     frames: u64,
     /// Frames in the stream before its end.
     end_frame: u64,
@@ -47,8 +37,8 @@ struct OwnRange {
 /// A contiguous piece of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
-    /// Log position of its first byte.
-    pub position: u64,
+    /// Where its first byte stands.
+    pub position: LogPosition,
     /// Its length in bytes.
     pub bytes: u64,
 }
@@ -58,7 +48,7 @@ pub struct Piece {
 /// Usually at most one own range lies ahead of the cursor, and `last` is all there is to know.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OwnMessages {
-    last_end: u64,
+    last_end: StreamPosition,
     /// Where that range begins, times two, plus one if older ranges may lie ahead of the cursor
     /// too: the first cache line of a session has no byte for a flag, and no stream has 2^63.
     last_start_and_several: u64,
@@ -66,26 +56,26 @@ pub struct OwnMessages {
 
 impl OwnMessages {
     /// Notes that `start..end` of the stream was published by this member, whose cursor is given.
-    pub fn note(&mut self, start: u64, end: u64, cursor: u64) {
+    pub fn note(&mut self, start: StreamPosition, end: StreamPosition, cursor: StreamPosition) {
         let all_behind = cursor >= self.last_end;
         let grows = !all_behind && start == self.last_end;
         let first = if grows { self.last_start() } else { start };
         let several = !all_behind && (self.are_several() || !grows);
         *self = Self {
             last_end: end,
-            last_start_and_several: first << 1 | u64::from(several),
+            last_start_and_several: first.bytes() << 1 | u64::from(several),
         };
     }
 
-    fn last_start(self) -> u64 {
-        self.last_start_and_several >> 1
+    fn last_start(self) -> StreamPosition {
+        StreamPosition::new(self.last_start_and_several >> 1)
     }
 
     fn are_several(self) -> bool {
         self.last_start_and_several & 1 != 0
     }
 
-    fn is_ahead_of(&self, cursor: u64) -> bool {
+    fn is_ahead_of(&self, cursor: StreamPosition) -> bool {
         self.last_end > cursor
     }
 }
@@ -94,7 +84,7 @@ impl OwnMessages {
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// Stream position of the next byte to send.
-    pub cursor: u64,
+    pub cursor: StreamPosition,
     /// Whose cursor it is.
     pub member: MemberId,
     /// Its own messages.
@@ -118,12 +108,15 @@ pub const KEPT_ENTRIES_MAX: usize = 8;
 /// Entries that a busy room gathers again and again: their memory is not given back each time.
 const KEPT_WHILE_BUSY: usize = 4 * PRUNE_BATCHES_MAX;
 
+/// A position that no stream reaches.
+const NEVER: StreamPosition = StreamPosition::new(u64::MAX);
+
 /// Maps the stream of one rendition of a room to the log.
 #[derive(Debug)]
 pub struct Index {
     batches: VecDeque<Batch>,
     own: VecDeque<OwnRange>,
-    head: u64,
+    head: StreamPosition,
     frames: u64,
     prune_at: usize,
 }
@@ -133,7 +126,7 @@ impl Default for Index {
         Self {
             batches: VecDeque::new(),
             own: VecDeque::new(),
-            head: 0,
+            head: StreamPosition::default(),
             frames: 0,
             prune_at: PRUNE_BATCHES_MIN,
         }
@@ -143,13 +136,13 @@ impl Default for Index {
 impl Index {
     /// Stream position after the newest byte.
     #[must_use]
-    pub fn head(&self) -> u64 {
+    pub fn head(&self) -> StreamPosition {
         self.head
     }
 
     /// Adds `bytes` that hold `frames` whole frames and stand at `position` of the log; returns
     /// their stream position.
-    pub fn push(&mut self, position: u64, bytes: u64, frames: u64) -> u64 {
+    pub fn push(&mut self, position: LogPosition, bytes: u64, frames: u64) -> StreamPosition {
         let start = self.head;
         match self.batches.back_mut() {
             Some(last)
@@ -174,7 +167,7 @@ impl Index {
     }
 
     /// Records that the newest frame, `start..end` of the stream, came from `origin`.
-    pub fn push_own(&mut self, origin: MemberId, start: u64, end: u64) {
+    pub fn push_own(&mut self, origin: MemberId, start: StreamPosition, end: StreamPosition) {
         match self.own.back_mut() {
             Some(last) if last.origin == origin && last.end == start => {
                 last.end = end;
@@ -199,7 +192,7 @@ impl Index {
     }
 
     /// Forgets what lies before `oldest_cursor` or has left the log.
-    pub fn prune(&mut self, oldest_cursor: u64, log_tail: u64) {
+    pub fn prune(&mut self, oldest_cursor: StreamPosition, log_tail: LogPosition) {
         while self.batches.front().is_some_and(|batch| {
             batch.start + batch.bytes <= oldest_cursor || batch.position + batch.bytes <= log_tail
         }) {
@@ -219,8 +212,8 @@ impl Index {
 
     /// Forgets what has a log position before `log_tail`, as if the log did not reach further back,
     /// and gives the memory back.
-    pub fn forget(&mut self, log_tail: u64) {
-        self.prune(0, log_tail);
+    pub fn forget(&mut self, log_tail: LogPosition) {
+        self.prune(StreamPosition::default(), log_tail);
         self.give_back_memory(KEPT_ENTRIES_MAX);
     }
 
@@ -249,7 +242,7 @@ impl Index {
     /// Log position of the stream position `at`, or `None` when it has left the index or is the
     /// head.
     #[must_use]
-    pub fn position(&self, at: u64) -> Option<u64> {
+    pub fn position(&self, at: StreamPosition) -> Option<LogPosition> {
         let batch = self.batches.get(self.find(at)?)?;
         Some(batch.position + (at - batch.start))
     }
@@ -263,17 +256,17 @@ impl Index {
     pub fn plan(
         &self,
         reading: &Reading,
-        end: u64,
+        end: StreamPosition,
         pieces_max: usize,
         bytes_max: u64,
         pieces: &mut Vec<Piece>,
-    ) -> Option<u64> {
+    ) -> Option<StreamPosition> {
         let mut at = self.skip_own(reading, reading.cursor);
         let first = pieces.len();
         if at >= end {
             return Some(at);
         }
-        let goal = end.min(at.saturating_add(bytes_max));
+        let goal = end.min(at.onward(bytes_max));
         let mut number = self.find(at)?;
         while at < goal {
             let batch = self.batches[number];
@@ -304,7 +297,7 @@ impl Index {
 
     /// Where the cursor stands after `sent` bytes of what [`Self::plan`] gave out.
     #[must_use]
-    pub fn advance(&self, reading: &Reading, sent: u64) -> u64 {
+    pub fn advance(&self, reading: &Reading, sent: u64) -> StreamPosition {
         let mut at = self.skip_own(reading, reading.cursor);
         let mut left = sent;
         while left > 0 {
@@ -319,7 +312,12 @@ impl Index {
     /// `boundary` is a stream position at or before `at` where a frame begins. `None` when those
     /// bytes are gone.
     #[must_use]
-    pub fn frame_end(&self, log: &Log, boundary: u64, at: u64) -> Option<u64> {
+    pub fn frame_end(
+        &self,
+        log: &Log,
+        boundary: StreamPosition,
+        at: StreamPosition,
+    ) -> Option<StreamPosition> {
         if at == self.head {
             return Some(at);
         }
@@ -359,7 +357,7 @@ impl Index {
     }
 
     /// Which batch holds the stream position `at`.
-    fn find(&self, at: u64) -> Option<usize> {
+    fn find(&self, at: StreamPosition) -> Option<usize> {
         // Almost always the newest one: everybody else has caught up.
         let last = self.batches.back()?;
         if at >= self.head {
@@ -373,26 +371,26 @@ impl Index {
             .checked_sub(1)
     }
 
-    fn own_ahead(&self, at: u64) -> impl Iterator<Item = &OwnRange> {
+    fn own_ahead(&self, at: StreamPosition) -> impl Iterator<Item = &OwnRange> {
         let first = self.own.partition_point(|range| range.end <= at);
         self.own.range(first..)
     }
 
     /// Where `reading`'s next own range at or after `at` begins.
-    fn next_own(&self, reading: &Reading, at: u64) -> u64 {
+    fn next_own(&self, reading: &Reading, at: StreamPosition) -> StreamPosition {
         if !reading.own.is_ahead_of(at) {
-            u64::MAX
+            NEVER
         } else if reading.own.are_several() {
             self.own_ahead(at)
                 .find(|range| range.origin == reading.member)
-                .map_or(u64::MAX, |range| range.start)
+                .map_or(NEVER, |range| range.start)
         } else {
             reading.own.last_start()
         }
     }
 
     /// `at`, or the end of the own ranges that begin there.
-    fn skip_own(&self, reading: &Reading, mut at: u64) -> u64 {
+    fn skip_own(&self, reading: &Reading, mut at: StreamPosition) -> StreamPosition {
         if !reading.own.is_ahead_of(at) {
             return at;
         }
@@ -418,7 +416,7 @@ impl Index {
 
 /// Length of the frame that begins at the stream position `at` of `batch`; `None` when it has left
 /// the log.
-fn frame_bytes(log: &Log, batch: &Batch, at: u64) -> Option<u64> {
+fn frame_bytes(log: &Log, batch: &Batch, at: StreamPosition) -> Option<u64> {
     let position = batch.position + (at - batch.start);
     if position < log.tail() {
         return None;

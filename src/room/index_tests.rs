@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{Index, MemberId, OwnMessages, Piece, Reading};
+use super::{Index, OwnMessages, Piece, Reading};
+use crate::id::{MemberId, ShardId, StreamPosition};
 use crate::room::log::Log;
 use crate::wire::frame::{OpCode, append_frame};
 
@@ -10,7 +11,7 @@ const LOG_BYTES: usize = 16 << 10;
 
 fn member(slot: u32) -> MemberId {
     MemberId {
-        shard: 0,
+        shard: ShardId::new(0),
         slot,
         generation: 0,
     }
@@ -41,7 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A frame as the model remembers it.
 #[derive(Debug)]
 struct Published {
-    start: u64,
+    start: StreamPosition,
     bytes: Vec<u8>,
     origin: u32,
 }
@@ -63,7 +64,7 @@ impl Model {
             index: Index::default(),
             published: Vec::new(),
             reading: Reading {
-                cursor: 0,
+                cursor: StreamPosition::default(),
                 member: member(0),
                 own: OwnMessages::default(),
             },
@@ -154,13 +155,13 @@ impl Model {
     }
 
     /// The last beginning of a frame at or before the cursor.
-    fn boundary(&self) -> u64 {
+    fn boundary(&self) -> StreamPosition {
         let starts = self.published.iter().map(|frame| frame.start);
         starts
             .chain([self.index.head()])
             .filter(|&start| start <= self.reading.cursor)
             .max()
-            .unwrap_or(0)
+            .unwrap_or_default()
     }
 }
 
@@ -240,16 +241,23 @@ fn counting_is_bounded() {
     for (batch, end) in index.batches.iter().zip(ends) {
         assert!(end - batch.first_frame <= super::MERGED_BATCH_FRAMES_MAX);
     }
-    for cursor in (0..index.head()).step_by(3 * 997) {
+    for cursor in (0..index.head().bytes()).step_by(3 * 997) {
+        let at = StreamPosition::new(cursor);
         let reading = Reading {
-            cursor,
+            cursor: at,
             member: member(0),
             own: OwnMessages::default(),
         };
         let ahead = index.frames_ahead(&log, &reading);
         assert_eq!(ahead, Some(100_000 - cursor / 3));
-        assert_eq!(index.frame_end(&log, 0, cursor + 1), Some(cursor + 3));
-        assert_eq!(index.frame_end(&log, cursor, cursor), Some(cursor));
+        assert_eq!(
+            index.frame_end(&log, StreamPosition::default(), at + 1),
+            Some(at + 3)
+        );
+        assert_eq!(index.frame_end(&log, at, at), Some(at));
     }
-    assert_eq!(index.frame_end(&log, 0, index.head()), Some(index.head()));
+    assert_eq!(
+        index.frame_end(&log, StreamPosition::default(), index.head()),
+        Some(index.head())
+    );
 }

@@ -6,12 +6,13 @@
 use std::io;
 
 use super::mapping::Mapping;
+use crate::id::LogPosition;
 
 /// A circular byte log in which any range is contiguous.
 #[derive(Debug)]
 pub struct Log {
     mapping: Mapping,
-    head: u64,
+    head: LogPosition,
 }
 
 impl Log {
@@ -23,7 +24,7 @@ impl Log {
         assert!(bytes.is_power_of_two());
         Ok(Self {
             mapping: Mapping::new(bytes)?,
-            head: 0,
+            head: LogPosition::default(),
         })
     }
 
@@ -35,18 +36,18 @@ impl Log {
 
     /// Position of the next byte to be written.
     #[must_use]
-    pub fn head(&self) -> u64 {
+    pub fn head(&self) -> LogPosition {
         self.head
     }
 
     /// Position of the oldest byte that can still be read.
     #[must_use]
-    pub fn tail(&self) -> u64 {
-        self.head.saturating_sub(self.capacity_bytes() as u64)
+    pub fn tail(&self) -> LogPosition {
+        self.head.back(self.capacity_bytes() as u64)
     }
 
     /// Writes `bytes` at the head, over the oldest ones, and returns where they begin.
-    pub fn append(&mut self, bytes: &[u8]) -> u64 {
+    pub fn append(&mut self, bytes: &[u8]) -> LogPosition {
         let position = self.head;
         let start = self.physical(position);
         self.mapping
@@ -58,7 +59,7 @@ impl Log {
 
     /// The `length` bytes from `position`.
     #[must_use]
-    pub fn slice(&self, position: u64, length: usize) -> &[u8] {
+    pub fn slice(&self, position: LogPosition, length: usize) -> &[u8] {
         assert!(position >= self.tail() && position + length as u64 <= self.head);
         self.mapping.slice(self.physical(position), length)
     }
@@ -67,14 +68,15 @@ impl Log {
         clippy::cast_possible_truncation,
         reason = "masked to the capacity, a usize"
     )]
-    fn physical(&self, position: u64) -> usize {
-        (position & (self.capacity_bytes() as u64 - 1)) as usize
+    fn physical(&self, position: LogPosition) -> usize {
+        (position.bytes() & (self.capacity_bytes() as u64 - 1)) as usize
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Log;
+    use crate::id::LogPosition;
 
     /// A range that crosses the end of the memory reads as one slice, with the newest bytes.
     #[test]
@@ -85,9 +87,9 @@ mod tests {
             let piece: Vec<u8> = (0..97)
                 .map(|at: u8| round.wrapping_mul(31).wrapping_add(at))
                 .collect();
-            assert_eq!(log.append(&piece), written.len() as u64);
+            assert_eq!(log.append(&piece), LogPosition::new(written.len() as u64));
             written.extend_from_slice(&piece);
-            let tail = usize::try_from(log.tail()).unwrap();
+            let tail = usize::try_from(log.tail().bytes()).unwrap();
             assert_eq!(
                 log.slice(log.tail(), written.len() - tail),
                 &written[tail..]
@@ -103,6 +105,6 @@ mod tests {
         let mut log = Log::new(4096).unwrap();
         log.append(&[1; 4096]);
         log.append(&[2; 1]);
-        let _ = log.slice(0, 1);
+        let _ = log.slice(LogPosition::default(), 1);
     }
 }

@@ -19,14 +19,11 @@ use slab::Slab;
 use uuid::Uuid;
 
 use self::homes::Homes;
-use self::index::{Index, MemberId};
+use self::index::Index;
 use self::log::Log;
 use self::sequencer::Sequencer;
 use self::staging::{Aside, Entry, Group};
-
-/// A room's handle on one shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RoomId(pub u32);
+use crate::id::{LogPosition, MemberId, RoomId, ShardId, StreamPosition};
 
 /// A form in which a room's messages are sent; every member reads one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +90,7 @@ impl Audience {
     pub fn remove(&mut self, number: usize) -> Option<u32> {
         self.members.swap_remove(number);
         if self.members.is_empty() {
-            self.index.prune(self.index.head(), 0);
+            self.index.prune(self.index.head(), LogPosition::default());
         }
         self.flush_left = self.flush_left.min(self.members.len());
         self.members.get(number).copied()
@@ -130,7 +127,7 @@ pub struct Room {
     /// Sessions here whose join the home shard has yet to confirm.
     pub joining: u32,
     /// The shard that sequences it.
-    pub home: u16,
+    pub home: ShardId,
     /// Whether it is held: half of its members are behind because their sockets are full.
     pub held: bool,
     /// Whether what is staged was set aside until something outside happens.
@@ -144,7 +141,7 @@ pub struct Room {
 const _: () = assert!(std::mem::offset_of!(Room, audiences) == 64 && size_of::<Audience>() == 128);
 
 impl Room {
-    fn new(name: Arc<str>, home: u16, sequencer: Option<Box<Sequencer>>) -> Self {
+    fn new(name: Arc<str>, home: ShardId, sequencer: Option<Box<Sequencer>>) -> Self {
         Self {
             staged: None,
             sequencer,
@@ -180,7 +177,7 @@ impl Room {
         log: &mut Log,
         frames: &[u8],
         entries: &[Entry],
-        mut published: impl FnMut(MemberId, Rendition, u64, u64) -> bool,
+        mut published: impl FnMut(MemberId, Rendition, StreamPosition, StreamPosition) -> bool,
     ) {
         let position = log.append(frames);
         for rendition in Rendition::ALL {
@@ -227,7 +224,7 @@ impl Room {
 pub struct Rooms {
     by_name: HashMap<Arc<str>, RoomId>,
     rooms: Slab<Room>,
-    shard: u16,
+    shard: ShardId,
     homes: Homes,
     rooms_max: usize,
     /// Memory of all indexes, but for the few entries that every room may have.
@@ -238,7 +235,7 @@ pub struct Rooms {
 impl Rooms {
     /// An empty table for shard `shard`.
     #[must_use]
-    pub fn new(shard: u16, homes: Homes, rooms_max: usize, index_bytes_max: usize) -> Self {
+    pub fn new(shard: ShardId, homes: Homes, rooms_max: usize, index_bytes_max: usize) -> Self {
         Self {
             by_name: HashMap::new(),
             rooms: Slab::new(),
@@ -281,7 +278,7 @@ impl Rooms {
         let key = self
             .rooms
             .insert(Room::new(Arc::clone(name), home, sequencer));
-        let id = RoomId(u32::try_from(key).ok()?);
+        let id = RoomId::at(key);
         self.by_name.insert(Arc::clone(name), id);
         Some(id)
     }
@@ -289,30 +286,30 @@ impl Rooms {
     /// The room of a handle that is held by a member, a staged message or a flush.
     #[must_use]
     pub fn get(&self, id: RoomId) -> &Room {
-        &self.rooms[id.0 as usize]
+        &self.rooms[id.index()]
     }
 
     /// Like [`Self::get`].
     pub fn get_mut(&mut self, id: RoomId) -> &mut Room {
-        &mut self.rooms[id.0 as usize]
+        &mut self.rooms[id.index()]
     }
 
     /// The sequencer of a room that may be gone or have its home elsewhere.
     #[must_use]
     pub fn sequencer(&self, id: RoomId) -> Option<&Sequencer> {
-        self.rooms.get(id.0 as usize)?.sequencer.as_deref()
+        self.rooms.get(id.index())?.sequencer.as_deref()
     }
 
     /// Like [`Self::sequencer`].
     pub fn sequencer_mut(&mut self, id: RoomId) -> Option<&mut Sequencer> {
-        self.rooms.get_mut(id.0 as usize)?.sequencer.as_deref_mut()
+        self.rooms.get_mut(id.index())?.sequencer.as_deref_mut()
     }
 
     /// The member of an audience that the flush under way serves next; `None` when it is complete
     /// or the room is gone.
     pub fn next_to_flush(&mut self, id: RoomId, rendition: Rendition) -> Option<u32> {
         self.rooms
-            .get_mut(id.0 as usize)?
+            .get_mut(id.index())?
             .audience(rendition)
             .next_to_flush()
     }
@@ -325,7 +322,7 @@ impl Rooms {
 
     /// Does something to a room that changes its indexes.
     pub fn change<R>(&mut self, id: RoomId, change: impl FnOnce(&mut Room) -> R) -> R {
-        let room = &mut self.rooms[id.0 as usize];
+        let room = &mut self.rooms[id.index()];
         let before = room.index_bytes();
         let result = change(room);
         self.index_bytes += room.index_bytes();
@@ -356,7 +353,7 @@ impl Rooms {
             let long = self.index_bytes_max / share;
             let mut kept = log.capacity_bytes() as u64 / 2;
             while kept > 0 && self.index_bytes > self.index_bytes_max / 2 {
-                let tail = log.head().saturating_sub(kept);
+                let tail = log.head().back(kept);
                 for (_, room) in &mut self.rooms {
                     let before = room.index_bytes();
                     if before > long {
@@ -372,9 +369,9 @@ impl Rooms {
 
     /// Forgets the room if nobody needs it any more.
     pub fn release(&mut self, id: RoomId) {
-        let unused = self.rooms.get(id.0 as usize).is_some_and(Room::is_unused);
+        let unused = self.rooms.get(id.index()).is_some_and(Room::is_unused);
         if unused {
-            let room = self.rooms.remove(id.0 as usize);
+            let room = self.rooms.remove(id.index());
             self.index_bytes -= room.index_bytes();
             self.by_name.remove(&room.name);
         }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::id::{Offset, ShardId};
+
 /// At most one member count in this time.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,7 @@ pub struct Sequencer {
     visible: u32,
     next_offset: u64,
     /// Members that are behind though they keep reading, on each shard that has any.
-    behind: Vec<(u16, Behind)>,
+    behind: Vec<(ShardId, Behind)>,
     /// Not held again before this: its members that are behind had their time.
     holdable_at: Duration,
     /// Not held again before this for a few of them.
@@ -87,33 +89,33 @@ impl Sequencer {
     }
 
     /// Shards with members, other than `except`.
-    pub fn shards_except(&self, except: u16) -> impl Iterator<Item = u16> + use<> {
-        let mut left = self.shards_with_members & !(1 << except);
+    pub fn shards_except(&self, except: ShardId) -> impl Iterator<Item = ShardId> + use<> {
+        let mut left = self.shards_with_members & !bit(except);
         std::iter::from_fn(move || {
             let shard = u16::try_from(left.trailing_zeros()).ok()?;
             left = left.checked_sub(1)? & left;
-            Some(shard)
+            Some(ShardId::new(shard))
         })
     }
 
     /// A member joined on `shard`.
-    pub fn join(&mut self, shard: u16, visible: bool, announced_max: usize) -> Announcement {
-        self.members_by_shard[usize::from(shard)] += 1;
-        self.shards_with_members |= 1 << shard;
+    pub fn join(&mut self, shard: ShardId, visible: bool, announced_max: usize) -> Announcement {
+        self.members_by_shard[shard.index()] += 1;
+        self.shards_with_members |= bit(shard);
         self.visible += u32::from(visible);
         self.announce(visible, announced_max)
     }
 
     /// A member left on `shard`.
-    pub fn leave(&mut self, shard: u16, visible: bool, announced_max: usize) -> Announcement {
-        let members = &mut self.members_by_shard[usize::from(shard)];
+    pub fn leave(&mut self, shard: ShardId, visible: bool, announced_max: usize) -> Announcement {
+        let members = &mut self.members_by_shard[shard.index()];
         // One whose join was refused may not have heard of that before it left.
         let Some(left) = members.checked_sub(1) else {
             return Announcement::None;
         };
         *members = left;
         if left == 0 {
-            self.shards_with_members &= !(1 << shard);
+            self.shards_with_members &= !bit(shard);
         }
         let announcement = self.announce(visible, announced_max);
         self.visible = self.visible.saturating_sub(u32::from(visible));
@@ -145,14 +147,14 @@ impl Sequencer {
     }
 
     /// Assigns offsets to `count` messages; returns the first.
-    pub fn assign(&mut self, count: u64) -> u64 {
-        let first = self.next_offset;
+    pub fn assign(&mut self, count: u64) -> Offset {
+        let first = Offset::new(self.next_offset);
         self.next_offset += count;
         first
     }
 
     /// So many members on `shard` are behind now.
-    pub fn set_behind(&mut self, shard: u16, behind: Behind) {
+    pub fn set_behind(&mut self, shard: ShardId, behind: Behind) {
         self.behind.retain(|&(other, _)| other != shard);
         if behind.members > 0 {
             self.behind.push((shard, behind));
@@ -168,7 +170,7 @@ impl Sequencer {
         let (mut shard_behind, mut far) = (false, false);
         for &(shard, there) in &self.behind {
             behind += there.members;
-            let all = self.members_by_shard[usize::from(shard)];
+            let all = self.members_by_shard[shard.index()];
             shard_behind |= there.members * 2 >= all && there.members * 8 >= members;
             far |= there.far;
         }
@@ -197,28 +199,37 @@ impl Sequencer {
     }
 }
 
+/// The bit of a shard; there are at most 64.
+fn bit(shard: ShardId) -> u64 {
+    1 << shard.number()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::{Announcement, Behind, Hold, Sequencer};
+    use crate::id::{Offset, ShardId};
+
+    const ZERO: ShardId = ShardId::new(0);
+    const ONE: ShardId = ShardId::new(1);
 
     /// Joins and leaves are announced one by one up to the limit and as a count above it, by the
     /// members there are with the one that joins or leaves.
     #[test]
     fn large_rooms_announce_counts() {
         let mut room = Sequencer::new(2);
-        assert_eq!(room.join(0, true, 2), Announcement::Member);
-        assert_eq!(room.join(1, false, 2), Announcement::None);
-        assert_eq!(room.join(1, true, 2), Announcement::Member);
-        assert_eq!(room.join(0, true, 2), Announcement::Count);
+        assert_eq!(room.join(ZERO, true, 2), Announcement::Member);
+        assert_eq!(room.join(ONE, false, 2), Announcement::None);
+        assert_eq!(room.join(ONE, true, 2), Announcement::Member);
+        assert_eq!(room.join(ZERO, true, 2), Announcement::Count);
         assert_eq!((room.members(), room.visible()), (4, 3));
-        assert_eq!(room.leave(0, true, 2), Announcement::Count);
-        assert_eq!(room.leave(1, false, 2), Announcement::None);
-        assert_eq!(room.leave(1, true, 2), Announcement::Member);
-        assert!(room.shards_except(0).next().is_none());
-        assert_eq!(room.shards_except(1).collect::<Vec<_>>(), [0]);
-        assert_eq!(room.leave(0, true, 2), Announcement::Member);
+        assert_eq!(room.leave(ZERO, true, 2), Announcement::Count);
+        assert_eq!(room.leave(ONE, false, 2), Announcement::None);
+        assert_eq!(room.leave(ONE, true, 2), Announcement::Member);
+        assert!(room.shards_except(ZERO).next().is_none());
+        assert_eq!(room.shards_except(ONE).collect::<Vec<_>>(), [ZERO]);
+        assert_eq!(room.leave(ZERO, true, 2), Announcement::Member);
         assert!(room.is_idle());
     }
 
@@ -237,8 +248,10 @@ mod tests {
     #[test]
     fn offsets_add_up() {
         let mut room = Sequencer::new(3);
-        assert_eq!([room.assign(3), room.assign(0), room.assign(1)], [0, 3, 3]);
-        assert_eq!(room.assign(1), 4);
+        assert_eq!(
+            [3, 0, 1, 1].map(|count| room.assign(count)),
+            [0, 3, 3, 4].map(Offset::new)
+        );
     }
 
     /// A room is held while half of its members are behind, on whichever shards they are, or while
@@ -248,17 +261,17 @@ mod tests {
         let at = Duration::from_secs;
         let behind = |members, far| Behind { members, far };
         let mut room = Sequencer::new(2);
-        for shard in [0, 1, 1, 1, 1, 1, 1, 1, 1] {
+        for shard in [0, 1, 1, 1, 1, 1, 1, 1, 1].map(ShardId::new) {
             room.join(shard, true, 20);
         }
         assert_eq!(room.wants_hold(at(0)), None);
-        room.set_behind(1, behind(3, false));
+        room.set_behind(ONE, behind(3, false));
         assert_eq!(room.wants_hold(at(0)), None, "three of nine");
-        room.set_behind(0, behind(1, false));
+        room.set_behind(ZERO, behind(1, false));
         assert_eq!(room.wants_hold(at(0)), None, "one is all on its shard");
-        room.set_behind(1, behind(4, false));
+        room.set_behind(ONE, behind(4, false));
         assert_eq!(room.wants_hold(at(0)), Some(Hold::ForMany), "five of nine");
-        room.set_behind(0, Behind::default());
+        room.set_behind(ZERO, Behind::default());
         assert_eq!(
             room.wants_hold(at(0)),
             Some(Hold::ForMany),
@@ -267,13 +280,13 @@ mod tests {
         room.spare_until(Hold::ForMany, at(9));
         assert_eq!(room.wants_hold(at(8)), None);
         assert_eq!(room.wants_hold(at(9)), Some(Hold::ForMany));
-        room.set_behind(1, behind(1, true));
+        room.set_behind(ONE, behind(1, true));
         assert_eq!(room.wants_hold(at(9)), Some(Hold::ForFew));
         room.spare_until(Hold::ForFew, at(20));
         assert_eq!(room.wants_hold(at(19)), None);
-        room.set_behind(1, behind(4, true));
+        room.set_behind(ONE, behind(4, true));
         assert_eq!(room.wants_hold(at(19)), Some(Hold::ForMany));
-        room.set_behind(1, Behind::default());
+        room.set_behind(ONE, Behind::default());
         assert_eq!(room.wants_hold(at(20)), None);
     }
 }

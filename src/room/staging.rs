@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::index::MemberId;
-use super::{Rendition, RoomId};
+use super::Rendition;
+use crate::id::{MemberId, RoomId};
 
 /// One frame on its way into a room's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -301,15 +301,15 @@ mod tests {
     #[test]
     fn rooms_take_turns_and_stand_aside() {
         let mut staging = Staging::default();
-        let mut groups: Vec<_> = (0..3).map(|room| staging.begin(RoomId(room))).collect();
+        let mut groups: Vec<_> = (0..3).map(|room| staging.begin(RoomId::at(room))).collect();
         for group in &mut groups {
             let weight = group.push(false, None, |out| out.extend_from_slice(&[0; 10]));
             staging.extend(weight, Aside::No);
         }
         let each = groups[0].weight();
-        assert_eq!(staging.next(), Some(RoomId(0)));
+        assert_eq!(staging.next(), Some(RoomId::at(0)));
         staging.rotate();
-        assert_eq!(staging.next(), Some(RoomId(1)));
+        assert_eq!(staging.next(), Some(RoomId::at(1)));
         staging.set_aside(each, Aside::ForMembers);
         staging.extend(5, Aside::ForMembers);
         assert_eq!(staging.weight_held(), each + 5);
@@ -317,8 +317,8 @@ mod tests {
             (staging.weight(), staging.weight_in_line()),
             (3 * each + 5, 2 * each)
         );
-        assert_eq!(staging.next(), Some(RoomId(2)));
-        assert_eq!(staging.line_up().collect::<Vec<_>>(), [RoomId(1)]);
+        assert_eq!(staging.next(), Some(RoomId::at(2)));
+        assert_eq!(staging.line_up().collect::<Vec<_>>(), [RoomId::at(1)]);
         assert_eq!(staging.weight_in_line(), staging.weight());
         assert!(!staging.is_empty());
     }

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::homes::Homes;
-use super::index::MemberId;
 use super::log::Log;
 use super::staging::Entry;
-use super::{Audience, Rendition, RoomId, Rooms};
+use super::{Audience, Rendition, Rooms};
+use crate::id::{MemberId, RoomId, ShardId, StreamPosition};
 
 /// Two members take turns to say so many messages of one byte in `room`, where one member is
 /// never sent anything.
 fn chatter(rooms: &mut Rooms, log: &mut Log, room: RoomId, messages: u32) {
     for number in 0..messages {
         let origin = MemberId {
-            shard: 0,
+            shard: ShardId::new(0),
             slot: number % 2,
             generation: 0,
         };
@@ -38,7 +38,7 @@ fn chatter(rooms: &mut Rooms, log: &mut Log, room: RoomId, messages: u32) {
 fn indexes_keep_to_their_memory() {
     const INDEX_BYTES_MAX: usize = 256 << 10;
     let mut log = Log::new(1 << 20).unwrap();
-    let mut rooms = Rooms::new(0, Homes::new(1, 0), 10, INDEX_BYTES_MAX);
+    let mut rooms = Rooms::new(ShardId::new(0), Homes::new(1, 0), 10, INDEX_BYTES_MAX);
     let ids = ["a", "b", "quiet"].map(|name| {
         let id = rooms.find_or_create(&Arc::from(name)).unwrap();
         rooms.change(id, |room| room.audience(Rendition::Full).add(0));
@@ -52,11 +52,16 @@ fn indexes_keep_to_their_memory() {
             assert!(rooms.index_bytes() <= 2 * INDEX_BYTES_MAX);
         }
     }
-    let gone = |room| rooms.index(room, Rendition::Full).position(0).is_none();
+    let gone = |room| {
+        rooms
+            .index(room, Rendition::Full)
+            .position(StreamPosition::default())
+            .is_none()
+    };
     assert_eq!(ids.map(gone), [true, true, false]);
     let index = rooms.index(ids[1], Rendition::Full);
     assert!(
-        index.position(index.head() - 3000).is_some(),
+        index.position(index.head().back(3000)).is_some(),
         "the newest stay"
     );
     for room in ids {

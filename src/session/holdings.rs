@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::SessionKey;
+use crate::id::SessionKey;
 
 /// What any session may hold without being asked for it: a short request head, a few replies.
 pub const SMALL_BYTES: usize = 512;
@@ -90,7 +90,7 @@ impl Holdings {
 #[cfg(test)]
 mod tests {
     use super::{Holdings, SMALL_BYTES};
-    use crate::session::SessionKey;
+    use crate::id::SessionKey;
 
     fn key(slot: u32) -> SessionKey {
         SessionKey {

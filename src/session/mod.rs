@@ -14,10 +14,11 @@ use std::os::fd::OwnedFd;
 use uuid::Uuid;
 
 pub use self::private::Private;
-pub use self::slab::{SessionKey, Sessions};
+pub use self::slab::Sessions;
 use self::timers::Tick;
+use crate::id::{RoomId, StreamPosition};
 use crate::room::index::{Index, OwnMessages};
-use crate::room::{Rendition, RoomId, Rooms};
+use crate::room::{Rendition, Rooms};
 use crate::wire::message::Reader;
 
 /// How far a connection has come.
@@ -124,9 +125,9 @@ impl Flags {
 #[repr(C, align(64))]
 pub struct Session {
     /// Stream position of the next byte to send.
-    pub cursor: u64,
+    pub cursor: StreamPosition,
     /// The first frame's end at or after the cursor; private bytes may go out only there.
-    pub frame_end: u64,
+    pub frame_end: StreamPosition,
     /// Its own messages, which it is not sent.
     pub own: OwnMessages,
     /// Replies to this peer alone.
@@ -165,8 +166,8 @@ impl Session {
     #[must_use]
     pub fn new(socket: OwnedFd, id: Uuid, now: Tick, deadline: Tick) -> Self {
         Self {
-            cursor: 0,
-            frame_end: 0,
+            cursor: StreamPosition::default(),
+            frame_end: StreamPosition::default(),
             own: OwnMessages::default(),
             private: None,
             place: Place::None,
@@ -257,6 +258,6 @@ impl Session {
     clippy::cast_possible_truncation,
     reason = "a difference of two is what counts, modulo 2^32"
 )]
-fn low_half(position: u64) -> u32 {
-    position as u32
+fn low_half(position: StreamPosition) -> u32 {
+    position.bytes() as u32
 }

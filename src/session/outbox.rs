@@ -5,7 +5,8 @@
 //! decided here.
 
 use super::{Flags, Phase, Private, Session};
-use crate::room::index::{Index, MemberId, Piece, Reading};
+use crate::id::{MemberId, StreamPosition};
+use crate::room::index::{Index, Piece, Reading};
 use crate::room::log::Log;
 
 /// Pieces one send may gather.
@@ -24,7 +25,7 @@ pub struct InFlight {
     /// All its bytes.
     bytes: u32,
     /// The cursor when all of them are sent.
-    end: u64,
+    end: StreamPosition,
 }
 
 /// A send as planned: pieces of the log before and after the private bytes.
@@ -42,7 +43,7 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy)]
 pub struct Undo {
     /// Where the cursor stood.
-    cursor: u64,
+    cursor: StreamPosition,
     /// All bytes of the send.
     pub bytes: u32,
 }

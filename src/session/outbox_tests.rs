@@ -6,14 +6,15 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
-use crate::room::index::{Index, MemberId};
+use crate::id::{LogPosition, MemberId, ShardId, StreamPosition};
+use crate::room::index::Index;
 use crate::room::log::Log;
 use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Session};
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};
 
 const ME: MemberId = MemberId {
-    shard: 0,
+    shard: ShardId::new(0),
     slot: 0,
     generation: 0,
 };
@@ -263,10 +264,13 @@ fn a_log_may_be_larger_than_four_gibibytes() {
     let mut bench = Bench::new();
     let mut position = 0;
     for number in 0..20 {
-        let start = bench.index.push(position, GIB, 1);
+        let start = bench.index.push(LogPosition::new(position), GIB, 1);
         if (4..12).contains(&number) {
             bench.index.push_own(ME, start, start + GIB);
-            bench.session.own.note(start, start + GIB, 0);
+            bench
+                .session
+                .own
+                .note(start, start + GIB, StreamPosition::default());
         }
         position += GIB + 1;
     }
@@ -285,5 +289,5 @@ fn a_log_may_be_larger_than_four_gibibytes() {
         (sent, sends) = (sent + u64::from(bytes), sends + 1);
     }
     assert_eq!((sent, sends), (12 * GIB, 12));
-    assert_eq!(bench.session.cursor, 20 * GIB);
+    assert_eq!(bench.session.cursor, StreamPosition::new(20 * GIB));
 }

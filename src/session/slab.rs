@@ -3,26 +3,7 @@
 use slab::Slab;
 
 use super::Session;
-use crate::room::index::MemberId;
-
-/// Names a session: its slot, and which of the slot's successive tenants it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionKey {
-    /// Slot in the slab; below 2^24, so that it fits an operation's `user_data`.
-    pub slot: u32,
-    /// Counts the slot's tenants.
-    pub generation: u32,
-}
-
-impl From<MemberId> for SessionKey {
-    /// The key of a member, on the shard that owns it.
-    fn from(member: MemberId) -> Self {
-        Self {
-            slot: member.slot,
-            generation: member.generation,
-        }
-    }
-}
+use crate::id::SessionKey;
 
 /// A slab of fixed capacity with generational keys.
 ///

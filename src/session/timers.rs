@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::SessionKey;
+use crate::id::SessionKey;
 
 /// Resolution of every deadline.
 pub const TICK: Duration = Duration::from_millis(100);

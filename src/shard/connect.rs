@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::Shard;
 use super::credit;
 use super::message::Message;
-use crate::room::index::MemberId;
+use crate::id::{MemberId, RoomId, ShardId};
+use crate::mesh::ThreadId;
+use crate::room::Rendition;
 use crate::room::sequencer::Announcement;
-use crate::room::{Rendition, RoomId};
 use crate::session::timers::Tick;
-use crate::session::{Flags, Phase, Place, SessionKey};
+use crate::session::{Flags, Phase, Place};
 use crate::wire::handshake::{self, Endpoint, Policy, Route, Upgrade};
 use crate::wire::http::{self, Refusal};
 use crate::wire::plain;
@@ -27,8 +28,9 @@ impl Shard {
     }
 
     /// Another thread hands over a connection with the bytes it has read.
-    pub(super) fn adopt(&mut self, from: u16, socket: OwnedFd, bytes: &[u8], placed: bool) {
-        if from < self.shards() {
+    pub(super) fn adopt(&mut self, from: ThreadId, socket: OwnedFd, bytes: &[u8], placed: bool) {
+        if from.0 < self.shards() {
+            let from = ShardId::new(from.0);
             self.credits.to_home.use_up(from, credit::cost(bytes.len()));
         }
         let Some(slot) = self.insert(socket) else {
@@ -118,18 +120,18 @@ impl Shard {
             return self.refuse(slot, bytes, &Refusal::busy());
         }
         self.web_room -= 1;
-        self.hand_over(slot, self.setup.homes.shards(), |socket| Message::Serve {
+        self.hand_over(slot, ThreadId(self.shards()), |socket| Message::Serve {
             socket,
             bytes: bytes.to_vec(),
         });
     }
 
     /// Gives the socket to another thread. In this phase no operation on it is in flight.
-    fn hand_over(&mut self, slot: u32, to: u16, message: impl FnOnce(OwnedFd) -> Message) {
+    fn hand_over(&mut self, slot: u32, to: ThreadId, message: impl FnOnce(OwnedFd) -> Message) {
         assert_eq!(self.sessions.at(slot).operations(), 0);
         self.holdings.note(self.sessions.key(slot), 0);
         let session = self.sessions.remove(slot);
-        self.send(to, message(session.socket));
+        self.send_to_thread(to, message(session.socket));
     }
 
     /// Answers the request that begins with `request` and ends the connection.
@@ -148,7 +150,7 @@ impl Shard {
         if self.stopping {
             return self.refuse(slot, bytes, &Refusal::stopping());
         }
-        let others: u64 = (0u16..)
+        let others: u64 = ShardId::all(self.shards())
             .zip(self.setup.metrics.iter())
             .filter(|(shard, _)| *shard != self.setup.number)
             .map(|(_, metrics)| metrics.sessions.get())
@@ -170,7 +172,7 @@ impl Shard {
         if elsewhere && self.credits.to_home.left(home) > 0 {
             let bytes = bytes.to_vec();
             self.credits.to_home.spend(home, credit::cost(bytes.len()));
-            return self.hand_over(slot, home, |socket| Message::Adopt {
+            return self.hand_over(slot, ThreadId(home.number()), |socket| Message::Adopt {
                 socket,
                 bytes,
                 placed: true,
@@ -204,9 +206,9 @@ impl Shard {
     }
 
     /// Sends to another shard, or acts at once when it is this one.
-    pub(super) fn send_or_handle(&mut self, to: u16, message: Message) {
+    pub(super) fn send_or_handle(&mut self, to: ShardId, message: Message) {
         if to == self.setup.number {
-            self.handle_message(crate::mesh::ThreadId(to), message);
+            self.handle_message(ThreadId(to.number()), message);
         } else {
             self.send(to, message);
         }
@@ -308,7 +310,7 @@ impl Shard {
 
     /// The home shard has confirmed the join: whatever it delivers from now on, this session gets.
     pub(super) fn joined(&mut self, member: MemberId, ok: bool) {
-        let key = SessionKey::from(member);
+        let key = member.key();
         let Some(session) = self.sessions.lookup(key) else {
             return;
         };

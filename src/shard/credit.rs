@@ -9,6 +9,8 @@
 //! more only when it could pass on what it has, and that must not wait for a home that does the
 //! same the other way round.
 
+use crate::id::ShardId;
+
 /// What a message takes beside its frames and their descriptions: its slot, two allocations and
 /// their sizes, a count of the room's name.
 const MESSAGE_BYTES: usize = 160;
@@ -65,29 +67,28 @@ impl Credits {
     }
 
     /// What may still be sent to `shard`. One message may exceed it, the next then waits.
-    pub(super) fn left(&self, shard: u16) -> usize {
-        self.limit
-            .saturating_sub(self.outstanding[usize::from(shard)])
+    pub(super) fn left(&self, shard: ShardId) -> usize {
+        self.limit.saturating_sub(self.outstanding[shard.index()])
     }
 
     /// Something is sent to `shard`.
-    pub(super) fn spend(&mut self, shard: u16, bytes: usize) {
-        self.outstanding[usize::from(shard)] += bytes;
+    pub(super) fn spend(&mut self, shard: ShardId, bytes: usize) {
+        self.outstanding[shard.index()] += bytes;
     }
 
     /// `shard` has used so much up.
-    pub(super) fn give_back(&mut self, shard: u16, bytes: usize) {
-        self.outstanding[usize::from(shard)] -= bytes;
+    pub(super) fn give_back(&mut self, shard: ShardId, bytes: usize) {
+        self.outstanding[shard.index()] -= bytes;
     }
 
     /// Something from `shard` is used up.
-    pub(super) fn use_up(&mut self, shard: u16, bytes: usize) {
-        self.used[usize::from(shard)] += bytes;
+    pub(super) fn use_up(&mut self, shard: ShardId, bytes: usize) {
+        self.used[shard.index()] += bytes;
     }
 
     /// Something from `shard` was taken over and waits for [`Self::release`].
-    pub(super) fn hold(&mut self, shard: u16, bytes: usize) {
-        self.held[usize::from(shard)] += bytes;
+    pub(super) fn hold(&mut self, shard: ShardId, bytes: usize) {
+        self.held[shard.index()] += bytes;
     }
 
     /// There is room again: all that is held counts as used up.
@@ -98,9 +99,9 @@ impl Credits {
     }
 
     /// The next shard to be told how much of what it sent is used up.
-    pub(super) fn poll_return(&mut self) -> Option<(u16, usize)> {
+    pub(super) fn poll_return(&mut self) -> Option<(ShardId, usize)> {
         let part = self.limit / RETURN_PARTS;
-        let (shard, used) = (0u16..)
+        let (shard, used) = ShardId::all(u16::MAX)
             .zip(&mut self.used)
             .find(|(_, used)| **used > part)?;
         Some((shard, std::mem::take(used)))
@@ -110,6 +111,11 @@ impl Credits {
 #[cfg(test)]
 mod tests {
     use super::Credits;
+    use crate::id::ShardId;
+
+    const ONE: ShardId = ShardId::new(1);
+    const TWO: ShardId = ShardId::new(2);
+    const ZERO: ShardId = ShardId::new(0);
 
     /// A sender that has spent its credit gets it back, whatever the sizes were, and what is held
     /// comes back only after its release.
@@ -119,22 +125,22 @@ mod tests {
             let (mut sender, mut receiver) = (Credits::new(3, 100), Credits::new(3, 100));
             for round in 0..50 {
                 let mut sent = 0;
-                while sender.left(2) > 0 {
-                    sender.spend(2, bytes);
+                while sender.left(TWO) > 0 {
+                    sender.spend(TWO, bytes);
                     sent += bytes;
                 }
-                assert!(sent < 100 + bytes && sender.left(1) == 100);
+                assert!(sent < 100 + bytes && sender.left(ONE) == 100);
                 if round % 2 == 0 {
-                    receiver.hold(0, sent);
+                    receiver.hold(ZERO, sent);
                     assert_eq!(receiver.poll_return(), None);
                     receiver.release();
                 } else {
-                    receiver.use_up(0, sent);
+                    receiver.use_up(ZERO, sent);
                 }
                 let (shard, used) = receiver.poll_return().expect("all of it is used up");
-                assert_eq!((shard, receiver.poll_return()), (0, None));
-                sender.give_back(2, used);
-                assert!(sender.left(2) > 0);
+                assert_eq!((shard, receiver.poll_return()), (ZERO, None));
+                sender.give_back(TWO, used);
+                assert!(sender.left(TWO) > 0);
             }
         }
     }

@@ -11,9 +11,9 @@ use rustix::io::Errno;
 
 use super::clock::Clock;
 use super::{Action, FlushBatch, Measured, Message, Received, Shard};
+use crate::id::SessionKey;
 use crate::mesh::{Endpoint, ThreadId};
 use crate::ring::{Completion, Op, Outgoing, Ring, Token};
-use crate::session::SessionKey;
 use crate::socket;
 
 /// Sends between two reaps: a room of a thousand leaves in one submission, which costs a tenth less than in

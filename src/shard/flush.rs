@@ -3,9 +3,10 @@
 use std::os::fd::{AsRawFd, RawFd};
 
 use super::{Action, Shard};
+use crate::id::SessionKey;
 use crate::room::index::Piece;
 use crate::session::outbox::{Nothing, Progress, Undo};
-use crate::session::{Flags, Phase, Place, SessionKey};
+use crate::session::{Flags, Phase, Place};
 
 /// One planned send, which refers to its batch for the pieces.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::id::{MemberId, Offset, ShardId};
 use crate::room::homes::Homes;
-use crate::room::index::MemberId;
 use crate::room::sequencer::Behind;
 use crate::room::staging::Entry;
 
@@ -75,7 +75,7 @@ pub enum Message {
         /// The room's name.
         room: Arc<str>,
         /// Offset of the first message.
-        first_offset: u64,
+        first_offset: Offset,
         /// The frames, one after the other.
         frames: Arc<[u8]>,
         /// What they are.
@@ -128,7 +128,7 @@ pub enum Message {
 impl Message {
     /// The question how many members `room` has, and the shard to ask.
     #[must_use]
-    pub fn count_members(room: &str, homes: &Homes, ticket: u64) -> (u16, Self) {
+    pub fn count_members(room: &str, homes: &Homes, ticket: u64) -> (ShardId, Self) {
         (
             homes.of(room),
             Self::CountMembers {

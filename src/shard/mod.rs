@@ -33,16 +33,16 @@ pub use self::message::Message;
 pub use self::receive::Received;
 pub use self::silence::Measured;
 use crate::config::Config;
+use crate::id::{LogPosition, MemberId, RoomId, SessionKey, ShardId};
 use crate::mesh::ThreadId;
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
-use crate::room::index::MemberId;
 use crate::room::log::Log;
 use crate::room::staging::{Entry, Staging};
-use crate::room::{Rendition, RoomId, Rooms};
+use crate::room::{Rendition, Rooms};
 use crate::session::holdings::Holdings;
 use crate::session::timers::{Tick, Wheel};
-use crate::session::{Flags, Session, SessionKey, Sessions};
+use crate::session::{Flags, Session, Sessions};
 
 /// Something to be done to a socket. Those that name a session and are not called otherwise are
 /// operations: each is answered by exactly one terminal event.
@@ -71,8 +71,8 @@ pub enum Action {
 /// Who a shard is and what it may use.
 #[derive(Debug, Clone)]
 pub struct ShardSetup {
-    /// Its number.
-    pub number: u16,
+    /// Which it is.
+    pub number: ShardId,
     /// How many there are, and which is whose home.
     pub homes: Homes,
     /// Settings and limits.
@@ -128,7 +128,7 @@ pub struct Shard {
     actions: VecDeque<Action>,
     outgoing: VecDeque<(ThreadId, Message)>,
     appended_since_flush: usize,
-    watched_at: u64,
+    watched_at: LogPosition,
     /// Bytes counted as sent that were not, to be left out of the next count.
     overcounted_bytes: u64,
     /// Connections that may yet be handed to the web thread before it has taken earlier ones.
@@ -188,7 +188,7 @@ impl Shard {
             actions: VecDeque::new(),
             outgoing: VecDeque::new(),
             appended_since_flush: 0,
-            watched_at: 0,
+            watched_at: LogPosition::default(),
             overcounted_bytes: 0,
             web_room: config.web_waiting_max(),
             operations: 0,
@@ -325,12 +325,13 @@ impl Shard {
 
     /// A message from another thread.
     pub fn handle_message(&mut self, from: ThreadId, message: Message) {
+        let shard = ShardId::new(from.0);
         match message {
             Message::Adopt {
                 socket,
                 bytes,
                 placed,
-            } => self.adopt(from.0, socket, &bytes, placed),
+            } => self.adopt(from, socket, &bytes, placed),
             Message::Join {
                 room,
                 member,
@@ -351,7 +352,7 @@ impl Shard {
                 room,
                 frames,
                 entries,
-            } => self.sequence(from.0, &room, &frames, &entries),
+            } => self.sequence(shard, &room, &frames, &entries),
             Message::Deliver {
                 room,
                 first_offset: _,
@@ -359,7 +360,7 @@ impl Shard {
                 entries,
             } => {
                 self.deliveries.push_back(turn::Delivery::Frames {
-                    from: from.0,
+                    from: shard,
                     room,
                     frames,
                     entries,
@@ -375,15 +376,15 @@ impl Shard {
             } => {
                 self.spread_rooms.remove(&room);
             }
-            Message::Credit { to_home, from_home } => self.credited(from.0, to_home, from_home),
-            Message::Behind { room, behind } => self.members_behind_on(from.0, &room, behind),
+            Message::Credit { to_home, from_home } => self.credited(shard, to_home, from_home),
+            Message::Behind { room, behind } => self.members_behind_on(shard, &room, behind),
             Message::Hold { room, on } => self.held_by_home(&room, on),
             Message::Drained => self.handle_drained(),
             Message::CountMembers { room, ticket } => {
                 let members = (self.rooms.find(&room))
                     .and_then(|room| self.rooms.get(room).sequencer.as_ref())
                     .map(|sequencer| sequencer.visible());
-                self.send(from.0, Message::MembersCounted { ticket, members });
+                self.send_to_thread(from, Message::MembersCounted { ticket, members });
             }
             Message::Serve { .. } | Message::MembersCounted { .. } => {
                 unreachable!("these go to the web thread")
@@ -403,31 +404,30 @@ impl Shard {
     }
 
     fn metrics(&self) -> &ShardMetrics {
-        &self.setup.metrics[usize::from(self.setup.number)]
+        &self.setup.metrics[self.setup.number.index()]
     }
 
     fn config(&self) -> &Config {
         &self.setup.config
     }
 
-    fn send(&mut self, to: u16, message: Message) {
-        self.outgoing.push_back((ThreadId(to), message));
+    fn send(&mut self, to: ShardId, message: Message) {
+        self.send_to_thread(ThreadId(to.number()), message);
+    }
+
+    fn send_to_thread(&mut self, to: ThreadId, message: Message) {
+        self.outgoing.push_back((to, message));
     }
 
     fn send_to_shards(&mut self, message: impl Fn() -> Message) {
         let me = self.setup.number;
-        for shard in (0..self.setup.homes.shards()).filter(|&shard| shard != me) {
+        for shard in ShardId::all(self.shards()).filter(|&shard| shard != me) {
             self.send(shard, message());
         }
     }
 
     fn member_id(&self, slot: u32) -> MemberId {
-        let key = self.sessions.key(slot);
-        MemberId {
-            shard: self.setup.number,
-            slot,
-            generation: key.generation,
-        }
+        MemberId::new(self.setup.number, self.sessions.key(slot))
     }
 
     fn new_id(&mut self) -> Uuid {

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use super::message::Message;
 use super::{Action, Shard};
-use crate::room::RoomId;
+use crate::id::{LogPosition, RoomId, SessionKey, ShardId, StreamPosition};
 use crate::room::sequencer::{Behind, Hold};
 use crate::room::staging::Aside;
-use crate::session::{Flags, Place, SessionKey};
+use crate::session::{Flags, Place};
 
 /// How often members that are behind are looked at again, and how often if they all crawl.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -52,7 +52,7 @@ const LOOKS_PER_LOG: u64 = 128;
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     at: Duration,
-    cursor: u64,
+    cursor: StreamPosition,
     /// Whether it took too little in the window before.
     crawls: bool,
     /// Whether it was far behind, since it last was not behind.
@@ -80,7 +80,7 @@ pub(super) struct Congestion {
     told: HashMap<Arc<str>, Behind>,
     /// Rooms at home here that are held or spared.
     holds: Vec<Holding>,
-    looked_at: u64,
+    looked_at: LogPosition,
     /// When it was last looked for a room that has too much staged.
     looked_for_heavy: Duration,
     next_look: Option<Duration>,
@@ -231,7 +231,7 @@ impl Shard {
             };
             let mut sample = before.remove(&key).unwrap_or(fresh);
             if self.now - sample.at >= PACE_WINDOW {
-                let taken = session.cursor.saturating_sub(sample.cursor);
+                let taken = session.cursor - sample.cursor;
                 sample = Sample {
                     crawls: taken < lag_max / PACE_PART,
                     far: sample.far,
@@ -258,7 +258,7 @@ impl Shard {
     }
 
     /// At the room's home: so many members on a shard are behind now.
-    pub(super) fn members_behind_on(&mut self, shard: u16, name: &Arc<str>, behind: Behind) {
+    pub(super) fn members_behind_on(&mut self, shard: ShardId, name: &Arc<str>, behind: Behind) {
         let Some(room) = self.rooms.find(name) else {
             return;
         };

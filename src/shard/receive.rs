@@ -4,8 +4,8 @@ use std::os::fd::AsRawFd;
 
 use super::report::End;
 use super::{Action, Shard};
-use crate::room::RoomId;
-use crate::session::{Flags, Phase, Place, SessionKey};
+use crate::id::{RoomId, SessionKey};
+use crate::session::{Flags, Phase, Place};
 use crate::wire::close::{CloseCode, append_close_frame};
 use crate::wire::frame::{OpCode, append_frame};
 use crate::wire::message::{Event, Kind, Role, Rules};

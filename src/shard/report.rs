@@ -9,7 +9,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Shard;
-use crate::session::{Phase, Place, SessionKey};
+use crate::id::SessionKey;
+use crate::session::{Phase, Place};
 use crate::wire::close::CloseCode;
 use crate::wire::http::Refusal;
 

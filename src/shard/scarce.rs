@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::{Action, Shard};
+use crate::id::SessionKey;
 use crate::session::timers::Tick;
-use crate::session::{Flags, Phase, SessionKey};
+use crate::session::{Flags, Phase};
 
 /// How long a request head may take when others wait for its descriptor.
 const HEAD_PATIENCE: Duration = Duration::from_secs(1);

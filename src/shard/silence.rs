@@ -8,8 +8,9 @@
 use std::time::Duration;
 
 use super::{Action, Shard};
+use crate::id::SessionKey;
 use crate::session::timers::Tick;
-use crate::session::{Flags, Phase, Session, SessionKey};
+use crate::session::{Flags, Phase, Session};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{OpCode, append_frame};
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use super::Shard;
 use super::credit;
 use super::message::Message;
-use crate::room::index::MemberId;
+use crate::id::{MemberId, RoomId, ShardId};
+use crate::room::Rendition;
 use crate::room::sequencer::Sequencer;
 use crate::room::staging::{Aside, Entry, Staging, weight};
-use crate::room::{Rendition, RoomId};
-use crate::session::SessionKey;
 use crate::wire::plain;
 
 /// What a room may have appended before the next one has its turn, as a part of what a flush may.
@@ -20,7 +19,7 @@ const ROOM_TURNS_PER_FLUSH: usize = 4;
 pub(super) enum Delivery {
     /// Frames in their final order, from the room's home.
     Frames {
-        from: u16,
+        from: ShardId,
         room: Arc<str>,
         frames: Arc<[u8]>,
         entries: Arc<[Entry]>,
@@ -58,7 +57,7 @@ impl Shard {
 
     /// At the room's home: frames from another shard take their place in the order. What they
     /// cost is given back when this shard has room for more.
-    pub(super) fn sequence(&mut self, from: u16, name: &str, frames: &[u8], entries: &[Entry]) {
+    pub(super) fn sequence(&mut self, from: ShardId, name: &str, frames: &[u8], entries: &[Entry]) {
         let cost = credit::cost(weight(frames.len(), entries.len()));
         self.credits.to_home.hold(from, cost);
         let Some(room) = self.rooms.find(name) else {
@@ -267,7 +266,7 @@ impl Shard {
     }
 
     /// Another shard has used up so much of what this one sent: rooms that waited for it go on.
-    pub(super) fn credited(&mut self, from: u16, to_home: usize, from_home: usize) {
+    pub(super) fn credited(&mut self, from: ShardId, to_home: usize, from_home: usize) {
         self.credits.to_home.give_back(from, to_home);
         self.credits.from_home.give_back(from, from_home);
         self.line_up();
@@ -291,7 +290,7 @@ impl Shard {
         let dirty = &mut self.dirty_audiences;
         self.rooms.change(room, |here| {
             here.append(log, frames, entries, |origin, rendition, start, end| {
-                let key = SessionKey::from(origin);
+                let key = origin.key();
                 let session = (sessions.lookup(key))
                     .filter(|session| origin.shard == me && session.reads(room, rendition));
                 let reads = session.is_some();
@@ -318,7 +317,7 @@ impl Shard {
             }
         });
         self.rooms.bound_indexes(&self.log);
-        self.setup.metrics[usize::from(me)]
+        self.setup.metrics[me.index()]
             .appended_bytes
             .add(frames.len() as u64);
     }

@@ -15,6 +15,7 @@ use tokio_uring::fs::File;
 use super::connection::serve;
 use super::site::{Backend, Site};
 use crate::config::Config;
+use crate::id::ShardId;
 use crate::mesh::{Endpoint, ThreadId};
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
@@ -67,9 +68,9 @@ impl Shards {
 
     /// What finds no room waits, and somebody must look for room again: the thread itself may
     /// sleep for longer.
-    fn send(&self, shard: u16, message: Message) {
+    fn send(&self, shard: ShardId, message: Message) {
         let mut mesh = self.mesh.borrow_mut();
-        mesh.send(ThreadId(shard), message);
+        mesh.send(ThreadId(shard.number()), message);
         if mesh.is_congested() && !self.is_unparking.replace(true) {
             tokio_uring::spawn(unpark(self.clone()));
         }
@@ -81,7 +82,7 @@ impl Backend for Shards {
         let shard = self.next_shard.get();
         self.next_shard.set((shard + 1) % self.count());
         self.send(
-            shard,
+            ShardId::new(shard),
             Message::Adopt {
                 socket,
                 bytes,
@@ -205,7 +206,7 @@ async fn drain(shards: Shards, site: Rc<Site<Shards>>) {
     while site.is_busy() && start.elapsed() < drain_timeout {
         tokio::time::sleep(DRAIN_INTERVAL).await;
     }
-    for shard in 0..shards.count() {
+    for shard in ShardId::all(shards.count()) {
         shards.send(shard, Message::Drained);
     }
 }

@@ -6,10 +6,10 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use fanring::config::{Config, LOG_BYTES_MIN};
+use fanring::id::{SessionKey, ShardId};
 use fanring::mesh::ThreadId;
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
-use fanring::session::SessionKey;
 use fanring::shard::{Action, FlushBatch, Measured, Message, Received, Shard, ShardSetup};
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
 use fanring::wire::http::head_end;
@@ -64,11 +64,13 @@ impl Bench {
                 homes: homes(shards),
                 config: Arc::clone(&config),
                 metrics: Arc::clone(&metrics),
-                seed: u64::from(number),
+                seed: u64::from(number.number()),
             })
         };
         Self {
-            shards: (0..shards).map(|number| make(number).unwrap()).collect(),
+            shards: ShardId::all(shards)
+                .map(|number| make(number).unwrap())
+                .collect(),
             metrics,
             clients: Vec::new(),
             held_mail: None,
@@ -371,6 +373,6 @@ fn homes(shards: u16) -> Homes {
 pub(crate) fn room_at(home: u16, shards: u16) -> String {
     (0..)
         .map(|number| format!("room{number}"))
-        .find(|name| homes(shards).of(name) == home)
+        .find(|name| homes(shards).of(name) == ShardId::new(home))
         .expect("names spread over all shards")
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use fanring::session::SessionKey;
+use fanring::id::SessionKey;
 use fanring::shard::Measured;
 use fastrand::Rng;
 

@@ -4,10 +4,10 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanring::id::{SessionKey, ShardId};
 use fanring::mesh::ThreadId;
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
-use fanring::session::SessionKey;
 use fanring::shard::clock::Clock;
 use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
 use fastrand::Rng;
@@ -51,20 +51,20 @@ impl World {
         let config = Arc::new(settings.config.clone());
         let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
         let shards_u16 = u16::try_from(shards).expect("three at most");
-        let make = |number| {
+        let make = |number: ShardId| {
             let setup = ShardSetup {
                 number,
                 homes: Homes::new(shards_u16, u128::from(seed)),
                 config: Arc::clone(&config),
                 metrics: Arc::clone(&metrics),
-                seed: seed.wrapping_add(u64::from(number)),
+                seed: seed.wrapping_add(u64::from(number.number())),
             };
             Shard::new(setup).expect("its log is small")
         };
         let mut world = Self {
             kernel: Kernel::new(shards, settings.odds),
             clients: Vec::new(),
-            shards: (0..shards_u16).map(make).collect(),
+            shards: ShardId::all(shards_u16).map(make).collect(),
             metrics: Arc::clone(&metrics),
             links: Links::new(shards + 1, settings.mesh_messages),
             rng,

@@ -7,7 +7,7 @@ use crate::source::Source;
 /// `shard::Message` is `shard::message::Message` under its short name.
 /// The first place that fits decides, so parts stand before their modules. A module that is not
 /// here may not exist: whoever adds one says first where it belongs.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/main.rs",
         &["cli", "doctor", "logs", "process", "server"],
@@ -15,6 +15,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("src/lib.rs", &[]),
     ("src/cli", &["config", "process"]),
     ("src/config", &[]),
+    ("src/id", &[]),
     ("src/metrics", &[]),
     ("src/logs", &["metrics"]),
     ("src/signals", &["mesh", "process"]),
@@ -24,21 +25,22 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("src/doctor", &["process", "ring", "socket", "config"]),
     ("src/wire", &[]),
     ("src/mesh", &[]),
-    ("src/room", &["wire"]),
-    ("src/session", &["wire", "room"]),
+    ("src/room", &["id", "wire"]),
+    ("src/session", &["id", "wire", "room"]),
     (
         "src/shard/event_loop",
         &[
-            "ring", "socket", "wire", "mesh", "metrics", "logs", "config", "room", "session",
+            "id", "ring", "socket", "wire", "mesh", "metrics", "logs", "config", "room", "session",
         ],
     ),
     (
         "src/shard",
-        &["wire", "mesh", "metrics", "config", "room", "session"],
+        &["id", "wire", "mesh", "metrics", "config", "room", "session"],
     ),
     (
         "src/web",
         &[
+            "id",
             "wire",
             "room::homes",
             "mesh",
@@ -53,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     (
         "src/backplane",
         &[
+            "id",
             "wire",
             "mesh",
             "metrics",
@@ -64,8 +67,8 @@ const LAYERS: [(&str, &[&str]); 22] = [
     (
         "src/server",
         &[
-            "process", "ring", "socket", "wire", "mesh", "metrics", "config", "room", "shard",
-            "web", "signals",
+            "id", "process", "ring", "socket", "wire", "mesh", "metrics", "config", "room",
+            "shard", "web", "signals",
         ],
     ),
     ("loadgen/src", &["process", "ring", "socket", "wire"]),

@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use fanring::session::SessionKey;
+use fanring::id::SessionKey;
 use fanring::shard::clock::Clock;
 use fanring::shard::{Action, FlushBatch, Measured, Received, Shard};
 use fanring::socket;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use fanring::config::Config;
+use fanring::id::ShardId;
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
 use fanring::shard::{Shard, ShardSetup};
@@ -50,7 +51,7 @@ fn run() -> anyhow::Result<()> {
         ..Config::default()
     };
     let shard = Shard::new(ShardSetup {
-        number: 0,
+        number: ShardId::new(0),
         homes: Homes::new(1, 0),
         config: Arc::new(config),
         metrics: Arc::new([ShardMetrics::default()]),

@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use fanring::config::Config;
+use fanring::id::{MemberId, SessionKey, ShardId, StreamPosition};
 use fanring::mesh::{self, Endpoint, ThreadId};
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
-use fanring::room::index::{Index, MemberId, OwnMessages, Piece, Reading};
+use fanring::room::index::{Index, OwnMessages, Piece, Reading};
 use fanring::room::log::Log;
-use fanring::session::SessionKey;
 use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
 use fanring::wire::{mask, utf8};
@@ -111,7 +111,7 @@ impl Room {
             let publisher = number % PUBLISHERS;
             let end = self.index.head();
             self.index.push_own(member(publisher), start, end);
-            self.own[publisher].note(start, end, 0);
+            self.own[publisher].note(start, end, StreamPosition::default());
         }
     }
 
@@ -123,7 +123,7 @@ impl Room {
         for number in 0..100 {
             pieces.clear();
             let reading = Reading {
-                cursor: (number * (PAYLOAD_BYTES + 2)) as u64,
+                cursor: StreamPosition::new((number * (PAYLOAD_BYTES + 2)) as u64),
                 member: member(number),
                 own: self.own.get(number).copied().unwrap_or_default(),
             };
@@ -144,7 +144,7 @@ impl Default for Room {
 
 fn member(number: usize) -> MemberId {
     MemberId {
-        shard: 0,
+        shard: ShardId::new(0),
         slot: u32::try_from(number).expect("a hundred at most"),
         generation: 0,
     }
@@ -173,7 +173,7 @@ impl Driven {
             ..Config::default()
         });
         let setup = ShardSetup {
-            number,
+            number: ShardId::new(number),
             homes: Homes::new(shards, 0),
             config,
             metrics,
@@ -308,7 +308,7 @@ impl TwoShards {
     pub fn new(members: usize) -> Self {
         let mut two = Self {
             shards: [Driven::new(0, 2), Driven::new(1, 2)],
-            away: 1 - usize::from(Homes::new(2, 0).of("")),
+            away: 1 - Homes::new(2, 0).of("").index(),
             publisher: SessionKey {
                 slot: 0,
                 generation: 0,

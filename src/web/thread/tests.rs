@@ -22,7 +22,7 @@ fn parked_messages_arrive_while_the_thread_sleeps() {
     tokio_uring::start(async move {
         for ticket in 0..MESSAGES {
             let room = "room".into();
-            shards.send(0, Message::CountMembers { room, ticket });
+            shards.send(ShardId::new(0), Message::CountMembers { room, ticket });
         }
         assert!(shards.mesh.borrow().is_congested());
         let deadline = Instant::now() + Duration::from_secs(10);

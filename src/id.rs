@@ -1,0 +1,236 @@
+//! The names of things: every id and every position, each a type of its own, so that the compiler
+//! tells a shard from a slot and a place in a room's stream from one in the log.
+//!
+//! It knows nothing of what they name.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+
+/// Which shard: they count from 0, in the order of their threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardId(u16);
+
+impl ShardId {
+    /// The shard with this number.
+    #[must_use]
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// The first `count` shards, in order.
+    pub fn all(count: u16) -> impl Iterator<Item = Self> + Clone {
+        (0..count).map(Self)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Its place in a list of all shards.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl fmt::Display for ShardId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// Which thread of those that the mesh joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ThreadId {
+    /// A shard.
+    Shard(ShardId),
+    /// The one that answers HTTP.
+    Web,
+}
+
+/// Names a session of a shard: its slot, and which of the slot's successive tenants it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey {
+    /// Slot in the slab; below 2^24, so that it fits an operation's `user_data`.
+    pub slot: u32,
+    /// Counts the slot's tenants.
+    pub generation: u32,
+}
+
+/// A session anywhere on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MemberId {
+    /// The shard that owns the session.
+    pub shard: ShardId,
+    /// Its slot there.
+    pub slot: u32,
+    /// Which of the slot's successive tenants it is.
+    pub generation: u32,
+}
+
+impl MemberId {
+    /// The session that `key` names on `shard`.
+    #[must_use]
+    pub const fn new(shard: ShardId, key: SessionKey) -> Self {
+        Self {
+            shard,
+            slot: key.slot,
+            generation: key.generation,
+        }
+    }
+
+    /// Its key on the shard that owns it.
+    #[must_use]
+    pub const fn key(self) -> SessionKey {
+        SessionKey {
+            slot: self.slot,
+            generation: self.generation,
+        }
+    }
+}
+
+/// A room's handle on one shard; used again for another room once that one is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoomId(u32);
+
+impl RoomId {
+    /// The handle of what stands at `index` of a shard's table.
+    #[must_use]
+    pub(crate) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("a table is far smaller than 2^32"))
+    }
+
+    /// Its place in the shard's table.
+    #[must_use]
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where a published message stands in its room: offsets increase, and may leave numbers out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Offset(u64);
+
+impl Offset {
+    /// The offset with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Which incarnation of a room an offset belongs to: drawn by chance, so that another room of the
+/// same name is not taken for this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+macro_rules! position {
+    ($(#[doc = $doc:literal])+ $name:ident) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// So many bytes after the beginning.
+            #[must_use]
+            pub const fn new(bytes: u64) -> Self {
+                Self(bytes)
+            }
+
+            /// Bytes before it, from the beginning.
+            #[must_use]
+            pub const fn bytes(self) -> u64 {
+                self.0
+            }
+
+            /// So many bytes back, or the beginning.
+            #[must_use]
+            pub const fn back(self, bytes: u64) -> Self {
+                Self(self.0.saturating_sub(bytes))
+            }
+
+            /// So many bytes on, or the last position there is.
+            #[must_use]
+            pub const fn onward(self, bytes: u64) -> Self {
+                Self(self.0.saturating_add(bytes))
+            }
+        }
+
+        impl Add<u64> for $name {
+            type Output = Self;
+
+            fn add(self, bytes: u64) -> Self {
+                Self(self.0 + bytes)
+            }
+        }
+
+        impl AddAssign<u64> for $name {
+            fn add_assign(&mut self, bytes: u64) {
+                self.0 += bytes;
+            }
+        }
+
+        impl Sub for $name {
+            type Output = u64;
+
+            /// Bytes between two positions, of which the other comes first.
+            fn sub(self, other: Self) -> u64 {
+                self.0 - other.0
+            }
+        }
+    };
+}
+
+position! {
+    /// A place in what one audience of a room is sent: its bytes, without gaps, whatever else the log
+    /// holds in between.
+    StreamPosition
+}
+
+position! {
+    /// A place in a shard's log. Positions never wrap; only the newest can be read.
+    LogPosition
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LogPosition, MemberId, SessionKey, ShardId};
+
+    /// A member's key is the one it was made of, and the list of shards is in their order.
+    #[test]
+    fn names_keep_what_they_name() {
+        let key = SessionKey {
+            slot: 7,
+            generation: 3,
+        };
+        assert_eq!(MemberId::new(ShardId::new(2), key).key(), key);
+        let numbers: Vec<u16> = ShardId::all(3).map(ShardId::number).collect();
+        assert_eq!(numbers, [0, 1, 2]);
+    }
+
+    /// Positions are counted on and back in bytes, and stop at either end.
+    #[test]
+    fn positions_are_counted_in_bytes() {
+        let position = LogPosition::new(10);
+        assert_eq!((position + 5) - position, 5);
+        assert_eq!(position.back(11), LogPosition::default());
+        assert_eq!(position.onward(u64::MAX).bytes(), u64::MAX);
+        assert!(position.back(1) < position);
+    }
+}
