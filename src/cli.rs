@@ -13,13 +13,12 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-pub use error::{CliError, EXIT_REFUSED};
-pub use layers::{Environment, Source};
-pub use units::ValueError;
-
+pub use self::error::{CliError, EXIT_REFUSED};
+use self::layers::Layers;
+pub use self::layers::{Environment, Source};
+pub use self::units::ValueError;
 use crate::config::Config;
 use crate::process::Machine;
-use layers::Layers;
 
 /// What the command asks for.
 #[derive(Debug)]

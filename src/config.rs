@@ -3,14 +3,14 @@
 //! This is the parsed form: [`crate::cli`] reads flags, environment and file into it and refuses
 //! what cannot work, so the rest of the program need not check again.
 
+mod budget;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-mod budget;
-
-pub use budget::{Budget, BudgetLine, Sizes};
+pub use self::budget::{Budget, BudgetLine, Sizes};
 
 /// Shards a process may run; the mesh grows with the square of their number.
 pub const SHARDS_MAX: usize = 64;

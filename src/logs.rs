@@ -195,9 +195,11 @@ fn described(panic: &PanicHookInfo<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use rustix::pipe::{PipeFlags, pipe_with};
     use std::io::Read;
+
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    use super::*;
 
     fn writing_to(stderr: impl AsFd + Send + 'static) -> Logs {
         let logs = Logs::default();

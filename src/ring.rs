@@ -20,26 +20,27 @@ mod send;
 mod setup;
 pub(crate) mod sockopt;
 
-pub use buffers::Buffer;
-pub use completion::Completion;
-pub use error::SetupError;
-pub(crate) use error::disabled_level;
-pub use op::{Op, SLOT_MAX, Token, UnknownOp};
-pub use send::{Outgoing, SLICES_MAX};
-pub use setup::{Features, RingConfig};
-
-use buffers::{BufferRing, GROUP};
-use completion::complete;
-use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
-use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue};
-use rustix::io::Errno;
-use scratch::{GATHERS_MAX, Scratch, TIMESPECS_MAX};
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::RawFd;
 use std::ptr;
 use std::thread;
 use std::time::Duration;
+
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue};
+use rustix::io::Errno;
+
+pub use self::buffers::Buffer;
+use self::buffers::{BufferRing, GROUP};
+pub use self::completion::Completion;
+use self::completion::complete;
+pub use self::error::SetupError;
+pub(crate) use self::error::disabled_level;
+pub use self::op::{Op, SLOT_MAX, Token, UnknownOp};
+use self::scratch::{GATHERS_MAX, Scratch, TIMESPECS_MAX};
+pub use self::send::{Outgoing, SLICES_MAX};
+pub use self::setup::{Features, RingConfig};
 
 /// How often one reap goes back for completions the kernel had set aside.
 const REAP_ROUNDS_MAX: usize = 64;

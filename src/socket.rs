@@ -177,8 +177,9 @@ pub fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::net::{Ipv6Addr, TcpStream};
+
+    use super::*;
 
     // Goal: an accepted socket has the listener's options without a call of its own.
     #[test]

@@ -21,7 +21,7 @@ mod routes;
 mod target;
 mod thread;
 
-pub use thread::{WebError, run};
+pub use self::thread::{WebError, run};
 
 #[cfg(test)]
 mod tests;

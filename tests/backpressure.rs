@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use support::client::Client;
-use support::crowd::Crowd;
-use support::room::Numbered;
-use support::server::Server;
-use support::wait::{Deadline, PATIENCE};
+use self::support::client::Client;
+use self::support::crowd::Crowd;
+use self::support::room::Numbered;
+use self::support::server::Server;
+use self::support::wait::{Deadline, PATIENCE};
 
 /// Memory a server may take beyond its log while it is flooded: buffers of bounded size.
 const SLACK_BYTES: u64 = 96 << 20;

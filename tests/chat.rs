@@ -7,12 +7,13 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::client::{Client, Heard};
-use support::crowd::Crowd;
-use support::frame::{BINARY, CLOSE, Outgoing, PING, TEXT};
-use support::http::Wire;
-use support::server::Server;
-use support::wait::{Deadline, PATIENCE, eventually};
+
+use self::support::client::{Client, Heard};
+use self::support::crowd::Crowd;
+use self::support::frame::{BINARY, CLOSE, Outgoing, PING, TEXT};
+use self::support::http::Wire;
+use self::support::server::Server;
+use self::support::wait::{Deadline, PATIENCE, eventually};
 
 /// The server with all sessions on one shard, and with every room on both of two.
 fn layouts() -> [Server; 2] {

@@ -7,7 +7,8 @@ mod support;
 use std::process::{Command, Output};
 
 use fanring::config::Config;
-use support::server::binary;
+
+use self::support::server::binary;
 
 fn fanring(args: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(binary())

@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use support::client::Client;
-use support::crowd::Crowd;
-use support::frame::{CLOSE, Outgoing};
-use support::room::Numbered;
-use support::server::Server;
-use support::wait::{Deadline, PATIENCE};
+use self::support::client::Client;
+use self::support::crowd::Crowd;
+use self::support::frame::{CLOSE, Outgoing};
+use self::support::room::Numbered;
+use self::support::server::Server;
+use self::support::wait::{Deadline, PATIENCE};
 
 /// Sessions, publishers among them.
 const SESSIONS: usize = 1_000;

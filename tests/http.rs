@@ -7,11 +7,12 @@ use std::fs;
 use std::path::Path;
 
 use socket2::{Domain, Socket, Type};
-use support::client::{Client, fresh_key, handshake};
-use support::frame::{Outgoing, TEXT};
-use support::http::{Wire, request, request_bytes};
-use support::server::Server;
-use support::wait::{PATIENCE, each, eventually};
+
+use self::support::client::{Client, fresh_key, handshake};
+use self::support::frame::{Outgoing, TEXT};
+use self::support::http::{Wire, request, request_bytes};
+use self::support::server::Server;
+use self::support::wait::{PATIENCE, each, eventually};
 
 /// A file that no request may ever reach.
 const SECRET: &str = "this is outside of the folder";

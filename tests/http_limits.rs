@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use fanring::config::{Config, Sizes};
 use serde_json::Value;
-use support::client::Client;
-use support::frame::TEXT;
-use support::http::{Wire, request, request_bytes};
-use support::server::Server;
-use support::wait::{PATIENCE, eventually};
+
+use self::support::client::Client;
+use self::support::frame::TEXT;
+use self::support::http::{Wire, request, request_bytes};
+use self::support::server::Server;
+use self::support::wait::{PATIENCE, eventually};
 
 /// The default of `--http-connections-max`.
 const PLACES: u64 = 256;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use support::client::Client;
-use support::frame::TEXT;
-use support::http::{Wire, request_bytes};
-use support::server::Server;
-use support::wait::{PATIENCE, eventually};
+use self::support::client::Client;
+use self::support::frame::TEXT;
+use self::support::http::{Wire, request_bytes};
+use self::support::server::Server;
+use self::support::wait::{PATIENCE, eventually};
 
 /// Pause of the server before it accepts again after a limit was met.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);

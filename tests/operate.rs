@@ -14,11 +14,11 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, kill_process};
 
-use support::client::{Client, fresh_key, handshake};
-use support::http::{self, Wire};
-use support::mute::{Mute, SMALL, await_exit};
-use support::server::{Server, command};
-use support::wait::{PATIENCE, each, eventually};
+use self::support::client::{Client, fresh_key, handshake};
+use self::support::http::{self, Wire};
+use self::support::mute::{Mute, SMALL, await_exit};
+use self::support::server::{Server, command};
+use self::support::wait::{PATIENCE, each, eventually};
 
 /// A stderr that takes nothing, and what keeps it so.
 type Stderr = (&'static str, fn() -> (Stdio, Option<OwnedFd>));

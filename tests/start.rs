@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
-use support::http;
-use support::mute::{Mute, SMALL, free_address, serve};
-use support::server::{Server, command};
-use support::wait::{PATIENCE, eventually};
+use self::support::http;
+use self::support::mute::{Mute, SMALL, free_address, serve};
+use self::support::server::{Server, command};
+use self::support::wait::{PATIENCE, eventually};
 
 // Of two servers that are started at the same moment on one port, one serves and the other says why
 // it can't; the race itself is run often in the tests of `socket`.

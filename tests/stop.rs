@@ -8,11 +8,11 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use support::client::{Client, Heard, fresh_key, handshake};
-use support::frame::Outgoing;
-use support::http::{Response, Wire, request_bytes};
-use support::server::Server;
-use support::wait::{PATIENCE, eventually};
+use self::support::client::{Client, Heard, fresh_key, handshake};
+use self::support::frame::Outgoing;
+use self::support::http::{Response, Wire, request_bytes};
+use self::support::server::Server;
+use self::support::wait::{PATIENCE, eventually};
 
 /// Far more than the socket buffers of both sides hold.
 const LARGE_BYTES: usize = 251 << 17;

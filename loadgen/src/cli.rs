@@ -1,13 +1,15 @@
 //! Flags. What they mean together is checked in [`crate::settings`].
 
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
 use crate::plan::Arrivals;
 use crate::presets;
 use crate::results::compare::CompareArgs;
 use crate::results::output::OutputArgs;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::net::IpAddr;
-use std::str::FromStr;
-use std::time::Duration;
 
 /// Drives a WebSocket broadcast server and measures its fan-out.
 ///

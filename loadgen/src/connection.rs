@@ -2,16 +2,18 @@
 //!
 //! Owns its socket but does no I/O on it except to connect: bytes are given to it and taken from it.
 
-use crate::dialogue::Dialogue;
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
+use std::{fmt, io, mem};
+
 use fanring::socket::bind_source;
 use fanring::wire::close::CloseCode;
 use fanring::wire::frame::{OpCode, append_masked_frame};
 use fanring::wire::handshake::{AnswerError, check_answer};
 use fanring::wire::message::{Event, Reader, Role, Rules, WireError};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, RawFd};
-use std::{fmt, io, mem};
+
+use crate::dialogue::Dialogue;
 
 /// The longest response head that is read, in bytes.
 const HEAD_BYTES_MAX: usize = 8192;

@@ -1,6 +1,12 @@
 //! A run from its first connection to its results: starts the workers, leads them through the
 //! phases, and tells an observer how it goes.
 
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail, ensure};
+
 use crate::cli::Workload;
 use crate::clock::now_ns;
 use crate::interrupt::Interrupt;
@@ -15,10 +21,6 @@ use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::summary::{Facts, summarize};
 use crate::worker::{self, Outcome};
-use anyhow::{Context, anyhow, bail, ensure};
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
 /// Beyond the drain, how long workers may take to end it.
 const DRAIN_SLACK: Duration = Duration::from_secs(2);

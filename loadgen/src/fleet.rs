@@ -3,6 +3,17 @@
 //! Knows no plan: what is to be opened, published and closed is told to it. Messages go to a
 //! [`Tally`] as they come, and at the end of each turn their times to the books.
 
+use std::collections::VecDeque;
+use std::mem;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token};
+use fanring::wire::frame::OpCode;
+use rustix::io::Errno;
+
 use crate::books::RunBooks;
 use crate::clock::now_ns;
 use crate::connection::{Connection, Ending};
@@ -11,15 +22,6 @@ use crate::results::interval::Interval;
 use crate::shared::{Shared, lock};
 use crate::sources::Sources;
 use crate::verify::Tally;
-use anyhow::Context;
-use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token};
-use fanring::wire::frame::OpCode;
-use rustix::io::Errno;
-use std::collections::VecDeque;
-use std::mem;
-use std::os::fd::AsRawFd;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// Sends in one submission.
 const SENDS_MAX: usize = 256;

@@ -1,10 +1,11 @@
 //! Ctrl-C and SIGTERM: the first ends a run early but in good order, the second ends the program.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether somebody wants the run to end.
 #[derive(Clone, Debug, Default)]

@@ -38,15 +38,17 @@ mod verify;
 #[allow(dead_code, reason = "the other half of the program")]
 mod results;
 
-use clap::Parser;
-use cli::{Cli, Command, FindMaxArgs};
-use interrupt::Interrupt;
-use results::compare::compare;
-use results::output::{Output, OutputArgs};
-use settings::Settings;
 use std::io::Write;
 use std::process::ExitCode;
-use verdict::{EXIT_INVALID, EXIT_SETUP, EXIT_SLO};
+
+use clap::Parser;
+
+use self::cli::{Cli, Command, FindMaxArgs};
+use self::interrupt::Interrupt;
+use self::results::compare::compare;
+use self::results::output::{Output, OutputArgs};
+use self::settings::Settings;
+use self::verdict::{EXIT_INVALID, EXIT_SETUP, EXIT_SLO};
 
 fn main() -> ExitCode {
     let arguments = match presets::expand(std::env::args_os().collect()) {

@@ -3,9 +3,10 @@
 //! A message that leaves late because the server or the generator was slow is still timed from
 //! when it was due, so a stall shows up in the latencies of all messages it held up.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use fastrand::Rng;
-use std::time::Duration;
 
 /// How messages are spread over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -165,9 +165,10 @@ pub(crate) fn help() -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::cli::{Cli, Command};
-    use clap::Parser;
 
     fn parse(flags: &[&str]) -> Cli {
         let all = ["fanload"]

@@ -1,11 +1,13 @@
 //! This process's limits and processor, and the server's use of processor and memory (`proc(5)`).
 
-use crate::settings::Settings;
+use std::collections::BTreeMap;
+use std::fs;
+
 use anyhow::{Context, ensure};
 use fanring::process::raise_descriptor_limit;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use std::collections::BTreeMap;
-use std::fs;
+
+use crate::settings::Settings;
 
 /// Descriptors this program needs besides those of its connections.
 const DESCRIPTORS_RESERVED: u64 = 32;

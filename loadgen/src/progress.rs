@@ -1,15 +1,16 @@
 //! Where a run stands: collects the workers' intervals, sums them up by phase, and tells the
 //! observer.
 
+use std::mem;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
 use crate::clock::now_ns;
 use crate::results::interval::{Interval, Observer};
 use crate::results::model::{Phase, PhaseName};
 use crate::server::Monitor;
 use crate::shared::{Shared, lock};
-use std::mem;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
 /// Length of an interval, in nanoseconds.
 const INTERVAL_NS: u64 = 1_000_000_000;

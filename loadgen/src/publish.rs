@@ -1,15 +1,17 @@
 //! The publishers of one worker: when each has its next message, and what it says.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::Ordering;
+
+use fanring::wire::frame::OpCode;
+
 use crate::clock::now_ns;
 use crate::connection::Ending;
 use crate::fleet::Fleet;
 use crate::payload::{Payload, encode};
 use crate::plan::{Plan, Schedule, nanoseconds};
 use crate::shared::Shared;
-use fanring::wire::frame::OpCode;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::atomic::Ordering;
 
 /// How much a publisher may have queued before the run is given up, in bytes.
 const UNSENT_BYTES_MAX: usize = 64 << 20;

@@ -1,8 +1,9 @@
 //! The highest rate at which a demand holds.
 
+use std::io::Write;
+
 use crate::results::interval::{Interval, Observer};
 use crate::results::model::{Results, Verdict};
-use std::io::Write;
 
 /// The most runs one search makes.
 const RUNS_MAX: usize = 40;

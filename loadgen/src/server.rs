@@ -1,9 +1,10 @@
 //! What the server's process uses, looked at from outside over the course of a run.
 
+use std::process;
+
 use crate::clock::now_ns;
 use crate::process::{CpuTime, peak_resident_bytes, resident_bytes, switches, tcp_pages};
 use crate::results::model::ServerUse;
-use std::process;
 
 /// Everything about the server's process at one moment.
 #[derive(Debug)]

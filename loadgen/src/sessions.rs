@@ -1,14 +1,16 @@
 //! What it means that a session opened or ended, and what came in a turn, for the books.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::io::write;
+
 use crate::clock::now_ns;
 use crate::connection::Ending;
 use crate::fleet::{Fleet, Mode};
 use crate::layout::Role;
 use crate::plan::nanoseconds;
 use crate::verify::Counts;
-use rustix::io::write;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// How long to wait before a connection that could not be opened is tried again.
 const RETRY: Duration = Duration::from_millis(20);

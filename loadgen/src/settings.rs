@@ -1,5 +1,11 @@
 //! A checked run: what the flags mean together.
 
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
+
 use crate::cli::{RunArgs, Workload};
 use crate::dialogue::Dialogue;
 use crate::inflight::InFlight;
@@ -8,10 +14,6 @@ use crate::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
 use crate::plan::Arrivals;
 use crate::results::model::{Parameters, Target};
 use crate::slo::Demand;
-use anyhow::{Context, ensure};
-use clap::ValueEnum;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::time::Duration;
 
 /// The most subscriber and publisher pairs that are kept book of (16 bytes each).
 const PAIRS_MAX: u64 = 1 << 24;
@@ -343,9 +345,10 @@ pub(crate) fn default_for_tests() -> Settings {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::cli::Cli;
-    use clap::Parser;
 
     fn check(flags: &[&str]) -> Result<Settings, String> {
         let all = ["fanload"].iter().chain(flags);

@@ -3,18 +3,20 @@
 //! Counters and flags, each written by few; no worker ever waits for another on a lock, except for
 //! the moment in which an interval is handed over.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rustix::event::{EventfdFlags, eventfd};
+
 use crate::connection::Ending;
 use crate::inflight::InFlight;
 use crate::layout::Layout;
 use crate::plan::Plan;
 use crate::results::interval::Interval;
 use crate::settings::Settings;
-use rustix::event::{EventfdFlags, eventfd};
-use std::collections::BTreeMap;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where a worker leaves its interval; `cut` says which one it has handed over last.
 #[derive(Debug, Default)]

@@ -3,9 +3,11 @@
 //! Times of deliveries are named by their quantile (`p50` to `p99.999`, or `max`), times of fan-out
 //! completion with `last-` before it; `loss`, `disorder` and `closes` are the most there may be.
 
-use crate::results::model::{Results, Slo};
-use anyhow::{Context, bail, ensure};
 use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::results::model::{Results, Slo};
 
 /// A figure that is demanded.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,8 +3,9 @@
 //! A connection is told apart by both ends; towards one server, one source address has only the
 //! ports of `ip_local_port_range`, some 28,000. Loopback has 2^24 addresses of its own.
 
-use crate::settings::Settings;
 use std::net::{IpAddr, Ipv4Addr};
+
+use crate::settings::Settings;
 
 /// Connections that share a source address, well below the ports there are, even while those of
 /// earlier runs are in TIME_WAIT.

@@ -1,5 +1,7 @@
 //! Sums up what the workers found into the results of the run.
 
+use std::sync::atomic::Ordering;
+
 use crate::books::RunBooks;
 use crate::cli::Workload;
 use crate::results::model::{
@@ -12,7 +14,6 @@ use crate::shared::Shared;
 use crate::verdict::verdict;
 use crate::verify;
 use crate::worker::Outcome;
-use std::sync::atomic::Ordering;
 
 /// What is known when a run is over.
 pub(crate) struct Facts<'r, 's> {

@@ -1,8 +1,9 @@
 //! Whether a run's figures are the server's, and what the program exits with.
 
+use std::time::Duration;
+
 use crate::results::model::{Results, Verdict};
 use crate::settings::Settings;
-use std::time::Duration;
 
 /// Exit code for a run that could not be made: bad flags, no server, a refused handshake.
 pub(crate) const EXIT_SETUP: u8 = 1;

@@ -4,10 +4,11 @@
 //! not recorded for each delivery but handed on by message at the end of a turn, since all that
 //! came in a turn came at the same time.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::inflight::InFlight;
 use crate::layout::{Layout, Role};
 use crate::payload::{Decoded, Decoder, Payload};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far back a late message is told from a repeated one.
 const WINDOW: u64 = u64::BITS as u64;

@@ -1,5 +1,8 @@
 //! One worker thread from its first connection to its last: the phases as its sessions see them.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use crate::books::RunBooks;
 use crate::clock::{now_ns, thread_cpu_ns};
 use crate::fleet::{Fleet, Mode};
@@ -10,8 +13,6 @@ use crate::publish::Publishers;
 use crate::results::model::Worker;
 use crate::shared::Shared;
 use crate::verify::Counts;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 /// How long a run that was cut short waits for the rest of its sessions to end too, so that the
 /// report tells a dead server from one lost session.

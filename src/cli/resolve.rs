@@ -1,5 +1,8 @@
 //! From layers of text to one checked [`Config`]: every rule a single value or a pair must keep.
 
+mod http;
+mod memory;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -14,9 +17,6 @@ use crate::config::{
     LOG_BYTES_MAX, LOG_BYTES_MIN, MESSAGE_BYTES_MAX, SHARDS_MAX, SlowConsumer,
 };
 use crate::process::Machine;
-
-mod http;
-mod memory;
 
 /// A checked configuration, and what the person who wrote it should know about it.
 #[derive(Debug)]

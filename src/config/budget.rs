@@ -269,8 +269,9 @@ fn wide(count: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::num::NonZeroUsize;
+
+    use super::*;
 
     // The budget must move with each limit it claims to come from.
     #[test]

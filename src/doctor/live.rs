@@ -2,13 +2,14 @@
 
 mod quiet;
 
-use super::{Check, failure, good};
-use crate::ring::{Completion, Op, Outgoing, Ring, Token};
-use crate::socket;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
+
+use super::{Check, failure, good};
+use crate::ring::{Completion, Op, Outgoing, Ring, Token};
+use crate::socket;
 
 /// How long a live test may take.
 const LIVE_TEST_MAX: Duration = Duration::from_secs(2);

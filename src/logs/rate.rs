@@ -57,8 +57,9 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINES_PER_SECOND_MAX, Rate};
     use std::time::{Duration, Instant};
+
+    use super::{LINES_PER_SECOND_MAX, Rate};
 
     // Goal: a second has its lines, the next one says how many it did not get.
     #[test]

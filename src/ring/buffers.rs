@@ -5,12 +5,13 @@
 //! those must live exactly as long as the buffers do.
 #![expect(unsafe_code, reason = "memory shared with the kernel")]
 
-use io_uring::types::BufRingEntry;
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ffi::c_void;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::types::BufRingEntry;
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 /// The group every receive of a ring draws from. One ring has one group.
 pub(super) const GROUP: u16 = 0;

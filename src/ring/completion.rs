@@ -4,11 +4,13 @@
     reason = "takes ownership of the descriptors the kernel makes"
 )]
 
-use super::buffers::{Buffer, BufferRing};
-use super::op::{Op, Token};
+use std::os::fd::{FromRawFd, OwnedFd};
+
 use io_uring::cqueue;
 use rustix::io::Errno;
-use std::os::fd::{FromRawFd, OwnedFd};
+
+use super::buffers::{Buffer, BufferRing};
+use super::op::{Op, Token};
 
 /// The answer to one operation.
 #[derive(Debug)]

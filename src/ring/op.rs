@@ -122,8 +122,9 @@ impl fmt::Display for Token {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     const OPS: [Op; 8] = [
         Op::Accept,

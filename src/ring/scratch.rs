@@ -1,9 +1,11 @@
 //! Memory that queued operations point at until they are submitted.
 #![expect(unsafe_code, reason = "a msghdr is made of zeroes")]
 
-use super::send::SLICES_MAX;
-use io_uring::types::Timespec;
 use std::ptr;
+
+use io_uring::types::Timespec;
+
+use super::send::SLICES_MAX;
 
 /// Timeouts that can wait for one submission; more just submit in between.
 pub(super) const TIMESPECS_MAX: usize = 16;

@@ -1,7 +1,8 @@
 //! What a send carries.
 
-use super::op::Token;
 use std::os::fd::RawFd;
+
+use super::op::Token;
 
 /// The most slices one send gathers.
 pub const SLICES_MAX: usize = 16;

@@ -2,12 +2,14 @@
 //!
 //! Does not drive a ring; see [`Ring`](super::Ring).
 
+use std::{fmt, io};
+
+use io_uring::{EnterFlags, IoUring, Probe, opcode};
+use rustix::io::Errno;
+
 use super::buffers::{BUFFERS_MAX, BufferRing, GROUP};
 use super::error::{REGISTER, SETUP, SetupError, explain};
 use crate::process::kernel_release;
-use io_uring::{EnterFlags, IoUring, Probe, opcode};
-use rustix::io::Errno;
-use std::{fmt, io};
 
 /// Sizes of a ring. The defaults are measured: small rings stay in the cache, and ones 16 to 64
 /// times this size cost 10-25% more per delivery.

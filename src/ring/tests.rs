@@ -1,13 +1,15 @@
 //! The ring against real sockets on the loopback interface.
 
-use super::*;
-use rustix::event::{EventfdFlags, eventfd};
+mod sends;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-mod sends;
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::*;
 
 const LISTENER: Token = Token {
     op: Op::Accept,

@@ -2,6 +2,11 @@
 //!
 //! Extensions that a client offers are passed over: none is selected.
 
+mod address;
+mod client;
+mod origin;
+mod subprotocol;
+
 use std::net::SocketAddr;
 
 use base64::{
@@ -9,16 +14,11 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
+use self::address::Address;
+pub use self::client::{AnswerError, check_accept, check_answer, client_request};
+use self::origin::Host;
+pub use self::origin::is_listed;
 use super::http::{Head, HttpError, Refusal};
-
-mod address;
-mod client;
-mod origin;
-mod subprotocol;
-use address::Address;
-pub use client::{AnswerError, check_accept, check_answer, client_request};
-use origin::Host;
-pub use origin::is_listed;
 
 /// The longest room name, in bytes after percent-decoding.
 pub const ROOM_BYTES_MAX: usize = 128;

@@ -3,12 +3,13 @@
 //! Only the head of a connection's first request is read here; the web thread's HTTP server
 //! does the rest.
 
-use thiserror::Error;
-
 mod refusal;
 mod start;
-pub use refusal::Refusal;
-pub use start::check_start;
+
+use thiserror::Error;
+
+pub use self::refusal::Refusal;
+pub use self::start::check_start;
 
 /// The most header fields in a request; more get 431.
 pub const HEADERS_MAX: usize = 100;

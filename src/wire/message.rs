@@ -5,10 +5,13 @@
 //! Any split of the bytes costs time linear in their count, and a session between two messages
 //! owns no buffer.
 
+mod assembly;
+
 use std::mem;
 
 use thiserror::Error;
 
+use self::assembly::Assembly;
 pub use super::frame::Role;
 use super::{
     close::CloseCode,
@@ -16,9 +19,6 @@ use super::{
     mask,
     utf8::{self, InvalidUtf8},
 };
-
-mod assembly;
-use assembly::Assembly;
 
 /// Whether a message is text or binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

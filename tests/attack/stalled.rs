@@ -1,7 +1,8 @@
 //! Members that do not read while their rooms are flooded.
 
-use rustix::event::PollFlags;
 use std::time::{Duration, Instant};
+
+use rustix::event::PollFlags;
 
 use crate::siege::Siege;
 use crate::support::frame::Outgoing;

@@ -13,8 +13,8 @@ mod origin;
 mod subprotocol;
 mod utf8;
 
-use support::client::Client;
-use support::server::Server;
+use self::support::client::Client;
+use self::support::server::Server;
 
 /// A server that echoes, with everything else at its default.
 fn echo_server() -> Server {

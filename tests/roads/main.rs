@@ -10,10 +10,10 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use support::client::{fresh_key, handshake};
-use support::http::{Response, Wire};
-use support::server::Server;
-use support::wait::each;
+use self::support::client::{fresh_key, handshake};
+use self::support::http::{Response, Wire};
+use self::support::server::Server;
+use self::support::wait::each;
 
 /// How long the server waits for a head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

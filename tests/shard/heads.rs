@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use fanring::wire::frame::OpCode;
-
 use fanring::config::{Config, LOG_BYTES_MIN};
+use fanring::wire::frame::OpCode;
 
 use crate::bench::Bench;
 

@@ -17,7 +17,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use run::run;
+use self::run::run;
 
 /// Seeds of an ordinary run of the tests.
 const SEEDS: u64 = 1000;

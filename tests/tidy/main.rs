@@ -5,6 +5,7 @@
 
 mod exceptions;
 mod finding;
+mod imports;
 mod layers;
 mod modules;
 mod rules;
@@ -115,6 +116,12 @@ fn errors_for_people_are_sentences() {
 #[test]
 fn nothing_is_left_undone() {
     keep("leftovers", rules::leftovers);
+}
+
+/// Goal: imports stand in groups: std, other crates, this crate.
+#[test]
+fn imports_are_in_order() {
+    keep("imports", imports::order);
 }
 
 #[test]

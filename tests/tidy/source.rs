@@ -117,6 +117,19 @@ impl Source {
             .count()
     }
 
+    /// The innermost block around a position, by its brace; none for the file itself.
+    pub(crate) fn block(&self, position: usize) -> Option<usize> {
+        let mut open = Vec::new();
+        for (at, byte) in self.code[..position].iter().enumerate() {
+            match byte {
+                b'{' => open.push(at),
+                b'}' => _ = open.pop(),
+                _ => {}
+            }
+        }
+        open.last().copied()
+    }
+
     /// The position of the bracket that closes the one at `open`, or the end of the file.
     pub(crate) fn closing(&self, open: usize) -> usize {
         let mut depth = 0_usize;

@@ -3,9 +3,9 @@
 //! Epoll is told lazily: an interest that has ended is taken back only when it fires in vain, so a session that
 //! is received from again and again costs no epoll_ctl(2).
 
-use fanring::id::SessionKey;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
+use fanring::id::SessionKey;
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 /// The receive a shard has asked for.

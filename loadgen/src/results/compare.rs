@@ -1,12 +1,14 @@
 //! Two runs side by side.
 
-use super::model::{Parameters, Results, SCHEMA_VERSION, Verdict};
-use anyhow::{Context, bail, ensure};
-use clap::Args;
-use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use super::model::{Parameters, Results, SCHEMA_VERSION, Verdict};
 
 /// Exit code when one of the runs is invalid: its figures mean nothing.
 const EXIT_INVALID: u8 = 2;

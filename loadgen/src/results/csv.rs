@@ -1,8 +1,9 @@
 //! A table with a row for each interval, for spreadsheets and plotting programs.
 
+use std::io::{self, Write};
+
 use super::interval::Interval;
 use super::units::{ms, seconds};
-use std::io::{self, Write};
 
 /// The columns; their units are in their names.
 const HEADER: &str = "phase,start_s,length_s,planned,sent,completed,delivered,lost_so_far,open,\

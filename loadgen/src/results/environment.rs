@@ -1,12 +1,14 @@
 //! What machine and program a run was made on, read from `/proc`, `/sys` and the process's limits.
 
-use super::model::Environment;
-use rustix::process::{Resource, getrlimit};
-use rustix::system::uname;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Resource, getrlimit};
+use rustix::system::uname;
+
+use super::model::Environment;
 
 /// Kernel settings that bear on a load over TCP, as paths below `/proc/sys`.
 const SYSCTLS: [&str; 9] = [

@@ -1,8 +1,9 @@
 //! Percentile tables in the form of HdrHistogram's `outputPercentileDistribution`, which its plotter
 //! reads. Values are in milliseconds, the plotter's default.
 
-use super::distribution::Distribution;
 use std::io::{self, Write};
+
+use super::distribution::Distribution;
 
 /// Steps each time the distance to 100% halves, as in HdrHistogram's own output.
 const TICKS_PER_HALF_DISTANCE: u32 = 5;

@@ -1,13 +1,15 @@
 //! An interval log in HdrHistogram's format 1.3: a line for each interval and series, with the
 //! histogram in V2 deflate encoding. Read by HistogramLogAnalyzer and HistogramLogProcessor.
 
-use super::distribution::Distribution;
-use super::interval::Interval;
-use super::units::{ms, seconds};
+use std::io::{self, Write};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
-use std::io::{self, Write};
+
+use super::distribution::Distribution;
+use super::interval::Interval;
+use super::units::{ms, seconds};
 
 /// Writes the log as the run goes; keeps nothing of it.
 pub(crate) struct IntervalLog<W> {
@@ -83,11 +85,12 @@ impl<W: Write> IntervalLog<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::results::sample;
     use hdrhistogram::Histogram;
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    use super::*;
+    use crate::results::sample;
 
     // Goal: the crate's own parser reads the log back, and what is tagged `delivery` adds up to the
     // measured distribution.

@@ -4,11 +4,12 @@ mod plots;
 mod svg;
 mod tables;
 
+use std::io::{self, Write};
+
 use super::model::{Results, Verdict};
 use super::table::load;
 use super::timeline::Timeline;
 use super::units::{count, rate, time};
-use std::io::{self, Write};
 
 const STYLE: &str = include_str!("html/page.css");
 

@@ -3,12 +3,13 @@
 //! The screen is redrawn in place and no mode of the terminal is changed, so that there is nothing
 //! to restore however the program ends.
 
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
 use super::distribution::Distribution;
 use super::interval::Interval;
 use super::model::PhaseName;
 use super::units::{count, ms, rate, seconds};
-use std::fmt::Write as _;
-use std::io::{self, Write};
 
 /// Columns of the progress bar.
 const BAR_COLUMNS: usize = 40;

@@ -4,10 +4,12 @@
 //! connection was started, unless a field says otherwise. Every struct can be left at its default
 //! where a figure does not apply.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use super::distribution::Distribution;
 use super::units::{count, of};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Version of the JSON form. Raised when a field changes its meaning or goes.
 pub(crate) const SCHEMA_VERSION: u32 = 1;

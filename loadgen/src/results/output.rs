@@ -1,5 +1,13 @@
 //! Where the results go: the flags, the files, and who is told while the run goes on.
 
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use rustix::termios::tcgetwinsize;
+
 use super::csv::Table;
 use super::distribution::Distribution;
 use super::hgrm;
@@ -10,12 +18,6 @@ use super::live::{Live, SCREEN_COLUMNS, Style};
 use super::model::{Parameters, Results, Target};
 use super::table::load;
 use super::timeline::Timeline;
-use anyhow::Context;
-use clap::Args;
-use rustix::termios::tcgetwinsize;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
-use std::path::{Path, PathBuf};
 
 /// Flags for the output of a run.
 #[derive(Args, Clone, Debug, Default)]

@@ -1,9 +1,10 @@
 //! A check of the JSON against its published schema, as far as that uses JSON Schema.
 
+use serde_json::Value;
+
 use super::model::{Results, ServerUse, Slo, Storm, Verdict};
 use super::sample;
 use super::timeline::Timeline;
-use serde_json::Value;
 
 /// Says where a value breaks a schema; knows the keywords that the schema uses.
 fn breaks(root: &Value, schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {

@@ -1,9 +1,10 @@
 //! The final table: what a person reads when a run is over.
 
+use std::fmt::{Display, Formatter, Result as Written};
+
 use super::distribution::Distribution;
 use super::model::{Parameters, Results, ServerUse, Verdict};
 use super::units::{bytes, count, ms, of, rate};
-use std::fmt::{Display, Formatter, Result as Written};
 
 impl Display for Results {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {

@@ -1,8 +1,9 @@
 //! Times agree with what can be computed by hand, not only with themselves.
 
+use std::time::Duration;
+
 use crate::program::{in_one_run, run};
 use crate::server::{Fault, Server};
-use std::time::Duration;
 
 const MS: u64 = 1_000_000;
 

@@ -1,8 +1,9 @@
 //! Every fault of a server is counted exactly, and as what it is.
 
+use std::time::{Duration, Instant};
+
 use crate::program::{LOAD, Run, output, run};
 use crate::server::{Fault, Server};
-use std::time::{Duration, Instant};
 
 fn against(fault: Fault) -> (Run, Server) {
     let server = Server::start(fault);

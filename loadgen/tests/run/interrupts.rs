@@ -1,11 +1,13 @@
 //! Ctrl-C: a run that is ended early says so, and what was measured is not lost.
 
-use crate::server::{Fault, Server};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::server::{Fault, Server};
 
 /// Starts a run of a minute and waits until its progress tells of this phase.
 fn run_until(server: &Server, phase: &str, flags: &[&str]) -> (Child, BufReader<ChildStderr>) {

@@ -1,10 +1,12 @@
 //! The files of a run and their comparison, from outside.
 
-use crate::server::{Fault, Server};
-use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::server::{Fault, Server};
 
 /// A folder of its own that goes with the test.
 struct Folder(PathBuf);

@@ -1,11 +1,12 @@
 //! Runs of `fanload`, and what they said.
 
-use serde_json::Value;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use serde_json::Value;
 
 /// A load of 70 messages to 20 subscribers, 50 of them measured.
 pub(crate) const LOAD: [&str; 12] = [

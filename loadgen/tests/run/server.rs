@@ -1,14 +1,15 @@
 //! A broadcast server of a few threads that can be told to misbehave in one exact way.
 
-use fanring::wire::frame::{OpCode, append_frame};
-use fanring::wire::handshake::{Policy, Route, accept_response, route};
-use fanring::wire::http::{head_end, parse_head};
-use fanring::wire::message::{Event, Reader, Role, Rules};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use fanring::wire::frame::{OpCode, append_frame};
+use fanring::wire::handshake::{Policy, Route, accept_response, route};
+use fanring::wire::http::{head_end, parse_head};
+use fanring::wire::message::{Event, Reader, Role, Rules};
 
 /// Time that a slow server makes up for when its sleeps were too long.
 const CATCH_UP_MAX: Duration = Duration::from_millis(50);

@@ -1,8 +1,9 @@
 //! Runs that can't be made: one sentence, the right exit code, and no hang.
 
+use std::net::TcpListener;
+
 use crate::program::{output, refusal};
 use crate::server::{Fault, Server};
-use std::net::TcpListener;
 
 // Goal: each way not to get going is one sentence that names it.
 #[test]

@@ -1,14 +1,16 @@
 //! Every workload runs against Fanring itself, and the search finds an end.
 
-use crate::program::{Run, in_one_run, output, run};
-use crate::server::{Fault, Server};
-use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::program::{Run, in_one_run, output, run};
+use crate::server::{Fault, Server};
 
 /// A Fanring on a port of its own.
 struct Fanring {

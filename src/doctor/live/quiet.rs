@@ -1,14 +1,16 @@
 //! Quiet sends: a server takes one that does not answer for taken whole, so a kernel that kept silent
 //! about one that was cut would lose data without a word.
 
+use std::io::{self, ErrorKind, Read};
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::io::Errno;
+
 use super::{LIVE_TEST_MAX, failed};
 use crate::doctor::{Check, failure, good};
 use crate::ring::{Op, Outgoing, Ring, Token};
 use crate::socket;
-use rustix::io::Errno;
-use std::io::{self, ErrorKind, Read};
-use std::net::TcpStream;
-use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Bytes of one slice of the sends that fill the socket.
 const SLICE_BYTES: usize = 1 << 20;

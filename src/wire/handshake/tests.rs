@@ -1,12 +1,12 @@
 //! Every rule of RFC 6455 section 4.2.1, room names, and origins.
 
+mod origins;
+
 use super::{
     AnswerError, Endpoint, Policy, Route, Upgrade, accept_response, check_accept, check_answer,
     client_request, route,
 };
 use crate::wire::http::{Head, parse_head};
-
-mod origins;
 
 /// The key of the example in RFC 6455 section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

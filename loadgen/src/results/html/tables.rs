@@ -1,9 +1,10 @@
 //! The tables below the plots.
 
+use std::io::{self, Write};
+
 use super::escape;
 use crate::results::model::Results;
 use crate::results::units::{bytes, count, ms, rate};
-use std::io::{self, Write};
 
 /// Rows of names and values.
 type Rows = Vec<(&'static str, String)>;
