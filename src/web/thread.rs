@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio_uring::fs::File;
 
-use super::connection::serve;
-use super::site::{Backend, Site};
+use super::http::connection::serve;
+use super::http::responder::Responder;
+use super::public::site::{Backend, Site};
 use crate::config::Config;
 use crate::id::ShardId;
 use crate::mesh::{Endpoint, ThreadId};
@@ -192,7 +193,7 @@ fn take_messages(shards: &Shards, site: &Rc<Site<Shards>>) {
         _ => unreachable!("everything else goes to shards"),
     });
     if mesh.take_stop() {
-        site.stop();
+        site.reception().stop();
         tokio_uring::spawn(drain(shards.clone(), Rc::clone(site)));
     }
 }
@@ -201,9 +202,10 @@ fn take_messages(shards: &Shards, site: &Rc<Site<Shards>>) {
 /// and end. Not before health checks could see that the server stops.
 async fn drain(shards: Shards, site: Rc<Site<Shards>>) {
     let start = Instant::now();
-    let drain_timeout = site.drain_timeout();
+    let reception = site.reception();
+    let drain_timeout = reception.config.drain_timeout;
     tokio::time::sleep(drain_timeout.min(DRAIN_MIN)).await;
-    while site.is_busy() && start.elapsed() < drain_timeout {
+    while reception.is_busy() && start.elapsed() < drain_timeout {
         tokio::time::sleep(DRAIN_INTERVAL).await;
     }
     for shard in ShardId::all(shards.count()) {

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::super::connection::serve;
-use super::super::site::{Backend, Site};
 use crate::config::Config;
+use crate::web::http::connection::serve;
+use crate::web::http::responder::Responder;
+use crate::web::public::site::{Backend, Site};
 
 /// Longer than anything here takes, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,9 +91,9 @@ impl Server {
                 // A dropped sender stops the site as well.
                 let _ = stopped.await;
                 accepting.abort();
-                site.stop();
+                site.reception().stop();
                 // Reads of files are submitted only when the thread has nothing else to do.
-                while site.is_busy() {
+                while site.reception().is_busy() {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             });

@@ -1,20 +1,16 @@
-//! What the web thread serves, on whose behalf, and within which limits.
+//! What everybody is served, and on whose behalf.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::files::Folder;
-use super::places::Places;
 use crate::config::Config;
-use crate::metrics::WebRefusals;
+use crate::web::http::responder::Reception;
 
 /// What the web thread needs from the rest of the server.
-pub trait Backend: 'static {
+pub(crate) trait Backend: 'static {
     /// Takes back a connection on which an upgrade request arrived: its socket, blocking as it
     /// was accepted, and every byte from that request's first one on, as far as it was read.
     /// Whoever takes it answers the request, whatever its path.
@@ -28,15 +24,12 @@ pub trait Backend: 'static {
     fn members(&self, room: &str) -> impl Future<Output = Option<u64>>;
 }
 
-/// The web thread's one shared state.
+/// The one state that all public connections share.
 #[derive(Debug)]
-pub struct Site<B> {
+pub(crate) struct Site<B> {
     pub(super) backend: B,
     pub(super) folder: Option<Folder>,
-    pub(super) config: Arc<Config>,
-    pub(super) places: Rc<Places>,
-    pub(super) refusals: WebRefusals,
-    stopping: Cell<bool>,
+    pub(super) reception: Reception,
 }
 
 impl<B: Backend> Site<B> {
@@ -45,53 +38,21 @@ impl<B: Backend> Site<B> {
     ///
     /// # Errors
     /// When the folder cannot be opened.
-    pub fn new(backend: B, config: Arc<Config>) -> io::Result<Self> {
+    pub(crate) fn new(backend: B, config: Arc<Config>) -> io::Result<Self> {
         let folder = (config.static_dir.as_deref())
             .map(|path| Folder::open(path, config.content_security_policy.as_deref()))
             .transpose()?;
         Ok(Self {
             backend,
             folder,
-            places: Places::new(&config),
-            refusals: WebRefusals::default(),
-            config,
-            stopping: Cell::new(false),
+            reception: Reception::new(config),
         })
-    }
-
-    /// Connections held now.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.places.taken()
-    }
-
-    /// Whether a request is being read or answered.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.places.is_busy()
-    }
-
-    /// How long requests are served on after [`Self::stop`].
-    #[must_use]
-    pub fn drain_timeout(&self) -> Duration {
-        self.config.drain_timeout
-    }
-
-    /// From now on each answer is the last of its connection. A second call changes nothing.
-    pub fn stop(&self) {
-        self.stopping.set(true);
-    }
-
-    /// Whether [`Self::stop`] was called.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.get()
     }
 
     /// Whether there is no room for another session.
     pub(super) fn is_full(&self) -> bool {
         let sessions = |(name, figure)| (name == "sessions").then_some(figure);
         let open = self.backend.health().into_iter().find_map(sessions);
-        open.is_some_and(|open| open >= self.config.connections_max as u64)
+        open.is_some_and(|open| open >= self.reception.config.connections_max as u64)
     }
 }

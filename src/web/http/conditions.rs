@@ -10,16 +10,16 @@ use hyper::header::{
 
 /// What identifies one state of a representation.
 #[derive(Debug, Clone)]
-pub(super) struct Validators {
+pub(crate) struct Validators {
     /// A strong entity tag, quotes included.
-    pub(super) etag: String,
+    pub(crate) etag: String,
     /// Last change, in whole seconds, as far as it is known.
-    pub(super) modified: Option<SystemTime>,
+    pub(crate) modified: Option<SystemTime>,
 }
 
 /// Which bytes of a representation are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Span {
+pub(crate) enum Span {
     /// All of them, with status 200.
     Whole,
     /// `length` bytes from `start` on, with status 206.
@@ -30,7 +30,7 @@ pub(super) enum Span {
 
 /// What the conditions of a request come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is answered as if there were none.
     Proceed,
     /// The client's copy is still good: status 304.
@@ -63,7 +63,7 @@ enum Tag<'a> {
 impl Validators {
     /// What the conditions of a GET or HEAD come to, in the order of RFC 9110, section 13.2.2.
     /// A date that cannot be read, or that there is nothing to compare with, is no condition.
-    pub(super) fn judge(&self, headers: &HeaderMap) -> Verdict {
+    pub(crate) fn judge(&self, headers: &HeaderMap) -> Verdict {
         let is_wanted = match tags(headers, &IF_MATCH) {
             Some(mut tags) => tags.any(|tag| self.is(tag, Comparison::Strong)),
             None => (self.compare_date(headers, &IF_UNMODIFIED_SINCE))
@@ -105,7 +105,7 @@ impl Validators {
 
     /// Which bytes of `size` the headers of a GET ask for. A range that is malformed, of
     /// another unit, one of several, or meant for another state is ignored.
-    pub(super) fn span(&self, headers: &HeaderMap, size: u64) -> Span {
+    pub(crate) fn span(&self, headers: &HeaderMap, size: u64) -> Span {
         let Some(range) = headers.get(RANGE).and_then(|value| value.to_str().ok()) else {
             return Span::Whole;
         };
@@ -129,7 +129,7 @@ impl Validators {
 
 /// `seconds` since 1970 as a time, for `Last-Modified`; `None` before 1970 and for years that
 /// an HTTP date cannot say.
-pub(super) fn whole_seconds(seconds: i64) -> Option<SystemTime> {
+pub(crate) fn whole_seconds(seconds: i64) -> Option<SystemTime> {
     const YEAR_10000: u64 = 253_402_300_800;
     let seconds = u64::try_from(seconds)
         .ok()

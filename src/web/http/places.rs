@@ -12,7 +12,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::link::Activity;
+use super::activity::Activity;
 use crate::config::Config;
 
 /// How often it is said aloud that connections are refused.
@@ -20,7 +20,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// All places and who has them.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     guests: RefCell<Slab<Rc<Activity>>>,
     guests_max: usize,
     health_checks: Cell<usize>,
@@ -81,7 +81,7 @@ impl Places {
     }
 
     /// Names and figures for `/healthz`.
-    pub(super) fn figures(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn figures(&self) -> [(&'static str, u64); 3] {
         [
             ("http_connections", self.taken() as u64),
             ("http_gave_way", self.gave_way.get()),

@@ -1,21 +1,13 @@
-//! A connection's socket as hyper sees it: what the gate lets pass of the bytes a shard had already
-//! read and of the socket's. On the way it notes what the connection is doing, for the deadlines and
-//! for the way back to a shard.
+//! What a connection is doing, for its deadlines, for its way back to a shard, and for others that need
+//! its place.
 
 use std::cell::Cell;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::gate::{Gate, Next};
 use crate::config::Config;
 
 /// What a connection is waiting for.
@@ -121,13 +113,18 @@ impl Activity {
     }
 
     /// A request came that is a shard's to answer.
-    fn leave(&self) {
+    pub(super) fn leave(&self) {
         self.leaving.set(true);
     }
 
     /// Whether the connection is to go to a shard now: nothing is left to send before that.
     pub(super) fn may_leave(&self) -> bool {
         self.leaving.get() && self.flushed.get()
+    }
+
+    /// Whether the connection must end after the answer to the request that is passed on.
+    pub(super) fn note_last(&self, is_last: bool) {
+        self.last.set(is_last);
     }
 
     /// Whether the connection must end after this answer.
@@ -161,7 +158,7 @@ impl Activity {
         self.since.set(Instant::now());
     }
 
-    fn note_read(&self) {
+    pub(super) fn note_read(&self) {
         match self.phase.get() {
             Phase::Idle => self.enter(Phase::Head),
             Phase::Head | Phase::Lingering => {}
@@ -170,7 +167,7 @@ impl Activity {
     }
 
     /// Taking bytes keeps an answer going; it does not prolong a head.
-    fn note_written(&self) {
+    pub(super) fn note_written(&self) {
         if self.phase.get() != Phase::Head {
             self.since.set(Instant::now());
         }
@@ -178,7 +175,7 @@ impl Activity {
 
     /// hyper flushes its socket only once its own buffer is empty, so this marks the moment
     /// from which the connection may leave, and from which the peer is in nobody's debt.
-    fn note_flushed(&self) {
+    pub(super) fn note_flushed(&self) {
         if self.phase.get() == Phase::Answer {
             return;
         }
@@ -191,133 +188,5 @@ impl Activity {
                 Phase::Idle
             });
         }
-    }
-}
-
-/// Bytes read from a socket at once while a head is awaited.
-const READ_BYTES_MAX: usize = 4096;
-
-/// A socket behind a gate.
-#[derive(Debug)]
-pub(super) struct Link {
-    gate: Gate,
-    socket: TokioIo<TcpStream>,
-    activity: Rc<Activity>,
-}
-
-impl Link {
-    pub(super) fn new(socket: TcpStream, gate: Gate, activity: Rc<Activity>) -> Self {
-        Self {
-            gate,
-            socket: TokioIo::new(socket),
-            activity,
-        }
-    }
-
-    /// The socket, and the bytes from it that hyper has not seen.
-    pub(super) fn into_parts(self) -> (TcpStream, Vec<u8>) {
-        (self.socket.into_inner(), self.gate.into_held())
-    }
-
-    /// Reads into the gate; false at the end of the stream.
-    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut bytes = [0; READ_BYTES_MAX];
-        let mut buffer = ReadBuf::new(&mut bytes);
-        ready!(Pin::new(&mut self.socket).poll_read(context, buffer.unfilled()))?;
-        self.gate.hold(buffer.filled());
-        Poll::Ready(Ok(!buffer.filled().is_empty()))
-    }
-
-    fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(result, Poll::Ready(Ok(1..))) {
-            self.activity.note_written();
-        }
-        result
-    }
-}
-
-impl Read for Link {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            match self.gate.next() {
-                Next::Pass(bytes) => {
-                    let count = bytes.len().min(buffer.remaining());
-                    buffer.put_slice(&bytes[..count]);
-                    self.gate.pass(count);
-                    self.activity.note_read();
-                    self.activity.last.set(self.gate.is_open());
-                    return Poll::Ready(Ok(()));
-                }
-                Next::Leave => {
-                    self.activity.note_read();
-                    self.activity.leave();
-                    return Poll::Pending;
-                }
-                Next::Read => {}
-            }
-            if self.gate.is_holding() {
-                self.activity.note_read();
-            }
-            // What came in just now may not have been told to this task yet.
-            if self.activity.is_giving_way() && has_bytes(self.socket.inner()) {
-                self.activity.stay();
-            }
-            if self.gate.is_open() {
-                let result = Pin::new(&mut self.socket).poll_read(context, buffer);
-                if result.is_ready() {
-                    self.activity.note_read();
-                }
-                return result;
-            }
-            if !ready!(self.poll_more(context))? {
-                return Poll::Ready(Ok(()));
-            }
-        }
-    }
-}
-
-/// Whether there is something to read on a socket.
-fn has_bytes(socket: &TcpStream) -> bool {
-    let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
-    matches!(
-        rustix::net::recv(socket, &mut [0_u8; 1][..], flags),
-        Ok((_, 1..))
-    )
-}
-
-impl Write for Link {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.written(result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.written(result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.activity.note_flushed();
-        Pin::new(&mut self.socket).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

@@ -25,11 +25,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::{Level, enabled};
 
+use super::activity::Activity;
+use super::body::Content;
 use super::gate::{self, Gate};
-use super::link::{Activity, Link};
-use super::reply::Content;
-use super::routes;
-use super::site::{Backend, Site};
+use super::link::Link;
+use super::responder::{Reception, Responder};
 use crate::config::Config;
 use crate::logs::may_tell;
 use crate::wire::http::{HEADERS_MAX, Refusal};
@@ -45,10 +45,15 @@ const STALL_MIN: Duration = Duration::from_millis(500);
 /// answered here, so a connection cannot go to and fro.
 ///
 /// Errors end the connection and are logged at debug level: they are the peer's.
-pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>) {
+pub(crate) async fn serve<R: Responder>(responder: Rc<R>, socket: OwnedFd, head: Vec<u8>) {
+    let reception = responder.reception();
     let activity = Activity::new();
-    let Some(place) = site.places.take(&activity, is_health_check(&head)).await else {
-        refuse(&site, &socket, &head, &busy());
+    let Some(place) = reception
+        .places
+        .take(&activity, is_health_check(&head))
+        .await
+    else {
+        refuse(reception, &socket, &head, &busy());
         return;
     };
     let stream = match adopt_socket(socket) {
@@ -59,28 +64,28 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
         }
     };
     if let Err(refusal) = gate::check_first(&head) {
-        refuse(&site, &stream, &head, &refusal);
-        return linger_unless_asked(&stream, &site, &activity).await;
+        refuse(reception, &stream, &head, &refusal);
+        return linger_unless_asked(&stream, reception, &activity).await;
     }
     let service = Answers {
-        site: Rc::clone(&site),
+        responder: Rc::clone(&responder),
         activity: Rc::clone(&activity),
     };
-    let gate = Gate::new(Arc::clone(&site.config), head);
+    let gate = Gate::new(Arc::clone(&reception.config), head);
     let mut connection = http1::Builder::new()
         .half_close(true)
         .header_read_timeout(None)
         .keep_alive(!place.is_for_one_answer())
         .max_headers(HEADERS_MAX)
-        .max_buf_size(site.config.head_bytes_max)
+        .max_buf_size(reception.config.head_bytes_max)
         .serve_connection(Link::new(stream, gate, Rc::clone(&activity)), service);
 
-    let end = drive(&site, &activity, Pin::new(&mut connection)).await;
+    let end = drive(reception, &activity, Pin::new(&mut connection)).await;
     // hyper has what it was shown: heads of requests it has answered.
     let (stream, unread) = connection.into_parts().io.into_parts();
     match end {
         End::Leaves => match release_socket(stream) {
-            Ok(socket) => site.backend.adopt(socket, unread),
+            Ok(socket) => responder.adopt(socket, unread),
             Err(error) => tracing::debug!(%error, "a connection could not be handed back"),
         },
         // It had one request, and that was read.
@@ -91,15 +96,15 @@ pub async fn serve<B: Backend>(site: Rc<Site<B>>, socket: OwnedFd, head: Vec<u8>
             {
                 tracing::debug!(%error, "a connection ended early");
             }
-            linger_unless_asked(&stream, &site, &activity).await;
+            linger_unless_asked(&stream, reception, &activity).await;
         }
         End::TimedOut if activity.awaits_head() && !unread.is_empty() => {
-            refuse(&site, &stream, &unread, &Refusal::timeout());
-            linger_unless_asked(&stream, &site, &activity).await;
+            refuse(reception, &stream, &unread, &Refusal::timeout());
+            linger_unless_asked(&stream, reception, &activity).await;
         }
         End::TimedOut if is_told() => tracing::debug!("a connection took too long"),
         End::TimedOut => {}
-        End::GaveWay => site.places.note_way_given(),
+        End::GaveWay => reception.places.note_way_given(),
     }
 }
 
@@ -119,14 +124,14 @@ enum End {
     Leaves,
 }
 
-type Connection<B> = http1::Connection<Link, Answers<B>>;
+type Connection<R> = http1::Connection<Link, Answers<R>>;
 
-async fn drive<B: Backend>(
-    site: &Site<B>,
+async fn drive<R: Responder>(
+    reception: &Reception,
     activity: &Activity,
-    mut connection: Pin<&mut Connection<B>>,
+    mut connection: Pin<&mut Connection<R>>,
 ) -> End {
-    let mut patience = pin!(sleep_until(activity.deadline(&site.config)));
+    let mut patience = pin!(sleep_until(activity.deadline(&reception.config)));
     let mut asked = pin!(activity.asked_to_give_way());
     poll_fn(|context| {
         while asked.as_mut().poll(context).is_ready() {
@@ -137,19 +142,21 @@ async fn drive<B: Backend>(
             return Poll::Ready(End::Closed(result));
         }
         if was_asked {
-            if activity.is_giving_way() && activity.can_give_way(site.config.http_give_way_after) {
+            if activity.is_giving_way()
+                && activity.can_give_way(reception.config.http_give_way_after)
+            {
                 return Poll::Ready(End::GaveWay);
             }
             activity.stay();
-            site.places.look_again();
+            reception.places.look_again();
         }
-        site.places.note_turn(activity);
+        reception.places.note_turn(activity);
         if activity.may_leave() {
             return Poll::Ready(End::Leaves);
         }
         ready!(poll_deadline(
             activity,
-            &site.config,
+            &reception.config,
             patience.as_mut(),
             context
         ));
@@ -185,12 +192,12 @@ fn poll_deadline(
 }
 
 /// hyper's service: one request in, one answer out.
-struct Answers<B> {
-    site: Rc<Site<B>>,
+struct Answers<R> {
+    responder: Rc<R>,
     activity: Rc<Activity>,
 }
 
-impl<B: Backend> Service<Request<Incoming>> for Answers<B> {
+impl<R: Responder> Service<Request<Incoming>> for Answers<R> {
     type Response = Response<Content>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Content>, Infallible>>>>;
@@ -198,18 +205,19 @@ impl<B: Backend> Service<Request<Incoming>> for Answers<B> {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.activity.begin_answer();
         let (request, _body) = request.into_parts();
-        let site = Rc::clone(&self.site);
+        let responder = Rc::clone(&self.responder);
         let activity = Rc::clone(&self.activity);
         Box::pin(async move {
-            let mut reply = routes::answer(&*site, &request).await;
+            let mut reply = responder.answer(&request).await;
+            let reception = responder.reception();
             if reply.status().is_client_error() || reply.status().is_server_error() {
                 let status = reply.status().as_u16();
-                site.refusals.count(status);
+                reception.refusals.count(status);
                 tell(status, request.method.as_str(), request.uri.path());
             }
             // A connection in wait is not closed when the server stops: a request may be on its way,
             // and whoever sends it had better hear that there will be no other.
-            if activity.is_last() || site.is_stopping() {
+            if activity.is_last() || reception.is_stopping() {
                 let close = HeaderValue::from_static("close");
                 reply.headers_mut().insert(CONNECTION, close);
             }
@@ -235,13 +243,13 @@ fn release_socket(stream: TcpStream) -> io::Result<OwnedFd> {
 }
 
 /// Lingers until another connection needs the place.
-async fn linger_unless_asked<B: Backend>(stream: &TcpStream, site: &Site<B>, activity: &Activity) {
+async fn linger_unless_asked(stream: &TcpStream, reception: &Reception, activity: &Activity) {
     let is_asked = activity.is_giving_way();
     activity.begin_linger();
     tokio::select! {
-        () = linger(stream, &site.config), if !is_asked => {}
-        () = activity.asked_to_give_way(), if !is_asked => site.places.note_way_given(),
-        else => site.places.note_way_given(),
+        () = linger(stream, &reception.config), if !is_asked => {}
+        () = activity.asked_to_give_way(), if !is_asked => reception.places.note_way_given(),
+        else => reception.places.note_way_given(),
     }
 }
 
@@ -271,8 +279,8 @@ async fn linger(stream: &TcpStream, config: &Config) {
 }
 
 /// Refuses the request that begins with `head`, if the socket takes that at once.
-fn refuse<B>(site: &Site<B>, socket: &impl AsFd, head: &[u8], refusal: &Refusal) {
-    site.refusals.count(refusal.status);
+fn refuse(reception: &Reception, socket: &impl AsFd, head: &[u8], refusal: &Refusal) {
+    reception.refusals.count(refusal.status);
     tell(refusal.status, "", "");
     let mut answer = Vec::new();
     refusal.encode(head, &mut answer);

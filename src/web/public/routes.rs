@@ -10,28 +10,41 @@
 //! | any other with OPTIONS | 204 and `Allow` |
 //! | anything else | a file of `--static`, or of the embedded page |
 
+use std::os::fd::OwnedFd;
+
 use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
 use serde_json::json;
 
 use super::cors;
-use super::gate::policy;
 use super::page;
-use super::reply::{self, Reply};
 use super::site::{Backend, Site};
 use super::target::{Target, TargetError, percent_decode};
 use crate::metrics::LOG_LINES_LOST;
+use crate::web::http::gate::policy;
+use crate::web::http::reply::{self, Reply};
+use crate::web::http::responder::{Reception, Responder};
 use crate::wire::handshake;
 use crate::wire::http::{self, HttpError, Refusal};
 
-/// Answers a request that is no upgrade.
-pub(super) async fn answer<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
-    let mut reply = answer_method(site, request).await;
-    if cors::is_shared(request.uri.path()) {
-        cors::share(&site.config.allow_origin, &request.headers, &mut reply);
+impl<B: Backend> Responder for Site<B> {
+    fn reception(&self) -> &Reception {
+        &self.reception
     }
-    reply
+
+    async fn answer(&self, request: &Parts) -> Reply {
+        let mut reply = answer_method(self, request).await;
+        if cors::is_shared(request.uri.path()) {
+            let allow_origin = &self.reception.config.allow_origin;
+            cors::share(allow_origin, &request.headers, &mut reply);
+        }
+        reply
+    }
+
+    fn adopt(&self, socket: OwnedFd, bytes: Vec<u8>) {
+        self.backend.adopt(socket, bytes);
+    }
 }
 
 async fn answer_method<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
@@ -51,7 +64,7 @@ async fn answer_method<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
 /// browsers do not tell pages; any other says that it is there, as the plain health check of
 /// HAProxy wants to hear.
 fn answer_question<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
-    let config = &site.config;
+    let config = &site.reception.config;
     let path = request.uri.path();
     if !(path == "/ws" || path.starts_with("/ws/") || (path == "/echo" && config.echo)) {
         return reply::methods();
@@ -63,7 +76,7 @@ fn answer_question<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
         .and_then(|head| handshake::judge(&head, &policy));
     match judged {
         Err(refusal) => reply::refusal(&refusal),
-        Ok(_) if site.is_stopping() => reply::refusal(&Refusal::stopping()),
+        Ok(_) if site.reception.is_stopping() => reply::refusal(&Refusal::stopping()),
         Ok(_) if site.is_full() => reply::refusal(&Refusal::busy()),
         Ok(_) => reply::methods(),
     }
@@ -128,7 +141,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
 
 /// 426 (RFC 9110, section 15.5.22), for a plain request to a WebSocket's address and for an
 /// upgrade that a shard did not take.
-pub(super) fn upgrade_required(method: &Method) -> Reply {
+fn upgrade_required(method: &Method) -> Reply {
     let text = "This address is for WebSockets.\n";
     let mut reply = reply::sentence(method, StatusCode::UPGRADE_REQUIRED, text);
     reply
@@ -141,7 +154,7 @@ pub(super) fn upgrade_required(method: &Method) -> Reply {
 }
 
 fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
-    let (status, word) = if site.is_stopping() {
+    let (status, word) = if site.reception.is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping")
     } else {
         (StatusCode::OK, "ok")
@@ -149,8 +162,8 @@ fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
     // Written by hand to keep the order: all names and words here are plain identifiers.
     let version = env!("CARGO_PKG_VERSION");
     let own = [("log_lines_lost", LOG_LINES_LOST.get())];
-    let figures = site.places.figures().into_iter().chain(own);
-    let figures = figures.chain(site.refusals.figures());
+    let figures = site.reception.places.figures().into_iter().chain(own);
+    let figures = figures.chain(site.reception.refusals.figures());
     let mut text = format!("{{\"status\":\"{word}\",\"version\":\"{version}\"");
     for (name, figure) in figures.chain(site.backend.health()) {
         text.push_str(&format!(",\"{name}\":{figure}"));

@@ -3,8 +3,8 @@
 use hyper::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use super::conditions::{Validators, Verdict};
-use super::reply::{self, Reply};
+use crate::web::http::conditions::{Validators, Verdict};
+use crate::web::http::reply::{self, Reply};
 
 /// One file of the page.
 struct Asset {

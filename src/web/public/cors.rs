@@ -6,7 +6,7 @@ use hyper::header::{
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
-use super::reply::{METHODS, Reply};
+use crate::web::http::reply::{METHODS, Reply};
 use crate::wire::handshake::is_listed;
 
 /// How long a browser need not ask again whether it may ask, in seconds.

@@ -18,7 +18,7 @@ use crate::wire::http::{self, Refusal};
 const URI_BYTES_MAX: usize = 65_534;
 
 /// What the operator decided about upgrades.
-pub(super) fn policy(config: &Config) -> Policy<'_> {
+pub(crate) fn policy(config: &Config) -> Policy<'_> {
     Policy {
         allow_origin: &config.allow_origin,
         subprotocols: &config.subprotocols,

@@ -1,18 +1,12 @@
-//! The files below `--static DIR`: finding them without ever leaving the folder, and reading
-//! them through the ring while they are sent.
+//! The files below `--static DIR`: finding them without ever leaving the folder.
 //!
 //! Opening is an ordinary `openat2` call, because `RESOLVE_BENEATH` is what keeps paths and
 //! symlinks inside and tokio-uring cannot say it; on a local disk it does not block noticeably.
 
-use std::fmt;
-use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use hyper::body::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, LOCATION,
@@ -20,18 +14,14 @@ use hyper::header::{
 use hyper::{Method, StatusCode, Uri};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
-use tokio_uring::fs::File;
 
-use super::conditions::{Span, Validators, Verdict, whole_seconds};
 use super::media;
 use super::page;
-use super::reply::{self, Payload, Reply};
 use super::target::Target;
 use crate::logs::may_tell;
-
-/// Bytes read and held at once for one answer. hyper asks for the next one when less than a
-/// request head's worth of the last is left, so two of them are held at most.
-const CHUNK_BYTES: u64 = 16 << 10;
+use crate::web::http::body::{FileBody, Payload};
+use crate::web::http::conditions::{Span, Validators, Verdict, whole_seconds};
+use crate::web::http::reply::{self, Reply};
 
 /// Times an open is tried again when a rename elsewhere in the tree disturbed it (openat2(2),
 /// EAGAIN).
@@ -274,106 +264,4 @@ fn validators(stat: &Stat) -> Validators {
 
 fn visible(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("tags, dates and ranges are visible ASCII")
-}
-
-/// A stretch of a file that is read through the ring, a chunk at a time, as hyper asks for it.
-pub(super) struct FileBody {
-    state: ReadState,
-    position: u64,
-    remaining: u64,
-}
-
-type Reading = Pin<Box<dyn Future<Output = (File, io::Result<usize>, Vec<u8>)>>>;
-
-enum ReadState {
-    Resting(File),
-    Reading(Reading),
-    Ended,
-}
-
-impl FileBody {
-    /// `length` bytes of `file` from `start` on; must be called on a tokio-uring runtime.
-    fn new(file: OwnedFd, start: u64, length: u64) -> Self {
-        let file = File::from_std(file.into());
-        Self {
-            state: ReadState::Resting(file),
-            position: start,
-            remaining: length,
-        }
-    }
-
-    /// Bytes not handed out yet.
-    pub(super) fn remaining(&self) -> u64 {
-        self.remaining
-    }
-
-    /// The next chunk, `None` after the last.
-    ///
-    /// # Errors
-    /// When reading fails or the file has become shorter than the length that was announced;
-    /// hyper then breaks the connection off, so the client cannot take the part for the whole.
-    pub(super) fn poll_chunk(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Bytes>>> {
-        loop {
-            match std::mem::replace(&mut self.state, ReadState::Ended) {
-                ReadState::Ended => return Poll::Ready(None),
-                ReadState::Resting(_) if self.remaining == 0 => return Poll::Ready(None),
-                ReadState::Resting(file) => {
-                    self.state = ReadState::Reading(self.read(file));
-                }
-                ReadState::Reading(mut reading) => {
-                    let Poll::Ready((file, result, chunk)) = reading.as_mut().poll(context) else {
-                        self.state = ReadState::Reading(reading);
-                        return Poll::Pending;
-                    };
-                    return Poll::Ready(Some(self.take(file, result, chunk)));
-                }
-            }
-        }
-    }
-
-    fn read(&self, file: File) -> Reading {
-        let length = usize::try_from(self.remaining.min(CHUNK_BYTES)).unwrap_or(usize::MAX);
-        let position = self.position;
-        Box::pin(async move {
-            let (result, chunk) = file.read_at(Vec::with_capacity(length), position).await;
-            (file, result, chunk)
-        })
-    }
-
-    fn take(
-        &mut self,
-        file: File,
-        result: io::Result<usize>,
-        mut chunk: Vec<u8>,
-    ) -> io::Result<Bytes> {
-        if result? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        // A vector may have more room than was asked for.
-        chunk.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
-        self.position += chunk.len() as u64;
-        self.remaining -= chunk.len() as u64;
-        if self.remaining > 0 {
-            self.state = ReadState::Resting(file);
-        }
-        Ok(Bytes::from(chunk))
-    }
-}
-
-impl fmt::Debug for FileBody {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            position,
-            remaining,
-            ..
-        } = self;
-        formatter
-            .debug_struct("FileBody")
-            .field("position", position)
-            .field("remaining", remaining)
-            .finish_non_exhaustive()
-    }
 }
