@@ -8,8 +8,8 @@ use fanring::id::{LogPosition, MemberId, ShardId, StreamPosition};
 use fanring::room::index::Index;
 use fanring::room::log::Log;
 use fanring::session::outbox::{Nothing, Plan, Progress};
-use fanring::session::timers::Tick;
-use fanring::session::{Flags, Session};
+use fanring::session::tick::Tick;
+use fanring::session::{Flags, Place, Session};
 use fanring::wire::frame::{OpCode, append_frame, frame_bytes};
 use uuid::Uuid;
 
@@ -65,8 +65,9 @@ impl Reader {
     fn new(number: usize, generation: u32, index: &Index) -> Self {
         let socket = File::open("/dev/null").expect("it is always there");
         let mut session = Session::new(socket.into(), Uuid::nil(), Tick(0), Tick(0));
-        session.cursor = index.head();
-        session.frame_end = session.cursor;
+        session.join(Place::Echo, Flags::default(), b"");
+        session.open(Tick(0));
+        session.skip_to(index.head());
         Self {
             session,
             member: member(number, generation),
@@ -178,8 +179,7 @@ impl World {
                     continue;
                 }
                 if number == origin {
-                    let cursor = reader.session.cursor;
-                    reader.session.own.note(start, start + bytes, cursor);
+                    reader.session.note_own(start, start + bytes);
                 } else {
                     reader.room_due.push(frame.clone());
                 }
@@ -201,7 +201,7 @@ impl World {
 
     fn prune(&mut self, room: usize) {
         let members = (self.readers.iter()).filter(|reader| reader.room == room);
-        let oldest = members.map(|reader| reader.session.cursor).min();
+        let oldest = members.map(|reader| reader.session.cursor()).min();
         let index = &mut self.rooms[room].index;
         index.prune(oldest.unwrap_or(index.head()), self.log.tail());
     }
@@ -209,7 +209,7 @@ impl World {
     /// Plans a send and reads its bytes, unless one is in flight.
     fn plan(&mut self, number: usize) {
         let reader = &mut self.readers[number];
-        if reader.session.flags.has(Flags::SENDING) {
+        if reader.session.is_sending() {
             return;
         }
         let room = &self.rooms[reader.room];
@@ -220,10 +220,10 @@ impl World {
         match planned {
             Err(Nothing::ToSend) => return reader.check_complete(),
             Err(Nothing::Left) => {
-                assert!(room.is_overwritten(reader.session.cursor, &self.log));
+                assert!(room.is_overwritten(reader.session.cursor(), &self.log));
                 return self.replace(number);
             }
-            Ok(()) => reader.planned_at = reader.session.cursor,
+            Ok(()) => reader.planned_at = reader.session.cursor(),
         }
         let (before, after) = plan.pieces.split_at(plan.before);
         for piece in before {
@@ -234,10 +234,8 @@ impl World {
                 piece.bytes,
             ));
         }
-        if let Some(private) = &reader.session.private {
-            let private = &private.unsent()[..plan.private as usize];
-            reader.in_flight.extend_from_slice(private);
-        }
+        let private = &reader.session.unsent()[..plan.private as usize];
+        reader.in_flight.extend_from_slice(private);
         for piece in after {
             reader.in_flight.extend_from_slice(read(
                 &self.log,
@@ -252,7 +250,7 @@ impl World {
     /// The kernel took `part` of 255 parts of the send in flight, if there is one.
     fn sent(&mut self, number: usize, part: u8) {
         let reader = &mut self.readers[number];
-        if !reader.session.flags.has(Flags::SENDING) {
+        if !reader.session.is_sending() {
             return;
         }
         let mut bytes = std::mem::take(&mut reader.in_flight);
@@ -275,18 +273,17 @@ impl World {
     /// Moves the reader to its room's head; or out of its room, when it `leaves`.
     fn part(&mut self, number: usize, leaves: bool) {
         let reader = &mut self.readers[number];
-        if reader.session.flags.has(Flags::SENDING) {
+        if reader.session.is_sending() {
             return;
         }
         let room = &self.rooms[reader.room];
         let session = &mut reader.session;
-        let cursor = session.cursor;
+        let cursor = session.cursor();
         if !session.rescue_cut_frame(reader.member, &room.index, &self.log) {
             assert!(room.is_overwritten(cursor, &self.log));
             return self.replace(number);
         }
-        session.cursor = room.index.head();
-        session.frame_end = session.cursor;
+        session.skip_to(room.index.head());
         reader.room_due.truncate(reader.room_begun());
         if leaves {
             self.drain(number);
@@ -298,7 +295,7 @@ impl World {
     fn check_ahead(&self, number: usize) {
         let reader = &self.readers[number];
         let session = &reader.session;
-        if session.is_mid_frame() || session.flags.has(Flags::SENDING) {
+        if session.is_mid_frame() || session.is_sending() {
             return;
         }
         let (room, reading) = (&self.rooms[reader.room], session.reading(reader.member));
@@ -306,7 +303,7 @@ impl World {
             Some(ahead) => {
                 assert_eq!(ahead, (reader.room_due.len() - reader.room_begun()) as u64);
             }
-            None => assert!(room.is_overwritten(session.cursor, &self.log)),
+            None => assert!(room.is_overwritten(session.cursor(), &self.log)),
         }
     }
 
@@ -322,7 +319,7 @@ impl World {
         self.sent(number, 255);
         loop {
             self.plan(number);
-            if !self.readers[number].session.flags.has(Flags::SENDING) {
+            if !self.readers[number].session.is_sending() {
                 break;
             }
             self.sent(number, 255);

@@ -21,7 +21,7 @@ struct Holding {
 
 /// The holdings of all sessions of a shard.
 #[derive(Debug, Default)]
-pub struct Holdings {
+pub(crate) struct Holdings {
     by_slot: Vec<Holding>,
     bytes: usize,
     holders: usize,
@@ -33,12 +33,12 @@ pub struct Holdings {
 impl Holdings {
     /// What all sessions hold together.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The session holds so much now; nothing when it is gone.
-    pub fn note(&mut self, key: SessionKey, bytes: usize) {
+    pub(crate) fn note(&mut self, key: SessionKey, bytes: usize) {
         let slot = key.slot as usize;
         if self.by_slot.len() <= slot {
             self.by_slot.resize(slot + 1, Holding::default());
@@ -66,7 +66,7 @@ impl Holdings {
     }
 
     /// Whoever has held more than a little for the longest; it is named once.
-    pub fn poll_oldest(&mut self) -> Option<SessionKey> {
+    pub(crate) fn poll_oldest(&mut self) -> Option<SessionKey> {
         while let Some((key, entry)) = self.line.pop_front() {
             let holding = &mut self.by_slot[key.slot as usize];
             if holding.entry == entry {

@@ -3,40 +3,30 @@
 //! The struct is kept small, since idle sessions are most of them: whatever only a busy one needs
 //! (a request head, a partial message, private replies) is in a box that an idle one does not have.
 
+mod flags;
 pub mod holdings;
 pub mod outbox;
+mod phase;
 mod private;
 mod slab;
-pub mod timers;
+pub mod tick;
+pub(crate) mod timers;
+pub(crate) mod wheel;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use uuid::Uuid;
 
-pub use self::private::Private;
-pub use self::slab::Sessions;
-use self::timers::Tick;
+pub use self::flags::Flags;
+pub(crate) use self::phase::Phase;
+use self::private::Private;
+pub(crate) use self::slab::Sessions;
+use self::tick::Tick;
+use self::timers::Timers;
 use crate::id::{RoomId, StreamPosition};
 use crate::room::index::{Index, OwnMessages};
 use crate::room::{Rendition, Rooms};
 use crate::wire::message::Reader;
-
-/// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Its request head is arriving.
-    Head,
-    /// Its room's home shard has yet to confirm the join; the handshake is answered after that.
-    Joining,
-    /// Messages flow.
-    Open,
-    /// The last bytes are on their way out; input matters only if a Close frame is awaited.
-    Closing,
-    /// All was sent and the write side shut down; waiting for the peer to do the same.
-    Lingering,
-    /// Shut down; waiting for the kernel's answers to operations in flight.
-    Dead,
-}
 
 /// Where a session's messages go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,69 +41,22 @@ pub enum Place {
         room: RoomId,
         /// What it reads.
         rendition: Rendition,
-        /// Its place in [`crate::room::Audience::members`].
+        /// Its place in [`crate::room::Audience::members`]; `u32::MAX` until the join is confirmed.
         number: u32,
     },
 }
 
-/// Small facts about a session, a bit each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Flags(u16);
-
-impl Flags {
-    /// A receive is in flight.
-    pub const RECEIVING: Self = Self(1);
-    /// The receive in flight is being cancelled.
-    pub const CANCELLING: Self = Self(1 << 1);
-    /// A send is in flight.
-    pub const SENDING: Self = Self(1 << 2);
-    /// The socket is full: a poll for writability is in flight.
-    pub const BLOCKED: Self = Self(1 << 3);
-    /// It stands in the list of sessions with something to flush.
-    pub const DIRTY: Self = Self(1 << 4);
-    /// It stands in the list of sessions that may be behind.
-    pub const WATCHED: Self = Self(1 << 5);
-    /// Reading waits until what it caused has drained.
-    pub const PAUSED: Self = Self(1 << 6);
-    /// A ping awaits any sign of life.
-    pub const PINGED: Self = Self(1 << 7);
-    /// A Close frame was sent, or stands in the private replies.
-    pub const CLOSE_SENT: Self = Self(1 << 8);
-    /// The peer's Close frame has arrived.
-    pub const CLOSE_RECEIVED: Self = Self(1 << 9);
-    /// Gets its own messages too (`?echo=1`).
-    pub const ECHO: Self = Self(1 << 10);
-    /// Causes and gets join and leave notices.
-    pub const VISIBLE: Self = Self(1 << 11);
-    /// Was handed over by another thread and is not handed on again.
-    pub const PLACED: Self = Self(1 << 12);
-    /// Its peer reset the connection or ran out of time: no use in lingering.
-    pub const ABORT: Self = Self(1 << 13);
-    /// What still arrives is of no interest.
-    pub const DISCARDING: Self = Self(1 << 14);
-    /// The peer has shut down its write side: nothing more arrives.
-    pub const ENDED: Self = Self(1 << 15);
-
-    /// Whether any bit of `other` is set.
+impl Place {
+    /// Whether it is that of a member whose join is confirmed.
     #[must_use]
-    pub fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
+    pub(crate) fn is_member(self) -> bool {
+        matches!(self, Self::Room { number, .. } if number != u32::MAX)
     }
 
-    /// Sets the bits of `other`.
-    pub fn set(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    /// Clears the bits of `other`.
-    pub fn clear(&mut self, other: Self) {
-        self.0 &= !other.0;
-    }
-
-    /// Both.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    fn renumber(&mut self, to: u32) {
+        if let Self::Room { number, .. } = self {
+            *number = to;
+        }
     }
 }
 
@@ -125,44 +68,34 @@ impl Flags {
 #[repr(C, align(64))]
 pub struct Session {
     /// Stream position of the next byte to send.
-    pub cursor: StreamPosition,
+    cursor: StreamPosition,
     /// The first frame's end at or after the cursor; private bytes may go out only there.
-    pub frame_end: StreamPosition,
+    frame_end: StreamPosition,
     /// Its own messages, which it is not sent.
-    pub own: OwnMessages,
+    own: OwnMessages,
     /// Replies to this peer alone.
-    pub private: Option<Box<Private>>,
-    /// Where its messages go.
-    pub place: Place,
-    /// Its socket.
-    pub socket: OwnedFd,
-    /// Small facts.
-    pub flags: Flags,
-    /// How far it has come.
-    pub phase: Phase,
+    private: Option<Box<Private>>,
+    place: Place,
+    socket: OwnedFd,
+    phase: Phase,
+    flags: Flags,
     /// What the send in flight carries.
-    pub in_flight: outbox::InFlight,
+    in_flight: outbox::InFlight,
     /// Frames and messages that are not complete yet.
-    pub reader: Reader,
+    reader: Reader,
     /// The request head so far, or what came after it while the join is not confirmed.
-    pub head: Option<Box<Vec<u8>>>,
-    /// When the peer was last heard, see [`Self::hear`].
-    pub heard: Tick,
-    /// The cursor then, modulo 2^32.
-    cursor_heard: u32,
-    /// When a phase other than `Open` ends.
-    pub deadline: Tick,
-    /// The tick of its valid entry in the timer wheel; other entries are stale.
-    pub timer: Tick,
+    head: Option<Box<Vec<u8>>>,
+    timers: Timers,
     /// Its public name.
-    pub id: Uuid,
+    id: Uuid,
 }
 
-/// The last field of the first cache line ends before the second begins.
-const _: () = assert!(std::mem::offset_of!(Session, phase) < 64 && size_of::<Session>() == 128);
+/// What a delivery touches ends before the second cache line begins.
+const _: () = assert!(std::mem::offset_of!(Session, flags) < 64 && size_of::<Session>() == 128);
+const _: () = assert!(std::mem::offset_of!(Session, phase) < 64);
 
 impl Session {
-    /// A connection of which nothing is known but its socket.
+    /// A connection of which nothing is known but its socket; its head has to be whole by `deadline`.
     #[must_use]
     pub fn new(socket: OwnedFd, id: Uuid, now: Tick, deadline: Tick) -> Self {
         Self {
@@ -177,73 +110,197 @@ impl Session {
             in_flight: outbox::InFlight::default(),
             reader: Reader::default(),
             head: None,
-            heard: now,
-            cursor_heard: 0,
-            deadline,
-            timer: Tick::default(),
+            timers: Timers::new(now, deadline),
             id,
         }
     }
 
-    /// The peer was heard, or would have been if it had been listened to.
-    pub fn hear(&mut self, now: Tick) {
-        self.heard = now;
-        self.cursor_heard = low_half(self.cursor);
+    /// Its public name.
+    #[must_use]
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
     }
 
-    /// Bytes of its room that were sent since the peer was last heard, modulo 2^32.
+    /// Its socket.
     #[must_use]
-    pub fn sent_unheard_bytes(&self) -> u32 {
-        low_half(self.cursor).wrapping_sub(self.cursor_heard)
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Its socket, for another owner: no operation on it is in flight.
+    #[must_use]
+    pub(crate) fn into_socket(self) -> OwnedFd {
+        assert_eq!(self.operations(), 0, "an answer would come to nobody");
+        self.socket
+    }
+
+    // Small facts.
+
+    /// All of them.
+    #[must_use]
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Notes facts that the shard keeps about it.
+    pub(crate) fn mark(&mut self, marks: Flags) {
+        assert!(Flags::MARKS.all(marks), "other facts have their own causes");
+        self.flags.set(marks);
+    }
+
+    /// They hold no longer.
+    pub(crate) fn unmark(&mut self, marks: Flags) {
+        assert!(Flags::MARKS.all(marks), "other facts have their own causes");
+        self.flags.clear(marks);
+    }
+
+    /// An operation on its socket begins.
+    pub(crate) fn begin(&mut self, operation: Flags) {
+        assert!(Flags::OPERATIONS.all(operation));
+        assert!(
+            !self.flags.any(operation),
+            "one operation of a kind at a time"
+        );
+        self.flags.set(operation);
+    }
+
+    /// The kernel has answered it.
+    pub(crate) fn end(&mut self, operation: Flags) {
+        assert!(Flags::OPERATIONS.all(operation));
+        assert!(
+            self.flags.all(operation),
+            "an answer to an operation that was not in flight"
+        );
+        self.flags.clear(operation);
     }
 
     /// Operations that the kernel owes an answer to.
     #[must_use]
-    pub fn operations(&self) -> u64 {
-        u64::from(self.flags.has(Flags::RECEIVING))
-            + u64::from(self.flags.has(Flags::SENDING))
-            + u64::from(self.flags.has(Flags::BLOCKED))
+    pub(crate) fn operations(&self) -> u64 {
+        u64::from(self.flags.among(Flags::OPERATIONS).count())
+    }
+
+    /// Whether a send is in flight.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        self.flags.any(Flags::SENDING)
+    }
+
+    // Its room.
+
+    /// Where its messages go.
+    #[must_use]
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Stream position of the next byte to send.
+    #[must_use]
+    pub fn cursor(&self) -> StreamPosition {
+        self.cursor
+    }
+
+    /// The join is confirmed: it is the audience's member `number`, and reads from `head` on.
+    pub fn enter(&mut self, number: u32, head: StreamPosition) {
+        assert_eq!(self.phase, Phase::Joining);
+        assert!(!self.place.is_member() && number != u32::MAX);
+        self.place.renumber(number);
+        self.skip_to(head);
+    }
+
+    /// It passes by everything before `head`. A frame that was cut is to be rescued first.
+    pub fn skip_to(&mut self, head: StreamPosition) {
+        assert!(!self.is_mid_frame() && head >= self.cursor);
+        self.cursor = head;
+        self.frame_end = head;
+    }
+
+    /// Another member has left: this one is number `number` of its audience now.
+    pub(crate) fn renumber(&mut self, number: u32) {
+        assert!(self.place.is_member() && number != u32::MAX);
+        self.place.renumber(number);
+    }
+
+    /// It leaves its room, or gives up joining it; returns where it was.
+    pub(crate) fn leave(&mut self) -> Place {
+        std::mem::replace(&mut self.place, Place::None)
+    }
+
+    /// It has published `start..end` of the stream it reads.
+    pub fn note_own(&mut self, start: StreamPosition, end: StreamPosition) {
+        self.own.note(start, end, self.cursor);
     }
 
     /// Whether it is a member of `room` that reads `rendition`.
     #[must_use]
-    pub fn reads(&self, room: RoomId, rendition: Rendition) -> bool {
-        matches!(self.place, Place::Room { room: here, rendition: read, number }
-            if here == room && read == rendition && number != u32::MAX)
+    pub(crate) fn reads(&self, room: RoomId, rendition: Rendition) -> bool {
+        self.place.is_member()
+            && matches!(self.place, Place::Room { room: here, rendition: read, .. }
+                if here == room && read == rendition)
     }
 
     /// The stream it reads, if it is a member of a room.
     #[must_use]
-    pub fn stream<'a>(&self, rooms: &'a Rooms) -> Option<&'a Index> {
+    pub(crate) fn stream<'a>(&self, rooms: &'a Rooms) -> Option<&'a Index> {
         match self.place {
             Place::Room {
-                room,
-                rendition,
-                number,
-            } if number != u32::MAX => Some(rooms.index(room, rendition)),
+                room, rendition, ..
+            } if self.place.is_member() => Some(rooms.index(room, rendition)),
             _ => None,
         }
     }
 
+    // What it holds for its peer.
+
+    /// Keeps what has come of a head, or behind it.
+    pub(crate) fn keep_head(&mut self, bytes: impl Into<Vec<u8>>) {
+        let bytes = bytes.into();
+        self.head = (!bytes.is_empty()).then(|| Box::new(bytes));
+    }
+
+    /// What was kept of a head, or behind it.
+    pub(crate) fn take_head(&mut self) -> Option<Vec<u8>> {
+        self.head.take().map(|head| *head)
+    }
+
+    /// What has come of a frame or a message, for as long as more input is read.
+    pub(crate) fn take_reader(&mut self) -> Reader {
+        std::mem::take(&mut self.reader)
+    }
+
+    /// Input was read so far.
+    pub(crate) fn return_reader(&mut self, reader: Reader) {
+        assert!(self.reader.is_idle(), "it was taken");
+        self.reader = reader;
+    }
+
+    /// Memory that half a message takes, in bytes.
+    #[must_use]
+    pub(crate) fn half_message_bytes(&self) -> usize {
+        self.reader.heap_bytes()
+    }
+
     /// Private bytes not yet sent.
     #[must_use]
-    pub fn private_bytes(&self) -> usize {
-        self.private
-            .as_ref()
-            .map_or(0, |private| private.unsent().len())
+    pub(crate) fn private_bytes(&self) -> usize {
+        self.unsent().len()
+    }
+
+    /// Private replies that have yet to be sent, in order.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        self.private.as_deref().map_or(&[], Private::unsent)
     }
 
     /// Memory that its private replies take, in bytes.
     #[must_use]
-    pub fn private_held_bytes(&self) -> usize {
-        self.private
-            .as_ref()
-            .map_or(0, |private| private.held_bytes())
+    pub(crate) fn private_held_bytes(&self) -> usize {
+        self.private.as_deref().map_or(0, Private::held_bytes)
     }
 
     /// Memory that it holds for its peer: what has come of a head or a message, and replies.
     #[must_use]
-    pub fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         let head = self.head.as_ref().map_or(0, |head| head.capacity());
         head + self.reader.heap_bytes() + self.private_held_bytes()
     }
@@ -252,12 +309,4 @@ impl Session {
     pub fn private_mut(&mut self) -> &mut Vec<u8> {
         self.private.get_or_insert_default().end()
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a difference of two is what counts, modulo 2^32"
-)]
-fn low_half(position: StreamPosition) -> u32 {
-    position.bytes() as u32
 }

@@ -10,16 +10,16 @@ use crate::room::index::{Index, Piece, Reading};
 use crate::room::log::Log;
 
 /// Pieces one send may gather.
-pub const PIECES_MAX: usize = 14;
+pub(crate) const PIECES_MAX: usize = 14;
 
 /// Bytes after which a send takes up nothing more: as much as a socket's buffer holds (the largest
 /// `tcp_wmem`, tcp(7)), since the rest would be cut. What it holds then, a frame of the longest
 /// message above this, is below the 2 GiB that kernels refuse.
-pub const SEND_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const SEND_BYTES_MAX: u64 = 4 << 20;
 
 /// What a send in flight carries, in its order.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct InFlight {
+pub(super) struct InFlight {
     /// Private bytes in it.
     private: u32,
     /// All its bytes.
@@ -41,11 +41,11 @@ pub struct Plan {
 
 /// How to take back that a send was assumed to be taken.
 #[derive(Debug, Clone, Copy)]
-pub struct Undo {
+pub(crate) struct Undo {
     /// Where the cursor stood.
     cursor: StreamPosition,
     /// All bytes of the send.
-    pub bytes: u32,
+    pub(crate) bytes: u32,
 }
 
 /// Why nothing was planned.
@@ -87,7 +87,7 @@ impl Session {
 
     /// Whether a send would carry anything.
     #[must_use]
-    pub fn has_output(&self, index: Option<&Index>) -> bool {
+    pub(crate) fn has_output(&self, index: Option<&Index>) -> bool {
         self.private_bytes() > 0 || index.is_some_and(|index| self.cursor < index.head())
     }
 
@@ -154,7 +154,7 @@ impl Session {
     /// Takes the send just planned for taken, so that the session need not be looked at again when
     /// it was: nearly every delivery. Only where all that would be left to do is to move the cursor to
     /// the head of `index`; `None` elsewhere, and the send stays in flight.
-    pub fn assume_sent(&mut self, index: Option<&Index>) -> Option<Undo> {
+    pub(crate) fn assume_sent(&mut self, index: Option<&Index>) -> Option<Undo> {
         let plain = self.phase == Phase::Open
             && self.in_flight.private == 0
             && !self.is_mid_frame()
@@ -173,8 +173,8 @@ impl Session {
     }
 
     /// The send that [`Self::assume_sent`] took for taken was not: it is in flight again.
-    pub fn not_sent(&mut self, undo: Undo) {
-        assert!(!self.flags.has(Flags::SENDING));
+    pub(crate) fn not_sent(&mut self, undo: Undo) {
+        assert!(!self.flags.any(Flags::SENDING));
         self.flags.set(Flags::SENDING);
         self.in_flight = InFlight {
             private: 0,
@@ -224,6 +224,12 @@ impl Session {
         Progress::Blocked
     }
 
+    /// The connection is broken: nobody will say what became of the send in flight.
+    pub(crate) fn send_failed(&mut self) {
+        assert!(self.flags.any(Flags::SENDING));
+        self.flags.clear(Flags::SENDING);
+    }
+
     fn private_sent(&mut self, bytes: u32) {
         self.private
             .take_if(|private| private.taken(bytes as usize));
@@ -234,7 +240,7 @@ impl Session {
     /// no longer has it, and the connection can only be dropped.
     #[must_use]
     pub fn rescue_cut_frame(&mut self, member: MemberId, index: &Index, log: &Log) -> bool {
-        assert!(!self.flags.has(Flags::SENDING));
+        assert!(!self.flags.any(Flags::SENDING));
         if !self.is_mid_frame() {
             return true;
         }

@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
-use crate::id::{LogPosition, MemberId, ShardId, StreamPosition};
+use crate::id::{LogPosition, MemberId, RoomId, ShardId, StreamPosition};
+use crate::room::Rendition;
 use crate::room::index::Index;
 use crate::room::log::Log;
-use crate::session::timers::Tick;
-use crate::session::{Flags, Phase, Session};
+use crate::session::tick::Tick;
+use crate::session::{Flags, Place, Session};
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};
 
 const ME: MemberId = MemberId {
@@ -34,7 +35,14 @@ impl Bench {
     fn new() -> Self {
         let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
         let mut session = Session::new(socket, Uuid::nil(), Tick(0), Tick(0));
-        session.phase = Phase::Open;
+        let place = Place::Room {
+            room: RoomId::at(0),
+            rendition: Rendition::Full,
+            number: u32::MAX,
+        };
+        session.join(place, Flags::default(), b"");
+        session.enter(0, StreamPosition::default());
+        session.open(Tick(0));
         Self {
             session,
             index: Index::default(),
@@ -53,7 +61,7 @@ impl Bench {
         let end = start + bytes.len() as u64;
         if own {
             self.index.push_own(ME, start, end);
-            self.session.own.note(start, end, self.session.cursor);
+            self.session.note_own(start, end);
         } else {
             self.room_frames.push(bytes);
         }
@@ -80,9 +88,7 @@ impl Bench {
                     .slice(piece.position, usize::try_from(piece.bytes).unwrap()),
             );
         }
-        if let Some(private) = &self.session.private {
-            bytes.extend_from_slice(&private.unsent()[..plan.private as usize]);
-        }
+        bytes.extend_from_slice(&self.session.unsent()[..plan.private as usize]);
         for piece in after {
             bytes.extend_from_slice(
                 self.log
@@ -149,7 +155,7 @@ fn a_send_may_be_cut_at_any_byte() {
             bench.publish(b"last", false);
             bench.drain();
             bench.check();
-            assert_eq!(bench.session.cursor, bench.index.head());
+            assert_eq!(bench.session.cursor(), bench.index.head());
             assert!(bench.session.private.is_none());
         }
     }
@@ -168,8 +174,7 @@ fn a_cut_frame_is_rescued_whole() {
             let _ = bench.send(cut);
             bench.reply(b"goodbye");
             assert!(bench.session.rescue_cut_frame(ME, &bench.index, &bench.log));
-            bench.session.cursor = bench.index.head();
-            bench.session.frame_end = bench.session.cursor;
+            bench.session.skip_to(bench.index.head());
             bench.drain();
             bench.room_frames.truncate(cut.div_ceil(12));
             bench.check();
@@ -188,7 +193,7 @@ fn an_overwritten_frame_is_lost() {
     }
     assert!(!bench.session.rescue_cut_frame(ME, &bench.index, &bench.log));
     assert_eq!(bench.send(usize::MAX), Err(Nothing::Left));
-    assert!(!bench.session.flags.has(Flags::SENDING));
+    assert!(!bench.session.flags.any(Flags::SENDING));
 }
 
 #[derive(Debug, Clone)]
@@ -267,10 +272,7 @@ fn a_log_may_be_larger_than_four_gibibytes() {
         let start = bench.index.push(LogPosition::new(position), GIB, 1);
         if (4..12).contains(&number) {
             bench.index.push_own(ME, start, start + GIB);
-            bench
-                .session
-                .own
-                .note(start, start + GIB, StreamPosition::default());
+            bench.session.note_own(start, start + GIB);
         }
         position += GIB + 1;
     }
@@ -289,5 +291,5 @@ fn a_log_may_be_larger_than_four_gibibytes() {
         (sent, sends) = (sent + u64::from(bytes), sends + 1);
     }
     assert_eq!((sent, sends), (12 * GIB, 12));
-    assert_eq!(bench.session.cursor, StreamPosition::new(20 * GIB));
+    assert_eq!(bench.session.cursor(), StreamPosition::new(20 * GIB));
 }

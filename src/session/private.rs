@@ -6,7 +6,7 @@
 
 /// The buffer of one session. It exists only while something in it has yet to be sent.
 #[derive(Debug, Default)]
-pub struct Private {
+pub(super) struct Private {
     bytes: Vec<u8>,
     /// How many at the front were sent; fewer than those that were not.
     sent: usize,
@@ -15,7 +15,7 @@ pub struct Private {
 impl Private {
     /// A buffer that holds the rest of a cut frame and then what `former` had yet to send.
     #[must_use]
-    pub fn behind_frame(frame: &[u8], former: Option<&Self>) -> Self {
+    pub(super) fn behind_frame(frame: &[u8], former: Option<&Self>) -> Self {
         let former = former.map_or(&[][..], Self::unsent);
         Self {
             bytes: [frame, former].concat(),
@@ -25,13 +25,13 @@ impl Private {
 
     /// What has yet to be sent, in order.
     #[must_use]
-    pub fn unsent(&self) -> &[u8] {
+    pub(super) fn unsent(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }
 
     /// Memory it holds, in bytes.
     #[must_use]
-    pub fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         self.bytes.capacity()
     }
 

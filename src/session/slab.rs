@@ -10,7 +10,7 @@ use crate::id::SessionKey;
 /// A slot is taken until its session is removed, which the shard does only when the kernel owes
 /// no answer to any operation on it.
 #[derive(Debug)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     slab: Slab<Session>,
     generations: Vec<u32>,
     capacity: usize,
@@ -19,7 +19,7 @@ pub struct Sessions {
 impl Sessions {
     /// Room for `capacity` sessions, at most 2^24. Memory is touched as it is used.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         assert!(capacity < 1 << 24);
         Self {
             slab: Slab::with_capacity(capacity),
@@ -29,7 +29,7 @@ impl Sessions {
     }
 
     /// Takes a free slot; `None` when there is none.
-    pub fn insert(&mut self, session: Session) -> Option<SessionKey> {
+    pub(crate) fn insert(&mut self, session: Session) -> Option<SessionKey> {
         if self.slab.len() == self.capacity {
             return None;
         }
@@ -44,7 +44,7 @@ impl Sessions {
     }
 
     /// Gives the slot free; its next tenant gets another key.
-    pub fn remove(&mut self, slot: u32) -> Session {
+    pub(crate) fn remove(&mut self, slot: u32) -> Session {
         let generation = &mut self.generations[slot as usize];
         *generation = generation.wrapping_add(1);
         self.slab.remove(slot as usize)
@@ -52,7 +52,7 @@ impl Sessions {
 
     /// The key of the session in `slot`.
     #[must_use]
-    pub fn key(&self, slot: u32) -> SessionKey {
+    pub(crate) fn key(&self, slot: u32) -> SessionKey {
         SessionKey {
             slot,
             generation: self.generations[slot as usize],
@@ -61,7 +61,7 @@ impl Sessions {
 
     /// The session that `key` names, if it is still there.
     #[must_use]
-    pub fn find(&self, key: SessionKey) -> Option<&Session> {
+    pub(crate) fn find(&self, key: SessionKey) -> Option<&Session> {
         if self.generations.get(key.slot as usize) != Some(&key.generation) {
             return None;
         }
@@ -70,7 +70,7 @@ impl Sessions {
 
     /// Like [`Self::find`].
     #[must_use]
-    pub fn lookup(&mut self, key: SessionKey) -> Option<&mut Session> {
+    pub(crate) fn lookup(&mut self, key: SessionKey) -> Option<&mut Session> {
         if self.generations.get(key.slot as usize) != Some(&key.generation) {
             return None;
         }
@@ -78,35 +78,35 @@ impl Sessions {
     }
 
     /// The session in `slot`, if it holds one.
-    pub fn get_mut(&mut self, slot: u32) -> Option<&mut Session> {
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Session> {
         self.slab.get_mut(slot as usize)
     }
 
     /// The session in `slot`, which holds one.
     #[must_use]
-    pub fn at(&self, slot: u32) -> &Session {
+    pub(crate) fn at(&self, slot: u32) -> &Session {
         &self.slab[slot as usize]
     }
 
     /// Like [`Self::at`].
-    pub fn at_mut(&mut self, slot: u32) -> &mut Session {
+    pub(crate) fn at_mut(&mut self, slot: u32) -> &mut Session {
         &mut self.slab[slot as usize]
     }
 
     /// Taken slots.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slab.len()
     }
 
     /// Whether no slot is taken.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.slab.is_empty()
     }
 
     /// Every taken slot.
-    pub fn slots(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
         self.slab
             .iter()
             .map(|(slot, _)| u32::try_from(slot).unwrap_or(u32::MAX))
@@ -121,7 +121,7 @@ mod tests {
 
     use super::Sessions;
     use crate::session::Session;
-    use crate::session::timers::Tick;
+    use crate::session::tick::Tick;
 
     fn session() -> Session {
         let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();

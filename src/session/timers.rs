@@ -1,172 +1,152 @@
-//! A timer wheel: deadlines of sessions in ticks of 100 ms, one bucket a tick.
+//! What a session waits for in time, under its name, and since when its peer was silent.
 //!
-//! Entries are hints. A session that heard from its peer does not touch the wheel; when its entry
-//! comes up the shard looks at the session's real deadline and, if that is later, enters it again.
+//! No two timers run at once: each belongs to a phase, and a ping and the end of idleness take turns. So
+//! they share one entry in the shard's wheel. Which one runs is read off the phase, not kept.
 
-use std::time::Duration;
+use super::tick::Tick;
+use super::wheel::Wheel;
+use super::{Flags, Phase, Session};
+use crate::id::{SessionKey, StreamPosition};
 
-use crate::id::SessionKey;
-
-/// Resolution of every deadline.
-pub const TICK: Duration = Duration::from_millis(100);
-
-const BUCKETS: u32 = 1024;
-const WORDS: u32 = BUCKETS / u64::BITS;
-
-/// A point in time in ticks since the shard began; 13 years fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Tick(pub u32);
-
-impl Tick {
-    /// The tick that `time`, counted from the shard's beginning, falls into.
-    #[must_use]
-    pub fn at(time: Duration) -> Self {
-        Self(u32::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX))
-    }
-
-    /// The tick by which `wait` has surely passed.
-    #[must_use]
-    pub fn after(self, wait: Duration) -> Self {
-        let ticks = wait.as_millis().div_ceil(TICK.as_millis());
-        Self(
-            self.0
-                .saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX))
-                .saturating_add(1),
-        )
-    }
+/// The named timers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// The request head has to be whole.
+    Head,
+    /// The peer was silent for so long that it is asked for a sign of life.
+    Ping,
+    /// It was asked, and is looked at until it answers or has been idle for too long.
+    Idle,
+    /// It has to take its last bytes and to answer the goodbye.
+    Close,
+    /// The kernel has to end the receive of a socket that was shut down.
+    Release,
 }
 
-/// The wheel. Deadlines further away than it is large wait in its last bucket and go round again.
-#[derive(Debug)]
-pub struct Wheel {
-    buckets: Vec<Vec<SessionKey>>,
-    occupied: [u64; WORDS as usize],
-    /// The tick whose bucket is looked at next.
-    next: Tick,
+/// The times of one session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timers {
+    /// When the peer was last heard: ping and idle count from there.
+    heard: Tick,
+    /// The cursor then, modulo 2^32.
+    cursor_heard: u32,
+    /// When the head or the close is late.
+    deadline: Tick,
+    /// The tick of its valid entry in the timer wheel; other entries are stale.
+    entry: Tick,
 }
 
-impl Default for Wheel {
-    fn default() -> Self {
+impl Timers {
+    /// Those of a connection that has just come, and has until `deadline` for its head.
+    pub(super) fn new(now: Tick, deadline: Tick) -> Self {
         Self {
-            buckets: (0..BUCKETS).map(|_| Vec::new()).collect(),
-            occupied: [0; WORDS as usize],
-            next: Tick(0),
+            heard: now,
+            cursor_heard: 0,
+            deadline,
+            entry: Tick::default(),
         }
     }
 }
 
-impl Wheel {
-    /// Brings `key` up at `deadline` or, if that is too far away, some time before it; returns when.
-    pub fn insert(&mut self, key: SessionKey, deadline: Tick) -> Tick {
-        let furthest = self.next.0.saturating_add(BUCKETS - 1);
-        let at = deadline.0.clamp(self.next.0, furthest);
-        let bucket = at % BUCKETS;
-        self.buckets[bucket as usize].push(key);
-        self.occupied[(bucket / 64) as usize] |= 1 << (bucket % 64);
-        Tick(at)
-    }
-
-    /// Moves everything that has come up by `now` to `due`.
-    pub fn expire(&mut self, now: Tick, due: &mut Vec<SessionKey>) {
-        let steps = now
-            .0
-            .saturating_add(1)
-            .saturating_sub(self.next.0)
-            .min(BUCKETS);
-        for step in 0..steps {
-            let bucket = self.next.0.wrapping_add(step) % BUCKETS;
-            let word = &mut self.occupied[(bucket / 64) as usize];
-            if *word & (1 << (bucket % 64)) != 0 {
-                *word &= !(1 << (bucket % 64));
-                // Taken whole: after a storm of connects no bucket keeps a storm's capacity.
-                due.append(&mut std::mem::take(&mut self.buckets[bucket as usize]));
-            }
-        }
-        self.next = self.next.max(Tick(now.0.saturating_add(1)));
-    }
-
-    /// The next tick at which something comes up.
+impl Session {
+    /// The timer that runs; none while another shard is awaited.
     #[must_use]
-    pub fn next_due(&self) -> Option<Tick> {
-        let start = self.next.0 % BUCKETS;
-        (0..=WORDS).find_map(|step| {
-            let word_number = (start / 64 + step) % WORDS;
-            let mut word = self.occupied[word_number as usize];
-            if step == 0 {
-                word &= u64::MAX << (start % 64);
-            } else if step == WORDS {
-                word &= !(u64::MAX << (start % 64));
-            }
-            if word == 0 {
-                return None;
-            }
-            let bucket = word_number * 64 + word.trailing_zeros();
-            let away = (bucket + BUCKETS - start) % BUCKETS;
-            Some(Tick(self.next.0.saturating_add(away)))
-        })
+    pub(crate) fn timer(&self) -> Option<Timer> {
+        match self.phase {
+            Phase::Head => Some(Timer::Head),
+            Phase::Joining => None,
+            Phase::Open if self.flags.any(Flags::PINGED) => Some(Timer::Idle),
+            Phase::Open => Some(Timer::Ping),
+            Phase::Closing | Phase::Lingering => Some(Timer::Close),
+            Phase::Dead => Some(Timer::Release),
+        }
+    }
+
+    // The head.
+
+    /// The head has to be whole by `deadline`.
+    pub(crate) fn await_head(&mut self, deadline: Tick) {
+        assert_eq!(self.timer(), Some(Timer::Head));
+        self.timers.deadline = deadline;
+    }
+
+    /// When the head is late.
+    #[must_use]
+    pub(crate) fn head_deadline(&self) -> Tick {
+        assert_eq!(self.timer(), Some(Timer::Head));
+        self.timers.deadline
+    }
+
+    // Ping and idle.
+
+    /// The peer was heard, or would have been if it had been listened to.
+    pub(crate) fn hear(&mut self, now: Tick) {
+        self.timers.heard = now;
+        self.timers.cursor_heard = low_half(self.cursor);
+    }
+
+    /// When the peer was last heard.
+    #[must_use]
+    pub(crate) fn heard(&self) -> Tick {
+        self.timers.heard
+    }
+
+    /// Bytes of its room that were sent since the peer was last heard, modulo 2^32.
+    #[must_use]
+    pub(crate) fn sent_unheard_bytes(&self) -> u32 {
+        low_half(self.cursor).wrapping_sub(self.timers.cursor_heard)
+    }
+
+    // The close.
+
+    /// The peer has to take its last bytes, and to answer, by `deadline`. To no effect on one that has
+    /// died over its goodbye.
+    pub(crate) fn await_close(&mut self, deadline: Tick) {
+        assert!(matches!(self.timer(), Some(Timer::Close | Timer::Release)));
+        self.timers.deadline = deadline;
+    }
+
+    /// It is making progress: it has until `deadline` at least.
+    pub(crate) fn extend_close(&mut self, deadline: Tick) {
+        assert_eq!(self.timer(), Some(Timer::Close));
+        self.timers.deadline = self.timers.deadline.max(deadline);
+    }
+
+    /// When the goodbye has taken too long.
+    #[must_use]
+    pub(crate) fn close_deadline(&self) -> Tick {
+        assert_eq!(self.timer(), Some(Timer::Close));
+        self.timers.deadline
+    }
+
+    // The wheel.
+
+    /// Makes sure that `wheel` brings the session, which is `key`, up by `deadline`.
+    pub(crate) fn schedule(
+        &mut self,
+        wheel: &mut Wheel,
+        key: SessionKey,
+        deadline: Tick,
+        now: Tick,
+    ) {
+        let entry = &mut self.timers.entry;
+        if deadline < *entry || *entry <= now {
+            // Not always the deadline: one that is far away is looked at on the way.
+            *entry = wheel.insert(key, deadline.max(Tick(now.0 + 1)));
+        }
+    }
+
+    /// Whether the entry that came up at `now` is the valid one.
+    #[must_use]
+    pub(crate) fn has_come_up(&self, now: Tick) -> bool {
+        self.timers.entry <= now
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{BUCKETS, SessionKey, Tick, Wheel};
-
-    fn key(slot: u32) -> SessionKey {
-        SessionKey {
-            slot,
-            generation: 0,
-        }
-    }
-
-    /// Every entry comes up at its tick, neither before nor after, and `next_due` names it.
-    #[test]
-    fn entries_come_up_at_their_tick() {
-        for start in [0u32, 1, 63, 64, 1000, 1023, 5000] {
-            for away in [0u32, 1, 63, 64, 65, 500, 1022] {
-                let mut wheel = Wheel::default();
-                let mut due = Vec::new();
-                if start > 0 {
-                    wheel.expire(Tick(start - 1), &mut due);
-                }
-                assert_eq!(wheel.next_due(), None);
-                assert_eq!(wheel.insert(key(7), Tick(start + away)), Tick(start + away));
-                assert_eq!(wheel.next_due(), Some(Tick(start + away)), "{start} {away}");
-                if start + away > 0 {
-                    wheel.expire(Tick(start + away - 1), &mut due);
-                }
-                assert!(due.is_empty());
-                wheel.expire(Tick(start + away), &mut due);
-                assert_eq!(due, [key(7)]);
-                assert_eq!(wheel.next_due(), None);
-            }
-        }
-    }
-
-    /// A deadline in the past comes up at once; one beyond the wheel comes up early, never late.
-    #[test]
-    fn deadlines_outside_the_wheel_are_clamped() {
-        let (mut wheel, mut due) = (Wheel::default(), Vec::new());
-        wheel.expire(Tick(100), &mut due);
-        assert_eq!(wheel.insert(key(1), Tick(3)), Tick(101));
-        let far = Tick(100 + 10 * BUCKETS);
-        assert_eq!(wheel.insert(key(2), far), Tick(100 + BUCKETS));
-        wheel.expire(Tick(101), &mut due);
-        assert_eq!(due, [key(1)]);
-        due.clear();
-        wheel.expire(Tick(101 + BUCKETS), &mut due);
-        assert_eq!(due, [key(2)]);
-    }
-
-    /// A jump over the whole wheel loses nothing.
-    #[test]
-    fn a_long_sleep_brings_everything_up() {
-        let (mut wheel, mut due) = (Wheel::default(), Vec::new());
-        for slot in 0..500 {
-            wheel.insert(key(slot), Tick(slot * 2));
-        }
-        wheel.expire(Tick(1_000_000), &mut due);
-        due.sort();
-        assert_eq!(due.len(), 500);
-        assert_eq!(wheel.next_due(), None);
-    }
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a difference of two is what counts, modulo 2^32"
+)]
+fn low_half(position: StreamPosition) -> u32 {
+    position.bytes() as u32
 }

@@ -12,7 +12,6 @@ use crate::id::{MemberId, RoomId, ShardId};
 use crate::mesh::ThreadId;
 use crate::room::Rendition;
 use crate::room::sequencer::Announcement;
-use crate::session::timers::Tick;
 use crate::session::{Flags, Phase, Place};
 use crate::wire::handshake::{self, Endpoint, Policy, Route, Upgrade};
 use crate::wire::http::{self, Refusal};
@@ -38,7 +37,7 @@ impl Shard {
         };
         let key = self.sessions.key(slot);
         if placed {
-            self.sessions.at_mut(slot).flags.set(Flags::PLACED);
+            self.sessions.at_mut(slot).mark(Flags::PLACED);
         } else {
             self.metrics().adopted_from_web.add(1);
         }
@@ -50,7 +49,7 @@ impl Shard {
 
     /// Bytes of a request head. Nothing is kept when the head is whole at once.
     pub(super) fn head_bytes(&mut self, slot: u32, bytes: &[u8]) {
-        let mut gathered = self.sessions.at_mut(slot).head.take();
+        let mut gathered = self.sessions.at_mut(slot).take_head();
         let scanned = gathered.as_ref().map_or(0, |gathered| gathered.len());
         let arrived = match &mut gathered {
             Some(gathered) => {
@@ -62,8 +61,8 @@ impl Shard {
         match http::find_head(arrived, scanned, self.config().head_bytes_max) {
             Ok(Some(end)) => self.request(slot, arrived, end),
             Ok(None) => {
-                let gathered = gathered.unwrap_or_else(|| Box::new(bytes.to_vec()));
-                self.sessions.at_mut(slot).head = Some(gathered);
+                let gathered = gathered.unwrap_or_else(|| bytes.to_vec());
+                self.sessions.at_mut(slot).keep_head(gathered);
                 if scanned == 0 {
                     self.await_head(slot);
                 }
@@ -76,14 +75,14 @@ impl Shard {
     /// have used up nearly all of its own.
     fn await_head(&mut self, slot: u32) {
         let deadline = self.tick().after(self.config().head_timeout);
-        self.sessions.at_mut(slot).deadline = deadline;
+        self.sessions.at_mut(slot).await_head(deadline);
         self.schedule(slot, deadline);
     }
 
     /// The head did not arrive in time. A connection on which nothing came is closed without a word: browsers
     /// open some ahead, and show people what comes on them unasked.
     pub(super) fn head_is_late(&mut self, slot: u32) {
-        match self.sessions.at_mut(slot).head.take() {
+        match self.sessions.at_mut(slot).take_head() {
             Some(gathered) => self.refuse(slot, &gathered, &Refusal::timeout()),
             None => self.kill(slot),
         }
@@ -128,19 +127,15 @@ impl Shard {
 
     /// Gives the socket to another thread. In this phase no operation on it is in flight.
     fn hand_over(&mut self, slot: u32, to: ThreadId, message: impl FnOnce(OwnedFd) -> Message) {
-        assert_eq!(self.sessions.at(slot).operations(), 0);
         self.holdings.note(self.sessions.key(slot), 0);
         let session = self.sessions.remove(slot);
-        self.send_to_thread(to, message(session.socket));
+        self.send_to_thread(to, message(session.into_socket()));
     }
 
     /// Answers the request that begins with `request` and ends the connection.
     pub(super) fn refuse(&mut self, slot: u32, request: &[u8], refusal: &Refusal) {
         self.note_refusal(slot, request, refusal);
-        let session = self.sessions.at_mut(slot);
-        refusal.encode(request, session.private_mut());
-        session.phase = Phase::Closing;
-        session.flags.set(Flags::DISCARDING);
+        refusal.encode(request, self.sessions.at_mut(slot).refuse());
         self.note_holding(slot);
         self.begin_goodbye(slot);
         self.mark_dirty(slot);
@@ -166,7 +161,7 @@ impl Shard {
             Endpoint::Room(name) => name.as_str().into(),
         };
         let home = self.setup.homes.of(&name);
-        let placed = self.sessions.at(slot).flags.has(Flags::PLACED);
+        let placed = self.sessions.at(slot).flags().any(Flags::PLACED);
         let elsewhere = home != self.setup.number && !placed && !self.spread_rooms.contains(&name);
         // A home that is behind with what it was sent is joined from here.
         if elsewhere && self.credits.to_home.left(home) > 0 {
@@ -193,7 +188,7 @@ impl Shard {
         };
         self.accept(slot, upgrade, place, &bytes[end..]);
         self.rooms.get_mut(room).joining += 1;
-        let (id, member) = (self.sessions.at(slot).id, self.member_id(slot));
+        let (id, member) = (self.sessions.at(slot).id(), self.member_id(slot));
         self.send_or_handle(
             home,
             Message::Join {
@@ -219,18 +214,10 @@ impl Shard {
         self.open += 1;
         let session = self.sessions.at_mut(slot);
         handshake::accept_response(upgrade, session.private_mut());
-        session.phase = Phase::Joining;
-        session.place = place;
-        session.deadline = Tick(u32::MAX);
-        if upgrade.echo {
-            session.flags.set(Flags::ECHO);
-        }
-        if upgrade.presence {
-            session.flags.set(Flags::VISIBLE);
-        }
-        if !rest.is_empty() {
-            session.head = Some(Box::new(rest.to_vec()));
-        }
+        let echo = upgrade.echo.then_some(Flags::ECHO);
+        let visible = upgrade.presence.then_some(Flags::VISIBLE);
+        let wishes = echo.unwrap_or_default().and(visible.unwrap_or_default());
+        session.join(place, wishes, rest);
         self.note_holding(slot);
     }
 
@@ -316,18 +303,16 @@ impl Shard {
         };
         let Place::Room {
             room, rendition, ..
-        } = session.place
+        } = session.place()
         else {
             return;
         };
-        if session.phase != Phase::Joining {
+        if session.phase() != Phase::Joining {
             return;
         }
         let here = self.rooms.get_mut(room);
         here.joining -= 1;
         if !ok {
-            session.place = Place::None;
-            session.private = None;
             self.open -= 1;
             self.rooms.release(room);
             self.refuse(key.slot, b"", &Refusal::full());
@@ -335,13 +320,7 @@ impl Shard {
         }
         let audience = here.audience(rendition);
         let number = u32::try_from(audience.add(key.slot)).expect("slots are below 2^24");
-        session.place = Place::Room {
-            room,
-            rendition,
-            number,
-        };
-        session.cursor = audience.index.head();
-        session.frame_end = session.cursor;
+        session.enter(number, audience.index.head());
         self.open(key.slot);
         self.settle(key.slot);
     }
@@ -349,10 +328,7 @@ impl Shard {
     fn open(&mut self, slot: u32) {
         self.metrics().opened.add(1);
         let tick = self.tick();
-        let session = self.sessions.at_mut(slot);
-        session.phase = Phase::Open;
-        session.hear(tick);
-        let rest = session.head.take();
+        let rest = self.sessions.at_mut(slot).open(tick);
         self.schedule_ping(slot);
         self.mark_dirty(slot);
         if let Some(mut rest) = rest {

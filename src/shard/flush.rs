@@ -60,7 +60,7 @@ impl Shard {
                 break;
             };
             if let Some(session) = self.sessions.get_mut(slot) {
-                session.flags.clear(Flags::DIRTY);
+                session.unmark(Flags::DIRTY);
                 self.plan(slot, batch);
             }
         }
@@ -90,8 +90,8 @@ impl Shard {
     fn plan(&mut self, slot: u32, batch: &mut FlushBatch) {
         let (key, member) = (self.sessions.key(slot), self.member_id(slot));
         let session = self.sessions.at_mut(slot);
-        let may_send = matches!(session.phase, Phase::Open | Phase::Closing);
-        if !may_send || session.flags.has(Flags::SENDING.and(Flags::BLOCKED)) {
+        let may_send = matches!(session.phase(), Phase::Open | Phase::Closing);
+        if !may_send || session.flags().any(Flags::SENDING.and(Flags::BLOCKED)) {
             return;
         }
         let index = session.stream(&self.rooms);
@@ -111,7 +111,7 @@ impl Shard {
                 let count = |count: usize| u8::try_from(count).expect("twice PIECES_MAX");
                 batch.sends.push(PlannedSend {
                     key,
-                    fd: session.socket.as_raw_fd(),
+                    fd: session.socket().as_raw_fd(),
                     first: narrow(first),
                     pieces: count(plan.pieces.len()),
                     before: count(plan.before),
@@ -137,8 +137,7 @@ impl Shard {
         };
         let private = (send.private > 0).then(|| {
             let session = self.sessions.at(send.key.slot);
-            let private = session.private.as_ref().expect("it was planned from there");
-            &private.unsent()[..send.private as usize]
+            &session.unsent()[..send.private as usize]
         });
         let pieces = &batch.pieces[send.first as usize..][..usize::from(send.pieces)];
         let (before, after) = pieces.split_at(usize::from(send.before));
@@ -165,14 +164,14 @@ impl Shard {
             self.operations -= 1;
         }
         let Some(bytes) = sent else {
-            session.flags.clear(Flags::SENDING);
+            session.send_failed();
             self.kill(slot);
             // It may have been dead already, with this as its last operation.
             return self.settle(slot);
         };
         let index = session.stream(&self.rooms);
         let progress = session.sent(member, index, &self.log, bytes);
-        let (output, phase) = (session.has_output(index), session.phase);
+        let (output, phase) = (session.has_output(index), session.phase());
         self.count_sent(u64::from(bytes));
         self.note_holding(slot);
         if phase == Phase::Dead {
@@ -183,13 +182,13 @@ impl Shard {
             Progress::Lost => return self.kill(slot),
             Progress::All => {
                 // Its next bytes may be here already: nothing else need ever wake the shard.
-                self.paused_drained |= session.flags.has(Flags::PAUSED);
+                self.paused_drained |= session.flags().any(Flags::PAUSED);
                 if output {
                     self.mark_dirty(slot);
                 }
             }
             Progress::Blocked => {
-                let fd = session.socket.as_raw_fd();
+                let fd = session.socket().as_raw_fd();
                 self.metrics().send_blocked.add(1);
                 self.begin_operation(slot, Flags::BLOCKED);
                 self.actions.push_back(Action::PollWritable(key, fd));
@@ -197,10 +196,10 @@ impl Shard {
             }
         }
         let session = self.sessions.at(slot);
-        if session.phase == Phase::Closing && matches!(session.place, Place::Room { .. }) {
+        if session.phase() == Phase::Closing && matches!(session.place(), Place::Room { .. }) {
             self.detach(slot);
         }
-        if self.sessions.at(slot).phase != Phase::Open {
+        if self.sessions.at(slot).phase() != Phase::Open {
             self.settle(slot);
         }
     }

@@ -27,10 +27,10 @@ impl Shard {
 
     fn drop_holder(&mut self, slot: u32) {
         let session = self.sessions.at_mut(slot);
-        let partial = session.reader.heap_bytes() >= session.private_held_bytes();
-        match session.phase {
+        let partial = session.half_message_bytes() >= session.private_held_bytes();
+        match session.phase() {
             Phase::Head => {
-                let head = session.head.take().unwrap_or_default();
+                let head = session.take_head().unwrap_or_default();
                 self.refuse(slot, &head, &Refusal::busy());
             }
             Phase::Open if partial => {
@@ -42,7 +42,7 @@ impl Shard {
             }
             _ => {
                 // It reads nothing of what it is owed, so there is no use in telling it.
-                session.flags.set(Flags::ABORT);
+                session.mark(Flags::ABORT);
                 self.kill(slot);
             }
         }

@@ -8,10 +8,9 @@ use super::{Action, Shard};
 use crate::config::SlowConsumer;
 use crate::id::{RoomId, SessionKey};
 use crate::room::Departure;
-use crate::session::timers::Tick;
+use crate::session::tick::Tick;
 use crate::session::{Flags, Phase, Place};
 use crate::wire::close::{CloseCode, append_close_frame};
-use crate::wire::message::Reader;
 use crate::wire::plain;
 
 /// How many times over its size the log is filled between two looks at who is behind.
@@ -31,22 +30,13 @@ impl Shard {
 
     /// The same with the Close frame that `write` appends.
     pub(super) fn close_with(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.sessions.at(slot).phase != Phase::Open {
+        if self.sessions.at(slot).phase() != Phase::Open {
             return;
         }
         self.depart(slot);
         let session = self.sessions.at_mut(slot);
-        session.phase = Phase::Closing;
-        session.flags.set(Flags::CLOSE_SENT);
-        session.flags.clear(Flags::PAUSED);
-        if !session.reader.is_idle() {
-            // It stopped in the middle of a message, which is of no interest any more, and neither is
-            // where it ends.
-            session.reader = Reader::default();
-            session.flags.set(Flags::DISCARDING);
-        }
-        write(session.private_mut());
-        if !session.flags.has(Flags::SENDING) {
+        write(session.close());
+        if !session.flags().any(Flags::SENDING) {
             self.detach(slot);
         }
         self.begin_goodbye(slot);
@@ -59,10 +49,10 @@ impl Shard {
         self.open -= 1;
         self.missed.remove(&self.sessions.key(slot));
         let session = self.sessions.at(slot);
-        let Place::Room { room, .. } = session.place else {
+        let Place::Room { room, .. } = session.place() else {
             return;
         };
-        let (id, visible) = (session.id, session.flags.has(Flags::VISIBLE));
+        let (id, visible) = (session.id(), session.flags().any(Flags::VISIBLE));
         let departure = Departure {
             member: self.member_id(slot),
             id,
@@ -109,7 +99,7 @@ impl Shard {
     }
 
     fn remove_member(&mut self, slot: u32) {
-        let place = std::mem::replace(&mut self.sessions.at_mut(slot).place, Place::None);
+        let place = self.sessions.at_mut(slot).leave();
         let Place::Room {
             room,
             rendition,
@@ -123,9 +113,7 @@ impl Shard {
             (audience.remove(number as usize), audience.is_flushing())
         });
         if let Some(moved) = moved {
-            if let Place::Room { number: place, .. } = &mut self.sessions.at_mut(moved).place {
-                *place = number;
-            }
+            self.sessions.at_mut(moved).renumber(number);
             if flushing {
                 self.mark_dirty(moved);
             }
@@ -135,7 +123,7 @@ impl Shard {
 
     /// Ends the connection without further words.
     pub(super) fn kill(&mut self, slot: u32) {
-        match self.sessions.at(slot).phase {
+        match self.sessions.at(slot).phase() {
             Phase::Dead => return,
             Phase::Open => {
                 self.note_end(slot, End::Lost);
@@ -143,7 +131,7 @@ impl Shard {
             }
             Phase::Joining => {
                 self.depart(slot);
-                let place = std::mem::replace(&mut self.sessions.at_mut(slot).place, Place::None);
+                let place = self.sessions.at_mut(slot).leave();
                 if let Place::Room { room, .. } = place {
                     self.rooms.get_mut(room).joining -= 1;
                     self.rooms.release(room);
@@ -153,17 +141,11 @@ impl Shard {
         }
         self.remove_member(slot);
         let key = self.sessions.key(slot);
-        let session = self.sessions.at_mut(slot);
-        session.phase = Phase::Dead;
-        session.head = None;
-        session.reader = Reader::default();
-        if !session.flags.has(Flags::SENDING) {
-            session.private = None;
-        }
+        self.sessions.at_mut(slot).die();
         self.note_holding(slot);
         let session = self.sessions.at_mut(slot);
         self.actions.push_back(Action::Shutdown(key));
-        if session.flags.has(Flags::RECEIVING) {
+        if session.flags().any(Flags::RECEIVING) {
             // The shutdown ends the receive, as a rule at once.
             let deadline = Tick(self.tick().0 + RECEIVE_ENDS_TICKS);
             self.schedule(slot, deadline);
@@ -177,18 +159,19 @@ impl Shard {
             let Some(session) = self.sessions.lookup(key) else {
                 continue;
             };
-            assert_eq!(session.phase, Phase::Dead);
+            assert_eq!(session.phase(), Phase::Dead);
             if session.operations() > 0 {
                 continue;
             }
             self.holdings.note(key, 0);
             let session = self.sessions.remove(key.slot);
             self.looks.remove(&key);
-            self.actions.push_back(if session.flags.has(Flags::ABORT) {
-                Action::Abort(session.socket)
-            } else {
-                Action::Close(session.socket)
-            });
+            self.actions
+                .push_back(if session.flags().any(Flags::ABORT) {
+                    Action::Abort(session.into_socket())
+                } else {
+                    Action::Close(session.into_socket())
+                });
         }
     }
 
@@ -196,8 +179,8 @@ impl Shard {
     pub(super) fn watch_session(&mut self, slot: u32) {
         let key = self.sessions.key(slot);
         let session = self.sessions.at_mut(slot);
-        if !session.flags.has(Flags::WATCHED) {
-            session.flags.set(Flags::WATCHED);
+        if !session.flags().any(Flags::WATCHED) {
+            session.mark(Flags::WATCHED);
             self.watched.push(key);
             if self.watched.len() > 2 * self.sessions.len() {
                 // Those that are gone are found only when the log moves.
@@ -224,17 +207,17 @@ impl Shard {
             let Some(session) = self.sessions.lookup(key) else {
                 return false;
             };
-            let blocked = session.flags.has(Flags::BLOCKED);
+            let blocked = session.flags().any(Flags::BLOCKED);
             let lag =
-                (session.stream(&self.rooms)).map_or(0, |index| index.head() - session.cursor);
-            if session.phase != Phase::Open || (!blocked && lag == 0) {
-                session.flags.clear(Flags::WATCHED);
+                (session.stream(&self.rooms)).map_or(0, |index| index.head() - session.cursor());
+            if session.phase() != Phase::Open || (!blocked && lag == 0) {
+                session.unmark(Flags::WATCHED);
                 return false;
             }
             if let Some(index) = session.stream(&self.rooms)
                 && lag > 0
             {
-                let age = (index.position(session.cursor)).map(|at| self.log.head() - at);
+                let age = (index.position(session.cursor())).map(|at| self.log.head() - at);
                 let lag_max = self.setup.config.lag_bytes_max as u64;
                 // One whose socket has room again may catch up with its next send, if in time.
                 if (blocked && lag > lag_max) || age.is_none_or(|age| age > capacity / 2) {
@@ -254,7 +237,7 @@ impl Shard {
                 self.close(slot, CloseCode::SLOW, "too far behind the room");
                 // It does not read: give it longer to find out why it was closed.
                 let deadline = self.tick().after(self.config().idle_timeout);
-                self.sessions.at_mut(slot).deadline = deadline;
+                self.sessions.at_mut(slot).await_close(deadline);
             }
             SlowConsumer::Skip => self.skip(key),
         }
@@ -268,7 +251,7 @@ impl Shard {
         let Some(index) = session.stream(&self.rooms) else {
             return;
         };
-        if session.flags.has(Flags::SENDING) {
+        if session.flags().any(Flags::SENDING) {
             return;
         }
         let ahead = if session.rescue_cut_frame(member, index, &self.log) {
@@ -281,14 +264,12 @@ impl Shard {
         let Some(ahead) = ahead else {
             return self.kill(key.slot);
         };
-        let session = self.sessions.at_mut(key.slot);
-        session.cursor = head;
-        session.frame_end = session.cursor;
+        self.sessions.at_mut(key.slot).skip_to(head);
         if ahead > 0 {
             *self.missed.entry(key).or_default() += ahead;
             self.metrics().slow_skipped.add(1);
         }
-        if !self.sessions.at(key.slot).flags.has(Flags::BLOCKED) {
+        if !self.sessions.at(key.slot).flags().any(Flags::BLOCKED) {
             self.tell_missed(key);
         }
     }

@@ -22,7 +22,7 @@ mod stop;
 mod turn;
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ use crate::room::log::Log;
 use crate::room::staging::{Entry, Staging};
 use crate::room::{Rendition, Rooms};
 use crate::session::holdings::Holdings;
-use crate::session::timers::{Tick, Wheel};
+use crate::session::tick::Tick;
+use crate::session::wheel::Wheel;
 use crate::session::{Flags, Session, Sessions};
 
 /// Something to be done to a socket. Those that name a session and are not called otherwise are
@@ -253,7 +254,7 @@ impl Shard {
         let wheel = self
             .wheel
             .next_due()
-            .map(|tick| crate::session::timers::TICK * tick.0);
+            .map(|tick| crate::session::tick::TICK * tick.0);
         let counts = (self.counts_due.iter())
             .filter_map(|&room| self.rooms.sequencer(room))
             .map(|sequencer| sequencer.count_at(self.now))
@@ -265,7 +266,7 @@ impl Shard {
     /// The socket of a session, if it is still there.
     #[must_use]
     pub fn socket(&self, key: SessionKey) -> Option<BorrowedFd<'_>> {
-        (self.sessions.find(key)).map(|session| session.socket.as_fd())
+        (self.sessions.find(key)).map(|session| session.socket())
     }
 
     // What is to be done.
@@ -435,27 +436,20 @@ impl Shard {
     }
 
     fn begin_operation(&mut self, slot: u32, operation: Flags) {
-        let flags = &mut self.sessions.at_mut(slot).flags;
-        assert!(!flags.has(operation), "one operation of a kind at a time");
-        flags.set(operation);
+        self.sessions.at_mut(slot).begin(operation);
         self.operations += 1;
     }
 
     fn end_operation(&mut self, slot: u32, operation: Flags) {
-        let flags = &mut self.sessions.at_mut(slot).flags;
-        assert!(
-            flags.has(operation),
-            "an answer to an operation that was not in flight"
-        );
-        flags.clear(operation);
+        self.sessions.at_mut(slot).end(operation);
         self.operations -= 1;
     }
 
     /// Puts the session among those to flush, unless its socket is known to be full.
     fn mark_dirty(&mut self, slot: u32) {
-        let flags = &mut self.sessions.at_mut(slot).flags;
-        if !flags.has(Flags::DIRTY.and(Flags::BLOCKED)) {
-            flags.set(Flags::DIRTY);
+        let session = self.sessions.at_mut(slot);
+        if !session.flags().any(Flags::DIRTY.and(Flags::BLOCKED)) {
+            session.mark(Flags::DIRTY);
             self.dirty_sessions.push_back(slot);
         }
     }
@@ -465,10 +459,7 @@ impl Shard {
         let tick = self.tick();
         let key = self.sessions.key(slot);
         let session = self.sessions.at_mut(slot);
-        if deadline < session.timer || session.timer <= tick {
-            // Not always the deadline: one that is far away is looked at on the way.
-            session.timer = self.wheel.insert(key, deadline.max(Tick(tick.0 + 1)));
-        }
+        session.schedule(&mut self.wheel, key, deadline, tick);
     }
 
     /// Gives the connection a slot. Dropped, and so closed, when there is none or the server ends.

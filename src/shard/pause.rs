@@ -111,7 +111,7 @@ impl Shard {
     /// Whether the session is not read from for its room's sake.
     pub(super) fn is_held_back(&self, slot: u32) -> bool {
         let session = self.sessions.at(slot);
-        session.flags.has(Flags::PAUSED) && self.must_wait_in(session.place)
+        session.flags().any(Flags::PAUSED) && self.must_wait_in(session.place())
     }
 
     fn must_wait_in(&self, place: Place) -> bool {
@@ -120,11 +120,11 @@ impl Shard {
 
     /// No longer reads from the session.
     pub(super) fn pause(&mut self, slot: u32) {
-        let flags = &mut self.sessions.at_mut(slot).flags;
-        if flags.has(Flags::PAUSED) {
+        let session = self.sessions.at_mut(slot);
+        if session.flags().any(Flags::PAUSED) {
             return;
         }
-        flags.set(Flags::PAUSED);
+        session.mark(Flags::PAUSED);
         self.cancel_receive(slot);
         self.paused.push(self.sessions.key(slot));
     }
@@ -132,9 +132,10 @@ impl Shard {
     /// Cancels the receive in flight, if there is one.
     pub(super) fn cancel_receive(&mut self, slot: u32) {
         let key = self.sessions.key(slot);
-        let flags = &mut self.sessions.at_mut(slot).flags;
-        if flags.has(Flags::RECEIVING) && !flags.has(Flags::CANCELLING) {
-            flags.set(Flags::CANCELLING);
+        let session = self.sessions.at_mut(slot);
+        let flags = session.flags();
+        if flags.any(Flags::RECEIVING) && !flags.any(Flags::CANCELLING) {
+            session.mark(Flags::CANCELLING);
             self.actions.push_back(Action::CancelReceive(key));
         }
     }
@@ -150,15 +151,15 @@ impl Shard {
             let Some(session) = self.sessions.lookup(key) else {
                 return false;
             };
-            if !session.flags.has(Flags::PAUSED) {
+            if !session.flags().any(Flags::PAUSED) {
                 return false;
             }
-            let (private_bytes, place) = (session.private_bytes(), session.place);
+            let (private_bytes, place) = (session.private_bytes(), session.place());
             let wait = private_bytes > 0 || self.must_wait_in(place);
             if !wait {
                 let tick = self.tick();
                 let session = self.sessions.at_mut(key.slot);
-                session.flags.clear(Flags::PAUSED);
+                session.unmark(Flags::PAUSED);
                 // Its silence until now was not its own.
                 session.hear(tick);
                 self.settle(key.slot);
@@ -213,25 +214,25 @@ impl Shard {
             let Some(session) = self.sessions.lookup(key) else {
                 continue;
             };
-            let Place::Room { room, .. } = session.place else {
+            let Place::Room { room, .. } = session.place() else {
                 continue;
             };
             let Some(index) = session.stream(&self.rooms) else {
                 continue;
             };
-            let lag = index.head() - session.cursor;
+            let lag = index.head() - session.cursor();
             if lag <= lag_max / BEHIND_PART {
                 continue;
             }
             let fresh = Sample {
                 at: self.now,
-                cursor: session.cursor,
+                cursor: session.cursor(),
                 crawls: false,
                 far: false,
             };
             let mut sample = before.remove(&key).unwrap_or(fresh);
             if self.now - sample.at >= PACE_WINDOW {
-                let taken = session.cursor - sample.cursor;
+                let taken = session.cursor() - sample.cursor;
                 sample = Sample {
                     crawls: taken < lag_max / PACE_PART,
                     far: sample.far,

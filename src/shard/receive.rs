@@ -36,16 +36,16 @@ impl Shard {
         let slot = key.slot;
         if !more {
             self.end_operation(slot, Flags::RECEIVING);
-            self.sessions.at_mut(slot).flags.clear(Flags::CANCELLING);
+            self.sessions.at_mut(slot).unmark(Flags::CANCELLING);
         }
         match received {
             Received::Data(bytes) => {
                 let tick = self.tick();
                 let session = self.sessions.at_mut(slot);
                 session.hear(tick);
-                let phase = session.phase;
-                if session.flags.has(Flags::PINGED) {
-                    session.flags.clear(Flags::PINGED);
+                let phase = session.phase();
+                if session.flags().any(Flags::PINGED) {
+                    session.unmark(Flags::PINGED);
                     self.looks.remove(&key);
                 }
                 match phase {
@@ -67,14 +67,11 @@ impl Shard {
     /// The peer sends no more. It may still read: what it is owed goes out first.
     fn ended(&mut self, slot: u32) {
         let session = self.sessions.at_mut(slot);
-        let owed = session.private_bytes() > 0 || session.flags.has(Flags::SENDING);
-        if !owed || !matches!(session.phase, Phase::Open | Phase::Closing) {
+        let owed = session.private_bytes() > 0 || session.flags().any(Flags::SENDING);
+        if !owed || !matches!(session.phase(), Phase::Open | Phase::Closing) {
             return self.kill(slot);
         }
-        let gone = Flags::ENDED
-            .and(Flags::CLOSE_RECEIVED)
-            .and(Flags::DISCARDING);
-        session.flags.set(gone);
+        session.input_ended();
         self.note_end(slot, End::Lost);
         self.close_with(slot, |_| {});
     }
@@ -86,37 +83,37 @@ impl Shard {
             message_bytes_max: self.config().message_bytes_max,
         };
         let session = self.sessions.at_mut(slot);
-        if session.flags.has(Flags::DISCARDING) {
+        if session.flags().any(Flags::DISCARDING) {
             return;
         }
         // Taken out for the loop: events borrow from it while the rest of the shard acts on them.
-        let mut reader = std::mem::take(&mut session.reader);
+        let mut reader = session.take_reader();
         loop {
             match reader.next(&mut input, &rules) {
                 Ok(Some(event)) => self.event(slot, event),
                 Ok(None) => break,
                 Err(error) => {
                     self.close(slot, error.close_code(), &error.to_string());
-                    self.sessions.at_mut(slot).flags.set(Flags::DISCARDING);
+                    self.sessions.at_mut(slot).mark(Flags::DISCARDING);
                 }
             }
             let session = self.sessions.at(slot);
-            if session.flags.has(Flags::DISCARDING) || session.phase == Phase::Dead {
+            if session.flags().any(Flags::DISCARDING) || session.phase() == Phase::Dead {
                 return;
             }
         }
-        self.sessions.at_mut(slot).reader = reader;
+        self.sessions.at_mut(slot).return_reader(reader);
         // Of what is held, sent or not: a peer may read without end and yet leave a little each time.
         let session = self.sessions.at(slot);
         if session.private_held_bytes() > self.config().private_bytes_max
-            && session.phase == Phase::Open
+            && session.phase() == Phase::Open
         {
             self.pause(slot);
         }
     }
 
     fn event(&mut self, slot: u32, event: Event<'_>) {
-        let closing = self.sessions.at(slot).phase != Phase::Open;
+        let closing = self.sessions.at(slot).phase() != Phase::Open;
         match event {
             Event::Close(code, _reason) => self.close_received(slot, code),
             _ if closing => {}
@@ -124,7 +121,7 @@ impl Shard {
             Event::Ping(payload) => {
                 self.reply(slot, |out| append_frame(out, OpCode::Pong, payload));
             }
-            Event::Message { kind, payload } => match self.sessions.at(slot).place {
+            Event::Message { kind, payload } => match self.sessions.at(slot).place() {
                 Place::Echo => self.reply(slot, |out| plain::append_message(out, kind, payload)),
                 Place::Room { room, .. } => match plain::command(kind, payload) {
                     Command::KeepAlive => self.reply(slot, plain::append_keep_alive),
@@ -137,7 +134,7 @@ impl Shard {
 
     fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
         self.metrics().published.add(1);
-        let echo = self.sessions.at(slot).flags.has(Flags::ECHO);
+        let echo = self.sessions.at(slot).flags().any(Flags::ECHO);
         let origin = (!echo).then(|| self.member_id(slot));
         self.stage(room, false, origin, |out| {
             plain::append_message(out, kind, payload)
@@ -156,9 +153,9 @@ impl Shard {
 
     /// The peer's Close frame (RFC 6455 section 5.5.1): answered in kind, once.
     fn close_received(&mut self, slot: u32, code: Option<CloseCode>) {
-        let flags = &mut self.sessions.at_mut(slot).flags;
-        flags.set(Flags::CLOSE_RECEIVED.and(Flags::DISCARDING));
-        if !flags.has(Flags::CLOSE_SENT) {
+        let session = self.sessions.at_mut(slot);
+        session.close_received();
+        if !session.flags().any(Flags::CLOSE_SENT) {
             self.note_end(slot, End::Left(code));
             self.close_with(slot, |out| match code {
                 Some(code) => append_close_frame(out, code, ""),
@@ -171,30 +168,28 @@ impl Shard {
     pub(super) fn settle(&mut self, slot: u32) {
         self.note_holding(slot);
         let session = self.sessions.at(slot);
-        let flags = session.flags;
-        let drained = session.private_bytes() == 0
-            && !flags.has(Flags::SENDING)
-            && session.place == Place::None;
-        match session.phase {
-            Phase::Closing if drained && flags.has(Flags::CLOSE_RECEIVED) => {
+        let flags = session.flags();
+        let drained = session.is_drained();
+        match session.phase() {
+            Phase::Closing if drained && flags.any(Flags::CLOSE_RECEIVED) => {
                 // Both Close frames are through; the server ends the connection first
                 // (RFC 6455 section 7.1.1).
                 return self.kill(slot);
             }
             Phase::Closing if drained => {
                 let key = self.sessions.key(slot);
-                self.sessions.at_mut(slot).phase = Phase::Lingering;
+                self.sessions.at_mut(slot).linger();
                 self.actions.push_back(Action::ShutdownWrite(key));
             }
             Phase::Dead => return self.dead.push(self.sessions.key(slot)),
             _ => {}
         }
         let (session, key) = (self.sessions.at(slot), self.sessions.key(slot));
-        let fd = session.socket.as_raw_fd();
-        if flags.has(Flags::RECEIVING.and(Flags::PAUSED).and(Flags::ENDED)) {
+        let fd = session.socket().as_raw_fd();
+        if flags.any(Flags::RECEIVING.and(Flags::PAUSED).and(Flags::ENDED)) {
             return;
         }
-        match session.phase {
+        match session.phase() {
             Phase::Head => {
                 self.begin_operation(slot, Flags::RECEIVING);
                 self.actions.push_back(Action::ReceiveOnce(key, fd));

@@ -111,7 +111,7 @@ impl Shard {
     /// is none.
     pub(super) fn note_end(&mut self, slot: u32, end: End) {
         let (key, session) = (self.sessions.key(slot), self.sessions.at(slot));
-        if session.phase != Phase::Open {
+        if session.phase() != Phase::Open {
             return;
         }
         let metrics = self.metrics();
@@ -120,8 +120,8 @@ impl Shard {
             End::Left(_) => metrics.peer_closed.add(1),
             End::Lost => metrics.lost.add(1),
         }
-        let (id, rooms) = (session.id, &self.rooms);
-        let place = session.place;
+        let (id, rooms) = (session.id(), &self.rooms);
+        let place = session.place();
         self.reports.add(|| Report {
             key,
             event: ReportEvent::Ended {

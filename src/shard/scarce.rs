@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Action, Shard};
 use crate::id::SessionKey;
-use crate::session::timers::Tick;
+use crate::session::tick::Tick;
 use crate::session::{Flags, Phase};
 
 /// How long a request head may take when others wait for its descriptor.
@@ -21,9 +21,9 @@ impl Shard {
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
             let session = self.sessions.at(slot);
-            match session.phase {
-                Phase::Lingering if !session.flags.has(Flags::CLOSE_SENT) => self.kill(slot),
-                Phase::Head if session.deadline <= late => {
+            match session.phase() {
+                Phase::Lingering if !session.flags().any(Flags::CLOSE_SENT) => self.kill(slot),
+                Phase::Head if session.head_deadline() <= late => {
                     let key: SessionKey = self.sessions.key(slot);
                     self.actions.push_back(Action::Measure(key));
                 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::{Action, Shard};
 use crate::id::SessionKey;
-use crate::session::timers::Tick;
+use crate::session::tick::Tick;
+use crate::session::timers::Timer;
 use crate::session::{Flags, Phase, Session};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{OpCode, append_frame};
@@ -62,23 +63,23 @@ impl Shard {
         let Some(session) = self.sessions.lookup(key) else {
             return;
         };
-        if session.timer > tick {
+        if !session.has_come_up(tick) {
             return;
         }
-        let (slot, deadline) = (key.slot, session.deadline);
-        match session.phase {
-            Phase::Open => self.silent(slot),
-            Phase::Head | Phase::Closing | Phase::Lingering => {
-                if tick >= deadline {
-                    self.actions.push_back(Action::Measure(key));
-                } else {
-                    self.schedule(slot, deadline);
-                }
-            }
+        let slot = key.slot;
+        let deadline = match session.timer() {
+            Some(Timer::Ping | Timer::Idle) => return self.silent(slot),
+            Some(Timer::Head) => session.head_deadline(),
+            Some(Timer::Close) => session.close_deadline(),
             // A multishot receive can miss the end of the stream when it comes right behind data,
             // and then no shutdown wakes it any more.
-            Phase::Dead => self.cancel_receive(slot),
-            Phase::Joining => {}
+            Some(Timer::Release) => return self.cancel_receive(slot),
+            None => return,
+        };
+        if tick >= deadline {
+            self.actions.push_back(Action::Measure(key));
+        } else {
+            self.schedule(slot, deadline);
         }
     }
 
@@ -88,7 +89,7 @@ impl Shard {
         let Some(session) = self.sessions.lookup(key) else {
             return;
         };
-        match session.phase {
+        match session.phase() {
             Phase::Open => self.judge_silence(key, &measured),
             Phase::Closing | Phase::Lingering => self.judge_goodbye(key, &measured),
             // What waits was not read in time here, which is not the peer's fault.
@@ -107,13 +108,13 @@ impl Shard {
         }
         let ping_interval = self.config().ping_interval;
         let session = self.sessions.at_mut(slot);
-        if session.flags.has(Flags::PINGED) {
+        if session.flags().any(Flags::PINGED) {
             return self.actions.push_back(Action::Measure(key));
         }
         // A little early counts as reached: the jitter in `schedule_ping` goes both ways.
-        let quiet = tick.0.saturating_sub(session.heard.0);
+        let quiet = tick.0.saturating_sub(session.heard().0);
         if quiet >= Tick::at(ping_interval.mul_f64(0.9)).0 {
-            session.flags.set(Flags::PINGED);
+            session.mark(Flags::PINGED);
             self.reply(slot, |out| append_frame(out, OpCode::Ping, &[]));
             self.schedule(slot, Tick(tick.0 + self.look_ticks()));
         } else {
@@ -133,14 +134,14 @@ impl Shard {
     fn judge_silence(&mut self, key: SessionKey, measured: &Measured) {
         let (slot, tick, idle_timeout) = (key.slot, self.tick(), self.config().idle_timeout);
         let session = self.sessions.at(slot);
-        if !session.flags.has(Flags::PINGED) {
+        if !session.flags().any(Flags::PINGED) {
             return self.schedule_ping(slot);
         }
-        if measured.unread > 0 && !session.flags.has(Flags::PAUSED) {
+        if measured.unread > 0 && !session.flags().any(Flags::PAUSED) {
             // It has spoken, and is about to be heard.
             return self.schedule(slot, Tick(tick.0 + 1));
         }
-        let (heard, unheard_bytes) = (session.heard, session.sent_unheard_bytes());
+        let (heard, unheard_bytes) = (session.heard(), session.sent_unheard_bytes());
         let waiting = measured.unsent > 0;
         let look = self.looks.entry(key).or_insert(Look {
             acknowledged: measured.acknowledged,
@@ -172,7 +173,7 @@ impl Shard {
     pub(super) fn begin_goodbye(&mut self, slot: u32) {
         let deadline = self.tick().after(self.config().close_timeout);
         let key = self.sessions.key(slot);
-        self.sessions.at_mut(slot).deadline = deadline;
+        self.sessions.at_mut(slot).await_close(deadline);
         self.looks.remove(&key);
         self.actions.push_back(Action::Measure(key));
         self.schedule(slot, deadline);
@@ -191,13 +192,13 @@ impl Shard {
         let again = tick.after(self.config().close_timeout);
         let session: &mut Session = self.sessions.at_mut(slot);
         if moved {
-            session.deadline = session.deadline.max(again);
+            session.extend_close(again);
         }
-        let deadline = session.deadline;
+        let deadline = session.close_deadline();
         if tick < deadline {
             return self.schedule(slot, deadline);
         }
-        session.flags.set(Flags::ABORT);
+        session.mark(Flags::ABORT);
         self.kill(slot);
     }
 
@@ -206,7 +207,7 @@ impl Shard {
     pub(super) fn schedule_ping(&mut self, slot: u32) {
         let jitter = 0.9 + 0.2 * self.random.f64();
         let interval = self.config().ping_interval.mul_f64(jitter);
-        let heard = self.sessions.at(slot).heard;
+        let heard = self.sessions.at(slot).heard();
         self.schedule(slot, heard.after(interval));
     }
 }

@@ -31,7 +31,7 @@ impl Shard {
         self.stopping = true;
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
-            match self.sessions.at(slot).phase {
+            match self.sessions.at(slot).phase() {
                 Phase::Open => self.close(slot, CloseCode::GOING_AWAY, "the server is stopping"),
                 Phase::Joining => self.kill(slot),
                 Phase::Head | Phase::Closing | Phase::Lingering | Phase::Dead => {}
@@ -44,7 +44,7 @@ impl Shard {
         self.drained = true;
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
-            if self.sessions.at(slot).phase == Phase::Head {
+            if self.sessions.at(slot).phase() == Phase::Head {
                 self.kill(slot);
             }
         }
@@ -54,10 +54,10 @@ impl Shard {
     pub fn handle_stop_deadline(&mut self) {
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
-            if self.sessions.at(slot).phase == Phase::Head {
+            if self.sessions.at(slot).phase() == Phase::Head {
                 continue;
             }
-            self.sessions.at_mut(slot).flags.set(Flags::ABORT);
+            self.sessions.at_mut(slot).mark(Flags::ABORT);
             self.kill(slot);
         }
     }

@@ -295,7 +295,7 @@ impl Shard {
                     .filter(|session| origin.shard == me && session.reads(room, rendition));
                 let reads = session.is_some();
                 if let Some(session) = session {
-                    session.own.note(start, end, session.cursor);
+                    session.note_own(start, end);
                 }
                 reads
             });
@@ -309,7 +309,7 @@ impl Shard {
                 }
                 if audience.index.wants_pruning(audience.members.len()) {
                     let oldest = (audience.members.iter())
-                        .map(|&slot| sessions.at(slot).cursor)
+                        .map(|&slot| sessions.at(slot).cursor())
                         .min()
                         .unwrap_or(audience.index.head());
                     audience.index.prune(oldest, log.tail());

@@ -1,0 +1,29 @@
+//! Time as deadlines see it: in steps of 100 ms.
+
+use std::time::Duration;
+
+/// Resolution of every deadline.
+pub const TICK: Duration = Duration::from_millis(100);
+
+/// A point in time in ticks since the shard began; 13 years fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Tick(pub u32);
+
+impl Tick {
+    /// The tick that `time`, counted from the shard's beginning, falls into.
+    #[must_use]
+    pub fn at(time: Duration) -> Self {
+        Self(u32::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX))
+    }
+
+    /// The tick by which `wait` has surely passed.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        let ticks = wait.as_millis().div_ceil(TICK.as_millis());
+        Self(
+            self.0
+                .saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX))
+                .saturating_add(1),
+        )
+    }
+}
