@@ -212,7 +212,7 @@ position! {
 mod tests {
     use super::{LogPosition, MemberId, SessionKey, ShardId};
 
-    /// A member's key is the one it was made of, and the list of shards is in their order.
+    /// Goal: a member's key is the one it was made of, and the list of shards is in their order.
     #[test]
     fn names_keep_what_they_name() {
         let key = SessionKey {
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(numbers, [0, 1, 2]);
     }
 
-    /// Positions are counted on and back in bytes, and stop at either end.
+    /// Goal: positions are counted on and back in bytes, and stop at either end.
     #[test]
     fn positions_are_counted_in_bytes() {
         let position = LogPosition::new(10);

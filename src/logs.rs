@@ -208,7 +208,7 @@ mod tests {
         logs
     }
 
-    // Goal: lines come out whole and in order, and `finish` waits for the last of them.
+    /// Goal: lines come out whole and in order, and `finish` waits for the last of them.
     #[test]
     fn lines_come_out_in_order() {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
@@ -229,8 +229,8 @@ mod tests {
         assert_eq!((lines[100], lines[101].len()), ("from tracing", 4096));
     }
 
-    // Goal: a pipe that nobody reads holds up nobody, holds no more than the bound, and says how
-    // much was lost once it is read. Non-blocking pipes lose nothing for it.
+    /// Goal: a pipe that nobody reads holds up nobody, holds no more than the bound, and says how
+    /// much was lost once it is read. Non-blocking pipes lose nothing for it.
     #[test]
     fn a_pipe_that_nobody_reads_costs_lines_only() {
         for flags in [PipeFlags::CLOEXEC, PipeFlags::CLOEXEC | PipeFlags::NONBLOCK] {
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    // Goal: what can't be written is counted and forgotten.
+    /// Goal: what can't be written is counted and forgotten.
     #[test]
     fn a_full_disk_costs_lines_only() {
         let full = std::fs::File::options().write(true).open("/dev/full");

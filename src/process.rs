@@ -126,7 +126,8 @@ fn status_field(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    // Goal: the limit that is reported is the one that holds, and raising it twice changes nothing.
+    /// Goal: the limit that is reported is the one that holds, and raising it twice changes
+    /// nothing.
     #[test]
     fn the_descriptor_limit_goes_up_to_the_hard_one() {
         let raised = raise_descriptor_limit().unwrap();
@@ -137,14 +138,14 @@ mod tests {
         assert_eq!(Limit::of_descriptors(), Limit(limit.maximum));
     }
 
-    // Goal: people read a limit as a number or a word.
+    /// Goal: people read a limit as a number or a word.
     #[test]
     fn limits_are_told_in_words() {
         assert_eq!(Limit(Some(1024)).to_string(), "1024");
         assert_eq!(Limit(None).to_string(), "unlimited");
     }
 
-    // Goal: a thread that is pinned has that one processor and no other, and others keep theirs.
+    /// Goal: a thread that is pinned has that one processor and no other, and others keep theirs.
     #[test]
     fn a_pinned_thread_has_one_processor() {
         let before = processors();
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(processors(), before);
     }
 
-    // Goal: fields of the process's status are found by their whole name, and read as numbers.
+    /// Goal: fields of the process's status are found by their whole name, and read as numbers.
     #[test]
     fn the_status_of_the_process_is_read() {
         let pid = status_field("Pid:").unwrap();

@@ -259,7 +259,7 @@ fn wait(
 mod tests {
     use super::*;
 
-    // Goal: with its causes, as the command prints it, an error says nothing twice.
+    /// Goal: with its causes, as the command prints it, an error says nothing twice.
     #[test]
     fn errors_say_their_cause_once() {
         let cause = || io::Error::from_raw_os_error(12);
@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    // Goal: a thread that panics is reported like one that fails.
+    /// Goal: a thread that panics is reported like one that fails.
     #[test]
     fn a_panic_is_a_failure() {
         let (ended, reported) = mpsc::channel();

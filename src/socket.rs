@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
 
-    // Goal: an accepted socket has the listener's options without a call of its own.
+    /// Goal: an accepted socket has the listener's options without a call of its own.
     #[test]
     fn accepted_sockets_inherit_the_options() {
         let listener = listen("127.0.0.1:0".parse().unwrap(), 16).unwrap();
@@ -196,7 +196,7 @@ mod tests {
         );
     }
 
-    // Goal: an address belongs to one, whether it shares or not.
+    /// Goal: an address belongs to one, whether it shares or not.
     #[test]
     fn an_address_belongs_to_one() {
         for count in [1, 2] {
@@ -212,8 +212,8 @@ mod tests {
         }
     }
 
-    // Goal: connections are shared out between all listeners, the first one included, although it
-    // began without the option, and all of them give their connections the same options.
+    /// Goal: connections are shared out between all listeners, the first one included, although it
+    /// began without the option, and all of them give their connections the same options.
     #[test]
     fn connections_are_shared_out_between_all_listeners() {
         const LISTENERS: usize = 4;
@@ -243,8 +243,8 @@ mod tests {
         assert_eq!(accepted, clients.len());
     }
 
-    // Goal: of two who want the same port at the same moment, never both get it. Every tenth of a
-    // percent counts, so the race is run often; the kernel asks for the user, not for the process.
+    /// Goal: of two who want the same port at the same moment, never both get it. Every tenth of a
+    /// percent counts, so the race is run often; the kernel asks for the user, not for the process.
     #[test]
     fn two_at_once_never_share_a_port() {
         let mut taken = 0;
@@ -270,7 +270,7 @@ mod tests {
         assert!(taken > 250, "{taken}");
     }
 
-    // Goal: an IPv6 wildcard does not take the IPv4 port away from a second listener.
+    /// Goal: an IPv6 wildcard does not take the IPv4 port away from a second listener.
     #[test]
     fn ipv6_listeners_leave_ipv4_alone() {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
@@ -278,7 +278,7 @@ mod tests {
         assert!(listener.only_v6().unwrap());
     }
 
-    // Goal: connections come from the address they are told to, each from a port of its own.
+    /// Goal: connections come from the address they are told to, each from a port of its own.
     #[test]
     fn sources_are_chosen() {
         let listener = Socket::from(listen("127.0.0.1:0".parse().unwrap(), 16).unwrap());
@@ -293,7 +293,8 @@ mod tests {
         }
     }
 
-    // Goal: what a peer has and has not taken is told apart: acknowledged, held back, not received.
+    /// Goal: what a peer has and has not taken is told apart: acknowledged, held back, not
+    /// received.
     #[test]
     fn the_progress_of_a_peer_is_measured() {
         use std::io::{Read, Write};
@@ -328,7 +329,7 @@ mod tests {
         }
     }
 
-    // Goal: half-closing ends the reader's stream and leaves the other direction open.
+    /// Goal: half-closing ends the reader's stream and leaves the other direction open.
     #[test]
     fn shutting_down_the_write_side_is_a_fin() {
         use std::io::{Read, Write};

@@ -17,6 +17,7 @@ use fanring::session::holdings::SMALL_BYTES;
 use fanring::shard::message::Message;
 use fanring::wire::handshake::ROOM_BYTES_MAX;
 
+/// Goal: the budget counts the ring that is made.
 #[test]
 fn the_ring_is_as_large_as_the_budget_says() {
     let ring = RingConfig::default();
@@ -27,7 +28,8 @@ fn the_ring_is_as_large_as_the_budget_says() {
     assert_eq!(sizes.receive_buffer_bytes, ring.buffer_bytes);
 }
 
-// What a room may take without the limit on indexes counting it, and its place in the tables.
+/// Goal: what a room may take without the limit on indexes counting it, and its place in the
+/// tables, are in the budget.
 #[test]
 fn a_room_and_an_entry_fit_their_budget() {
     let room = size_of::<Room>();
@@ -44,7 +46,7 @@ fn a_room_and_an_entry_fit_their_budget() {
     assert_eq!(SMALL_BYTES as u64, sizes.small_holding_bytes);
 }
 
-// These two may be smaller than budgeted; larger would make the promise at start a lie.
+/// Goal: these two may be smaller than budgeted; larger would make the promise at start a lie.
 #[test]
 fn a_session_and_a_mesh_message_fit_their_budget() {
     let session = size_of::<Session>();

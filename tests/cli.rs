@@ -35,7 +35,7 @@ fn refusal(args: &[&str], variables: &[(&str, &str)]) -> String {
     sentence.to_owned()
 }
 
-// Help and version are answers, not errors: stdout, code 0.
+/// Goal: help and version are answers, not errors: stdout, code 0.
 #[test]
 fn help_and_version_go_to_stdout() {
     for (args, expected) in [
@@ -54,7 +54,7 @@ fn help_and_version_go_to_stdout() {
     }
 }
 
-// A bad flag, value, variable or limit is one sentence on stderr and code 2.
+/// Goal: a bad flag, value, variable or limit is one sentence on stderr and code 2.
 #[test]
 fn refused_commands_say_one_sentence() {
     let cases = [
@@ -95,6 +95,7 @@ fn refused_commands_say_one_sentence() {
     assert!(sentence.starts_with("FANRING_SHARDS is 0"), "{sentence}");
 }
 
+/// Goal: a mistake in a settings file is told with the file and the place in it.
 #[test]
 fn a_bad_settings_file_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -120,7 +121,7 @@ fn a_bad_settings_file_is_named() {
     }
 }
 
-// A log filter that says nothing useful must not silence the server.
+/// Goal: a log filter that says nothing useful does not silence the server.
 #[test]
 fn a_bad_log_filter_is_refused() {
     let sentence = refusal(
@@ -137,7 +138,7 @@ fn a_bad_log_filter_is_refused() {
     );
 }
 
-// An address that is taken is refused like a bad flag: there is something to change.
+/// Goal: an address that is taken is refused like a bad flag: there is something to change.
 #[test]
 fn a_taken_address_is_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -158,7 +159,7 @@ fn a_taken_address_is_refused() {
     );
 }
 
-// The limit of this process decides, whatever the soft limit was before.
+/// Goal: the limit of this process decides, whatever the soft limit was before.
 #[test]
 fn more_sessions_than_descriptors_are_refused() {
     let output = Command::new("sh")
@@ -179,7 +180,7 @@ fn more_sessions_than_descriptors_are_refused() {
     );
 }
 
-// What the doctor promises is what a server with the default settings takes: one formula.
+/// Goal: what the doctor promises is what a server with the default settings takes: one formula.
 #[test]
 fn the_doctor_counts_connections_as_the_server_does() {
     let said = |command: &str, before: &str| {

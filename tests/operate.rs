@@ -51,8 +51,8 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
     (reader, writer)
 }
 
-// A log line never stands between an event and its effect: whatever becomes of stderr, the server
-// starts, serves, says goodbye and ends with the code of a stop that was asked for.
+/// Goal: a log line never stands between an event and its effect: whatever becomes of stderr, the
+/// server starts, serves, says goodbye and ends with the code of a stop that was asked for.
 #[test]
 fn a_stderr_that_takes_nothing_holds_up_nothing() {
     let signals = [Signal::TERM, Signal::INT];
@@ -80,8 +80,8 @@ fn a_stderr_that_takes_nothing_holds_up_nothing() {
     );
 }
 
-// The first signal is acted on, the second one ends the process where it stands; a SIGHUP, which
-// a closing terminal sends twice, only ever asks.
+/// Goal: the first signal is acted on, the second one ends the process where it stands; a SIGHUP,
+/// which a closing terminal sends twice, only ever asks.
 #[test]
 fn a_second_signal_ends_it_at_once() {
     for (first, second, code) in [
@@ -129,7 +129,7 @@ fn refused(server: &Server, target: &str, more: &str) -> u16 {
     response.status
 }
 
-// An operator finds out why a client was turned away, and how many were, by status.
+/// Goal: an operator finds out why a client was turned away, and how many were, by status.
 #[test]
 fn refusals_are_counted_by_status_and_told() {
     let server = talkative(&[]);
@@ -176,7 +176,7 @@ fn refusals_are_counted_by_status_and_told() {
     assert!(!server.log().contains("secret"), "{}", server.log());
 }
 
-// And how sessions ended.
+/// Goal: an operator finds out how sessions ended, and how many did, by code.
 #[test]
 fn ends_of_sessions_are_counted_by_code_and_told() {
     let server = talkative(&["--message-bytes-max", "1KiB"]);
@@ -219,8 +219,8 @@ fn ends_of_sessions_are_counted_by_code_and_told() {
     drop(kept);
 }
 
-// What PROTOCOL.md says the server answers and sends is what is counted: no code is documented that
-// it never sends, none sent that is not documented.
+/// Goal: what PROTOCOL.md says the server answers and sends is what is counted: no code is
+/// documented that it never sends, none sent that is not documented.
 #[test]
 fn documented_codes_are_the_counted_ones() {
     let protocol = include_str!("../docs/PROTOCOL.md");
@@ -243,7 +243,7 @@ fn documented_codes_are_the_counted_ones() {
     }
 }
 
-// However many are refused, the log gets a line for some and the count of the rest.
+/// Goal: however many are refused, the log gets a line for some and the count of the rest.
 #[test]
 fn a_flood_of_refusals_does_not_flood_the_log() {
     let server = talkative(&[]);
@@ -275,7 +275,8 @@ fn line_with(server: &Server, text: &str) -> String {
     })
 }
 
-// Who sends the signal to the process and to its group, as timeout(1) and many a wrapper do, asks once.
+/// Goal: who sends the signal to the process and to its group, as timeout(1) and many a wrapper do,
+/// asks once.
 #[test]
 fn signals_that_come_together_are_one() {
     let mut server = Server::start(&SMALL);
@@ -323,7 +324,8 @@ fn hold(server: &Server, thread: &str) -> Option<Child> {
     None
 }
 
-// Whatever thread is stuck, a signal has its effect on the others, and the process ends in time.
+/// Goal: whatever thread is stuck, a signal has its effect on the others, and the process ends in
+/// time.
 #[test]
 fn a_stuck_thread_swallows_no_signal() {
     for (thread, code) in [("web", 0), ("shard-0", 1)] {
@@ -351,7 +353,7 @@ fn a_stuck_thread_swallows_no_signal() {
     }
 }
 
-// A reader of the help that has seen enough is no error.
+/// Goal: a reader of the help that has seen enough is no error.
 #[test]
 fn help_for_a_reader_that_is_gone_is_no_error() {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
@@ -361,7 +363,7 @@ fn help_for_a_reader_that_is_gone_is_no_error() {
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
 }
 
-// A terminal that closes is a reason to stop, and so to say goodbye.
+/// Goal: a terminal that closes is a reason to stop, and so to say goodbye.
 #[test]
 fn a_hangup_says_goodbye() {
     let mut server = Server::start(&SMALL);
@@ -372,7 +374,7 @@ fn a_hangup_says_goodbye() {
     assert_eq!(server.await_exit(PATIENCE).code(), Some(0));
 }
 
-// Who starts the server with nohup(1) wants it to outlive the terminal.
+/// Goal: who starts the server with nohup(1) wants it to outlive the terminal.
 #[test]
 fn a_hangup_that_was_ignored_stays_so() {
     let script = "trap '' HUP; exec \"$@\"";
@@ -393,7 +395,7 @@ fn a_hangup_that_was_ignored_stays_so() {
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
-// A log that has reached the limit on the size of files is a full disk, and not the end.
+/// Goal: a log that has reached the limit on the size of files is a full disk, and not the end.
 #[test]
 fn a_log_file_at_its_limit_ends_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -420,8 +422,8 @@ fn a_log_file_at_its_limit_ends_nothing() {
 /// What makes the copy of this test binary panic that the next test starts.
 const PANICS: &str = "TEST_PANICS";
 
-// A panic is told where it can be and ends nothing but its thread, so that the process can still
-// say goodbye and exit with the code of a failure, whatever becomes of stderr.
+/// Goal: a panic is told where it can be and ends nothing but its thread, so that the process can
+/// still say goodbye and exit with the code of a failure, whatever becomes of stderr.
 #[test]
 fn a_panic_is_told_without_waiting() {
     let run = |stderr: Stdio| {
@@ -455,6 +457,8 @@ fn a_panic_is_told_without_waiting() {
     );
 }
 
+/// Goal: the copy of this binary that the test above starts panics; otherwise there is nothing to
+/// see.
 #[test]
 fn panics_if_it_is_asked_to() {
     if std::env::var_os(PANICS).is_none() {

@@ -13,8 +13,8 @@ use self::support::mute::{Mute, SMALL, free_address, serve};
 use self::support::server::{Server, command};
 use self::support::wait::{PATIENCE, eventually};
 
-// Of two servers that are started at the same moment on one port, one serves and the other says why
-// it can't; the race itself is run often in the tests of `socket`.
+/// Goal: of two servers that are started at the same moment on one port, one serves and the other
+/// says why it can't; the race itself is run often in the tests of `socket`.
 #[test]
 fn of_two_servers_at_once_one_starts() {
     for _ in 0..4 {
@@ -50,7 +50,7 @@ fn of_two_servers_at_once_one_starts() {
     }
 }
 
-// A port that is busy only for a moment, as after a kill -9, is waited for.
+/// Goal: a port that is busy only for a moment, as after a kill -9, is waited for.
 #[test]
 fn a_port_that_becomes_free_is_taken() {
     let address = free_address();
@@ -99,8 +99,8 @@ assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0, ctypes.get_errno()
 os.execv(sys.argv[2], sys.argv[2:])
 "#;
 
-// Where io_uring is switched off, that is said in one sentence, whichever thread would meet it first:
-// often, because it was a race.
+/// Goal: where io_uring is switched off, that is said in one sentence, whichever thread would meet
+/// it first: often, because it was a race.
 #[test]
 fn without_io_uring_one_sentence_says_so() {
     if Command::new("python3").arg("-V").output().is_err() {
@@ -124,7 +124,7 @@ fn without_io_uring_one_sentence_says_so() {
     }
 }
 
-// So is a lack of memory, and with its cause told once.
+/// Goal: a lack of memory is told in one sentence, and its cause once.
 #[test]
 fn without_memory_one_sentence_says_so() {
     let script = "ulimit -v 3000000; exec \"$@\" --log-bytes 4GiB";
@@ -147,7 +147,7 @@ fn without_memory_one_sentence_says_so() {
     assert!(sentence.contains("a smaller --log-bytes"), "{sentence}");
 }
 
-// And a lack of descriptors, at whatever point of the start they run out.
+/// Goal: so is a lack of descriptors, at whatever point of the start they run out.
 #[test]
 fn without_descriptors_one_sentence_says_so() {
     let script = "ulimit -n 620; free=$0; \

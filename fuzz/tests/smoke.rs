@@ -57,7 +57,7 @@ fn owned(seeds: &[&[u8]]) -> Vec<Vec<u8>> {
     seeds.iter().map(|seed| seed.to_vec()).collect()
 }
 
-/// Heads: a good handshake, a plain visit, line ends of all kinds, nothing.
+/// Goal: heads break nothing: a good handshake, a plain visit, line ends of all kinds, nothing.
 #[test]
 fn http() {
     let plain = b"\r\nPOST http://h/a?b HTTP/1.0\nContent-Length: 3\n\nabc";
@@ -68,7 +68,7 @@ fn http() {
     );
 }
 
-/// Headers of every length form, masked and not.
+/// Goal: headers of every length form, masked and not, break nothing.
 #[test]
 fn frame() {
     let seeds: [&[u8]; 7] = [
@@ -83,7 +83,7 @@ fn frame() {
     smoke("frame", fanring_fuzz::frame, &owned(&seeds));
 }
 
-/// Conversations: texts with a cut code point, fragments with a ping in between, closes.
+/// Goal: conversations break nothing: texts with a cut code point, fragments around a ping, closes.
 #[test]
 fn message() {
     let seeds: [&[u8]; 7] = [
@@ -98,7 +98,7 @@ fn message() {
     smoke("message", fanring_fuzz::message, &owned(&seeds));
 }
 
-/// Steps drawn at random, long enough to wrap the log, with small frames and with large ones.
+/// Goal: steps drawn at random, enough to wrap the log, break nothing, with frames small and large.
 #[test]
 fn log() {
     let seeds: Vec<Vec<u8>> = (0..24u64)

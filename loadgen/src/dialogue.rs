@@ -64,7 +64,7 @@ fn fill(text: &str, session: u32, room: u32) -> String {
 mod tests {
     use super::*;
 
-    // Goal: the request carries what was asked, for this session and room.
+    /// Goal: the request carries what was asked, for this session and room.
     #[test]
     fn requests_are_filled_in() {
         let dialogue = Dialogue {

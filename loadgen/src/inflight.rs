@@ -150,7 +150,7 @@ impl Slot {
 mod tests {
     use super::*;
 
-    // Goal: first, median and last are those of the deliveries, however they are grouped.
+    /// Goal: first, median and last are those of the deliveries, however they are grouped.
     #[test]
     fn completion_is_exact() {
         let in_flight = InFlight::new(1);
@@ -172,8 +172,8 @@ mod tests {
         assert_eq!(in_flight.deliver(slot, 7, 1, 160), None, "completed once");
     }
 
-    // Goal: a message that loses its slot before it completed is told, and its late deliveries do
-    // not count for its successor.
+    /// Goal: a message that loses its slot before it completed is told, and its late deliveries do
+    /// not count for its successor.
     #[test]
     fn slots_are_reused_safely() {
         let in_flight = InFlight::new(20_000);

@@ -106,7 +106,7 @@ impl Layout {
 mod tests {
     use super::*;
 
-    // Goal: every session has one role and one room, and publishers are found both ways.
+    /// Goal: every session has one role and one room, and publishers are found both ways.
     #[test]
     fn sessions_and_publishers_agree() {
         for everybody_publishes in [false, true] {

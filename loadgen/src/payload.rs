@@ -209,7 +209,7 @@ mod tests {
         Decoder::default().decode(bytes, false)
     }
 
-    // Goal: what goes out comes back the same, at every size around a padding block, and is text.
+    /// Goal: what goes out comes back the same, at every size around a padding block, and is text.
     #[test]
     fn messages_survive_the_trip() {
         for size in [36, 37, 64, 99, 100, 101, 1_000, 16_384, 100_000] {
@@ -232,8 +232,8 @@ mod tests {
         assert_eq!(decode(&bytes), Decoded::Ours(extreme));
     }
 
-    // Goal: a damaged, cut or lengthened message is never taken for a whole one, whatever was
-    // decoded before it.
+    /// Goal: a damaged, cut or lengthened message is never taken for a whole one, whatever was
+    /// decoded before it.
     #[test]
     fn damage_is_noticed() {
         let mut bytes = vec![0; 200];
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(decoder.decode(&bytes, false), Decoded::Ours(PAYLOAD));
     }
 
-    // Goal: an envelope around a payload does not matter, and a cut one does.
+    /// Goal: an envelope around a payload does not matter, and a cut one does.
     #[test]
     fn envelopes_are_opened() {
         let mut bytes = vec![0; 100];
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(decoder.decode(b"{\"joined\":1}", true), Decoded::Foreign);
     }
 
-    // Goal: notices of the server are told apart from ours.
+    /// Goal: notices of the server are told apart from ours.
     #[test]
     fn other_messages_are_foreign() {
         assert_eq!(decode(b"{\"event\":\"connect\"}"), Decoded::Foreign);

@@ -181,8 +181,8 @@ mod tests {
         )
     }
 
-    // Goal: the plan holds as many messages as rate and time say, at any rate and however many
-    // publish.
+    /// Goal: the plan holds as many messages as rate and time say, at any rate and however many
+    /// publish.
     #[test]
     fn totals_match_the_rate() {
         for rate in [1u32, 3, 7, 60, 333, 1_000, 99_991] {
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    // Goal: publishers take turns at equal distances and each has a sequence without holes.
+    /// Goal: publishers take turns at equal distances and each has a sequence without holes.
     #[test]
     fn publishers_take_turns() {
         let plan = plan(10.0, Arrivals::Uniform, 3, (0, 1_000));
@@ -221,7 +221,7 @@ mod tests {
         }
     }
 
-    // Goal: Poisson arrivals have the rate asked for and the variance that makes them Poisson.
+    /// Goal: Poisson arrivals have the rate asked for and the variance that makes them Poisson.
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     fn poisson_counts_vary_as_they_must() {

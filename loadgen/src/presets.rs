@@ -179,7 +179,7 @@ mod tests {
         Cli::try_parse_from(expand(all).unwrap()).unwrap()
     }
 
-    // Goal: every preset is a run that passes the checks.
+    /// Goal: every preset is a run that passes the checks.
     #[test]
     fn presets_are_runs() {
         for preset in &PRESETS {
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    // Goal: flags beside a preset win, wherever they stand, also in a search.
+    /// Goal: flags beside a preset win, wherever they stand, also in a search.
     #[test]
     fn given_flags_win() {
         let run = parse(&[
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(args.run.subscribers, Some(20));
     }
 
-    // Goal: a name that is none is refused with those there are.
+    /// Goal: a name that is none is refused with those there are.
     #[test]
     fn unknown_names_are_refused() {
         let arguments = ["fanload", "--preset", "nonsense"].map(OsString::from);

@@ -173,7 +173,7 @@ fn number_after(text: &str, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    // Goal: the figures are in the units they claim, judged by this very process.
+    /// Goal: the figures are in the units they claim, judged by this very process.
     #[test]
     fn figures_have_their_units() {
         let pid = std::process::id();
@@ -187,8 +187,8 @@ mod tests {
         );
     }
 
-    // Goal: processor time of a thread counts whether the thread is still there or has gone, and
-    // agrees with the process's own clock.
+    /// Goal: processor time of a thread counts whether the thread is still there or has gone, and
+    /// agrees with the process's own clock.
     #[test]
     fn ended_threads_are_not_forgotten() {
         let pid = std::process::id();
@@ -204,7 +204,7 @@ mod tests {
         assert!(used.abs_diff(all) < slack, "{used} of {all}");
     }
 
-    // Goal: the other figures are there and move the right way.
+    /// Goal: the other figures are there and move the right way.
     #[test]
     fn further_figures_are_read() {
         let pid = std::process::id();
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!(number_after("a: 1\nbc:\t 27 kB\n", "bc:"), Some(27));
     }
 
-    // Goal: the name of a process can't shift the fields.
+    /// Goal: the name of a process can't shift the fields.
     #[test]
     fn odd_names_are_read_over() {
         let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 40 2 13 14";
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(user_and_system_ticks("7 (short) S 1"), None);
     }
 
-    // Goal: a process that is not there is a sentence, not a zero.
+    /// Goal: a process that is not there is a sentence, not a zero.
     #[test]
     fn missing_processes_are_errors() {
         assert!(

@@ -210,7 +210,7 @@ fn expected(shared: &Shared<'_>, publisher: &Publisher) -> u32 {
 mod tests {
     use super::*;
 
-    // Goal: the shares of all publishers add up to what was asked for, and nobody is left out.
+    /// Goal: the shares of all publishers add up to what was asked for, and nobody is left out.
     #[test]
     fn shares_add_up() {
         for (all, publishers) in [(1, 1), (16, 1), (16, 3), (7, 7), (1_000, 64)] {

@@ -127,7 +127,7 @@ mod tests {
         (found.unwrap(), runs)
     }
 
-    // Goal: the limit is found from below and from above, to the precision asked for.
+    /// Goal: the limit is found from below and from above, to the precision asked for.
     #[test]
     fn limits_are_found() {
         for (start, limit) in [
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    // Goal: a server without a limit ends at the highest rate asked for, and that is told.
+    /// Goal: a server without a limit ends at the highest rate asked for, and that is told.
     #[test]
     fn the_end_of_the_search_is_told() {
         let (found, _) = find(60.0, 1_000.0, 1e9);

@@ -356,7 +356,7 @@ mod tests {
         cli.run.check().map_err(|error| error.to_string())
     }
 
-    // Goal: every flag that can't work is refused with a sentence that says what would.
+    /// Goal: every flag that can't work is refused with a sentence that says what would.
     #[test]
     fn bad_flags_name_the_fix() {
         let cases: [(&[&str], &str); 17] = [
@@ -393,7 +393,7 @@ mod tests {
         }
     }
 
-    // Goal: each workload has the sessions it says, and the defaults are a run.
+    /// Goal: each workload has the sessions it says, and the defaults are a run.
     #[test]
     fn workloads_have_their_sessions() {
         let idle = check(&["--idle", "10"]).unwrap();

@@ -145,7 +145,7 @@ fn time_ns(text: &str) -> anyhow::Result<u64> {
 mod tests {
     use super::*;
 
-    // Goal: a demand is judged part by part, each in its unit.
+    /// Goal: a demand is judged part by part, each in its unit.
     #[test]
     fn demands_are_judged() {
         let mut results = Results::default();
@@ -164,7 +164,7 @@ mod tests {
         assert!(!empty.held, "nothing was delivered");
     }
 
-    // Goal: what can't be understood is refused with what can.
+    /// Goal: what can't be understood is refused with what can.
     #[test]
     fn bad_demands_are_refused() {
         for text in [

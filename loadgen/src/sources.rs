@@ -55,7 +55,7 @@ impl Sources {
 mod tests {
     use super::*;
 
-    // Goal: sessions are spread evenly over loopback addresses that all exist.
+    /// Goal: sessions are spread evenly over loopback addresses that all exist.
     #[test]
     fn addresses_take_turns() {
         let sources = Sources::Loopback(300);

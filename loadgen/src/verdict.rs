@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::results::model::{Slo, Worker};
 
-    // Goal: the exit code is that of the worst finding: nothing else counts if the run is invalid.
+    /// Goal: the exit code is that of the worst finding: nothing else counts if the run is invalid.
     #[test]
     fn the_worst_finding_decides() {
         let mut results = Results::default();
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(exit_code(&results), EXIT_INVALID);
     }
 
-    // Goal: each sign that the generator was the limit makes the run invalid and is told.
+    /// Goal: each sign that the generator was the limit makes the run invalid and is told.
     #[test]
     fn limits_of_the_generator_are_told() {
         let settings = crate::settings::default_for_tests();

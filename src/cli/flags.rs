@@ -291,13 +291,14 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    // clap checks its own rules (unique names, known overrides) only when asked.
+    /// Goal: clap's own rules are kept (unique names, known overrides), which it checks only when
+    /// asked.
     #[test]
     fn the_command_is_well_formed() {
         command().debug_assert();
     }
 
-    // A default that changes in `Config` must change in the help text too.
+    /// Goal: a default that changes in `Config` changes in the help text too.
     #[test]
     fn help_names_the_real_defaults() {
         let config = Config::default();
@@ -346,6 +347,8 @@ mod tests {
         }
     }
 
+    /// Goal: no setting lacks its flag, on the bare command line and behind `serve`, or its
+    /// variable.
     #[test]
     fn every_setting_is_on_both_command_lines() {
         let mut command = command();

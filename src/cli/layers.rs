@@ -229,6 +229,7 @@ fn edits(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
+    /// Goal: the distance between two words is the letters to be changed, whichever comes first.
     #[test]
     fn edits_count_single_letters() {
         let cases = [
@@ -245,6 +246,7 @@ mod tests {
         }
     }
 
+    /// Goal: a misspelt key is answered with the setting that was meant.
     #[test]
     fn an_unknown_key_is_answered_with_the_nearest() {
         for (key, expected) in [

@@ -43,7 +43,7 @@ fn file(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-// Without any word from the user the server starts with the documented defaults.
+/// Goal: without any word from the user the server starts with the documented defaults.
 #[test]
 fn nothing_given_means_the_defaults() {
     for args in ["", "serve"] {
@@ -65,7 +65,7 @@ fn nothing_given_means_the_defaults() {
     }
 }
 
-// Each setting can be written in each of the three places, and means the same in all.
+/// Goal: each setting can be written in each of the three places, and means the same in all.
 #[test]
 fn flag_variable_and_file_mean_the_same() {
     let folder = std::env::temp_dir().display().to_string();
@@ -116,6 +116,7 @@ fn flag_variable_and_file_mean_the_same() {
     }
 }
 
+/// Goal: a flag goes before a variable, and a variable before the file.
 #[test]
 fn a_flag_goes_before_a_variable_before_the_file() {
     let file = file("ping_interval = \"3s\"\nidle_timeout = \"33s\"\necho = true\npin = false\n");
@@ -142,6 +143,7 @@ fn a_flag_goes_before_a_variable_before_the_file() {
     }
 }
 
+/// Goal: a list means the same as repeated flags, with commas, and as a list of the file.
 #[test]
 fn lists_come_repeated_or_with_commas() {
     let addresses = ["127.0.0.1:1", "[::1]:2", "127.0.0.1:0", "127.0.0.1:0"];
@@ -164,6 +166,7 @@ fn lists_come_repeated_or_with_commas() {
     assert_eq!(start(&args, &[]).config.listen, expected);
 }
 
+/// Goal: of `--pin` and `--no-pin` the last one counts, and either goes before the variable.
 #[test]
 fn the_last_of_pin_and_no_pin_counts() {
     for (args, pin) in [
@@ -183,6 +186,7 @@ fn the_last_of_pin_and_no_pin_counts() {
     assert!(!start("", &[("FANRING_PIN", "0")]).config.pin);
 }
 
+/// Goal: sizes that were not set follow those that were, and what was made of a size is told.
 #[test]
 fn sizes_follow_each_other() {
     let Start { config, notices } = start("--log-bytes 3MiB", &[]);
@@ -379,7 +383,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ),
 ];
 
-// Every refusal is one sentence with the place, the rule and the fix.
+/// Goal: every refusal is one sentence with the place, the rule and the fix.
 #[test]
 fn refusals_name_the_fix() {
     for &(args, expected) in REFUSALS {
@@ -395,6 +399,7 @@ fn refusals_name_the_fix() {
     }
 }
 
+/// Goal: a refusal names the variable, or the file and the key, that has to change.
 #[test]
 fn refusals_name_the_variable_or_the_key() {
     let text = refusal("", &[("FANRING_ECHO", "perhaps")]);
@@ -433,6 +438,7 @@ fn refusals_name_the_variable_or_the_key() {
     }
 }
 
+/// Goal: a descriptor limit that leaves no session is refused with the command that raises it.
 #[test]
 fn a_limit_too_low_for_any_session_is_refused() {
     let small = Machine {
@@ -446,7 +452,7 @@ fn a_limit_too_low_for_any_session_is_refused() {
     );
 }
 
-// Pages must not take the descriptors that sessions need, however few there are.
+/// Goal: pages do not take the descriptors that sessions need, however few there are.
 #[test]
 fn a_small_descriptor_limit_scales_http_down() {
     for (descriptors_max, web, sessions) in [
@@ -467,6 +473,7 @@ fn a_small_descriptor_limit_scales_http_down() {
     }
 }
 
+/// Goal: help and version are there for every command, and asking for them starts nothing.
 #[test]
 fn help_and_version_are_printed() {
     for (args, expected) in [

@@ -202,6 +202,8 @@ fn split_number(text: &str) -> Option<(u64, &str)> {
 mod tests {
     use super::*;
 
+    /// Goal: a size is read with or without a binary unit, and nothing that could mean two sizes
+    /// is.
     #[test]
     fn sizes() {
         let good = [
@@ -233,6 +235,7 @@ mod tests {
         }
     }
 
+    /// Goal: a duration is read with its unit, and one without is told which to write.
     #[test]
     fn durations() {
         let good = [
@@ -255,6 +258,7 @@ mod tests {
         }
     }
 
+    /// Goal: an address is read as IP and port, and one that lacks a part is told the whole.
     #[test]
     fn addresses() {
         for text in [
@@ -289,6 +293,7 @@ mod tests {
         }
     }
 
+    /// Goal: an origin is read as a browser would send it, and what no browser sends is refused.
     #[test]
     fn origins() {
         let good = [
@@ -351,6 +356,7 @@ mod tests {
         }
     }
 
+    /// Goal: a subprotocol is a token of HTTP, and its case is kept.
     #[test]
     fn subprotocols() {
         for text in ["chat", "Chat.v2", "v12.stomp", "graphql-ws"] {
@@ -361,6 +367,7 @@ mod tests {
         }
     }
 
+    /// Goal: counts are whole numbers, and a switch knows the usual words for on and off.
     #[test]
     fn counts_and_switches() {
         assert_eq!(count("1000"), Ok(1000));

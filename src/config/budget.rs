@@ -273,7 +273,7 @@ mod tests {
 
     use super::*;
 
-    // The budget must move with each limit it claims to come from.
+    /// Goal: the budget moves with each limit it claims to come from.
     #[test]
     fn every_limit_moves_the_total() {
         let base = Config::default();
@@ -305,7 +305,7 @@ mod tests {
         }
     }
 
-    // The largest limits must not wrap around to a small total.
+    /// Goal: the largest limits do not wrap around to a small total.
     #[test]
     fn the_sum_saturates() {
         let config = Config {
@@ -316,6 +316,7 @@ mod tests {
         assert_eq!(config.budget().total_bytes(), u64::MAX);
     }
 
+    /// Goal: sizes are told in the unit that reads best.
     #[test]
     fn bytes_read_well() {
         let cases = [

@@ -2,8 +2,8 @@
 
 use super::*;
 
-// Goal: on a machine that can run the tests of the ring, the doctor finds nothing that fails,
-// and has looked at everything.
+/// Goal: on a machine that can run the tests of the ring, the doctor finds nothing that fails,
+/// and has looked at everything.
 #[test]
 fn this_machine_is_usable() {
     let report = examine(&Machine::probe());
@@ -21,7 +21,7 @@ fn this_machine_is_usable() {
     }
 }
 
-// Goal: every failure makes the report unusable and prints its fix.
+/// Goal: every failure makes the report unusable and prints its fix.
 #[test]
 fn failures_are_told_with_their_fix() {
     let report = Report {
@@ -36,7 +36,7 @@ fn failures_are_told_with_their_fix() {
     assert!(text.ends_with("can't run here: see FAIL above."), "{text}");
 }
 
-// Goal: versions are compared as numbers, and a ring that works outweighs the number.
+/// Goal: versions are compared as numbers, and a ring that works outweighs the number.
 #[test]
 fn kernels_are_judged_by_version_and_by_what_works() {
     let verdict = |release, ring| kernel(release, ring).verdict;
@@ -47,7 +47,7 @@ fn kernels_are_judged_by_version_and_by_what_works() {
     assert_eq!(verdict("5.14.0-503.el9", true), Verdict::Warning);
 }
 
-// Goal: a sysctl, a filter and a limit count only as far as they are in the way.
+/// Goal: a sysctl, a filter and a limit count only as far as they are in the way.
 #[test]
 fn obstacles_count_when_they_obstruct() {
     assert_eq!(sysctl(Some(2), false).verdict, Verdict::Failure);

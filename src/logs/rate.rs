@@ -61,7 +61,7 @@ mod tests {
 
     use super::{LINES_PER_SECOND_MAX, Rate};
 
-    // Goal: a second has its lines, the next one says how many it did not get.
+    /// Goal: a second has its lines, the next one says how many it did not get.
     #[test]
     fn lines_beyond_the_rate_are_counted() {
         let (mut rate, start) = (Rate::default(), Instant::now());

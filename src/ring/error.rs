@@ -132,7 +132,7 @@ pub(crate) fn disabled_level() -> Option<u8> {
 mod tests {
     use super::*;
 
-    // Goal: what stands in the way is named together with what to do about it.
+    /// Goal: what stands in the way is named together with what to do about it.
     #[test]
     fn every_sentence_names_the_fix() {
         let cases = [
@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    // Goal: error numbers lead to the right cause.
+    /// Goal: error numbers lead to the right cause.
     #[test]
     fn error_numbers_are_explained() {
         let of = |errno: Errno| explain(SETUP, &errno.into());

@@ -138,7 +138,7 @@ mod tests {
     ];
 
     proptest! {
-        // Goal: whatever goes into the kernel comes back the same.
+        /// Goal: whatever goes into the kernel comes back the same.
         #[test]
         fn every_token_survives_the_trip(
             op in 0..OPS.len(), slot in 0..=SLOT_MAX, generation: u32
@@ -148,14 +148,14 @@ mod tests {
         }
     }
 
-    // Goal: the fields sit where the documentation says, so that a trace can be read by eye.
+    /// Goal: the fields sit where the documentation says, so that a trace can be read by eye.
     #[test]
     fn fields_do_not_overlap() {
         let packed = u64::from(Token::new(Op::Timer, 0x00AB_CDEF, 0x1234_5678));
         assert_eq!(packed, 0x06AB_CDEF_1234_5678);
     }
 
-    // Goal: a completion nobody asked for is reported, not taken for a session's.
+    /// Goal: a completion nobody asked for is reported, not taken for a session's.
     #[test]
     fn foreign_user_data_is_refused() {
         for user_data in [0, 1, 9 << 56, u64::MAX] {
@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    // Goal: a slot that does not fit stops the program instead of naming another slot.
+    /// Goal: a slot that does not fit stops the program instead of naming another slot.
     #[test]
     #[should_panic(expected = "is over")]
     fn slots_over_24_bits_are_refused() {

@@ -227,7 +227,7 @@ fn register(queue: &IoUring, buffers: &BufferRing) -> Result<(), SetupError> {
 mod tests {
     use super::*;
 
-    // Goal: odd sizes are rounded instead of refused.
+    /// Goal: odd sizes are rounded instead of refused.
     #[test]
     fn sizes_are_rounded_to_what_the_kernel_takes() {
         let config = RingConfig {

@@ -88,7 +88,7 @@ fn outgoing<S>(peer: &TcpStream, slot: u32, slices: S) -> Outgoing<S> {
     }
 }
 
-// Goal: one accept answers for many connections, and each arrives as an owned descriptor.
+/// Goal: one accept answers for many connections, and each arrives as an owned descriptor.
 #[test]
 fn accept_goes_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -117,7 +117,7 @@ fn accept_goes_on() {
     assert_eq!(ring.in_flight(), 1, "only the accept itself is left");
 }
 
-// Goal: bytes arrive in order over many buffers, and the end of the stream ends the receive.
+/// Goal: bytes arrive in order over many buffers, and the end of the stream ends the receive.
 #[test]
 fn receive_goes_on_to_the_end_of_the_stream() {
     let (peer, mut client) = pair();
@@ -154,7 +154,8 @@ fn receive_goes_on_to_the_end_of_the_stream() {
     assert_eq!(ring.in_flight(), 0);
 }
 
-// Goal: a receive that finds all buffers held says so, loses nothing, and goes on once one is back.
+/// Goal: a receive that finds all buffers held says so, loses nothing, and goes on once one is
+/// back.
 #[test]
 fn held_buffers_stop_a_receive_without_loss() {
     let (peer, mut client) = pair();
@@ -185,7 +186,7 @@ fn held_buffers_stop_a_receive_without_loss() {
     assert_eq!(rest.buffer.unwrap().len(), 10);
 }
 
-// Goal: with no bytes there, a single receive waits and takes no buffer from the others.
+/// Goal: with no bytes there, a single receive waits and takes no buffer from the others.
 #[test]
 fn waiting_receives_hold_no_buffer() {
     let mut ring = small_ring();
@@ -201,8 +202,8 @@ fn waiting_receives_hold_no_buffer() {
     assert_eq!(ring.bytes(answer.buffer.as_mut().unwrap()), b"hello");
 }
 
-// Goal: each timeout fires once and none is early; more of them than the scratch has room for keep
-// their own times, which the ones of an hour would show that must not fire at all.
+/// Goal: each timeout fires once and none is early; more of them than the scratch has room for keep
+/// their own times, which the ones of an hour would show that must not fire at all.
 #[test]
 fn timeouts_keep_their_own_times() {
     let mut ring = Ring::new(&RingConfig::default()).unwrap();
@@ -224,7 +225,7 @@ fn timeouts_keep_their_own_times() {
     assert_eq!(fired, (1..=40).collect::<Vec<_>>());
 }
 
-// Goal: both sides of a cancellation answer, and one that comes too late says so.
+/// Goal: both sides of a cancellation answer, and one that comes too late says so.
 #[test]
 fn cancelled_operations_end() {
     let mut ring = small_ring();
@@ -252,7 +253,7 @@ fn cancelled_operations_end() {
     assert_eq!(next(&mut ring).result, Err(Errno::NOENT));
 }
 
-// Goal: shutting a socket down ends its receive, so that a slot can be freed without a cancel.
+/// Goal: shutting a socket down ends its receive, so that a slot can be freed without a cancel.
 #[test]
 fn shutdown_ends_a_receive() {
     let mut ring = small_ring();
@@ -264,7 +265,7 @@ fn shutdown_ends_a_receive() {
     assert_eq!((end.result, end.more), (Ok(0), false));
 }
 
-// Goal: a doorbell rung from another thread wakes the ring, whether it was rung before or after.
+/// Goal: a doorbell rung from another thread wakes the ring, whether it was rung before or after.
 #[test]
 fn doorbells_wake_the_ring() {
     for flags in [EventfdFlags::empty(), EventfdFlags::NONBLOCK] {
@@ -282,7 +283,7 @@ fn doorbells_wake_the_ring() {
     }
 }
 
-// Goal: completions beyond the queue are counted and arrive all the same, each once.
+/// Goal: completions beyond the queue are counted and arrive all the same, each once.
 #[test]
 fn overflowing_completions_are_not_lost() {
     const SENDS: u32 = 500;
@@ -313,7 +314,7 @@ fn overflowing_completions_are_not_lost() {
     assert_eq!(ring.in_flight(), 0);
 }
 
-// Goal: an iterator that panics leaves nothing in the queue that points at memory it borrowed.
+/// Goal: an iterator that panics leaves nothing in the queue that points at memory it borrowed.
 #[test]
 fn a_panicking_iterator_still_submits() {
     let mut ring = small_ring();
@@ -333,7 +334,7 @@ fn a_panicking_iterator_still_submits() {
     assert_eq!(&received, b"good");
 }
 
-// Goal: dropping a ring ends all it had in flight, so that its buffers can go.
+/// Goal: dropping a ring ends all it had in flight, so that its buffers can go.
 #[test]
 fn dropping_a_ring_ends_its_operations() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -356,7 +357,7 @@ fn dropping_a_ring_ends_its_operations() {
     assert_eq!(ring.in_flight(), 0);
 }
 
-// Goal: a buffer of one ring can't be used to reach into the memory of another.
+/// Goal: a buffer of one ring can't be used to reach into the memory of another.
 #[test]
 #[should_panic(expected = "a foreign buffer")]
 fn foreign_buffers_are_refused() {

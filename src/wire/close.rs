@@ -66,7 +66,7 @@ pub fn append_close_frame(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
 mod tests {
     use super::{CloseCode, REASON_BYTES_MAX, append_close_frame};
 
-    /// The codes that may travel are those of RFC 6455 section 7.4 and the IANA registry.
+    /// Goal: the codes that may travel are those of RFC 6455 section 7.4 and the IANA registry.
     #[test]
     fn knows_which_codes_may_travel() {
         for code in 0..=u16::MAX {
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(CloseCode::SLOW.to_string(), "4001");
     }
 
-    /// Every constant may travel.
+    /// Goal: every constant may travel.
     #[test]
     fn constants_may_travel() {
         for code in [
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// A close frame is its code in network order and then the reason.
+    /// Goal: a close frame is its code in network order and then the reason.
     #[test]
     fn writes_code_and_reason() {
         let mut out = b"before".to_vec();
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(out, b"before\x88\x05\x03\xe9bye");
     }
 
-    /// A reason that is too long ends between two characters, so that it stays UTF-8.
+    /// Goal: a reason that is too long ends between two characters, so that it stays UTF-8.
     #[test]
     fn cuts_the_reason_between_characters() {
         for (reason, kept) in [

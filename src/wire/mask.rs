@@ -29,7 +29,7 @@ mod tests {
         }
     }
 
-    /// Every phase, length and alignment up to a few words equals the definition.
+    /// Goal: every phase, length and alignment up to a few words equals the definition.
     #[test]
     fn equals_the_definition() {
         let source: Vec<u8> = (0..=255u8).map(|byte| byte.wrapping_mul(37)).collect();
@@ -47,7 +47,7 @@ mod tests {
         }
     }
 
-    /// The masked "Hello" of RFC 6455 section 5.7.
+    /// Goal: the masked "Hello" of RFC 6455 section 5.7 is unmasked.
     #[test]
     fn unmasks_the_example_of_the_rfc() {
         let mut payload = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(&payload, b"Hello");
     }
 
-    /// Cutting a payload in two at any place changes nothing.
+    /// Goal: cutting a payload in two at any place changes nothing.
     #[test]
     fn continues_over_a_cut() {
         let whole: Vec<u8> = (0..100).collect();

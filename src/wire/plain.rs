@@ -77,7 +77,7 @@ mod tests {
 
     type Append<'a> = &'a dyn Fn(&mut Vec<u8>);
 
-    /// Only an empty text is the keep-alive.
+    /// Goal: only an empty text is the keep-alive.
     #[test]
     fn an_empty_text_is_the_keep_alive() {
         assert_eq!(command(Kind::Text, b""), Command::KeepAlive);
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(command(Kind::Binary, b"\0"), Command::Publish);
     }
 
-    /// Each word is one whole frame behind what was there, with exactly the promised text.
+    /// Goal: each word is one whole frame behind what was there, with exactly the promised text.
     #[test]
     fn words_are_whole_frames() {
         let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);

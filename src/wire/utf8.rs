@@ -121,8 +121,8 @@ mod tests {
         Ok(utf8)
     }
 
-    /// What RFC 3629 forbids fails at the byte named, whether that byte comes alone, ends its piece or stands
-    /// amid others.
+    /// Goal: what RFC 3629 forbids fails at the byte named, whether that byte comes alone, ends its
+    /// piece or stands amid others.
     #[test]
     fn fails_at_the_first_bad_byte() {
         let cases: &[(&[u8], usize)] = &[
@@ -166,7 +166,8 @@ mod tests {
         }
     }
 
-    /// Each first and last code point of a length passes byte by byte, and none may be cut at the end.
+    /// Goal: each first and last code point of a length passes byte by byte, and none may be cut at
+    /// the end.
     #[test]
     fn takes_the_bounds_of_each_length() {
         for code_point in [
@@ -200,7 +201,8 @@ mod tests {
     }
 
     proptest! {
-        /// Any split gives the verdict of the standard library, in the piece that has the first bad byte.
+        /// Goal: any split gives the verdict of the standard library, in the piece that has the
+        /// first bad byte.
         #[test]
         fn equals_the_standard_library(
             text in prop_oneof![nearly_text(), prop::collection::vec(any::<u8>(), 0..40)],

@@ -40,6 +40,7 @@ pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
+/// Goal: the promise is read off a log line, whatever unit it is told in.
 #[test]
 fn promises_are_read_as_they_are_written() {
     let cases = [

@@ -9,7 +9,8 @@ use crate::bench::Bench;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A head that has begun and does not end in time is answered; its time counts from its first byte.
+/// Goal: a head that has begun and does not end in time is answered; its time counts from its first
+/// byte.
 #[test]
 fn a_late_head_is_answered() {
     let mut bench = Bench::new(1);
@@ -32,7 +33,7 @@ fn a_late_head_is_answered() {
     assert!(bench.shards[0].is_empty());
 }
 
-/// A connection on which nothing came is closed without a word.
+/// Goal: a connection on which nothing came is closed without a word.
 #[test]
 fn a_silent_connection_is_closed_in_silence() {
     let mut bench = Bench::new(1);
@@ -46,7 +47,8 @@ fn a_silent_connection_is_closed_in_silence() {
     assert_eq!(bench.answered(client), "");
 }
 
-/// What can become no request is answered with the byte that shows it, here the last, however it comes.
+/// Goal: what can become no request is answered with the byte that shows it, here the last, however
+/// it comes.
 #[test]
 fn no_http_is_answered_at_once() {
     for (sent, status) in [
@@ -72,8 +74,9 @@ fn no_http_is_answered_at_once() {
     }
 }
 
-/// A web thread that takes nothing is handed a bounded number of connections; further ones are
-/// answered 503 by the shard, health checks later than others, and nobody's publishing waits for it.
+/// Goal: a web thread that takes nothing is handed a bounded number of connections; further ones
+/// are answered 503 by the shard, health checks later than others, and nobody's publishing waits
+/// for it.
 #[test]
 fn a_busy_web_thread_is_handed_a_bounded_number_of_connections() {
     let config = Config {
@@ -112,7 +115,7 @@ fn a_busy_web_thread_is_handed_a_bounded_number_of_connections() {
     assert!(handed(&mut bench, "/"));
 }
 
-/// A server with all the rooms it may have says so, and not that it lacks connections.
+/// Goal: a server with all the rooms it may have says so, and not that it lacks connections.
 #[test]
 fn a_server_full_of_rooms_says_so() {
     let mut bench = Bench::with(Config {

@@ -25,8 +25,8 @@ fn half_message(bytes: usize) -> Vec<u8> {
     frame
 }
 
-/// Of sessions that stop in the middle of messages, the first ones are told to try again later once
-/// together they hold too much; one that goes on meanwhile completes its message.
+/// Goal: of sessions that stop in the middle of messages, the first ones are told to try again
+/// later once together they hold too much; one that goes on meanwhile completes its message.
 #[test]
 fn half_messages_give_way_to_newer_ones() {
     let mut bench = bench();
@@ -59,7 +59,7 @@ fn half_messages_give_way_to_newer_ones() {
     assert_eq!(bench.metrics[0].holders_dropped.get(), 30 - kept as u64);
 }
 
-/// Half request heads beyond the limit are answered 503, the first ones first.
+/// Goal: half request heads beyond the limit are answered 503, the first ones first.
 #[test]
 fn half_heads_give_way_to_newer_ones() {
     let mut bench = bench();
@@ -77,7 +77,7 @@ fn half_heads_give_way_to_newer_ones() {
     assert!(refused.is_sorted_by(|a, b| a >= b) && refused[0] && !refused[99]);
 }
 
-/// Sessions that do not read their replies are dropped, the first ones first.
+/// Goal: sessions that do not read their replies are dropped, the first ones first.
 #[test]
 fn unread_replies_are_dropped_with_their_sessions() {
     let mut bench = bench();

@@ -80,8 +80,8 @@ impl Held {
     }
 }
 
-/// Whoever joins a held room waits like the others, also as the first one on its shard, and goes on
-/// with them.
+/// Goal: whoever joins a held room waits like the others, also as the first one on its shard, and
+/// goes on with them.
 #[test]
 fn a_newcomer_waits_for_the_room_and_goes_on_with_it() {
     let mut held = Held::new();
@@ -94,8 +94,8 @@ fn a_newcomer_waits_for_the_room_and_goes_on_with_it() {
     held.check_free(newcomer);
 }
 
-/// A shard that hears of the beginning while its only join is under way is not left waiting when all is
-/// over before the join arrives.
+/// Goal: a shard that hears of the beginning while its only join is under way is not left waiting
+/// when all is over before the join arrives.
 #[test]
 fn a_join_under_way_is_not_left_waiting() {
     let mut held = Held::new();
@@ -108,8 +108,8 @@ fn a_join_under_way_is_not_left_waiting() {
     held.check_free(newcomer);
 }
 
-/// A room that is held holds up no other on its shard, however much was said in it at once; when that
-/// is too much to keep, it is let go.
+/// Goal: a room that is held holds up no other on its shard, however much was said in it at once;
+/// when that is too much to keep, it is let go.
 #[test]
 fn a_held_room_holds_up_no_other() {
     let mut bench = Bench::new(1);
@@ -146,8 +146,8 @@ fn a_held_room_holds_up_no_other() {
     assert_eq!(before + after, 204, "it was let go");
 }
 
-/// One member of many that comes far behind has half a second to catch up, and its room is not held
-/// again for it soon after if it does not.
+/// Goal: one member of many that comes far behind has half a second to catch up, and its room is
+/// not held again for it soon after if it does not.
 #[test]
 fn one_that_had_no_time_may_catch_up() {
     for catches_up in [true, false] {
@@ -198,7 +198,7 @@ fn one_that_had_no_time_may_catch_up() {
     }
 }
 
-/// A room that is gone while it is held leaves nothing behind for the next one of its name.
+/// Goal: a room that is gone while it is held leaves nothing behind for the next one of its name.
 #[test]
 fn a_room_that_is_gone_while_it_is_held_is_forgotten() {
     let mut bench = Bench::new(1);
@@ -231,7 +231,8 @@ fn a_room_that_is_gone_while_it_is_held_is_forgotten() {
     assert_eq!(bench.heard(reader).last().unwrap(), "on");
 }
 
-/// Whoever leaves in the same breath as it joins takes an empty room with it, and nothing else.
+/// Goal: whoever leaves in the same breath as it joins takes an empty room with it, and nothing
+/// else.
 #[test]
 fn one_may_leave_in_the_same_breath() {
     for goodbye in [&[0x88, 0x80, 0, 0, 0, 0][..], &[0xff, 0xff]] {

@@ -20,7 +20,7 @@ fn status(bench: &mut Bench, shard: u16) -> String {
     status.to_owned()
 }
 
-/// The sessions of all shards count, whoever asks, and one that goes makes room anywhere.
+/// Goal: the sessions of all shards count, whoever asks, and one that goes makes room anywhere.
 #[test]
 fn connections_are_counted_over_all_shards() {
     let mut bench = Bench::with(Config {

@@ -17,9 +17,9 @@ use fanring::wire::frame::OpCode;
 
 use self::bench::{Bench, room_at};
 
-/// A flush is under way, a member that had its send leaves, and the one that moves into its place
-/// might be passed by: whoever leaves, after however many sends, all others get the message. With
-/// `presence=0` no notice follows that would carry it along.
+/// Goal: a flush is under way, a member that had its send leaves, and the one that moves into its
+/// place might be passed by: whoever leaves, after however many sends, all others get the message.
+/// With `presence=0` no notice follows that would carry it along.
 #[test]
 fn a_flush_reaches_everybody_when_one_leaves() {
     const MEMBERS: usize = 5;
@@ -59,8 +59,8 @@ fn fill(bench: &mut Bench, busy: usize, kibibytes: usize) {
     }
 }
 
-/// A session that the log is about to overtake is closed as too slow also when its socket has just
-/// got room and its send is still to come; one that is in time gets what it missed.
+/// Goal: a session that the log is about to overtake is closed as too slow also when its socket has
+/// just got room and its send is still to come; one that is in time gets what it missed.
 #[test]
 fn one_with_room_again_is_watched_until_it_has_caught_up() {
     for (before_kib, overtaken) in [(480, true), (256, false)] {
@@ -89,8 +89,9 @@ fn one_with_room_again_is_watched_until_it_has_caught_up() {
     }
 }
 
-/// When half of a room stops taking bytes at once, its publishers wait for some seconds instead of running
-/// away from all of them; when it stays so, they go on. A smaller part holds nobody up.
+/// Goal: when half of a room stops taking bytes at once, its publishers wait for some seconds
+/// instead of running away from all of them; when it stays so, they go on. A smaller part holds
+/// nobody up.
 #[test]
 fn publishers_wait_for_a_room_that_stalls_as_a_whole() {
     for (stalled, resumes_after) in [(3, Some(3)), (3, None), (1, None)] {
@@ -137,8 +138,8 @@ fn publishers_wait_for_a_room_that_stalls_as_a_whole() {
     }
 }
 
-/// Half of a room that takes a little every two seconds does not silence it: its publishers wait
-/// for some seconds at most, and then what they say goes on.
+/// Goal: half of a room that takes a little every two seconds does not silence it: its publishers
+/// wait for some seconds at most, and then what they say goes on.
 #[test]
 fn a_crawling_half_does_not_silence_its_room() {
     const MESSAGES: usize = 60;
@@ -179,7 +180,7 @@ fn a_crawling_half_does_not_silence_its_room() {
     assert_eq!(bench.heard(fast).len(), MESSAGES);
 }
 
-/// What a shard has sent to another that uses nothing up is bounded in bytes, whatever the
+/// Goal: what a shard has sent to another that uses nothing up is bounded in bytes, whatever the
 /// messages' size; whoever publishes waits meanwhile, and all of it arrives in the end.
 #[test]
 fn a_shard_that_uses_nothing_up_is_not_sent_more() {
@@ -217,8 +218,8 @@ fn a_shard_that_uses_nothing_up_is_not_sent_more() {
     }
 }
 
-/// A home whose members' shard uses nothing up takes no more from others either: whoever publishes
-/// from a third shard waits.
+/// Goal: a home whose members' shard uses nothing up takes no more from others either: whoever
+/// publishes from a third shard waits.
 #[test]
 fn a_home_that_can_pass_nothing_on_takes_no_more() {
     for bytes in [60 << 10, 1000, 1] {
@@ -267,8 +268,8 @@ fn frame_bytes(message: &Message) -> usize {
     }
 }
 
-/// A session whose receive missed the end of the stream still gives its slot back: the receive is
-/// cancelled, though not before the shutdown had time to end it.
+/// Goal: a session whose receive missed the end of the stream still gives its slot back: the
+/// receive is cancelled, though not before the shutdown had time to end it.
 #[test]
 fn a_receive_that_a_shutdown_does_not_end_is_cancelled() {
     let mut bench = Bench::new(1);
@@ -297,8 +298,8 @@ enum Exit {
     Fail,
 }
 
-/// What a member said last comes before the notice that it is gone, for its own shard and for the
-/// room's home, whether or not anybody else of the room is on its shard, and also when what it
+/// Goal: what a member said last comes before the notice that it is gone, for its own shard and for
+/// the room's home, whether or not anybody else of the room is on its shard, and also when what it
 /// said takes several turns to be passed on.
 #[test]
 fn last_words_come_before_the_notice_of_leaving() {

@@ -4,8 +4,8 @@ use fanring::wire::frame::OpCode;
 
 use crate::bench::Bench;
 
-/// A peer that pings and always leaves some pongs unread gets every pong, in order; what the server
-/// holds for it stays within its bound.
+/// Goal: a peer that pings and always leaves some pongs unread gets every pong, in order; what the
+/// server holds for it stays within its bound.
 #[test]
 fn pongs_that_were_read_are_not_held() {
     let mut bench = Bench::new(1);
@@ -39,8 +39,8 @@ fn pongs_that_were_read_are_not_held() {
     }
 }
 
-/// A session that closes, or breaks the protocol, gets nothing more of its room, not even its own echo;
-/// everybody else gets what it said.
+/// Goal: a session that closes, or breaks the protocol, gets nothing more of its room, not even its
+/// own echo; everybody else gets what it said.
 #[test]
 fn who_closes_gets_nothing_more_of_its_room() {
     for (opcode, payload, code) in [

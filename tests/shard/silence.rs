@@ -33,7 +33,7 @@ fn closed_after(
     })
 }
 
-/// A peer of which nothing is known is pinged, and closed after the idle timeout of 60 s.
+/// Goal: a peer of which nothing is known is pinged, and closed after the idle timeout of 60 s.
 #[test]
 fn a_dead_peer_is_closed_in_time() {
     let cases = [
@@ -58,8 +58,8 @@ fn a_dead_peer_is_closed_in_time() {
     }
 }
 
-/// What a kernel acknowledges for a process that stands still does not count for it, as long as there
-/// is no backlog; it does when the peer's window has held bytes back.
+/// Goal: what a kernel acknowledges for a process that stands still does not count for it, as long
+/// as there is no backlog; it does when the peer's window has held bytes back.
 #[test]
 fn only_a_backlog_shows_that_somebody_reads() {
     for (unsent, expected) in [(0, Some(60..63)), (50_000, None)] {
@@ -92,7 +92,7 @@ fn only_a_backlog_shows_that_somebody_reads() {
     }
 }
 
-/// Nobody is closed for silence whose words wait to be received.
+/// Goal: nobody is closed for silence whose words wait to be received.
 #[test]
 fn what_waits_to_be_received_is_no_silence() {
     let mut bench = Bench::new(1);
@@ -108,8 +108,8 @@ fn what_waits_to_be_received_is_no_silence() {
     assert!((60..63).contains(&closed.unwrap()), "{closed:?}");
 }
 
-/// A session that is closed and takes what it is owed gets all of it, however slowly; one that takes
-/// nothing, or has all and does not answer, is dropped after the close timeout of 5 s.
+/// Goal: a session that is closed and takes what it is owed gets all of it, however slowly; one
+/// that takes nothing, or has all and does not answer, is dropped after the close timeout of 5 s.
 #[test]
 fn goodbyes_last_as_long_as_they_are_read() {
     for (step, outstanding, expected) in [(0, 3000, 5..8), (10, 0, 5..8), (10, 3000, 301..310)] {
@@ -136,8 +136,8 @@ fn goodbyes_last_as_long_as_they_are_read() {
     }
 }
 
-/// A peer whose machine, or proxy, has taken megabytes in one go is given the time to read them before
-/// its pong: at 16 KiB a second, and no longer.
+/// Goal: a peer whose machine, or proxy, has taken megabytes in one go is given the time to read
+/// them before its pong: at 16 KiB a second, and no longer.
 #[test]
 fn what_was_swallowed_takes_time_to_read() {
     let mut bench = Bench::new(1);
@@ -152,8 +152,8 @@ fn what_was_swallowed_takes_time_to_read() {
     assert!((178..186).contains(&closed.unwrap()), "{closed:?}");
 }
 
-/// Intervals that are longer than the timer wheel is large are kept like others: a ping after about the
-/// one, the end after the other.
+/// Goal: intervals that are longer than the timer wheel is large are kept like others: a ping after
+/// about the one, the end after the other.
 #[test]
 fn long_intervals_are_kept() {
     let mut bench = Bench::with(Config {

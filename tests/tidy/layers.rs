@@ -233,6 +233,7 @@ fn inline_depth(source: &Source, at: usize) -> usize {
         .count()
 }
 
+/// Goal: imports of what is not below a module are found, in every form a path has.
 #[test]
 fn an_import_from_above_is_found() {
     let cases: [(&str, &str, &[usize]); 12] = [
@@ -282,6 +283,7 @@ fn an_import_from_above_is_found() {
     }
 }
 
+/// Goal: no chain of `super` leads round the table.
 #[test]
 fn a_way_round_by_super_is_found() {
     let cases: [(&str, &str, &[usize]); 7] = [

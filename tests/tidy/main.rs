@@ -5,6 +5,7 @@
 
 mod exceptions;
 mod finding;
+mod goals;
 mod imports;
 mod layers;
 mod modules;
@@ -83,36 +84,43 @@ fn keep(name: &str, rule: fn(&Source) -> Vec<Finding>) {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
+/// Goal: no module imports from above it.
 #[test]
 fn imports_go_down_only() {
     keep("layers", layers::imports);
 }
 
+/// Goal: each file begins with its role.
 #[test]
 fn files_say_their_role_first() {
     keep("roles", rules::role);
 }
 
+/// Goal: each file can be read at a sitting.
 #[test]
 fn files_are_short() {
     keep("file size", rules::file_size);
 }
 
+/// Goal: each function fits a screen.
 #[test]
 fn functions_fit_a_screen() {
     keep("function size", rules::function_size);
 }
 
+/// Goal: unsafe code is where its few readers look for it.
 #[test]
 fn unsafe_stays_where_it_belongs() {
     keep("unsafe code", rules::unsafe_uses);
 }
 
+/// Goal: people are answered with sentences, and no print panics.
 #[test]
 fn errors_for_people_are_sentences() {
     keep("raw errors", rules::raw_errors);
 }
 
+/// Goal: nothing unfinished is committed.
 #[test]
 fn nothing_is_left_undone() {
     keep("leftovers", rules::leftovers);
@@ -124,12 +132,20 @@ fn imports_are_in_order() {
     keep("imports", imports::order);
 }
 
+/// Goal: the file of a module is found by its name.
 #[test]
 fn modules_are_where_their_names_say() {
     keep("module files", modules::files);
 }
 
+/// Goal: the tests of a file are found without a search.
 #[test]
 fn unit_tests_are_at_home() {
     keep("test homes", modules::test_homes);
+}
+
+/// Goal: each test says what it is for, before it begins.
+#[test]
+fn tests_have_goals() {
+    keep("test goals", goals::tests);
 }

@@ -153,12 +153,14 @@ pub(crate) fn raw_errors(source: &Source) -> Vec<Finding> {
     findings
 }
 
+/// Goal: a file that does not begin with its role is found.
 #[test]
 fn a_file_without_a_role_is_found() {
     assert_eq!(lines(role, "src/a.rs", "use a;\n"), [1]);
     assert_eq!(lines(role, "src/a.rs", "//! A.\n"), []);
 }
 
+/// Goal: a file with a line more than there may be is found.
 #[test]
 fn a_long_file_is_found() {
     let most = "\n".repeat(FILE_LINES_MAX);
@@ -166,6 +168,7 @@ fn a_long_file_is_found() {
     assert_eq!(lines(file_size, "src/a.rs", &format!("{most}//")).len(), 1);
 }
 
+/// Goal: a function with a line more than there may be is found.
 #[test]
 fn a_long_function_is_found() {
     let with = |filler: usize| {
@@ -189,6 +192,7 @@ fn a_long_function_is_found() {
     assert_eq!(lines(function_size, "src/a.rs", &declaration), []);
 }
 
+/// Goal: unsafe code elsewhere, and lints that allow it without a reason, are found.
 #[test]
 fn misplaced_unsafe_is_found() {
     let call = "// unsafe\nfn a() {\n    unsafe { b() }\n}\n";
@@ -202,6 +206,7 @@ fn misplaced_unsafe_is_found() {
     assert_eq!(lines(unsafe_uses, "src/wire/a.rs", reasoned), [2]);
 }
 
+/// Goal: a `main` that returns its errors, and prints that can panic, are found.
 #[test]
 fn raw_errors_are_found() {
     let text =
@@ -215,6 +220,7 @@ fn raw_errors_are_found() {
     assert_eq!(lines(raw_errors, "src/main.rs", fine), []);
 }
 
+/// Goal: what is unfinished is found, and only where it is code.
 #[test]
 fn leftovers_are_found() {
     let text = "todo!();\n#[ignore]\n#[ignore = \"x\"]\ndbg!(1);\nuse a::*;\nunimplemented!()";

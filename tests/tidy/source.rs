@@ -260,7 +260,7 @@ fn raw_string(rest: &[u8]) -> usize {
     length.map_or(rest.len(), |length| hashes + 2 + length + end.len())
 }
 
-// What the rules see of a file decides whether they can be fooled.
+/// Goal: the rules are not fooled by comments and literals, and see everything else.
 #[test]
 fn comments_and_literals_are_blanked() {
     let cases = [
@@ -282,6 +282,7 @@ fn comments_and_literals_are_blanked() {
     }
 }
 
+/// Goal: a part of a longer name is not the word.
 #[test]
 fn words_are_whole() {
     let source = Source::new(

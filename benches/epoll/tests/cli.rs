@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-// A mistake is answered with one sentence, also where stack traces are asked for.
+/// Goal: a mistake is answered with one sentence, also where stack traces are asked for.
 #[test]
 fn a_mistake_is_one_sentence() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

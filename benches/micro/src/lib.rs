@@ -410,6 +410,7 @@ impl Default for Hop {
 mod tests {
     use super::*;
 
+    /// Goal: what is measured is what its name says.
     #[test]
     fn the_subjects_do_what_they_say() {
         let mut payload = text(1024);

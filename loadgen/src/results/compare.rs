@@ -299,7 +299,7 @@ mod tests {
         Ok((code?, String::from_utf8(out).unwrap()))
     }
 
-    // Goal: equal runs are equal, and fail on nothing.
+    /// Goal: equal runs are equal, and fail on nothing.
     #[test]
     fn equal_runs_are_equal() {
         let (code, text) = compared("equal", |_| {}, true).unwrap();
@@ -310,7 +310,8 @@ mod tests {
         );
     }
 
-    // Goal: a rate beyond the noise, and a single loss, are regressions; less than the noise is not.
+    /// Goal: a rate beyond the noise, and a single loss, are regressions; less than the noise is
+    /// not.
     #[test]
     fn regressions_are_found() {
         let slower = |results: &mut Results| results.rates.achieved *= 0.9;
@@ -324,7 +325,8 @@ mod tests {
         assert!(line.ends_with("-  worse"), "{line}");
     }
 
-    // Goal: runs that can't be compared are refused with what differs, unless it is only the server.
+    /// Goal: runs that can't be compared are refused with what differs, unless it is only the
+    /// server.
     #[test]
     fn unlike_runs_are_refused() {
         let error = compared(
@@ -342,7 +344,7 @@ mod tests {
         assert_eq!(compared("spoiled", spoiled, true).unwrap().0, 2);
     }
 
-    // Goal: noise is a percentage with or without its sign.
+    /// Goal: noise is a percentage with or without its sign.
     #[test]
     fn noise_is_a_percentage() {
         assert_eq!((share("5%"), share("2.5")), (Ok(0.05), Ok(0.025)));

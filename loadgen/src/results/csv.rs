@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::results::sample;
 
-    // Goal: every row has as many cells as the header, and the counts add up to the run's.
+    /// Goal: every row has as many cells as the header, and the counts add up to the run's.
     #[test]
     fn rows_match_the_header() {
         let (results, intervals) = sample::run(5);

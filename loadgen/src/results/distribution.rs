@@ -116,7 +116,7 @@ impl<'de> Deserialize<'de> for Distribution {
 mod tests {
     use super::*;
 
-    // Goal: a distribution survives JSON whole, and its figures can be read without the blob.
+    /// Goal: a distribution survives JSON whole, and its figures can be read without the blob.
     #[test]
     fn distributions_survive_json() {
         let mut times = Distribution::default();
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(back, times);
     }
 
-    // Goal: an empty distribution is all zeroes, and a damaged one an error.
+    /// Goal: an empty distribution is all zeroes, and a damaged one an error.
     #[test]
     fn odd_distributions_are_handled() {
         let empty = serde_json::to_value(Distribution::default()).unwrap();

@@ -106,7 +106,7 @@ fn mitigations(folder: &Path) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
 
-    // Goal: the figures every Linux gives are there, in their units.
+    /// Goal: the figures every Linux gives are there, in their units.
     #[test]
     fn this_machine_is_described() {
         let here = Environment::gather();
@@ -120,7 +120,7 @@ mod tests {
         assert!(here.sysctls["net.ipv4.ip_local_port_range"].contains(' '));
     }
 
-    // Goal: fields are found by their whole name.
+    /// Goal: fields are found by their whole name.
     #[test]
     fn fields_are_found_by_name() {
         let text = "model\t: 1\nmodel name\t: A: b\nmodel name\t: C";

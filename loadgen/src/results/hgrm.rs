@@ -58,8 +58,8 @@ pub(crate) fn write(times: &Distribution, out: &mut impl Write) -> io::Result<()
 mod tests {
     use super::*;
 
-    // Goal: every line has the plotter's four columns, the last no infinity, and the footer is
-    // HdrHistogram's.
+    /// Goal: every line has the plotter's four columns, the last no infinity, and the footer is
+    /// HdrHistogram's.
     #[test]
     fn the_table_has_the_plotters_form() {
         let mut times = Distribution::default();

@@ -92,8 +92,8 @@ mod tests {
     use super::*;
     use crate::results::sample;
 
-    // Goal: the crate's own parser reads the log back, and what is tagged `delivery` adds up to the
-    // measured distribution.
+    /// Goal: the crate's own parser reads the log back, and what is tagged `delivery` adds up to
+    /// the measured distribution.
     #[test]
     fn the_log_is_read_back() {
         let (results, intervals) = sample::run(20);

@@ -189,8 +189,8 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    // Goal: the page is self-contained, has its four plots with marks in them, and what others named
-    // is escaped.
+    /// Goal: the page is self-contained, has its four plots with marks in them, and what others
+    /// named is escaped.
     #[test]
     fn the_page_is_complete() {
         let page = page(30);
@@ -206,14 +206,14 @@ mod tests {
         assert!(page.contains("/ws?&lt;b&gt;&amp;&quot;") && !page.contains("?<b>"));
     }
 
-    // Goal: the size of the page does not grow with the duration.
+    /// Goal: the size of the page does not grow with the duration.
     #[test]
     fn the_page_stays_small() {
         let bytes = page(700).len();
         assert!(bytes < 1_500_000, "{bytes}");
     }
 
-    // Goal: a run without anything is still a page.
+    /// Goal: a run without anything is still a page.
     #[test]
     fn an_empty_run_is_a_page() {
         let mut bytes = Vec::new();

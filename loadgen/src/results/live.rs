@@ -246,7 +246,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    // Goal: without a terminal there is a plain line for each interval.
+    /// Goal: without a terminal there is a plain line for each interval.
     #[test]
     fn lines_are_plain() {
         let text = shown(Style::Lines);
@@ -261,7 +261,7 @@ mod tests {
         assert!(text.contains("planned 100.0/s  sent 100.0/s  delivered 2,000/s"));
     }
 
-    // Goal: the screen goes up exactly as many lines as it drew, and leaves nothing behind.
+    /// Goal: the screen goes up exactly as many lines as it drew, and leaves nothing behind.
     #[test]
     fn the_screen_is_redrawn_in_place() {
         let text = shown(Style::Screen);
@@ -282,7 +282,7 @@ mod tests {
         assert!(!text.contains("[?"), "a mode of the terminal was changed");
     }
 
-    // Goal: bar and trend stay within their width, whatever the values.
+    /// Goal: bar and trend stay within their width, whatever the values.
     #[test]
     fn drawings_are_bounded() {
         for progress in [-1.0, 0.0, 0.5, 1.0, 9.0] {

@@ -90,7 +90,7 @@ fn whole() -> Results {
     results
 }
 
-// Goal: what is written fits the published schema, with every optional part and without.
+/// Goal: what is written fits the published schema, with every optional part and without.
 #[test]
 fn results_fit_the_schema() {
     let (bare, _) = sample::run(1);
@@ -103,7 +103,7 @@ fn results_fit_the_schema() {
     }
 }
 
-// Goal: the check itself notices a field too many, one too few and one of the wrong type.
+/// Goal: the check itself notices a field too many, one too few and one of the wrong type.
 #[test]
 fn misfits_are_noticed() {
     let mut value = serde_json::to_value(whole()).unwrap();
@@ -114,7 +114,7 @@ fn misfits_are_noticed() {
     assert_eq!(all_breaks(&value).len(), 4);
 }
 
-// Goal: a file that was written is read back the same.
+/// Goal: a file that was written is read back the same.
 #[test]
 fn results_are_read_back() {
     let written = serde_json::to_value(whole()).unwrap();

@@ -285,7 +285,7 @@ mod tests {
     use crate::results::model::{Churn, Slo, Slow, Storm};
     use crate::results::sample;
 
-    // Goal: a load is told in full, with every series and separators in the counts.
+    /// Goal: a load is told in full, with every series and separators in the counts.
     #[test]
     fn a_load_is_told_in_full() {
         let (mut results, _) = sample::run(10);
@@ -310,7 +310,7 @@ mod tests {
         assert!(text.lines().all(|line| line.len() < 160), "{text}");
     }
 
-    // Goal: what is wrong with a run can't be missed.
+    /// Goal: what is wrong with a run can't be missed.
     #[test]
     fn trouble_is_told() {
         let (mut results, _) = sample::run(2);

@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::results::sample;
 
-    // Goal: columns stay bounded, and nothing is lost in merging them.
+    /// Goal: columns stay bounded, and nothing is lost in merging them.
     #[test]
     fn columns_stay_bounded() {
         let (_, intervals) = sample::run(3);
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(last.start_ns + last.length_ns, 1_500 * 1_000_000_000);
     }
 
-    // Goal: merged quantiles are within the width of a cell of the exact ones.
+    /// Goal: merged quantiles are within the width of a cell of the exact ones.
     #[test]
     fn merged_quantiles_are_close() {
         let (_, intervals) = sample::run(1);
@@ -258,7 +258,7 @@ mod tests {
         );
     }
 
-    // Goal: values beyond the scale are counted in its outermost cells.
+    /// Goal: values beyond the scale are counted in its outermost cells.
     #[test]
     fn extreme_values_have_a_cell() {
         assert_eq!([cell(0), cell(10_000), cell(u64::MAX)], [0, 0, CELLS - 1]);

@@ -73,7 +73,7 @@ pub(crate) fn of(number: u64, noun: &str) -> String {
 mod tests {
     use super::*;
 
-    // Goal: separators and units stand where they should, at the edges too.
+    /// Goal: separators and units stand where they should, at the edges too.
     #[test]
     fn figures_are_readable() {
         assert_eq!(

@@ -64,7 +64,7 @@ fn verdict(sent: u64, arrived: &[u64]) -> (u64, u64, u64) {
     (bench.lost(), counts.duplicated, counts.reordered)
 }
 
-// Goal: lost, duplicated and reordered are each counted exactly, also in combination.
+/// Goal: lost, duplicated and reordered are each counted exactly, also in combination.
 #[test]
 fn deliveries_are_judged_exactly() {
     assert_eq!(verdict(5, &[0, 1, 2, 3, 4]), (0, 0, 0));
@@ -76,7 +76,7 @@ fn deliveries_are_judged_exactly() {
     assert_eq!(verdict(5, &[0, 2, 1, 1, 4]), (1, 1, 1));
 }
 
-// Goal: gaps wider than the window are still counted exactly.
+/// Goal: gaps wider than the window are still counted exactly.
 #[test]
 fn wide_gaps_are_counted() {
     assert_eq!(verdict(1_000, &[0, 999]), (998, 0, 0));
@@ -88,7 +88,7 @@ fn wide_gaps_are_counted() {
     );
 }
 
-// Goal: subscribers and publishers do not mix, and the end of a run is known.
+/// Goal: subscribers and publishers do not mix, and the end of a run is known.
 #[test]
 fn every_pair_has_its_own_track() {
     let mut bench = Bench::new(layout(2, 2), &[1, 1]);
@@ -102,7 +102,7 @@ fn every_pair_has_its_own_track() {
     assert!(bench.tally.is_complete(&bench.sent));
 }
 
-// Goal: what was never sent is damage, and what is not ours is left alone.
+/// Goal: what was never sent is damage, and what is not ours is left alone.
 #[test]
 fn impossible_messages_are_corrupt() {
     let mut bench = Bench::new(layout(1, 1), &[1]);
@@ -117,7 +117,7 @@ fn impossible_messages_are_corrupt() {
     assert_eq!((counts.corrupt, counts.foreign, bench.lost()), (3, 1, 1));
 }
 
-// Goal: a message of another room is damage, and one's own is expected only if asked for.
+/// Goal: a message of another room is damage, and one's own is expected only if asked for.
 #[test]
 fn rooms_and_own_messages_are_told_apart() {
     for (self_delivery, expected) in [(false, 2), (true, 4)] {
@@ -141,7 +141,7 @@ fn rooms_and_own_messages_are_told_apart() {
     }
 }
 
-// Goal: one who joins late misses nothing before its first message, and all after it counts.
+/// Goal: one who joins late misses nothing before its first message, and all after it counts.
 #[test]
 fn late_joiners_start_where_they_join() {
     let layout = Layout {
@@ -159,7 +159,7 @@ fn late_joiners_start_where_they_join() {
     assert_eq!(bench.tally.counts().delivered, 4);
 }
 
-// Goal: deliveries of a turn are handed on by message, with those that count for completion apart.
+/// Goal: deliveries of a turn are handed on by message, with those that count for completion apart.
 #[test]
 fn turns_are_summed_by_message() {
     let layout = Layout {

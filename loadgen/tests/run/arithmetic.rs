@@ -7,10 +7,10 @@ use crate::server::{Fault, Server};
 
 const MS: u64 = 1_000_000;
 
-// Goal: a stall of one second is seen by all messages that were due in it, each with all of its
-// wait. At 100 messages a second over 4 seconds, a message due `t` into the stall waits for 1 s - t:
-// a quarter of all messages, evenly between nothing and a second. So the quantile 0.75 + 0.25 q
-// of the latencies is q seconds. A client that waits for the stall would see one slow message.
+/// Goal: a stall of one second is seen by all messages that were due in it, each with all of its
+/// wait. At 100 messages a second over 4 seconds, a message due `t` into the stall waits for 1 s -
+/// t: a quarter of all messages, evenly between nothing and a second. So the quantile 0.75 + 0.25 q
+/// of the latencies is q seconds. A client that waits for the stall would see one slow message.
 #[test]
 fn a_stall_counts_for_all_it_holds_up() {
     in_one_run(|| {
@@ -48,8 +48,8 @@ fn a_stall_counts_for_all_it_holds_up() {
     });
 }
 
-// Goal: deliveries that come 50 ms late are found one by one, and each makes its whole message
-// late, by as much as it says in completion and spread.
+/// Goal: deliveries that come 50 ms late are found one by one, and each makes its whole message
+/// late, by as much as it says in completion and spread.
 #[test]
 fn late_deliveries_are_late_completions() {
     in_one_run(|| {

@@ -17,7 +17,7 @@ fn verdict(fault: Fault) -> (i32, [u64; 5]) {
     (run.code, run.damage())
 }
 
-// Goal: a good run is clean, complete and says so in every form.
+/// Goal: a good run is clean, complete and says so in every form.
 #[test]
 fn a_good_run_is_clean() {
     let (run, _server) = against(Fault::None);
@@ -46,7 +46,7 @@ fn a_good_run_is_clean() {
     );
 }
 
-// Goal: each single fault is counted exactly and as what it is, and makes the exit code 3.
+/// Goal: each single fault is counted exactly and as what it is, and makes the exit code 3.
 #[test]
 fn single_faults_are_counted() {
     assert_eq!(verdict(Fault::Drop(30)), (3, [1, 0, 0, 0, 0]));
@@ -59,8 +59,8 @@ fn single_faults_are_counted() {
     assert_eq!(verdict(Fault::Damage(30)), (3, [1, 0, 0, 1, 0]));
 }
 
-// Goal: faults that happen all the time are counted to the last one, over several workers, and a
-// message that was not delivered to all is not called complete.
+/// Goal: faults that happen all the time are counted to the last one, over several workers, and a
+/// message that was not delivered to all is not called complete.
 #[test]
 fn frequent_faults_are_counted() {
     let server = Server::start(Fault::DropHundredth);
@@ -93,7 +93,7 @@ fn frequent_faults_are_counted() {
     assert_eq!(repeating.figure("/latency/delivery_ns/count"), 500 * 20);
 }
 
-// Goal: a message overtaken by a later one of the same publisher is reordered, not lost.
+/// Goal: a message overtaken by a later one of the same publisher is reordered, not lost.
 #[test]
 fn overtaking_is_counted_once() {
     let server = Server::start(Fault::Swap(30));
@@ -107,7 +107,7 @@ fn overtaking_is_counted_once() {
     );
 }
 
-// Goal: fragments, interleaved pings and single bytes are taken as they come, and pings answered.
+/// Goal: fragments, interleaved pings and single bytes are taken as they come, and pings answered.
 #[test]
 fn any_split_of_the_frames_is_read() {
     let (run, server) = against(Fault::Dribble(30));
@@ -115,7 +115,7 @@ fn any_split_of_the_frames_is_read() {
     assert_eq!(server.pongs(), 21, "20 subscribers and the other publisher");
 }
 
-// Goal: a session that is closed in the run costs its deliveries and is named with its code.
+/// Goal: a session that is closed in the run costs its deliveries and is named with its code.
 #[test]
 fn closed_sessions_are_told() {
     let (run, _server) = against(Fault::Close(30));
@@ -130,8 +130,8 @@ fn closed_sessions_are_told() {
     assert!(cause.as_str().unwrap().contains("4001"), "{cause}");
 }
 
-// Goal: a goodbye that comes in one piece with the answer to the handshake is a session that was
-// open and was closed, and the run ends by itself.
+/// Goal: a goodbye that comes in one piece with the answer to the handshake is a session that was
+/// open and was closed, and the run ends by itself.
 #[test]
 fn sessions_that_are_closed_at_once_are_told() {
     let (run, _server) = against(Fault::CloseAtOnce);
@@ -141,7 +141,7 @@ fn sessions_that_are_closed_at_once_are_told() {
     assert_eq!(run.figure("/sessions/closes/4001"), 22, "{}", run.text);
 }
 
-// Goal: a server that dies ends the run at once, with a report and a cause.
+/// Goal: a server that dies ends the run at once, with a report and a cause.
 #[test]
 fn a_dying_server_ends_the_run() {
     let server = Server::start(Fault::Die(30));
@@ -174,7 +174,7 @@ fn a_dying_server_ends_the_run() {
     assert!(started.elapsed() < Duration::from_secs(30));
 }
 
-// Goal: what a publisher gets of its own is expected if it was said, and not counted otherwise.
+/// Goal: what a publisher gets of its own is expected if it was said, and not counted otherwise.
 #[test]
 fn own_messages_are_expected_if_asked() {
     let flags = [&LOAD[..4], &LOAD[4..], &["--workload", "chat"]].concat();
@@ -194,7 +194,7 @@ fn own_messages_are_expected_if_asked() {
     assert_eq!(unasked.figure("/counts/foreign"), 70);
 }
 
-// Goal: a server that wants a join message and an envelope is driven like any other.
+/// Goal: a server that wants a join message and an envelope is driven like any other.
 #[test]
 fn joins_and_envelopes_are_sent() {
     let server = Server::start(Fault::Join);
@@ -217,7 +217,7 @@ fn joins_and_envelopes_are_sent() {
     assert_eq!(with.figure("/counts/delivered"), 70 * 20);
 }
 
-// Goal: with the server's process known, what it uses is told; here the server is this test.
+/// Goal: with the server's process known, what it uses is told; here the server is this test.
 #[test]
 fn the_servers_use_is_told() {
     let server = Server::start(Fault::None);

@@ -34,8 +34,8 @@ fn interrupt(child: &Child) {
     kill_process(pid, Signal::INT).unwrap();
 }
 
-// Goal: an interrupted run ends at once and in good order: what was due until then is sent and has
-// come, the files are written, and it is not taken for the run that was asked for.
+/// Goal: an interrupted run ends at once and in good order: what was due until then is sent and has
+/// come, the files are written, and it is not taken for the run that was asked for.
 #[test]
 fn what_was_measured_is_kept() {
     let server = Server::start(Fault::None);
@@ -68,7 +68,7 @@ fn what_was_measured_is_kept() {
     assert_eq!(figure("/counts/lost"), 0);
 }
 
-// Goal: before anything was measured there is nothing to tell, and that is one sentence.
+/// Goal: before anything was measured there is nothing to tell, and that is one sentence.
 #[test]
 fn nothing_is_told_of_nothing() {
     let server = Server::start(Fault::None);

@@ -49,7 +49,7 @@ fn json(path: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-// Goal: every file is written, says the same, and progress is a line a second without a terminal.
+/// Goal: every file is written, says the same, and progress is a line a second without a terminal.
 #[test]
 fn every_form_is_written() {
     let (folder, server) = (Folder::new("forms"), Server::start(Fault::None));
@@ -92,7 +92,7 @@ fn every_form_is_written() {
     );
 }
 
-// Goal: a file that can't be written is known before the run is made.
+/// Goal: a file that can't be written is known before the run is made.
 #[test]
 fn bad_files_are_refused_at_once() {
     let server = Server::start(Fault::None);
@@ -104,7 +104,7 @@ fn bad_files_are_refused_at_once() {
     }
 }
 
-// Goal: a run that can't be made leaves the files of the one before it alone, and no empty ones.
+/// Goal: a run that can't be made leaves the files of the one before it alone, and no empty ones.
 #[test]
 fn earlier_files_are_kept() {
     let (folder, nobody) = (Folder::new("kept"), Server::start(Fault::Refuse));
@@ -124,7 +124,7 @@ fn earlier_files_are_kept() {
     }
 }
 
-// Goal: a run equals itself, a lossy one is worse, and what can't be compared is refused.
+/// Goal: a run equals itself, a lossy one is worse, and what can't be compared is refused.
 #[test]
 fn runs_are_compared() {
     let folder = Folder::new("compare");

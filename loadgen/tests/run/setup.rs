@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use crate::program::{output, refusal};
 use crate::server::{Fault, Server};
 
-// Goal: each way not to get going is one sentence that names it.
+/// Goal: each way not to get going is one sentence that names it.
 #[test]
 fn runs_that_cannot_start_say_why() {
     let nobody = TcpListener::bind("127.0.0.1:0")
@@ -24,7 +24,7 @@ fn runs_that_cannot_start_say_why() {
     assert!(refusal(hanging_up.address, &[]).contains("instead of an answer"));
 }
 
-// Goal: a server that never answers the handshake is given up in time.
+/// Goal: a server that never answers the handshake is given up in time.
 #[test]
 fn silence_is_given_up() {
     let silent = Server::start(Fault::Silence);
@@ -42,7 +42,7 @@ fn silence_is_given_up() {
     }
 }
 
-// Goal: flags that ask for what this machine has not are refused before anything is opened.
+/// Goal: flags that ask for what this machine has not are refused before anything is opened.
 #[test]
 fn impossible_flags_are_refused() {
     let server = Server::start(Fault::None);
@@ -65,7 +65,7 @@ fn impossible_flags_are_refused() {
     assert_eq!(search.status.code(), Some(1));
 }
 
-// Goal: sessions come from the addresses that were given.
+/// Goal: sessions come from the addresses that were given.
 #[test]
 fn sources_are_taken() {
     let server = Server::start(Fault::None);

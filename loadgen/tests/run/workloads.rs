@@ -98,7 +98,7 @@ fn assert_clean(run: &Run) {
     assert_eq!(run.figure(expected), run.figure(delivered), "{}", run.text);
 }
 
-// Goal: fan-out with several publishers, sizes and kinds is complete, open loop and closed.
+/// Goal: fan-out with several publishers, sizes and kinds is complete, open loop and closed.
 #[test]
 fn fan_out_is_complete() {
     let fanring = Fanring::start(&["--shards", "2"]);
@@ -123,7 +123,7 @@ fn fan_out_is_complete() {
     }
 }
 
-// Goal: rooms are kept apart, and everybody gets what is said in theirs.
+/// Goal: rooms are kept apart, and everybody gets what is said in theirs.
 #[test]
 fn rooms_are_complete() {
     let fanring = Fanring::start(&["--shards", "2"]);
@@ -143,7 +143,7 @@ fn rooms_are_complete() {
     assert_eq!(run.figure("/counts/delivered"), 150 * 4);
 }
 
-// Goal: when everybody publishes, everybody gets all but their own.
+/// Goal: when everybody publishes, everybody gets all but their own.
 #[test]
 fn chat_is_complete() {
     let fanring = Fanring::start(&["--shards", "2"]);
@@ -152,7 +152,7 @@ fn chat_is_complete() {
     assert_eq!(run.figure("/counts/delivered"), 100 * 14);
 }
 
-// Goal: idle sessions are held, and their memory is told.
+/// Goal: idle sessions are held, and their memory is told.
 #[test]
 fn idle_sessions_are_held() {
     let fanring = Fanring::start(&["--shards", "1"]);
@@ -163,7 +163,7 @@ fn idle_sessions_are_held() {
     assert!(bytes.as_f64().unwrap() < 100_000.0, "{bytes}");
 }
 
-// Goal: after a storm everybody is back, it is known how long that took, and fan-out works.
+/// Goal: after a storm everybody is back, it is known how long that took, and fan-out works.
 #[test]
 fn storms_are_recovered_from() {
     let fanring = Fanring::start(&["--shards", "2"]);
@@ -175,7 +175,7 @@ fn storms_are_recovered_from() {
     assert!(run.figure("/storm/recovery_ns") > 0);
 }
 
-// Goal: sessions that come and go miss nothing while they are there, and nobody else does.
+/// Goal: sessions that come and go miss nothing while they are there, and nobody else does.
 #[test]
 fn churn_does_no_damage() {
     let fanring = Fanring::start(&["--shards", "2"]);
@@ -194,7 +194,7 @@ fn churn_does_no_damage() {
     assert!(run.figure("/counts/delivered") > 200 * 30);
 }
 
-// Goal: subscribers that stop reading cost the others nothing, and what became of them is told.
+/// Goal: subscribers that stop reading cost the others nothing, and what became of them is told.
 #[test]
 fn slow_readers_are_told() {
     let fanring = Fanring::start(&["--shards", "1"]);
@@ -212,7 +212,7 @@ fn slow_readers_are_told() {
     assert_eq!(run.figure("/counts/delivered"), 100 * 16);
 }
 
-// Goal: a search tells its steps and ends; what the demand can't hold at any rate is told too.
+/// Goal: a search tells its steps and ends; what the demand can't hold at any rate is told too.
 #[test]
 fn searches_end() {
     let fanring = Fanring::start(&["--shards", "1"]);
@@ -263,8 +263,8 @@ fn searches_end() {
     fs::remove_file(&file).unwrap();
 }
 
-// Goal: the rate that is found is the server's, by arithmetic: one that takes 5 ms for each message
-// keeps up with 200 a second and not with more.
+/// Goal: the rate that is found is the server's, by arithmetic: one that takes 5 ms for each
+/// message keeps up with 200 a second and not with more.
 #[test]
 fn a_known_limit_is_found() {
     in_one_run(|| {
@@ -297,7 +297,7 @@ fn a_known_limit_is_found() {
     });
 }
 
-// Goal: a demand that is missed has an exit code of its own, and is told.
+/// Goal: a demand that is missed has an exit code of its own, and is told.
 #[test]
 fn missed_demands_are_told() {
     let fanring = Fanring::start(&["--shards", "1"]);
@@ -308,7 +308,7 @@ fn missed_demands_are_told() {
     assert_eq!(held.code, 0, "{}", held.text);
 }
 
-// Goal: a generator that can't keep up says so, whatever the server did.
+/// Goal: a generator that can't keep up says so, whatever the server did.
 #[test]
 fn late_generators_are_invalid() {
     let fanring = Fanring::start(&["--shards", "1"]);

@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
 
-    // Goal: a kernel that keeps silent about a cut, or tells the wrong number, or answers for what it
-    // need not, is told from one that does as the server takes for granted.
+    /// Goal: a kernel that keeps silent about a cut, or tells the wrong number, or answers for what
+    /// it need not, is told from one that does as the server takes for granted.
     #[test]
     fn kernels_are_judged_by_their_answers() {
         let right = Tried {

@@ -2,8 +2,8 @@
 
 use super::*;
 
-// Goal: memory given to a send may be overwritten as soon as the call returns, for single and for
-// gathering sends, also when there are more of them than the queue has room for.
+/// Goal: memory given to a send may be overwritten as soon as the call returns, for single and for
+/// gathering sends, also when there are more of them than the queue has room for.
 #[test]
 fn sends_are_over_when_the_call_returns() {
     const SENDS: usize = 200;
@@ -34,8 +34,8 @@ fn sends_are_over_when_the_call_returns() {
     assert_eq!(ring.in_flight(), 0);
 }
 
-// Goal: slices beyond those a send can gather are left out and not counted as sent; empty ones take
-// no place; nothing at all is a send of no bytes.
+/// Goal: slices beyond those a send can gather are left out and not counted as sent; empty ones
+/// take no place; nothing at all is a send of no bytes.
 #[test]
 fn a_send_takes_sixteen_slices() {
     let mut ring = small_ring();
@@ -55,7 +55,7 @@ fn a_send_takes_sixteen_slices() {
     assert!(received.chunks(2).all(|pair| pair == b"ab"));
 }
 
-// Goal: a full socket answers EAGAIN at once, and the poll fires once its peer reads, not before.
+/// Goal: a full socket answers EAGAIN at once, and the poll fires once its peer reads, not before.
 #[test]
 fn full_sockets_are_polled_not_waited_for() {
     let mut ring = small_ring();
@@ -110,8 +110,8 @@ fn quiet<S>(peer: &TcpStream, slot: u32, slices: S) -> Outgoing<S> {
     }
 }
 
-// Goal: a quiet send answers with what was taken exactly when that is not all of it, whether it is one
-// slice or several, and is not waited for.
+/// Goal: a quiet send answers with what was taken exactly when that is not all of it, whether it is
+/// one slice or several, and is not waited for.
 #[test]
 fn quiet_sends_answer_only_when_they_were_cut() {
     for slices in [1, 2] {
@@ -147,8 +147,8 @@ fn quiet_sends_answer_only_when_they_were_cut() {
     }
 }
 
-// Goal: waiting together with quiet sends ends with the first thing that is not one of them, with
-// sends that are cut at once.
+/// Goal: waiting together with quiet sends ends with the first thing that is not one of them, with
+/// sends that are cut at once.
 #[test]
 fn waiting_with_sends_waits_for_something_else() {
     let mut ring = small_ring();
@@ -173,8 +173,8 @@ fn waiting_with_sends_waits_for_something_else() {
     assert!(matches!(&completions[..], [one] if one.token == token(Op::QuietSend, 9)));
 }
 
-// Goal: what a batch of sends to full and to free sockets came to is known with the next reap, each
-// answer by its own token, in whatever order.
+/// Goal: what a batch of sends to full and to free sockets came to is known with the next reap,
+/// each answer by its own token, in whatever order.
 #[test]
 fn the_answers_of_a_batch_are_all_in_the_next_reap() {
     let mut ring = Ring::new(&RingConfig::default()).unwrap();
@@ -201,7 +201,7 @@ fn the_answers_of_a_batch_are_all_in_the_next_reap() {
     }
 }
 
-// Goal: a send to a connection the peer has reset is an error and no signal.
+/// Goal: a send to a connection the peer has reset is an error and no signal.
 #[test]
 fn sends_to_a_dead_peer_fail_quietly() {
     let mut ring = small_ring();

@@ -240,7 +240,8 @@ mod tests {
         headers
     }
 
-    /// The table of RFC 9110, section 14.1.2, plus what must be ignored.
+    /// Goal: ranges are read as in the table of RFC 9110 section 14.1.2, and what must be ignored
+    /// is.
     #[test]
     fn reads_single_ranges() {
         let part = |start, length| Span::Part { start, length };
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!(parse_range("bytes=-5", 0), Span::Unsatisfiable);
     }
 
-    /// A part of another state would corrupt the client's copy.
+    /// Goal: no part is sent of another state than the client's copy, which it would corrupt.
     #[test]
     fn ranges_only_within_the_same_state() {
         let table = [
@@ -296,7 +297,8 @@ mod tests {
     const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-    /// The steps of RFC 9110, section 13.2.2, each alone and before those it goes before.
+    /// Goal: the steps of RFC 9110 section 13.2.2 are kept, each alone and before those it goes
+    /// before.
     #[test]
     fn judges_in_order() {
         use Verdict::{Failed, NotModified, Proceed};
@@ -355,7 +357,8 @@ mod tests {
         }
     }
 
-    /// Without a date of change, conditions on it are passed over (sections 13.1.3 and 13.1.4).
+    /// Goal: without a date of change, conditions on it are passed over (sections 13.1.3 and
+    /// 13.1.4).
     #[test]
     fn dates_need_a_date() {
         let undated = Validators {
@@ -368,7 +371,7 @@ mod tests {
         }
     }
 
-    /// File times that no HTTP date can say are left out instead of making one up.
+    /// Goal: file times that no HTTP date can say are left out instead of making one up.
     #[test]
     fn leaves_out_impossible_dates() {
         assert_eq!(whole_seconds(-1), None);

@@ -55,7 +55,7 @@ fn of_name(name: &str) -> Option<&'static str> {
 mod tests {
     use super::content_type;
 
-    /// The types a browser acts on, and the last extension alone, in any case.
+    /// Goal: the last extension alone, in any case, gives the types a browser acts on.
     #[test]
     fn knows_what_sites_are_made_of() {
         let table = [

@@ -110,7 +110,7 @@ mod tests {
         Ok((texts, target.is_folder))
     }
 
-    /// Ordinary paths come apart into decoded segments.
+    /// Goal: ordinary paths come apart into decoded segments.
     #[test]
     fn decodes_ordinary_paths() {
         assert_eq!(texts("/"), Ok((vec![], true)));
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    /// Nothing hidden, empty, or pointing upwards gets through, however it is written.
+    /// Goal: nothing hidden, empty, or pointing upwards gets through, however it is written.
     #[test]
     fn refuses_what_could_point_elsewhere() {
         let paths = [
@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    /// A segment that is no UTF-8 can still name a file, but no room.
+    /// Goal: a segment that is no UTF-8 can still name a file, but no room.
     #[test]
     fn keeps_bytes_that_are_no_text() {
         let target = Target::parse("/%ff").unwrap();

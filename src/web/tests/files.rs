@@ -50,7 +50,7 @@ fn serve(outer: &Path) -> Server {
     Server::with_folder(&outer.join("site"))
 }
 
-/// Files, folders and types come as expected; health and rooms stay beside them.
+/// Goal: files, folders and types come as expected; health and rooms stay beside them.
 #[test]
 fn serves_files_and_folders() {
     let outer = folder();
@@ -93,8 +93,8 @@ fn serves_files_and_folders() {
     );
 }
 
-/// A site may do what sites do, unless its operator says otherwise; what this program says itself
-/// stays under the strict policy.
+/// Goal: a site may do what sites do, unless its operator says otherwise; what this program says
+/// itself stays under the strict policy.
 #[test]
 fn files_have_a_policy_of_their_own() {
     let outer = folder();
@@ -132,7 +132,7 @@ fn files_have_a_policy_of_their_own() {
     }
 }
 
-/// A folder's address without its slash leads to the one with it, query and encoding kept.
+/// Goal: a folder's address without its slash leads to the one with it, query and encoding kept.
 #[test]
 fn redirects_to_folders() {
     let outer = folder();
@@ -150,7 +150,8 @@ fn redirects_to_folders() {
     assert_eq!(server.get("/docs/empty/").status, 404, "no listing");
 }
 
-/// Whatever the spelling, nothing outside the folder, hidden, or not a regular file is served.
+/// Goal: whatever the spelling, nothing outside the folder, hidden, or not a regular file is
+/// served.
 #[test]
 fn never_leaves_the_folder() {
     let outer = folder();
@@ -202,7 +203,7 @@ fn never_leaves_the_folder() {
     assert_eq!(server.get(&long).status, 404);
 }
 
-/// HEAD is GET without the bytes; other methods are refused with the list of allowed ones.
+/// Goal: HEAD is GET without the bytes; other methods are refused with the list of allowed ones.
 #[test]
 fn knows_its_methods() {
     let outer = folder();
@@ -233,7 +234,7 @@ fn knows_its_methods() {
     }
 }
 
-/// A copy that is still good is not sent again, and a changed file has another tag.
+/// Goal: a copy that is still good is not sent again, and a changed file has another tag.
 #[test]
 fn confirms_good_copies() {
     let outer = folder();
@@ -264,7 +265,7 @@ fn confirms_good_copies() {
     assert_ne!(changed.header("etag"), etag);
 }
 
-/// A download is not continued with the bytes of another version, however the client asks.
+/// Goal: a download is not continued with the bytes of another version, however the client asks.
 #[test]
 fn does_not_mix_versions() {
     let outer = folder();
@@ -321,7 +322,7 @@ fn does_not_mix_versions() {
     assert_eq!(missing.status, 404, "conditions are about what is there");
 }
 
-/// Single ranges are cut out exactly; impossible ones say how long the file is.
+/// Goal: single ranges are cut out exactly; impossible ones say how long the file is.
 #[test]
 fn cuts_out_ranges() {
     let outer = folder();
@@ -355,7 +356,7 @@ fn cuts_out_ranges() {
     }
 }
 
-/// A file of many chunks arrives byte for byte, whole and in part, whether the connection
+/// Goal: a file of many chunks arrives byte for byte, whole and in part, whether the connection
 /// stays or closes after it and however slowly the client starts to read.
 #[test]
 fn streams_large_files() {
@@ -372,7 +373,8 @@ fn streams_large_files() {
     assert!(client.rest().is_empty());
 }
 
-/// A file that shrinks while it is sent breaks the connection instead of ending it as if whole.
+/// Goal: a file that shrinks while it is sent breaks the connection instead of ending it as if
+/// whole.
 #[test]
 fn breaks_off_when_a_file_shrinks() {
     let outer = folder();
@@ -396,7 +398,7 @@ fn breaks_off_when_a_file_shrinks() {
     assert!(total < 1 << 30, "{total}");
 }
 
-/// A folder that is replaced as a whole, as build tools do, is served on.
+/// Goal: a folder that is replaced as a whole, as build tools do, is served on.
 #[test]
 fn follows_a_replaced_folder() {
     let outer = folder();

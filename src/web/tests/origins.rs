@@ -17,7 +17,7 @@ fn ask(server: &Server, method: &str, path: &str, origin: &str) -> Answer {
     server.ask(method, path, &format!("Origin: {origin}\r\n"))
 }
 
-/// Every answer of the shared paths, errors too, and no other.
+/// Goal: every answer of the shared paths may be read, errors too, and no other.
 #[test]
 fn listed_pages_may_read_figures() {
     let server = server(&[LISTED, "http://other.example"]);
@@ -64,7 +64,7 @@ fn listed_pages_may_read_figures() {
     assert_eq!(answer.header("access-control-allow-origin"), "");
 }
 
-/// A browser that asks first hears that it may go on.
+/// Goal: a browser that asks first hears that it may go on.
 #[test]
 fn preflights_are_answered() {
     let server = server(&["*"]);
@@ -82,7 +82,7 @@ fn preflights_are_answered() {
     assert_eq!(answer.header("access-control-max-age"), "600");
 }
 
-/// Without a list, what other hosts' pages get is what they got before there was one.
+/// Goal: without a list, what other hosts' pages get is what they got before there was one.
 #[test]
 fn no_list_is_no_sharing() {
     let server = server(&[]);
@@ -93,7 +93,7 @@ fn no_list_is_no_sharing() {
     }
 }
 
-/// What an upgrade would get, with the same sentence.
+/// Goal: a question is refused as the upgrade would be, with the same sentence.
 #[test]
 fn says_what_an_upgrade_would_get() {
     let here = server(&[]);

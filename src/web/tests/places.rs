@@ -48,7 +48,7 @@ fn stalled(server: &Server) -> Client {
     client
 }
 
-/// The longest idle goes first, the others stay, and it is counted.
+/// Goal: the longest idle goes first, the others stay, and it is counted.
 #[test]
 fn the_longest_idle_gives_way() {
     let server = server(Config::default());
@@ -69,7 +69,7 @@ fn the_longest_idle_gives_way() {
     assert_eq!(clients[2].receive("GET").status, 200);
 }
 
-/// More visitors at once than there are places all get their answer, one after another.
+/// Goal: more visitors at once than there are places all get their answer, one after another.
 #[test]
 fn a_crowd_passes_through_few_places() {
     let server = server(Config::default());
@@ -83,7 +83,7 @@ fn a_crowd_passes_through_few_places() {
     assert_eq!(server.get("/healthz").json()["http_refused"], 0);
 }
 
-/// Who comes while all are busy waits for a moment, and gets the first place that is free.
+/// Goal: who comes while all are busy waits for a moment, and gets the first place that is free.
 #[test]
 fn a_short_wait_may_be_enough() {
     let folder = folder();
@@ -100,7 +100,7 @@ fn a_short_wait_may_be_enough() {
     assert_eq!(visitor.receive("GET").status, 200);
 }
 
-/// A request that has arrived is not lost to a newcomer.
+/// Goal: a request that has arrived is not lost to a newcomer.
 #[test]
 fn requests_under_way_are_not_cut() {
     let server = server(Config::default());
@@ -119,7 +119,7 @@ fn requests_under_way_are_not_cut() {
     }
 }
 
-/// With all places busy a visitor is told to come back, and health checks still get through.
+/// Goal: with all places busy a visitor is told to come back, and health checks still get through.
 #[test]
 fn health_has_a_reserve() {
     let folder = folder();
@@ -145,7 +145,7 @@ fn health_has_a_reserve() {
     }
 }
 
-/// A client that has taken nothing for a while gives way too, though not to the first comer.
+/// Goal: a client that has taken nothing for a while gives way too, though not to the first comer.
 #[test]
 fn the_stuck_give_way_after_a_while() {
     let folder = folder();

@@ -49,7 +49,7 @@ fn check_socket((socket, _): Adopted, client: &mut Client, already: &[u8]) {
     );
 }
 
-/// The ordinary case, as a reverse proxy makes it.
+/// Goal: the ordinary case works, as a reverse proxy makes it.
 #[test]
 fn hands_back_an_upgrade_after_answers() {
     let server = Server::embedded();
@@ -69,7 +69,7 @@ fn hands_back_an_upgrade_after_answers() {
     );
 }
 
-/// Frames sent right behind the request, before any answer, go along.
+/// Goal: frames sent right behind the request, before any answer, go along.
 #[test]
 fn hands_back_what_follows_the_request() {
     let server = Server::embedded();
@@ -85,7 +85,7 @@ fn hands_back_what_follows_the_request() {
     assert_eq!(String::from_utf8(rest).unwrap(), frames);
 }
 
-/// An upgrade pipelined behind requests that are not answered yet waits for those answers,
+/// Goal: an upgrade pipelined behind requests that are not answered yet waits for those answers,
 /// though the client starts to read only later.
 #[test]
 fn hands_back_after_pipelined_answers() {
@@ -106,7 +106,7 @@ fn hands_back_after_pipelined_answers() {
     assert_eq!(rest, [1, 2]);
 }
 
-/// All of it sent at once, before the web thread even has the connection.
+/// Goal: nothing is lost when all is sent at once, before the web thread even has the connection.
 #[test]
 fn hands_back_a_request_in_the_first_bytes() {
     let server = Server::embedded();
@@ -124,8 +124,8 @@ fn hands_back_a_request_in_the_first_bytes() {
     check_socket(adopted, &mut client, b"ahead");
 }
 
-/// The shard is to judge malformed upgrades too, so they go to it: unknown path, wrong method,
-/// old version, missing fields. Other upgrades stay here.
+/// Goal: the shard is to judge malformed upgrades too, so they go to it: unknown path, wrong
+/// method, old version, missing fields. Other upgrades stay here.
 #[test]
 fn leaves_the_judgement_to_the_shard() {
     let server = Server::embedded();
@@ -146,8 +146,8 @@ fn leaves_the_judgement_to_the_shard() {
     assert_eq!(client.receive("GET").status, 200);
 }
 
-/// An upgrade that a shard sends here is not sent back, or it would go to and fro; the next one is,
-/// whatever is wrong with it.
+/// Goal: an upgrade that a shard sends here is not sent back, or it would go to and fro; the next
+/// one is, whatever is wrong with it.
 #[test]
 fn answers_upgrades_no_shard_wants() {
     let server = Server::embedded();
@@ -164,7 +164,7 @@ fn answers_upgrades_no_shard_wants() {
     assert_eq!(server.adopted().1, with_body.as_bytes());
 }
 
-/// Many times on one server: no place, descriptor or byte gets lost on the way.
+/// Goal: many times on one server no place, descriptor or byte gets lost on the way.
 #[test]
 fn hands_back_again_and_again() {
     let server = Server::embedded();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::harness::{Server, wait_until};
 use crate::config::Config;
 
-/// The figures of the backend stand in the health answer, which nobody may keep.
+/// Goal: the figures of the backend stand in the health answer, which nobody may keep.
 #[test]
 fn tells_its_health() {
     let server = Server::embedded();
@@ -28,7 +28,7 @@ fn tells_its_health() {
     );
 }
 
-/// Rooms go by their decoded name; the one of plain `/ws` has the empty name.
+/// Goal: rooms go by their decoded name; the one of plain `/ws` has the empty name.
 #[test]
 fn counts_members() {
     let server = Server::embedded();
@@ -59,7 +59,8 @@ fn counts_members() {
     }
 }
 
-/// The embedded page is complete, is confirmed by its tag, and allows nothing foreign or inline.
+/// Goal: the embedded page is complete, is confirmed by its tag, and allows nothing foreign or
+/// inline.
 #[test]
 fn serves_the_embedded_page() {
     let server = Server::embedded();
@@ -113,7 +114,7 @@ fn serves_the_embedded_page() {
     );
 }
 
-/// What is not there says so in HTML, with the same protection.
+/// Goal: what is not there says so in HTML, with the same protection.
 #[test]
 fn says_what_is_not_there() {
     let server = Server::embedded();
@@ -163,8 +164,8 @@ fn says_what_is_not_there() {
     }
 }
 
-/// Every path says which methods there are, to load balancers that ask with HTTP/1.0 and no Host
-/// too, and a conditional request for the page is one.
+/// Goal: every path says which methods there are, to load balancers that ask with HTTP/1.0 and no
+/// Host too, and a conditional request for the page is one.
 #[test]
 fn answers_options() {
     let server = Server::embedded();
@@ -189,7 +190,7 @@ fn answers_options() {
     assert_eq!(stale.status, 412);
 }
 
-/// Connections stay open over answers and refusals, and requests sent at once are answered in
+/// Goal: connections stay open over answers and refusals, and requests sent at once are answered in
 /// turn.
 #[test]
 fn keeps_connections_and_their_order() {
@@ -208,7 +209,7 @@ fn keeps_connections_and_their_order() {
     );
 }
 
-/// A client that closes its side after asking still gets its answer.
+/// Goal: a client that closes its side after asking still gets its answer.
 #[test]
 fn answers_a_half_closed_client() {
     let server = Server::embedded();
@@ -222,7 +223,8 @@ fn answers_a_half_closed_client() {
     );
 }
 
-/// A head that is malformed or too large goes to a shard, which refuses it as on any connection.
+/// Goal: a head that is malformed or too large goes to a shard, which refuses it as on any
+/// connection.
 #[test]
 fn leaves_bad_heads_to_a_shard() {
     let server = Server::embedded();
@@ -242,8 +244,8 @@ fn leaves_bad_heads_to_a_shard() {
     }
 }
 
-/// The answer to a request with a body is the connection's last, because the next request begins
-/// where nobody looks for its head.
+/// Goal: the answer to a request with a body is the connection's last, because the next request
+/// begins where nobody looks for its head.
 #[test]
 fn ends_after_a_body() {
     let server = Server::embedded();
@@ -257,8 +259,8 @@ fn ends_after_a_body() {
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A head that never ends is answered 408 at its own deadline, while a connection without any waits
-/// on.
+/// Goal: a head that never ends is answered 408 at its own deadline, while a connection without any
+/// waits on.
 #[test]
 fn ends_slow_heads() {
     let config = Config {
@@ -283,7 +285,7 @@ fn ends_slow_heads() {
     assert_eq!(idle.receive("GET").status, 200);
 }
 
-/// A connection without requests is closed by a deadline of its own.
+/// Goal: a connection without requests is closed by a deadline of its own.
 #[test]
 fn ends_idle_connections() {
     let config = Config {
@@ -299,7 +301,7 @@ fn ends_idle_connections() {
     assert!(start.elapsed() >= SHORT, "{:?}", start.elapsed());
 }
 
-/// A client that does not take its answer is given up.
+/// Goal: a client that does not take its answer is given up.
 #[test]
 fn ends_stalled_answers() {
     let outer = tempfile::TempDir::new().unwrap();

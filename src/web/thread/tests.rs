@@ -5,7 +5,8 @@ use crate::mesh;
 
 const MESSAGES: u64 = 5_000;
 
-/// Messages beyond what a ring holds reach their shard though nothing wakes the thread meanwhile.
+/// Goal: messages beyond what a ring holds reach their shard though nothing wakes the thread
+/// meanwhile.
 #[test]
 fn parked_messages_arrive_while_the_thread_sleeps() {
     let mut ends = mesh::connect::<Message>(2).unwrap();

@@ -16,7 +16,7 @@ const OPCODES: [OpCode; 6] = [
     OpCode::Pong,
 ];
 
-/// The examples of RFC 6455 section 5.7 encode as printed there.
+/// Goal: the examples of RFC 6455 section 5.7 encode as printed there.
 #[test]
 fn encodes_the_examples_of_the_rfc() {
     let mut out = Vec::new();
@@ -42,7 +42,7 @@ fn encodes_the_examples_of_the_rfc() {
     );
 }
 
-/// What breaks the protocol is refused at the byte that shows it, no later.
+/// Goal: what breaks the protocol is refused at the byte that shows it, no later.
 #[test]
 fn refuses_at_the_byte_that_shows_it() {
     let cases: &[(Role, &[u8], FrameError)] = &[
@@ -107,7 +107,7 @@ fn refuses_at_the_byte_that_shows_it() {
     }
 }
 
-/// The lengths at which the form of the length changes, and the longest there is.
+/// Goal: the lengths at which the form of the length changes, and the longest there is, are right.
 #[test]
 fn decodes_the_bounds_of_each_length_form() {
     let cases: &[(&[u8], u64)] = &[
@@ -133,7 +133,8 @@ fn decodes_the_bounds_of_each_length_form() {
 }
 
 proptest! {
-    /// Decoding gives back what was encoded, from exactly the header's bytes and not from fewer.
+    /// Goal: decoding gives back what was encoded, from exactly the header's bytes and not from
+    /// fewer.
     #[test]
     fn round_trips(
         opcode in prop::sample::select(&OPCODES[..]),
@@ -154,7 +155,7 @@ proptest! {
         prop_assert_eq!(decode_header(&array[..bytes - 1], role), Ok(None));
     }
 
-    /// A verdict on the start of some bytes stands when more of them arrive.
+    /// Goal: a verdict on the start of some bytes stands when more of them arrive.
     #[test]
     fn more_bytes_change_no_verdict(bytes: [u8; HEADER_BYTES_MAX], server: bool) {
         let role = if server { Role::Server } else { Role::Client };

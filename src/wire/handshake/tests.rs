@@ -81,7 +81,8 @@ fn upgrade(target: &str) -> Upgrade {
     }
 }
 
-/// Each header missing (its name alone), malformed or twice gets the status the protocol names.
+/// Goal: each header missing (its name alone), malformed or twice gets the status the protocol
+/// names.
 #[test]
 fn checks_every_header() {
     let cases: &[(&[&str], u16)] = &[
@@ -141,7 +142,7 @@ fn checks_every_header() {
     }
 }
 
-/// The request line decides too: method and version, and which paths are WebSocket addresses.
+/// Goal: the request line decides too: method and version, and which paths are WebSocket addresses.
 #[test]
 fn checks_the_request_line() {
     for (line, expected, without_upgrade) in [
@@ -168,7 +169,7 @@ fn checks_the_request_line() {
     }
 }
 
-/// A plain visit is told what the address is, and a wrong version which one is right.
+/// Goal: a plain visit is told what the address is, and a wrong version which one is right.
 #[test]
 fn refusals_name_the_fix() {
     let Route::Refused(plain) = ask("GET /ws HTTP/1.1", &["Host: h"], &[]) else {
@@ -195,7 +196,7 @@ fn refusals_name_the_fix() {
     );
 }
 
-/// Room names are percent-decoded and bounded; no two readings of a path are possible.
+/// Goal: room names are percent-decoded and bounded; no two readings of a path are possible.
 #[test]
 fn reads_room_names() {
     let longest = "x".repeat(128);
@@ -238,7 +239,7 @@ fn reads_room_names() {
     }
 }
 
-/// The query's flags, and what else a query says being passed over.
+/// Goal: the query's flags count, and what else a query says is passed over.
 #[test]
 fn reads_the_query() {
     for (target, echo, presence) in [
@@ -255,7 +256,7 @@ fn reads_the_query() {
     }
 }
 
-/// `/echo` is served only when it was asked for.
+/// Goal: `/echo` is served only when it was asked for.
 #[test]
 fn echo_is_off_by_default() {
     assert_eq!(upgrade("/echo").endpoint, Endpoint::Echo);
@@ -272,8 +273,8 @@ fn echo_is_off_by_default() {
     assert!(matches!(routed, Route::Refused(refusal) if refusal.status == 404));
 }
 
-/// The first offer that is spoken is selected and answered with; a client whose offers are all
-/// unknown is told before it joins anything.
+/// Goal: the first offer that is spoken is selected and answered with; a client whose offers are
+/// all unknown is told before it joins anything.
 #[test]
 fn selects_a_subprotocol() {
     let select = |offers: &[&str]| {
@@ -325,7 +326,7 @@ fn selects_a_subprotocol() {
     assert!(body.ends_with("--subprotocol x\\xc3\\xa9 too."), "{body}");
 }
 
-/// The answer is that of the example in RFC 6455 section 1.3.
+/// Goal: the answer is that of the example in RFC 6455 section 1.3.
 #[test]
 fn answers_as_the_rfc_says() {
     let mut out = Vec::new();
@@ -337,7 +338,7 @@ fn answers_as_the_rfc_says() {
     );
 }
 
-/// The client's request leads to a session and it accepts that answer, and no other.
+/// Goal: the client's request leads to a session and it accepts that answer, and no other.
 #[test]
 fn client_and_server_agree() {
     let mut request = Vec::new();
@@ -397,7 +398,7 @@ fn client_and_server_agree() {
     }
 }
 
-// Goal: a server may select a subprotocol that was offered, and no other.
+/// Goal: a server may select a subprotocol that was offered, and no other.
 #[test]
 fn offered_subprotocols_may_be_selected() {
     let key = "dGhlIHNhbXBsZSBub25jZQ==";

@@ -20,7 +20,7 @@ fn find_end(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> Option<usize
     None
 }
 
-/// A head's fields read back, in any case and over repeated headers.
+/// Goal: a head's fields read back, in any case and over repeated headers.
 #[test]
 fn reads_a_head() {
     let head = parse_head(&[HEAD, b"next"].concat()).map(|head| head.bytes);
@@ -50,7 +50,7 @@ fn reads_a_head() {
     assert_eq!(head.headers().count(), 5);
 }
 
-/// The path is what stands before the query, whatever form the target has.
+/// Goal: the path is what stands before the query, whatever form the target has.
 #[test]
 fn splits_the_target() {
     for (target, path, query) in [
@@ -69,7 +69,7 @@ fn splits_the_target() {
     }
 }
 
-/// The end is found in any split, behind a leading empty line, and with bare line feeds.
+/// Goal: the end is found in any split, behind a leading empty line, and with bare line feeds.
 #[test]
 fn finds_the_end_in_any_split() {
     for head in [
@@ -103,7 +103,7 @@ fn read(bytes: &[u8]) -> Result<Head<'_>, HttpError> {
     }
 }
 
-/// What can't be served is refused with the status that says why.
+/// Goal: what can't be served is refused with the status that says why.
 #[test]
 fn refuses_with_the_right_status() {
     let fields = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(count));
@@ -140,7 +140,7 @@ fn refuses_with_the_right_status() {
     }
 }
 
-/// Where a body ends must be clear, or there is none.
+/// Goal: where a body ends must be clear, or there is none.
 #[test]
 fn bodies_have_clear_ends() {
     for (fields, clear) in [
@@ -166,7 +166,7 @@ fn bodies_have_clear_ends() {
     assert!(old.check_body().is_err());
 }
 
-/// Bytes that can't become a request are told apart with the first byte that shows it, in any
+/// Goal: bytes that can't become a request are told apart with the first byte that shows it, in any
 /// split, and a request is never taken for one of them.
 #[test]
 fn tells_other_protocols_at_once() {
@@ -210,7 +210,7 @@ fn tells_other_protocols_at_once() {
     }
 }
 
-/// A refusal is a whole response with the right length, and names an upgrade in `Connection`.
+/// Goal: a refusal is a whole response with the right length, and names an upgrade in `Connection`.
 #[test]
 fn encodes_refusals() {
     let mut out = Vec::new();
@@ -258,8 +258,8 @@ fn encodes_refusals() {
 }
 
 proptest! {
-    /// On any bytes the end found does not depend on the split, and a head that parses ends where
-    /// its end was found.
+    /// Goal: on any bytes the end found does not depend on the split, and a head that parses ends
+    /// where its end was found.
     #[test]
     fn end_and_parser_agree(
         bytes in "(\r?\n){0,3}(GET / HTTP/1.1\r?\n)?(A: b\r?\n){0,3}[\r\n]{0,5}(x|\r|\n){0,4}",

@@ -93,7 +93,7 @@ fn text(payload: &str) -> Owned {
     Owned::Message(Kind::Text, payload.into())
 }
 
-/// What is allowed gives the same events in one piece and byte by byte, and leaves no buffer.
+/// Goal: what is allowed gives the same events in one piece and byte by byte, and leaves no buffer.
 #[test]
 fn reads_what_is_allowed() {
     let long = [b'x'; 125];
@@ -262,7 +262,7 @@ fn forbidden_payloads() -> Vec<Forbidden> {
     ]
 }
 
-/// What is forbidden fails with its code at the earliest byte that shows it.
+/// Goal: what is forbidden fails with its code at the earliest byte that shows it.
 #[test]
 fn refuses_what_is_forbidden() {
     for (bytes, error, code) in &[forbidden_frames(), forbidden_payloads()].concat() {
@@ -278,7 +278,7 @@ fn refuses_what_is_forbidden() {
     }
 }
 
-/// Bad text fails at its first bad byte, inside a frame whose rest never arrives.
+/// Goal: bad text fails at its first bad byte, inside a frame whose rest never arrives.
 #[test]
 fn bad_text_fails_within_an_incomplete_frame() {
     for (start, bad) in [
@@ -299,7 +299,7 @@ fn bad_text_fails_within_an_incomplete_frame() {
     }
 }
 
-/// The limit itself is allowed, whole and in fragments; control frames do not count.
+/// Goal: the limit itself is allowed, whole and in fragments; control frames do not count.
 #[test]
 fn the_longest_message_passes() {
     let rules = Rules {
@@ -320,7 +320,7 @@ fn the_longest_message_passes() {
     );
 }
 
-/// A client reads unmasked frames and refuses masked ones.
+/// Goal: a client reads unmasked frames and refuses masked ones.
 #[test]
 fn a_client_reads_what_a_server_writes() {
     let rules = Rules {
@@ -338,8 +338,8 @@ fn a_client_reads_what_a_server_writes() {
     assert_eq!(failure, Some(WireError::Frame(FrameError::Masked)));
 }
 
-/// A whole frame is delivered from where it lies; a session between messages owns nothing; one
-/// within a message owns no more than twice what has arrived, whatever was announced.
+/// Goal: a whole frame is delivered from where it lies; a session between messages owns nothing;
+/// one within a message owns no more than twice what has arrived, whatever was announced.
 #[test]
 fn buffers_follow_what_has_arrived() {
     assert_eq!(size_of::<Reader>(), size_of::<usize>());
@@ -388,7 +388,7 @@ fn buffers_follow_what_has_arrived() {
     assert_eq!(reader.heap_bytes(), 0);
 }
 
-/// However a message is cut, it is copied once and its buffer moves at most once for each
+/// Goal: however a message is cut, it is copied once and its buffer moves at most once for each
 /// doubling: counted, as time would be noise.
 #[test]
 fn buffers_grow_by_doubling() {
@@ -462,7 +462,7 @@ fn sorted_cuts(cuts: &[prop::sample::Index], bytes: usize) -> Vec<usize> {
 }
 
 proptest! {
-    /// Any split of any valid conversation gives the events of the whole.
+    /// Goal: any split of any valid conversation gives the events of the whole.
     #[test]
     fn any_split_gives_the_same_events(
         said in prop::collection::vec(said(), 1..5),
@@ -478,7 +478,8 @@ proptest! {
         prop_assert_eq!(&read(&bytes, 0..bytes.len(), &rules), &whole);
     }
 
-    /// Any bytes, of which a few frames may be valid, give the same events and failure in any split.
+    /// Goal: any bytes, of which a few frames may be valid, give the same events and failure in any
+    /// split.
     #[test]
     fn arbitrary_bytes_fail_alike_in_any_split(
         said in prop::collection::vec(said(), 0..2),

@@ -253,7 +253,7 @@ pub(super) fn labelled(ticks: Vec<f64>, label: impl Fn(f64) -> String) -> Vec<(f
 mod tests {
     use super::*;
 
-    // Goal: both scales put their ends at the ends, and what lies outside too.
+    /// Goal: both scales put their ends at the ends, and what lies outside too.
     #[test]
     fn axes_keep_their_ends() {
         for scale in [Scale::Linear, Scale::Logarithmic] {
@@ -265,7 +265,7 @@ mod tests {
         assert!(Axis::across(5.0, 5.0, Scale::Linear).at(5.0).is_finite());
     }
 
-    // Goal: ticks are round and lie on the axis.
+    /// Goal: ticks are round and lie on the axis.
     #[test]
     fn ticks_are_round() {
         let linear = Axis::across(0.0, 60.0, Scale::Linear);

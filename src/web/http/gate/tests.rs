@@ -33,8 +33,8 @@ fn run(gate: &mut Gate) -> (Vec<u8>, bool) {
     }
 }
 
-/// Requests pass one by one and whole, an upgrade behind them stays with all that follows it, and
-/// none of it depends on how the bytes arrive.
+/// Goal: requests pass one by one and whole, an upgrade behind them stays with all that follows it,
+/// and none of it depends on how the bytes arrive.
 #[test]
 fn whole_requests_pass_and_an_upgrade_stays() {
     let all = [GET, b"\r\n", GET, UPGRADE].concat();
@@ -62,7 +62,7 @@ fn whole_requests_pass_and_an_upgrade_stays() {
     assert!(!gate.is_holding());
 }
 
-/// What hyper would answer in its own way is a shard's, with every byte.
+/// Goal: what hyper would answer in its own way is a shard's, with every byte.
 #[test]
 fn a_shard_answers_what_is_no_good_request() {
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}", "x".repeat(9_000));
@@ -91,7 +91,7 @@ fn a_shard_answers_what_is_no_good_request() {
     }
 }
 
-/// What a shard has sent here is not sent back, whatever it is.
+/// Goal: what a shard has sent here is not sent back, whatever it is.
 #[test]
 fn the_first_request_stays() {
     let mut gate = gate(&[&UPGRADE[..UPGRADE.len() - 6], UPGRADE].concat());
@@ -102,7 +102,7 @@ fn the_first_request_stays() {
     assert_eq!(gate.into_held(), UPGRADE);
 }
 
-/// hyper does not hear of other protocols that a client would like to speak.
+/// Goal: hyper does not hear of other protocols that a client would like to speak.
 #[test]
 fn other_upgrades_are_hidden() {
     let head =
@@ -116,7 +116,7 @@ fn other_upgrades_are_hidden() {
     assert_eq!(String::from_utf8(passed).expect("text"), expected);
 }
 
-/// Behind a request with a body nothing is judged: only hyper can tell where the body ends.
+/// Goal: behind a request with a body nothing is judged: only hyper can tell where the body ends.
 #[test]
 fn a_body_opens_the_gate() {
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -27,7 +27,7 @@ fn check(cases: &[Case]) {
     }
 }
 
-/// Origins of packaged apps, and `null`, are let in as they are listed, and by no other rule.
+/// Goal: origins of packaged apps, and `null`, are let in as they are listed, and by no other rule.
 #[test]
 fn checks_origins_of_apps() {
     check(&[
@@ -53,7 +53,7 @@ fn checks_origins_of_apps() {
     ]);
 }
 
-/// Origins against the request's host and against lists.
+/// Goal: origins are judged by the request's host and by lists.
 #[test]
 fn checks_the_origin() {
     check(&[
@@ -95,7 +95,7 @@ fn checks_the_origin() {
     assert_eq!(status("GET /ws HTTP/1.1", &twice, LISTED), 403);
 }
 
-/// A refused page is told what was compared and what to do, in one printable line.
+/// Goal: a refused page is told what was compared and what to do, in one printable line.
 #[test]
 fn a_refused_page_is_told_what_was_compared() {
     let refusal = |host: &str, origin: &str, list: &[&str]| {
@@ -129,7 +129,7 @@ fn a_refused_page_is_told_what_was_compared() {
     }
 }
 
-/// On a port that only this machine can reach, a name that is not this machine's is another
+/// Goal: on a port that only this machine can reach, a name that is not this machine's is another
 /// site's, made to resolve here.
 #[test]
 fn foreign_names_are_refused_on_local_ports() {
@@ -190,7 +190,7 @@ fn foreign_names_are_refused_on_local_ports() {
     );
 }
 
-/// A page's question is answered as its upgrade would be, without the upgrade's headers.
+/// Goal: a page's question is answered as its upgrade would be, without the upgrade's headers.
 #[test]
 fn a_page_is_judged_as_its_upgrade_would_be() {
     let cases: &[(&str, &[&'static str], u16)] = &[
