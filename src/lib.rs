@@ -14,6 +14,8 @@ pub mod ring;
 pub mod socket;
 pub mod wire;
 
+mod listener;
+
 pub mod room;
 pub mod session;
 

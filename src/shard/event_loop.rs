@@ -4,7 +4,6 @@
 mod diary;
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -12,6 +11,7 @@ use rustix::io::Errno;
 use super::clock::Clock;
 use super::{Action, FlushBatch, Measured, Message, Received, Shard};
 use crate::id::SessionKey;
+use crate::listener::{Listener, Role};
 use crate::mesh::{Endpoint, ThreadId};
 use crate::ring::{Completion, Op, Outgoing, Ring, Token};
 use crate::socket;
@@ -39,11 +39,11 @@ const LAST_REFUSAL: Duration = Duration::from_secs(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A shard, its ring, its listeners and its end of the mesh.
-pub struct EventLoop {
+pub(crate) struct EventLoop {
     ring: Ring,
     shard: Shard,
     mesh: Endpoint<Message>,
-    listeners: Vec<OwnedFd>,
+    listeners: Vec<Listener>,
     started: Instant,
     clock: Clock,
     completions: Vec<Completion>,
@@ -68,8 +68,12 @@ struct Timer {
 
 impl EventLoop {
     /// Everything but the accepts is armed.
-    #[must_use]
-    pub fn new(ring: Ring, shard: Shard, mesh: Endpoint<Message>, listeners: Vec<OwnedFd>) -> Self {
+    pub(crate) fn new(
+        ring: Ring,
+        shard: Shard,
+        mesh: Endpoint<Message>,
+        listeners: Vec<Listener>,
+    ) -> Self {
         let not_accepting = (0u32..).zip(&listeners).map(|(number, _)| number).collect();
         Self {
             ring,
@@ -93,7 +97,7 @@ impl EventLoop {
     ///
     /// # Errors
     /// Only when the ring is of no more use.
-    pub fn run(mut self) -> io::Result<()> {
+    pub(crate) fn run(mut self) -> io::Result<()> {
         self.accept_again();
         self.arm_doorbell();
         loop {
@@ -208,7 +212,9 @@ impl EventLoop {
         match completion.result {
             Ok(_) => {
                 if let Some(socket) = completion.socket {
-                    self.shard.handle_accepted(socket);
+                    match self.listeners[listener as usize].role() {
+                        Role::Public => self.shard.handle_accepted(socket),
+                    }
                 }
             }
             Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
@@ -232,9 +238,10 @@ impl EventLoop {
         }
         self.accept_at = None;
         for number in self.not_accepting.drain(..) {
-            let listener = self.listeners[number as usize].as_raw_fd();
-            self.ring
-                .accept_multishot(listener, Token::new(Op::Accept, number, 0));
+            if let Some(listener) = self.listeners[number as usize].fd() {
+                self.ring
+                    .accept_multishot(listener, Token::new(Op::Accept, number, 0));
+            }
         }
     }
 
@@ -373,9 +380,10 @@ impl EventLoop {
     }
 
     fn stop_accepting(&mut self) {
-        for (number, _) in (0u32..).zip(self.listeners.drain(..)) {
+        for (number, listener) in (0u32..).zip(&mut self.listeners) {
             let accept = Token::new(Op::Accept, number, 0);
             self.ring.cancel(accept, Token::new(Op::Cancel, 0, 0));
+            listener.close();
         }
     }
 }

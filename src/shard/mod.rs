@@ -2,13 +2,13 @@
 //!
 //! `handle_*` methods take what happened; `poll_*` methods give out what is to be done. The shard
 //! knows no ring, makes no system call and reads no clock: [`Shard::handle_time`] says what time
-//! it is. [`event_loop`] runs it on a real ring, the simulation in `tests/` on a made-up kernel.
+//! it is. `event_loop` runs it on a real ring, the simulation in `tests/` on a made-up kernel.
 
 mod check;
 pub mod clock;
 mod connect;
 mod credit;
-pub mod event_loop;
+pub(crate) mod event_loop;
 mod flush;
 mod hold;
 mod leave;

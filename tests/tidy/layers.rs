@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("src/process", &[]),
     ("src/ring", &["process"]),
     ("src/socket", &["ring::sockopt"]),
+    ("src/listener", &[]),
     ("src/doctor", &["process", "ring", "socket", "config"]),
     ("src/wire", &[]),
     ("src/mesh", &[]),
@@ -30,7 +31,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/shard/event_loop",
         &[
-            "id", "ring", "socket", "wire", "mesh", "metrics", "logs", "config", "room", "session",
+            "id", "ring", "socket", "listener", "wire", "mesh", "metrics", "logs", "config",
+            "room", "session",
         ],
     ),
     (
@@ -67,8 +69,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/server",
         &[
-            "id", "process", "ring", "socket", "wire", "mesh", "metrics", "config", "room",
-            "shard", "web", "signals",
+            "id", "process", "ring", "socket", "listener", "wire", "mesh", "metrics", "config",
+            "room", "shard", "web", "signals",
         ],
     ),
     ("loadgen/src", &["process", "ring", "socket", "wire"]),
