@@ -140,7 +140,9 @@ fn other_requests_are_refused() {
             let response = request(server.address(), method, target, &[]);
             assert_eq!(response.status, *status);
             if *status == 405 {
-                let allowed = response.header("allow").expect("Allow (RFC 9110 15.5.6)");
+                let allowed = response
+                    .header("allow")
+                    .expect("Allow (RFC 9110 section 15.5.6)");
                 assert!(allowed.contains("GET"), "{allowed}");
             }
         },

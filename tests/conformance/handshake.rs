@@ -58,7 +58,7 @@ fn run(cases: Vec<Case>) {
                 assert_eq!(
                     response.header("sec-websocket-version"),
                     Some("13"),
-                    "RFC 6455 4.4"
+                    "RFC 6455 section 4.4"
                 );
             }
             if response.status != 101 {

@@ -9,6 +9,7 @@ mod goals;
 mod imports;
 mod layers;
 mod modules;
+mod references;
 mod rules;
 mod source;
 
@@ -148,4 +149,10 @@ fn unit_tests_are_at_home() {
 #[test]
 fn tests_have_goals() {
     keep("test goals", goals::tests);
+}
+
+/// Goal: a section of an RFC is found by a search for it.
+#[test]
+fn references_have_one_form() {
+    keep("references", references::rfcs);
 }

@@ -307,7 +307,7 @@ pub(crate) struct Sessions {
     pub(crate) failed: u64,
     /// Sessions that ended before this program ended them.
     pub(crate) ended_early: u64,
-    /// Those by their close code; 1006 for a connection that went without one (RFC 6455, 7.1.5).
+    /// Those by their close code; 1006 for a connection that went without one (RFC 6455 section 7.1.5).
     pub(crate) closes: BTreeMap<u16, u64>,
     /// Why the first of them ended, as a sentence.
     pub(crate) first_cause: Option<String>,

@@ -1,4 +1,4 @@
-//! Conditional and range requests (RFC 9110, sections 13 and 14): what the headers of a request
+//! Conditional and range requests (RFC 9110 sections 13 and 14): what the headers of a request
 //! ask of a representation with a given ETag, age and size. Knows no file and no socket.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -61,7 +61,7 @@ enum Tag<'a> {
 }
 
 impl Validators {
-    /// What the conditions of a GET or HEAD come to, in the order of RFC 9110, section 13.2.2.
+    /// What the conditions of a GET or HEAD come to, in the order of RFC 9110 section 13.2.2.
     /// A date that cannot be read, or that there is nothing to compare with, is no condition.
     pub(crate) fn judge(&self, headers: &HeaderMap) -> Verdict {
         let is_wanted = match tags(headers, &IF_MATCH) {
@@ -115,7 +115,7 @@ impl Validators {
         parse_range(range, size)
     }
 
-    /// `If-Range` compares strongly, and a date only exactly (RFC 9110, section 13.1.5).
+    /// `If-Range` compares strongly, and a date only exactly (RFC 9110 section 13.1.5).
     fn match_range(&self, headers: &HeaderMap) -> bool {
         let Some(value) = headers.get(IF_RANGE).and_then(|value| value.to_str().ok()) else {
             return false;

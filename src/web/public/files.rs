@@ -119,7 +119,7 @@ impl Found {
             describe(&mut reply, &validators, policy);
             return reply;
         }
-        // Range is defined for GET alone (RFC 9110, section 14.2).
+        // Range is defined for GET alone (RFC 9110 section 14.2).
         let is_get = method == Method::GET;
         let span = if is_get {
             validators.span(headers, size)

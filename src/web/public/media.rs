@@ -10,7 +10,7 @@ const TYPES: [(&str, &str); 8] = [
     // RFC 9239: modules and scripts are of one type.
     ("mjs", "text/javascript"),
     ("cjs", "text/javascript"),
-    // RFC 8216, section 4.
+    // RFC 8216 section 4.
     ("m3u8", "application/vnd.apple.mpegurl"),
     ("m4v", "video/mp4"),
     ("topojson", "application/json"),

@@ -139,7 +139,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     }
 }
 
-/// 426 (RFC 9110, section 15.5.22), for a plain request to a WebSocket's address and for an
+/// 426 (RFC 9110 section 15.5.22), for a plain request to a WebSocket's address and for an
 /// upgrade that a shard did not take.
 fn upgrade_required(method: &Method) -> Reply {
     let text = "This address is for WebSockets.\n";

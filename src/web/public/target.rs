@@ -17,7 +17,7 @@ pub(super) struct Target {
 /// Why a path names nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TargetError {
-    /// A `%` without two hexadecimal digits after it (RFC 3986, section 2.1).
+    /// A `%` without two hexadecimal digits after it (RFC 3986 section 2.1).
     #[error("the path has a % that is not followed by two hexadecimal digits")]
     Encoding,
     /// A segment that is empty, hidden, or could not be a file name.
