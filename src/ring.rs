@@ -40,7 +40,7 @@ pub(crate) use self::error::disabled_level;
 pub use self::op::{Op, SLOT_MAX, Token, UnknownOp};
 use self::scratch::{GATHERS_MAX, Scratch, TIMESPECS_MAX};
 pub use self::send::{Outgoing, SLICES_MAX};
-pub use self::setup::{Features, RingConfig};
+pub use self::setup::{Features, RingConfig, TaskRun};
 
 /// How often one reap goes back for completions the kernel had set aside.
 const REAP_ROUNDS_MAX: usize = 64;

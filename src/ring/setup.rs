@@ -23,6 +23,19 @@ pub struct RingConfig {
     pub buffers: u16,
     /// Size of each receive buffer, in bytes.
     pub buffer_bytes: u32,
+    /// When completion work is done.
+    pub task_run: TaskRun,
+}
+
+/// When the kernel does the work of completions that is left to the ring's thread
+/// (`io_uring_setup(2)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskRun {
+    /// While the thread waits for completions, all at once (`IORING_SETUP_DEFER_TASKRUN`).
+    #[default]
+    Deferred,
+    /// Whenever the thread enters the kernel, for whatever reason (`IORING_SETUP_COOP_TASKRUN`, 5.19).
+    Cooperative,
 }
 
 impl Default for RingConfig {
@@ -32,6 +45,7 @@ impl Default for RingConfig {
             cq_entries: 4096,
             buffers: 64,
             buffer_bytes: 2048,
+            task_run: TaskRun::default(),
         }
     }
 }
@@ -153,7 +167,7 @@ pub(super) fn operations(queue: &IoUring) -> io::Result<Vec<(&'static str, bool)
 fn build_queue(config: &RingConfig) -> Result<(IoUring, Features), SetupError> {
     let mut features = Features {
         single_issuer: true,
-        defer_taskrun: true,
+        defer_taskrun: config.task_run == TaskRun::Deferred,
         submit_all: true,
         clamp: true,
         no_iowait: false,
@@ -203,6 +217,9 @@ fn try_queue(config: &RingConfig, wanted: &Features) -> io::Result<IoUring> {
     if wanted.defer_taskrun {
         builder.setup_defer_taskrun();
     }
+    if config.task_run == TaskRun::Cooperative {
+        builder.setup_coop_taskrun();
+    }
     builder.build(sq_entries)
 }
 
@@ -235,6 +252,7 @@ mod tests {
             cq_entries: 5,
             buffers: 5,
             buffer_bytes: 100,
+            ..RingConfig::default()
         };
         let (_queue, _buffers, features) = build(&config).unwrap();
         assert_eq!(

@@ -22,11 +22,16 @@ fn token(op: Op, slot: u32) -> Token {
 }
 
 fn small_ring() -> Ring {
+    ring_with(TaskRun::default())
+}
+
+fn ring_with(task_run: TaskRun) -> Ring {
     Ring::new(&RingConfig {
         sq_entries: 8,
         cq_entries: 64,
         buffers: 4,
         buffer_bytes: 256,
+        task_run,
     })
     .unwrap()
 }
@@ -117,17 +122,23 @@ fn accept_goes_on() {
     assert_eq!(ring.in_flight(), 1, "only the accept itself is left");
 }
 
-/// Goal: bytes arrive in order over many buffers, and the end of the stream ends the receive.
+/// Goal: bytes arrive in order over many buffers, and the end of the stream ends the receive, whenever
+/// the kernel does its part of that.
 #[test]
 fn receive_goes_on_to_the_end_of_the_stream() {
+    for task_run in [TaskRun::Deferred, TaskRun::Cooperative] {
+        receive_all(&mut ring_with(task_run));
+    }
+}
+
+fn receive_all(ring: &mut Ring) {
     let (peer, mut client) = pair();
-    let mut ring = small_ring();
     ring.recv_multishot(peer.as_raw_fd(), token(Op::Recv, 1));
     let sent: Vec<u8> = (0..10_000u32).flat_map(u32::to_le_bytes).collect();
     let all = sent.clone();
     let writer = thread::spawn(move || client.write_all(&all).unwrap());
     let mut received = Vec::new();
-    drive(&mut ring, |ring, completion| {
+    drive(ring, |ring, completion| {
         if let Some(mut buffer) = completion.buffer {
             received.extend_from_slice(ring.bytes(&mut buffer));
             ring.recycle(buffer);
@@ -292,6 +303,7 @@ fn overflowing_completions_are_not_lost() {
         cq_entries: 4,
         buffers: 4,
         buffer_bytes: 256,
+        ..RingConfig::default()
     };
     let mut ring = Ring::new(&config).unwrap();
     let (peer, _client) = pair();
