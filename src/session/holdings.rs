@@ -99,8 +99,8 @@ mod tests {
         }
     }
 
-    /// The one that has held most for the longest is named first; whoever let go in between counts
-    /// anew, and a little counts in the sum alone.
+    /// Goal: the one that has held most for the longest is named first; whoever let go in between
+    /// counts anew, and a little counts in the sum alone.
     #[test]
     fn the_oldest_holder_comes_first() {
         let mut holdings = Holdings::default();
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(holdings.bytes(), 5000 + 3000 + 10 + 1000 + SMALL_BYTES);
     }
 
-    /// Sessions that come and go, or hold something now and then, leave nothing behind.
+    /// Goal: sessions that come and go, or hold something now and then, leave nothing behind.
     #[test]
     fn the_line_does_not_grow() {
         let mut holdings = Holdings::default();

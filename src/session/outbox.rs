@@ -274,5 +274,4 @@ fn total_bytes(pieces: &[Piece]) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "outbox_tests.rs"]
 mod tests;

@@ -60,8 +60,8 @@ impl Private {
 mod tests {
     use super::Private;
 
-    /// A peer that always leaves a little unread gets all of it in order, and what is held stays a
-    /// small multiple of what is unread.
+    /// Goal: a peer that always leaves a little unread gets all of it in order, and what is held
+    /// stays a small multiple of what is unread.
     #[test]
     fn what_was_sent_is_not_held() {
         let mut private = Private::default();
@@ -92,7 +92,7 @@ mod tests {
         assert!(moved <= sent, "{moved} bytes were copied for {sent} sent");
     }
 
-    /// A large reply gives its memory back before the small ones behind it are read.
+    /// Goal: a large reply gives its memory back before the small ones behind it are read.
     #[test]
     fn a_large_reply_is_given_back() {
         let mut private = Private::behind_frame(&[1; 1 << 20], None);

@@ -128,7 +128,7 @@ mod tests {
         Session::new(socket, Uuid::nil(), Tick(0), Tick(0))
     }
 
-    /// A key names one tenant of a slot and none after it.
+    /// Goal: a key names one tenant of a slot and none after it.
     #[test]
     fn a_key_does_not_name_the_next_tenant() {
         let mut sessions = Sessions::new(2);
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(sessions.key(second.slot), second);
     }
 
-    /// There is room for as many as was said, and again when one is gone.
+    /// Goal: there is room for as many as was said, and again when one is gone.
     #[test]
     fn the_capacity_is_a_limit() {
         let mut sessions = Sessions::new(2);

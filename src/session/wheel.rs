@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    /// Every entry comes up at its tick, neither before nor after, and `next_due` names it.
+    /// Goal: every entry comes up at its tick, neither before nor after, and `next_due` names it.
     #[test]
     fn entries_come_up_at_their_tick() {
         for start in [0u32, 1, 63, 64, 1000, 1023, 5000] {
@@ -115,7 +115,8 @@ mod tests {
         }
     }
 
-    /// A deadline in the past comes up at once; one beyond the wheel comes up early, never late.
+    /// Goal: a deadline in the past comes up at once; one beyond the wheel comes up early, never
+    /// late.
     #[test]
     fn deadlines_outside_the_wheel_are_clamped() {
         let (mut wheel, mut due) = (Wheel::default(), Vec::new());
@@ -130,7 +131,7 @@ mod tests {
         assert_eq!(due, [key(2)]);
     }
 
-    /// A jump over the whole wheel loses nothing.
+    /// Goal: a jump over the whole wheel loses nothing.
     #[test]
     fn a_long_sleep_brings_everything_up() {
         let (mut wheel, mut due) = (Wheel::default(), Vec::new());

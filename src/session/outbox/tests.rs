@@ -135,8 +135,8 @@ impl Bench {
     }
 }
 
-/// A room's frames with own ones between, cut by a send at any byte, with a reply after the cut:
-/// all arrives whole, the reply between two frames.
+/// Goal: a room's frames with own ones between, cut by a send at any byte, with a reply after the
+/// cut: all arrives whole, the reply between two frames.
 #[test]
 fn a_send_may_be_cut_at_any_byte() {
     for own in [
@@ -161,7 +161,7 @@ fn a_send_may_be_cut_at_any_byte() {
     }
 }
 
-/// A session that leaves its room, or is moved to its head, with a frame cut at any byte: the
+/// Goal: a session that leaves its room, or is moved to its head, with a frame cut at any byte: the
 /// rest of the frame comes first, then the replies, and nothing else of the room.
 #[test]
 fn a_cut_frame_is_rescued_whole() {
@@ -182,7 +182,7 @@ fn a_cut_frame_is_rescued_whole() {
     }
 }
 
-/// A frame that was overwritten before it could be rescued is not made up.
+/// Goal: a frame that was overwritten before it could be rescued is not made up.
 #[test]
 fn an_overwritten_frame_is_lost() {
     let mut bench = Bench::new();
@@ -212,7 +212,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever order things come in, the wire holds whole frames, all of them, in both orders.
+    /// Goal: whatever order things come in, the wire holds whole frames, all of them, in both
+    /// orders.
     #[test]
     fn every_order_of_things_gives_whole_frames(steps in prop::collection::vec(step(), 1..80)) {
         let mut bench = Bench::new();
@@ -230,8 +231,8 @@ proptest! {
     }
 }
 
-/// What one send carries is bounded, however far the session is behind and however large its replies
-/// are; all of it arrives, replies between frames.
+/// Goal: what one send carries is bounded, however far the session is behind and however large its
+/// replies are; all of it arrives, replies between frames.
 #[test]
 fn a_send_is_bounded() {
     let mut bench = Bench::new();
@@ -261,8 +262,8 @@ fn a_send_is_bounded() {
     bench.check();
 }
 
-/// A reader that is many gigabytes behind: what is planned for it fits a send, and its own messages
-/// are passed by whatever their size.
+/// Goal: a reader that is many gigabytes behind: what is planned for it fits a send, and its own
+/// messages are passed by whatever their size.
 #[test]
 fn a_log_may_be_larger_than_four_gibibytes() {
     const GIB: u64 = 1 << 30;
