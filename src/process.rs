@@ -29,7 +29,7 @@ impl Machine {
             .maximum
             .unwrap_or(DESCRIPTORS_WHERE_UNLIMITED);
         Self {
-            descriptors_max: usize::try_from(hard).unwrap_or(usize::MAX),
+            descriptors_max: usize::try_from(hard).expect("64-bit machines"),
             processors: processors().len().max(1),
             page_bytes: rustix::param::page_size(),
         }

@@ -346,7 +346,7 @@ impl Ring {
         self.make_space();
         let entry = match second {
             None => {
-                // Longer than any send can take (MAX_RW_COUNT is below 2 GiB): the rest is short.
+                // Saturates: no send takes so much (MAX_RW_COUNT is below 2 GiB), the rest is short.
                 let bytes = u32::try_from(first.len()).unwrap_or(u32::MAX);
                 opcode::Send::new(Fd(outgoing.fd), first.as_ptr(), bytes)
                     .flags(flags)

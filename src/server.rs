@@ -40,7 +40,7 @@ type Reports = mpsc::Sender<Result<(), ServerError>>;
 pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     // One for all threads: what stands in the way of any ring is said once, before there are threads.
     drop(Ring::new(&RingConfig::default())?);
-    let shards = u16::try_from(config.shards.get()).unwrap_or(u16::MAX);
+    let shards = u16::try_from(config.shards.get()).expect("SHARDS_MAX at most");
     let (mut listeners, addresses) = listen(&config.listen, shards)?;
     // From here on a port is the one the kernel gave, which requests are compared with.
     config.listen.clone_from(&addresses);

@@ -262,9 +262,8 @@ fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u
         .saturating_mul(2)
 }
 
-/// `usize` is at most 64 bits on Linux, so nothing is lost.
 fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
+    u64::try_from(count).expect("no machine counts with more than 64 bits")
 }
 
 #[cfg(test)]

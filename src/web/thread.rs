@@ -64,7 +64,7 @@ impl Drop for Question {
 
 impl Shards {
     fn count(&self) -> u16 {
-        u16::try_from(self.metrics.len()).unwrap_or(u16::MAX)
+        u16::try_from(self.metrics.len()).expect("SHARDS_MAX at most")
     }
 
     /// What finds no room waits, and somebody must look for room again: the thread itself may

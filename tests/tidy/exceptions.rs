@@ -11,7 +11,12 @@ pub(crate) struct Exception {
 }
 
 /// What stays. One that excuses nothing any more fails the rule it is about.
-pub(crate) const LASTING: [Exception; 3] = [
+pub(crate) const LASTING: &[Exception] = &[
+    Exception {
+        rule: "conversions",
+        place: "loadgen/src",
+        reason: "it is to be taken apart first",
+    },
     Exception {
         rule: "references",
         place: "tests/tidy/references.rs",
@@ -30,7 +35,9 @@ pub(crate) const LASTING: [Exception; 3] = [
 ];
 
 /// TO BE EMPTIED: what is being rebuilt, and keeps the rule when that is done.
-pub(crate) const PASSING: [Exception; 8] = [
+pub(crate) const PASSING: &[Exception] = &[
+    passing("conversions", "src/session"),
+    passing("conversions", "src/shard"),
     passing("imports", "src/mesh"),
     passing("module files", "src/mesh"),
     passing("module files", "src/room"),

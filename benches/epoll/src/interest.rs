@@ -60,7 +60,7 @@ impl Interests {
     }
 
     pub(crate) fn at(&mut self, fd: RawFd) -> &mut Waiting {
-        let place = usize::try_from(fd).unwrap_or(0);
+        let place = usize::try_from(fd).expect("no descriptor is negative");
         if self.by_fd.len() <= place {
             self.by_fd.resize_with(place + 1, Waiting::default);
         }
@@ -91,7 +91,7 @@ impl Interests {
     }
 
     fn tell(&mut self, socket: BorrowedFd<'_>, fd: RawFd, wanted: EventFlags) {
-        let data = EventData::new_u64(u64::try_from(fd).unwrap_or(u64::MAX));
+        let data = EventData::new_u64(u64::try_from(fd).expect("no descriptor is negative"));
         let told = self.at(fd).told;
         // A hang-up is told whatever is asked for, so nobody may be asked who waits for nothing.
         let done = match (told, wanted.is_empty()) {

@@ -44,7 +44,7 @@ fn run() -> anyhow::Result<()> {
         }
     }
     let descriptors = process::raise_descriptor_limit()?;
-    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    let descriptors = usize::try_from(descriptors).expect("64-bit machines");
     let config = Config {
         connections_max: descriptors.saturating_sub(100),
         descriptors_max: descriptors,

@@ -49,7 +49,7 @@ impl Peer {
         let mut at = 0;
         while let Ok(Some(header)) = decode_header(&self.received[at..], Role::Server) {
             let start = at + header.bytes;
-            let end = start + usize::try_from(header.payload_bytes).unwrap_or(usize::MAX);
+            let end = start + usize::try_from(header.payload_bytes).expect("64-bit machines");
             if end > self.received.len() {
                 break;
             }

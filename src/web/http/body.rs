@@ -143,7 +143,7 @@ impl FileBody {
     }
 
     fn read(&self, file: File) -> Reading {
-        let length = usize::try_from(self.remaining.min(CHUNK_BYTES)).unwrap_or(usize::MAX);
+        let length = usize::try_from(self.remaining.min(CHUNK_BYTES)).expect("a chunk is small");
         let position = self.position;
         Box::pin(async move {
             let (result, chunk) = file.read_at(Vec::with_capacity(length), position).await;
@@ -161,7 +161,7 @@ impl FileBody {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         // A vector may have more room than was asked for.
-        chunk.truncate(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        chunk.truncate(usize::try_from(self.remaining).expect("64-bit machines"));
         self.position += chunk.len() as u64;
         self.remaining -= chunk.len() as u64;
         if self.remaining > 0 {

@@ -108,7 +108,7 @@ impl Folder {
 
 impl Found {
     fn answer(self, method: &Method, headers: &HeaderMap, policy: Option<&HeaderValue>) -> Reply {
-        let size = u64::try_from(self.stat.st_size).unwrap_or(0);
+        let size = u64::try_from(self.stat.st_size).expect("no file is shorter than empty");
         let validators = validators(&self.stat);
         let short = match validators.judge(headers) {
             Verdict::Proceed => None,
