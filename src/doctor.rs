@@ -3,10 +3,15 @@
 //! Looks, tries things out on the loopback interface, and changes nothing. Everything that fails
 //! comes with the sentence that says what to do about it.
 
+mod check;
 mod live;
+mod quiet;
+mod trial;
 
 use std::{fmt, fs};
 
+pub use self::check::{Check, Verdict};
+use self::check::{failure, good, warning};
 use crate::config::{CONNECTIONS_MAX, Config, SHARDS_MAX};
 use crate::process::{Limit, Machine, kernel_release, seccomp_mode};
 use crate::ring::{Ring, RingConfig, disabled_level};
@@ -19,30 +24,6 @@ const CONNECTIONS_WANTED: usize = 10_000;
 
 /// An accept queue below which a burst of connections gets lost SYNs.
 const BACKLOG_WANTED: u64 = 1024;
-
-/// How one capability stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// As it should be.
-    Good,
-    /// The server runs, but not as well as it could.
-    Warning,
-    /// The server can't run.
-    Failure,
-}
-
-/// One line of the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// What was looked at.
-    pub name: &'static str,
-    /// How it stands.
-    pub verdict: Verdict,
-    /// What was found.
-    pub found: String,
-    /// What to do about it, unless it is good.
-    pub fix: Option<String>,
-}
 
 /// All that was found. `Display` prints one line for each check, and the fix below it.
 #[derive(Clone, Debug)]
@@ -112,33 +93,6 @@ pub fn examine(machine: &Machine) -> Report {
     ));
     checks.extend(network());
     Report { checks }
-}
-
-fn good(name: &'static str, found: impl Into<String>) -> Check {
-    Check {
-        name,
-        verdict: Verdict::Good,
-        found: found.into(),
-        fix: None,
-    }
-}
-
-fn warning(name: &'static str, found: impl Into<String>, fix: impl fmt::Display) -> Check {
-    Check {
-        name,
-        verdict: Verdict::Warning,
-        found: found.into(),
-        fix: Some(fix.to_string()),
-    }
-}
-
-fn failure(name: &'static str, found: impl Into<String>, fix: impl fmt::Display) -> Check {
-    Check {
-        name,
-        verdict: Verdict::Failure,
-        found: found.into(),
-        fix: Some(fix.to_string()),
-    }
 }
 
 /// An old version is no failure by itself: distributions port `io_uring` back.

@@ -11,5 +11,6 @@ pub mod handshake;
 pub mod http;
 pub mod mask;
 pub mod message;
+pub(crate) mod percent;
 pub mod plain;
 pub mod utf8;

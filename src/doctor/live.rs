@@ -1,18 +1,14 @@
 //! Trying the ring out over the loopback interface, the way the server will use it.
 
-mod quiet;
-
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
 
-use super::{Check, failure, good};
-use crate::ring::{Completion, Op, Outgoing, Ring, Token};
+use super::check::{Check, failure, good};
+use super::quiet;
+use super::trial::{answer, failed};
+use crate::ring::{Op, Outgoing, Ring, Token};
 use crate::socket;
-
-/// How long a live test may take.
-const LIVE_TEST_MAX: Duration = Duration::from_secs(2);
 
 /// Accepts, receives and sends over the loopback interface, as the server will.
 pub(super) fn try_out(ring: &mut Ring) -> Vec<Check> {
@@ -83,35 +79,4 @@ fn try_live(ring: &mut Ring) -> io::Result<Vec<Check>> {
     // One byte of that send is still on its way.
     checks.push(quiet::try_out(ring, peer, client, 1)?);
     Ok(checks)
-}
-
-/// Waits for one answer of a kind.
-fn answer(ring: &mut Ring, op: Op) -> io::Result<Completion> {
-    let patience = Token::new(Op::Timer, 0, u32::from(op as u8));
-    ring.timeout(LIVE_TEST_MAX, patience);
-    let mut completions = Vec::new();
-    loop {
-        ring.submit_and_wait(1)?;
-        ring.reap(&mut completions);
-        for completion in completions.drain(..) {
-            if completion.token.op == op {
-                return Ok(completion);
-            }
-            // One of an earlier question may run out amid this one.
-            if completion.token == patience {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("{op:?}: no answer"),
-                ));
-            }
-        }
-    }
-}
-
-/// The error of a call that should have given something.
-fn failed<T>(call: &str, result: Result<T, rustix::io::Errno>) -> io::Error {
-    let cause = result
-        .err()
-        .map_or_else(|| "no result".to_owned(), |errno| errno.to_string());
-    io::Error::other(format!("{call}: {cause}"))
 }

@@ -4,55 +4,24 @@
 
 mod address;
 mod client;
+mod key;
 mod origin;
+mod policy;
 mod subprotocol;
 
-use std::net::SocketAddr;
-
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-
 use self::address::Address;
+pub use self::address::{Endpoint, ROOM_BYTES_MAX};
 pub use self::client::{AnswerError, check_accept, check_answer, client_request};
+use self::key::{accept_key, is_key};
 use self::origin::Host;
 pub use self::origin::is_listed;
+pub use self::policy::Policy;
 use super::http::{Head, HttpError, Refusal};
 
-/// The longest room name, in bytes after percent-decoding.
-pub const ROOM_BYTES_MAX: usize = 128;
-/// How much of a header a refusal repeats, in bytes.
-const SHOWN_BYTES_MAX: usize = 128;
 /// The methods of requests that ask for no WebSocket.
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
 /// The protocol version of RFC 6455, the only one there is.
 const VERSION: &[u8] = b"13";
-/// What the server appends to the key (RFC 6455 section 1.3).
-const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// Canonical when encoding. When decoding it passes over the unused bits of the last character, which
-/// the example key in RFC 6455 section 4.1 has set.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
-);
-
-/// What the server's operator decided about upgrades.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Policy<'a> {
-    /// Origins whose pages may connect, such as `https://chat.example`, or `*` for any. When
-    /// empty: pages of the same host and port as the request's `Host`.
-    pub allow_origin: &'a [String],
-    /// Subprotocols that are spoken: a client that offers any must offer one of them.
-    pub subprotocols: &'a [String],
-    /// Whether `/echo` is served.
-    pub echo: bool,
-    /// The addresses listened on, as bound. They decide which names the server goes by on the ports
-    /// that only this machine can reach.
-    pub listen: &'a [SocketAddr],
-}
 
 /// Where a request leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,15 +47,6 @@ pub struct Upgrade {
     pub echo: bool,
     /// Whether the session causes and receives notices of who comes and goes; false for `?presence=0`.
     pub presence: bool,
-}
-
-/// What a WebSocket address stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `/ws/<room>`, or `/ws` for the room with the empty name.
-    Room(String),
-    /// `/echo`: messages go back to their sender and nowhere else.
-    Echo,
 }
 
 /// Decides what becomes of a request.
@@ -227,24 +187,6 @@ fn check_websocket<'a>(head: &Head<'a>) -> Result<&'a [u8], Refusal> {
     }
 }
 
-/// Whether `key` is base64 of exactly 16 bytes, padding included.
-fn is_key(key: &[u8]) -> bool {
-    let mut decoded = [0; 18];
-    key.len() == 24 && BASE64.decode_slice(key, &mut decoded) == Ok(16)
-}
-
-/// The proof that the server understood `key` (RFC 6455 section 4.2.2, step 5.4).
-fn accept_key(key: &[u8]) -> [u8; 28] {
-    let mut hash = sha1_smol::Sha1::new();
-    hash.update(key);
-    hash.update(KEY_SUFFIX);
-    let mut accept = [b'='; 28];
-    // 20 bytes always encode to 28; a mistake here would fail the first handshake of any test.
-    let written = BASE64.encode_slice(hash.digest().bytes(), &mut accept);
-    debug_assert_eq!(written, Ok(accept.len()));
-    accept
-}
-
 /// Appends the response that opens the session.
 pub fn accept_response(upgrade: &Upgrade, out: &mut Vec<u8>) {
     out.extend_from_slice(
@@ -257,15 +199,6 @@ pub fn accept_response(upgrade: &Upgrade, out: &mut Vec<u8>) {
         out.extend_from_slice(name.as_bytes());
     }
     out.extend_from_slice(b"\r\n\r\n");
-}
-
-/// A header's value as a sentence may repeat it: printable ASCII, and not all of a long one.
-fn shown(value: &[u8]) -> String {
-    let (start, rest) = match value.len() {
-        0..=SHOWN_BYTES_MAX => (value, ""),
-        _ => (&value[..SHOWN_BYTES_MAX], "..."),
-    };
-    format!("{}{rest}", start.escape_ascii())
 }
 
 #[cfg(test)]

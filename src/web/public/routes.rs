@@ -20,13 +20,14 @@ use serde_json::json;
 use super::cors;
 use super::page;
 use super::site::{Backend, Site};
-use super::target::{Target, TargetError, percent_decode};
+use super::target::{Target, TargetError};
 use crate::metrics::LOG_LINES_LOST;
 use crate::web::http::gate::policy;
 use crate::web::http::reply::{self, Reply};
 use crate::web::http::responder::{Reception, Responder};
 use crate::wire::handshake;
 use crate::wire::http::{self, HttpError, Refusal};
+use crate::wire::percent;
 
 impl<B: Backend> Responder for Site<B> {
     fn reception(&self) -> &Reception {
@@ -105,7 +106,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     let method = &request.method;
     // Rooms are no files: their names may begin with a dot.
     if let Some(name) = request.uri.path().strip_prefix("/rooms/") {
-        return match percent_decode(name.as_bytes()).map(String::from_utf8) {
+        return match percent::decode(name).map(|name| String::from_utf8(name.into_owned())) {
             Some(Ok(room)) => members(site, method, &room).await,
             _ => page::not_found(method, request.uri.path()),
         };

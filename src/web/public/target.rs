@@ -1,6 +1,8 @@
 //! A request's path, taken apart and percent-decoded once, so that nobody downstream sees an
 //! encoded, dotted or empty segment.
 
+use crate::wire::percent;
+
 /// The one name with a dot in front that is meant for everybody (RFC 8615), at the start of a path.
 const WELL_KNOWN: &[u8] = b".well-known";
 
@@ -58,7 +60,9 @@ impl Target {
 }
 
 fn parse_segment(place: usize, segment: &str) -> Result<Vec<u8>, TargetError> {
-    let segment = percent_decode(segment.as_bytes()).ok_or(TargetError::Encoding)?;
+    let segment = percent::decode(segment)
+        .ok_or(TargetError::Encoding)?
+        .into_owned();
     if place == 0 && segment == WELL_KNOWN {
         return Ok(segment);
     }
@@ -66,32 +70,6 @@ fn parse_segment(place: usize, segment: &str) -> Result<Vec<u8>, TargetError> {
         None | Some(b'.') => Err(TargetError::Segment),
         _ if segment.iter().any(|byte| matches!(byte, b'/' | 0)) => Err(TargetError::Segment),
         _ => Ok(segment),
-    }
-}
-
-/// Undoes percent-encoding; `None` if a `%` is not followed by two hexadecimal digits.
-pub(super) fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'%' {
-            let (digits, after) = after.split_first_chunk::<2>()?;
-            decoded.push((hex_digit(digits[0])? << 4) | hex_digit(digits[1])?);
-            rest = after;
-        } else {
-            decoded.push(byte);
-            rest = after;
-        }
-    }
-    Some(decoded)
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 

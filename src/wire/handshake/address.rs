@@ -1,8 +1,20 @@
 //! The addresses WebSockets are served at: paths, room names, and the flags of a query.
 
-use std::borrow::Cow;
+use super::policy::Policy;
+use crate::wire::http::Refusal;
+use crate::wire::percent;
 
-use super::{Endpoint, Policy, ROOM_BYTES_MAX, Refusal};
+/// The longest room name, in bytes after percent-decoding.
+pub const ROOM_BYTES_MAX: usize = 128;
+
+/// What a WebSocket address stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/ws/<room>`, or `/ws` for the room with the empty name.
+    Room(String),
+    /// `/echo`: messages go back to their sender and nowhere else.
+    Echo,
+}
 
 /// What a path stands for.
 pub(super) enum Address {
@@ -40,7 +52,7 @@ pub(super) fn parse(path: &str, policy: &Policy<'_>) -> Address {
     let Some(encoded) = below.strip_prefix('/') else {
         return Address::Other;
     };
-    let Some(bytes) = percent_decode(encoded) else {
+    let Some(bytes) = percent::decode(encoded) else {
         return Address::BadRoom(
             "The room's name has a % without two hexadecimal digits after it.",
         );
@@ -55,35 +67,6 @@ pub(super) fn parse(path: &str, policy: &Policy<'_>) -> Address {
         return Address::BadRoom("The room's name must have no / and no control characters.");
     }
     Address::Endpoint(Endpoint::Room(name))
-}
-
-/// Undoes percent-encoding (RFC 3986 section 2.1); `None` for a `%` without two digits.
-fn percent_decode(text: &str) -> Option<Cow<'_, [u8]>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text.as_bytes()));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'%' {
-            let (&[high, low], after) = after.split_first_chunk()?;
-            decoded.push(hex(high)? << 4 | hex(low)?);
-            rest = after;
-        } else {
-            decoded.push(byte);
-            rest = after;
-        }
-    }
-    Some(Cow::Owned(decoded))
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// The last `name=0` or `name=1` of a query; other values say nothing.

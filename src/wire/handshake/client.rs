@@ -3,10 +3,8 @@
 
 use thiserror::Error;
 
-use super::{
-    super::http::{self, HEADERS_MAX},
-    accept_key,
-};
+use super::key::accept_key;
+use crate::wire::http::{self, HEADERS_MAX};
 
 /// Why a server's answer opens no session.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Head, Policy, Refusal, shown};
+use super::policy::Policy;
+use crate::wire::http::{Head, Refusal, shown};
 
 /// A host and port, as in a `Host` header or behind the scheme of an origin.
 #[derive(Clone, Copy, Debug)]

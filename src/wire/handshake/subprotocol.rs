@@ -1,6 +1,6 @@
 //! Which of the subprotocols a client offers is spoken (RFC 6455 section 4.2.2, item 5.5).
 
-use super::{Head, Refusal, shown};
+use crate::wire::http::{Head, Refusal, shown};
 
 /// Selects the first offer that is among the `spoken`. No offer, or an empty header, as some clients
 /// send it, selects none.

@@ -3,6 +3,9 @@
 /// Seconds after which a client that met a busy server may try again.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
+/// How much of a header a refusal repeats, in bytes.
+const SHOWN_BYTES_MAX: usize = 128;
+
 /// A response that ends the connection: a status, and one sentence that names the fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -107,4 +110,13 @@ impl Refusal {
         }
         out.extend_from_slice(text.as_bytes());
     }
+}
+
+/// A header's value as a sentence may repeat it: printable ASCII, and not all of a long one.
+pub(crate) fn shown(value: &[u8]) -> String {
+    let (start, rest) = match value.len() {
+        0..=SHOWN_BYTES_MAX => (value, ""),
+        _ => (&value[..SHOWN_BYTES_MAX], "..."),
+    };
+    format!("{}{rest}", start.escape_ascii())
 }

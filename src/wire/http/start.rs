@@ -1,6 +1,6 @@
 //! Whether bytes that are only beginning to arrive can become a request at all.
 
-use super::HttpError;
+use super::error::HttpError;
 
 /// How far a request is judged as it arrives, in bytes: longer request lines wait for their head's end. A bound, so
 /// that bytes that arrive one by one are judged in linear time.

@@ -2,12 +2,12 @@
 
 use std::mem;
 
-use super::{
-    super::frame::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, OpCode},
-    super::mask,
-    super::utf8::Utf8,
-    Event, Rules, WireError, admit, event,
-};
+use super::error::WireError;
+use super::event::Event;
+use super::rules::Rules;
+use crate::wire::frame::{self, CONTROL_BYTES_MAX, HEADER_BYTES_MAX, Header, OpCode};
+use crate::wire::mask;
+use crate::wire::utf8::Utf8;
 
 /// The first allocation for a message, if it is not shorter: smaller steps would only cost calls.
 const PAYLOAD_BYTES_FIRST: usize = 512;
@@ -132,9 +132,9 @@ impl Assembly {
     pub(super) fn deliver(&mut self, opcode: OpCode) -> Result<Event<'_>, WireError> {
         self.delivered = Some(opcode);
         if opcode.is_control() {
-            return event(opcode, &self.control[..self.control_bytes]);
+            return Event::of(opcode, &self.control[..self.control_bytes]);
         }
-        event(
+        Event::of(
             opcode,
             self.message
                 .as_ref()
@@ -162,7 +162,7 @@ impl Assembly {
         };
         self.header_bytes = 0;
         let assembled_bytes = self.message.as_ref().map(|message| message.payload.len());
-        let payload_bytes = admit(&header, assembled_bytes, rules)?;
+        let payload_bytes = rules.admit(&header, assembled_bytes)?;
         if matches!(header.opcode, OpCode::Text | OpCode::Binary) {
             let (opcode, utf8, payload) = (header.opcode, Utf8::default(), Vec::new());
             self.message = Some(Message {

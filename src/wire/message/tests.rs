@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{Event, FrameError, Kind, Reader, Role, Rules, WireError};
+use super::{Event, Kind, Reader, Role, Rules, WireError};
 use crate::wire::{
     close::{CloseCode, append_close_frame},
     frame::{
+        FrameError,
         OpCode::{self, Binary, Close, Continuation, Ping, Pong, Text},
         append_masked_frame, encode_masked_header,
     },

@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use super::{LIVE_TEST_MAX, failed};
-use crate::doctor::{Check, failure, good};
+use super::check::{Check, failure, good};
+use super::trial::{TRIAL_MAX, failed};
 use crate::ring::{Op, Outgoing, Ring, Token};
 use crate::socket;
 
@@ -39,7 +39,7 @@ pub(super) fn try_out(
     mut client: TcpStream,
     before: usize,
 ) -> io::Result<Check> {
-    client.set_read_timeout(Some(LIVE_TEST_MAX))?;
+    client.set_read_timeout(Some(TRIAL_MAX))?;
     let slice = vec![b'x'; SLICE_BYTES];
     let mut tried = Tried {
         cut_answered: true,
@@ -121,7 +121,7 @@ fn judge(tried: Tried) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::doctor::check::Verdict;
 
     /// Goal: a kernel that keeps silent about a cut, or tells the wrong number, or answers for what
     /// it need not, is told from one that does as the server takes for granted.
