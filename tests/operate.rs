@@ -9,13 +9,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use fanring::logs::Logs;
-use fanring::metrics::{Closes, Refusals, WebRefusals};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, kill_process};
 
-use self::support::client::{Client, fresh_key, handshake};
-use self::support::http::{self, Wire};
+use self::support::client::Client;
+use self::support::http;
 use self::support::mute::{Mute, SMALL, await_exit};
 use self::support::server::{Server, command};
 use self::support::wait::{PATIENCE, each, eventually};
@@ -103,176 +102,6 @@ fn a_second_signal_ends_it_at_once() {
         });
         assert_eq!(status.code(), Some(code), "{first:?}, {second:?}");
     }
-}
-
-/// A server that tells all it has to tell.
-fn talkative(arguments: &[&str]) -> Server {
-    let all = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--shards",
-        "2",
-        "--no-pin",
-    ];
-    let mut command = command(&all);
-    command.args(["--log-bytes", "1MiB"]).args(arguments);
-    command.env("FANRING_LOG", "debug");
-    Server::run(command, 1)
-}
-
-/// Sends an upgrade with these header lines instead of the right ones, and returns the status.
-fn refused(server: &Server, target: &str, more: &str) -> u16 {
-    let mut wire = Wire::open(server.address());
-    wire.send(handshake(server.address(), target, &fresh_key(), more).as_bytes());
-    let response = wire.response("GET");
-    response.status
-}
-
-/// Goal: an operator finds out why a client was turned away, and how many were, by status.
-#[test]
-fn refusals_are_counted_by_status_and_told() {
-    let server = talkative(&[]);
-    let foreign = "Origin: https://elsewhere.example\r\n";
-    for (target, more, status) in [
-        ("/ws/room?token=secret", foreign, 403),
-        ("/ws/room", foreign, 403),
-        ("/other", "", 404),
-        ("/ws/room", "Sec-WebSocket-Version: 12\r\n", 400),
-    ] {
-        assert_eq!(refused(&server, target, more), status, "{target}");
-    }
-    assert_eq!(
-        http::request(server.address(), "GET", "/nothing", &[]).status,
-        404
-    );
-    for (name, expected) in [
-        ("refused", 4),
-        ("refused_403", 2),
-        ("refused_404", 1),
-        ("refused_400", 1),
-        ("refused_503", 0),
-        ("refused_other", 0),
-        ("web_refused_404", 1),
-    ] {
-        assert_eq!(
-            server.figure(name),
-            expected,
-            "{name} in {}",
-            server.healthz()
-        );
-    }
-    let line = line_with(&server, "refused status=403");
-    for part in [
-        "refused status=403",
-        "path=\"/ws/room\"",
-        "origin=\"https://elsewhere.example\"",
-        &format!("host=\"{}\"", server.address()),
-        "peer=127.0.0.1:",
-        "reason=\"",
-    ] {
-        assert!(line.contains(part), "{part} in {line}");
-    }
-    assert!(!server.log().contains("secret"), "{}", server.log());
-}
-
-/// Goal: an operator finds out how sessions ended, and how many did, by code.
-#[test]
-fn ends_of_sessions_are_counted_by_code_and_told() {
-    let server = talkative(&["--message-bytes-max", "1KiB"]);
-    let join = || Client::connect(server.address(), "/ws/room?presence=0");
-    let mut broken = join();
-    broken.wire.send(&[0x81, 0x00]);
-    broken.expect_failure(&[1002]);
-    let mut large = join();
-    large.text(&"x".repeat(2000));
-    large.expect_failure(&[1009]);
-    join().leave(4321);
-    join().reset();
-    drop(join());
-    let kept = join();
-    server.await_figure("lost", |lost| lost == 2);
-    for (name, expected) in [
-        ("opened", 6),
-        ("sessions", 1),
-        ("peer_closed", 1),
-        ("closed_1002", 1),
-        ("closed_1009", 1),
-        ("closed_1001", 0),
-        ("closed_other", 0),
-    ] {
-        assert_eq!(
-            server.figure(name),
-            expected,
-            "{name} in {}",
-            server.healthz()
-        );
-    }
-    for (mark, room) in [
-        ("closed by the server code=1009 reason=\"", "room=\"room\""),
-        ("closed by the peer code=4321", "room=\"room\""),
-        ("ended without a close frame id=", "room=\"room\""),
-    ] {
-        let line = line_with(&server, mark);
-        assert!(line.contains(room) && line.contains("id="), "{line}");
-    }
-    drop(kept);
-}
-
-/// Goal: what PROTOCOL.md says the server answers and sends is what is counted: no code is
-/// documented that it never sends, none sent that is not documented.
-#[test]
-fn documented_codes_are_the_counted_ones() {
-    let protocol = include_str!("../docs/PROTOCOL.md");
-    let rows = |digits: usize| {
-        let first = |line: &str| Some(line.strip_prefix("| ")?.split(' ').next()?.to_owned());
-        let is_code = move |code: &String| code.len() == digits && code.parse::<u16>().is_ok();
-        protocol.lines().filter_map(first).filter(is_code)
-    };
-    let closes = Closes::default();
-    let counted: Vec<String> = closes.figures().map(|(name, _)| name.to_owned()).collect();
-    let mut documented: Vec<String> = rows(4).map(|code| format!("closed_{code}")).collect();
-    documented.push("closed_other".to_owned());
-    assert_eq!(counted, documented);
-    let (shards, web) = (Refusals::default(), WebRefusals::default());
-    let names = shards.figures().chain(web.figures()).map(|(name, _)| name);
-    let names: Vec<&str> = names.collect();
-    for status in rows(3) {
-        let ending = format!("refused_{status}");
-        assert!(names.iter().any(|name| name.ends_with(&ending)), "{ending}");
-    }
-}
-
-/// Goal: however many are refused, the log gets a line for some and the count of the rest.
-#[test]
-fn a_flood_of_refusals_does_not_flood_the_log() {
-    let server = talkative(&[]);
-    let mut count = 0;
-    eventually("lines are left out", PATIENCE, || {
-        // They connect first, so that the requests come at once.
-        let mut wires: Vec<Wire> = (0..400).map(|_| Wire::open(server.address())).collect();
-        for wire in &mut wires {
-            wire.send(handshake(server.address(), "/other", &fresh_key(), "").as_bytes());
-        }
-        for mut wire in wires {
-            assert_eq!(wire.response("GET").status, 404);
-            count += 1;
-        }
-        (server.log().contains("lines like these were left out")).then_some(())
-    });
-    assert_eq!(server.figure("refused_404"), count);
-    let told = server.log().matches("refused status=404").count() as u64;
-    assert!(told < count, "{told} of {count}");
-}
-
-/// The first line of the log with `text`, which may not be written yet.
-#[track_caller]
-fn line_with(server: &Server, text: &str) -> String {
-    eventually(text, PATIENCE, || {
-        let log = server.log();
-        let line = log.lines().find(|line| line.contains(text))?;
-        Some(line.to_owned())
-    })
 }
 
 /// Goal: who sends the signal to the process and to its group, as timeout(1) and many a wrapper do,

@@ -3,10 +3,6 @@
 use crate::finding::{Finding, lines};
 use crate::source::{Source, is_identifier};
 
-/// Lines of a file, tests included; 400 is the aim.
-const FILE_LINES_MAX: usize = 500;
-/// Lines of a function, from `fn` to its closing brace.
-const FUNCTION_LINES_MAX: usize = 70;
 /// The only places where unsafe code may stand: the ring, and the mapping of the log.
 const UNSAFE_ALLOWED: [&str; 2] = ["src/ring", "src/room/mapping"];
 
@@ -19,48 +15,6 @@ pub(crate) fn role(source: &Source) -> Vec<Finding> {
         0,
         "begin the file with `//!` and its role in one sentence",
     )]
-}
-
-pub(crate) fn file_size(source: &Source) -> Vec<Finding> {
-    let lines = source.text.lines().count();
-    if lines <= FILE_LINES_MAX {
-        return Vec::new();
-    }
-    let fix = format!("{lines} lines: split the file by noun, {FILE_LINES_MAX} is the most");
-    vec![Finding::new(source, source.code.len(), fix)]
-}
-
-pub(crate) fn function_size(source: &Source) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for start in source.words("fn") {
-        let name = source.identifier(start + 2);
-        let Some(body) = body(source, start).filter(|_| !name.is_empty()) else {
-            continue;
-        };
-        let lines = source.line(source.closing(body)) - source.line(start) + 1;
-        if lines > FUNCTION_LINES_MAX {
-            let fix = format!(
-                "`{name}` has {lines} lines: move a step out, {FUNCTION_LINES_MAX} is the most"
-            );
-            findings.push(Finding::new(source, start, fix));
-        }
-    }
-    findings
-}
-
-/// The position of the brace that opens the body of the function at `start`; none for a
-/// declaration.
-fn body(source: &Source, start: usize) -> Option<usize> {
-    let mut at = start;
-    while at < source.code.len() {
-        match source.code[at] {
-            b'{' => return Some(at),
-            b';' => return None,
-            b'(' | b'[' => at = source.closing(at) + 1,
-            _ => at += 1,
-        }
-    }
-    None
 }
 
 pub(crate) fn unsafe_uses(source: &Source) -> Vec<Finding> {
@@ -135,7 +89,9 @@ pub(crate) fn raw_errors(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for at in source.words("main") {
         let is_definition = source.code[..at].ends_with(b"fn ");
-        let head = body(source, at).map(|end| String::from_utf8_lossy(&source.code[at..end]));
+        let head = source
+            .body(at)
+            .map(|end| String::from_utf8_lossy(&source.code[at..end]));
         if is_definition && head.is_some_and(|head| head.contains("Result")) {
             let fix = "print the error as one sentence and return an ExitCode";
             findings.push(Finding::new(source, at, fix));
@@ -158,38 +114,6 @@ pub(crate) fn raw_errors(source: &Source) -> Vec<Finding> {
 fn a_file_without_a_role_is_found() {
     assert_eq!(lines(role, "src/a.rs", "use a;\n"), [1]);
     assert_eq!(lines(role, "src/a.rs", "//! A.\n"), []);
-}
-
-/// Goal: a file with a line more than there may be is found.
-#[test]
-fn a_long_file_is_found() {
-    let most = "\n".repeat(FILE_LINES_MAX);
-    assert_eq!(lines(file_size, "src/a.rs", &most), []);
-    assert_eq!(lines(file_size, "src/a.rs", &format!("{most}//")).len(), 1);
-}
-
-/// Goal: a function with a line more than there may be is found.
-#[test]
-fn a_long_function_is_found() {
-    let with = |filler: usize| {
-        format!(
-            "fn short() {{}}\nfn long<'a>(a: [u8; 2]) {{\n{}}}\n",
-            "    // {\n".repeat(filler)
-        )
-    };
-    assert_eq!(
-        lines(function_size, "src/a.rs", &with(FUNCTION_LINES_MAX - 2)),
-        []
-    );
-    assert_eq!(
-        lines(function_size, "src/a.rs", &with(FUNCTION_LINES_MAX - 1)),
-        [2]
-    );
-    let declaration = format!(
-        "trait A {{ fn a(&self);\n{} }}",
-        "\n".repeat(FUNCTION_LINES_MAX)
-    );
-    assert_eq!(lines(function_size, "src/a.rs", &declaration), []);
 }
 
 /// Goal: unsafe code elsewhere, and lints that allow it without a reason, are found.

@@ -42,6 +42,23 @@ impl Source {
         self.path.starts_with("src/") || self.path.contains("/src/")
     }
 
+    /// Numbers of the lines with code of the program itself, from 1: not of its unit tests, not blank
+    /// and not only a comment.
+    pub(crate) fn code_lines(&self) -> Vec<usize> {
+        let tests = self.test_modules().into_iter();
+        let tests: Vec<_> = tests
+            .map(|module| self.line(module.start)..=self.line(module.end))
+            .collect();
+        let lines = self.text.lines().map(str::trim).zip(1..);
+        lines
+            .filter(|(line, _)| {
+                !line.is_empty() && !line.starts_with("//") && *line != "#[cfg(test)]"
+            })
+            .map(|(_, number)| number)
+            .filter(|number| !tests.iter().any(|module| module.contains(number)))
+            .collect()
+    }
+
     /// Text of a line, from 1.
     pub(crate) fn text_line(&self, line: usize) -> &str {
         self.text.lines().nth(line - 1).unwrap_or_default()
@@ -115,6 +132,21 @@ impl Source {
             .iter()
             .take_while(|byte| byte.is_ascii_whitespace())
             .count()
+    }
+
+    /// The position of the brace that opens the body of the function at `start`; none for a
+    /// declaration.
+    pub(crate) fn body(&self, start: usize) -> Option<usize> {
+        let mut at = start;
+        while at < self.code.len() {
+            match self.code[at] {
+                b'{' => return Some(at),
+                b';' => return None,
+                b'(' | b'[' => at = self.closing(at) + 1,
+                _ => at += 1,
+            }
+        }
+        None
     }
 
     /// The innermost block around a position, by its brace; none for the file itself.

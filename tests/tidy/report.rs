@@ -1,0 +1,1 @@
+//! What the sources amount to, for whoever wants to know where they grow.
