@@ -2,7 +2,7 @@
 
 /// One rule that one file, or all below a folder, need not keep.
 pub(crate) struct Exception {
-    /// The rule's name, as [`crate::keep`] has it.
+    /// The rule's name, as [`crate::project::judge`] has it.
     pub(crate) rule: &'static str,
     /// A file, or a module: `src/shard` is `src/shard.rs` and all that is in `src/shard/`.
     pub(crate) place: &'static str,

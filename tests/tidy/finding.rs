@@ -2,23 +2,33 @@
 
 use std::fmt;
 
-use crate::source::Source;
+use crate::source::{Source, is_path_in};
 
 /// A broken rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    pub(crate) path: String,
+    path: String,
     line: usize,
     fix: String,
 }
 
 impl Finding {
     pub(crate) fn new(source: &Source, position: usize, fix: impl Into<String>) -> Self {
+        Self::at(&source.path, source.line(position), fix)
+    }
+
+    /// In a file that need not be a Rust file; `line` counts from 1.
+    pub(crate) fn at(path: &str, line: usize, fix: impl Into<String>) -> Self {
         Self {
-            path: source.path.clone(),
-            line: source.line(position),
+            path: path.to_owned(),
+            line,
             fix: fix.into(),
         }
+    }
+
+    /// Whether it is about `place`; see [`is_path_in`].
+    pub(crate) fn is_in(&self, place: &str) -> bool {
+        is_path_in(&self.path, place)
     }
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn imports(source: &Source) -> Vec<Finding> {
     let named = named(source);
     let broken = named.iter().filter(|(_, path)| {
         let allowed = may_import.iter().any(|entry| is_path_in(path, entry));
-        !allowed && !own.as_ref().is_some_and(|own| is_path_in(path, &own))
+        !allowed && !own.as_ref().is_some_and(|own| is_path_in(path, own))
     });
     let fix = |path: &str| {
         format!(

@@ -4,87 +4,27 @@
 //! is also shown a bad sample, so none can go blind; `exceptions` says who need not keep which.
 
 mod conversions;
+mod dependencies;
 mod exceptions;
 mod finding;
 mod goals;
 mod imports;
 mod layers;
 mod modules;
+mod project;
 mod references;
 mod rules;
 mod sizes;
 mod source;
 
-use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use crate::exceptions::{LASTING, PASSING};
 use crate::finding::Finding;
+use crate::project::{Project, judge};
 use crate::source::Source;
 
-/// Folders with Rust files of this project.
-const ROOTS: [&str; 5] = ["src", "loadgen", "benches", "tests", "fuzz"];
-
-fn sources() -> Vec<Source> {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = Vec::new();
-    for root in ROOTS {
-        collect(&project.join(root), &mut paths);
-    }
-    paths.sort();
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let path = path.strip_prefix(project).expect("inside the project");
-        Source::new(path.to_str().expect("a UTF-8 path"), text)
-    };
-    paths.into_iter().map(read).collect()
-}
-
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    // A folder that is not there yet has no files to judge.
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries {
-        let path = entry.expect("a folder entry").path();
-        if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "target") {
-                collect(&path, paths);
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            paths.push(path);
-        }
-    }
-}
-
-/// Fails with every finding of `rule` over the whole project, and with every exception from it that is
-/// not needed.
+/// Fails with every finding of a rule on single files.
 fn keep(name: &str, rule: fn(&Source) -> Vec<Finding>) {
-    let sources = sources();
-    assert!(
-        sources.iter().any(|source| source.path == "src/lib.rs"),
-        "found no sources"
-    );
-    let mut complaints = Vec::new();
-    let mut needed = HashSet::new();
-    for source in &sources {
-        let findings = rule(source);
-        let mut exceptions = LASTING.iter().chain(PASSING);
-        match exceptions.find(|exception| exception.rule == name && source.is_in(exception.place)) {
-            Some(exception) if !findings.is_empty() => _ = needed.insert(exception.place),
-            Some(_) => {}
-            None => complaints.extend(findings.iter().map(Finding::to_string)),
-        }
-    }
-    let lasting = LASTING.iter().filter(|exception| exception.rule == name);
-    for exception in lasting.filter(|exception| !needed.contains(exception.place)) {
-        let (place, reason) = (exception.place, exception.reason);
-        complaints.push(format!(
-            "{place} keeps the rule: remove the exception ({reason})"
-        ));
-    }
-    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    let findings: Vec<Finding> = Project::here().sources.iter().flat_map(rule).collect();
+    judge(name, &findings);
 }
 
 /// Goal: no module imports from above it.
@@ -163,4 +103,10 @@ fn references_have_one_form() {
 #[test]
 fn conversions_hide_no_failure() {
     keep("conversions", conversions::made_up);
+}
+
+/// Goal: nothing is downloaded, built and reviewed that nobody needs.
+#[test]
+fn dependencies_are_used() {
+    judge("dependencies", &dependencies::unused(Project::here()));
 }

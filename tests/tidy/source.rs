@@ -23,11 +23,9 @@ impl Source {
         }
     }
 
-    /// Whether it is `place.rs`, or in the folder `place`, or `place` itself.
+    /// Whether it is about `place`; see [`is_path_in`].
     pub(crate) fn is_in(&self, place: &str) -> bool {
-        self.path
-            .strip_prefix(place)
-            .is_some_and(|rest| matches!(rest, "" | ".rs") || rest.starts_with('/'))
+        is_path_in(&self.path, place)
     }
 
     /// Whether all of it is tests, or there for them.
@@ -177,6 +175,12 @@ impl Source {
         }
         self.code.len()
     }
+}
+
+/// Whether `path` is `place.rs`, or in the folder `place`, or `place` itself.
+pub(crate) fn is_path_in(path: &str, place: &str) -> bool {
+    path.strip_prefix(place)
+        .is_some_and(|rest| matches!(rest, "" | ".rs") || rest.starts_with('/'))
 }
 
 pub(crate) fn is_identifier(byte: u8) -> bool {

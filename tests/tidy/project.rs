@@ -1,0 +1,98 @@
+//! The files that are judged, and how findings become the failure of a test.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use crate::exceptions::{LASTING, PASSING};
+use crate::finding::Finding;
+use crate::source::Source;
+
+/// Folders with packages of this project, besides what is directly in it.
+const ROOTS: [&str; 5] = ["src", "loadgen", "benches", "tests", "fuzz"];
+
+/// All that the rules read.
+pub(crate) struct Project {
+    /// Rust files, by their paths.
+    pub(crate) sources: Vec<Source>,
+    /// Paths and texts of every `Cargo.toml`.
+    pub(crate) manifests: Vec<(String, String)>,
+}
+
+impl Project {
+    /// This project, read once for all tests of this process.
+    pub(crate) fn here() -> &'static Self {
+        static HERE: LazyLock<Project> = LazyLock::new(Project::read);
+        &HERE
+    }
+
+    fn read() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut paths = vec![root.join("Cargo.toml")];
+        for folder in ROOTS {
+            collect(&root.join(folder), &mut paths);
+        }
+        paths.sort();
+        let read = |path: PathBuf| {
+            let text =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            let path = path.strip_prefix(root).expect("inside the project");
+            (path.to_str().expect("a UTF-8 path").to_owned(), text)
+        };
+        let files = paths.into_iter().map(read);
+        let (sources, manifests): (Vec<_>, Vec<_>) =
+            files.partition(|(path, _)| Path::new(path).extension().is_some_and(|e| e == "rs"));
+        let sources = sources.into_iter();
+        let sources: Vec<_> = sources
+            .map(|(path, text)| Source::new(&path, text))
+            .collect();
+        assert!(
+            sources.iter().any(|source| source.path == "src/lib.rs"),
+            "found no sources"
+        );
+        Self { sources, manifests }
+    }
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    // A folder that is not there yet has no files to judge.
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries {
+        let path = entry.expect("a folder entry").path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                collect(&path, paths);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            || path.ends_with("Cargo.toml")
+        {
+            paths.push(path);
+        }
+    }
+}
+
+/// Fails with every finding of the rule `name`, but for the exceptions from it, and with every lasting
+/// exception that is not needed.
+pub(crate) fn judge(name: &str, findings: &[Finding]) {
+    let mut complaints = Vec::new();
+    let mut needed = HashSet::new();
+    for finding in findings {
+        let mut exceptions = LASTING.iter().chain(PASSING);
+        let excuses = |place| finding.is_in(place);
+        match exceptions.find(|exception| exception.rule == name && excuses(exception.place)) {
+            Some(exception) => _ = needed.insert(exception.place),
+            None => complaints.push(finding.to_string()),
+        }
+    }
+    let lasting = LASTING.iter().filter(|exception| exception.rule == name);
+    for exception in lasting.filter(|exception| !needed.contains(exception.place)) {
+        let (place, reason) = (exception.place, exception.reason);
+        complaints.push(format!(
+            "{place} keeps the rule: remove the exception ({reason})"
+        ));
+    }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}

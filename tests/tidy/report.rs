@@ -1,1 +1,0 @@
-//! What the sources amount to, for whoever wants to know where they grow.
