@@ -6,18 +6,14 @@
 mod error;
 mod flags;
 mod layers;
-mod resolve;
-mod units;
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use self::error::{CliError, EXIT_REFUSED};
-use self::layers::Layers;
-pub use self::layers::{Environment, Source};
-pub use self::units::ValueError;
-use crate::config::Config;
+pub use self::layers::Environment;
+use crate::config::{Config, Resolved, resolve};
 use crate::process::Machine;
 
 /// What the command asks for.
@@ -58,8 +54,8 @@ pub fn parse(
         Some((_, serve)) => serve,
         None => &matches,
     };
-    let layers = Layers::collect(flags, environment)?;
-    let resolve::Resolved { config, notices } = resolve::resolve(&layers, machine)?;
+    let written = layers::collect(flags, environment)?;
+    let Resolved { config, notices } = resolve(&written, machine)?;
     Ok(Invocation::Serve(Box::new(Start { config, notices })))
 }
 

@@ -12,7 +12,7 @@ use std::{fmt, fs};
 
 pub use self::check::{Check, Verdict};
 use self::check::{failure, good, warning};
-use crate::config::{CONNECTIONS_MAX, Config, SHARDS_MAX};
+use crate::config::{CONNECTIONS_MOST, Config, SHARDS_MAX};
 use crate::process::{Limit, Machine, kernel_release, seccomp_mode};
 use crate::ring::{Ring, RingConfig, disabled_level};
 
@@ -174,7 +174,7 @@ fn descriptors(machine: &Machine, soft: Limit) -> Check {
     let web_connections_max = Config::web_connections_for(hard);
     let listeners = Config::default().listen.len();
     let reserved = Config::descriptors_reserved(hard, shards, listeners, web_connections_max);
-    let room = hard.saturating_sub(reserved).min(CONNECTIONS_MAX);
+    let room = hard.saturating_sub(reserved).min(CONNECTIONS_MOST);
     let found = format!("soft {soft}, hard {hard}: room for {room} connections");
     let fix = "raise the hard limit: `ulimit -Hn` or LimitNOFILE=";
     match room {

@@ -5,8 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::layers::Source;
-use super::units::ValueError;
+use crate::config::Refusal;
 
 /// The exit code of a command that was refused before it did anything.
 pub const EXIT_REFUSED: u8 = 2;
@@ -48,40 +47,12 @@ pub enum CliError {
     /// A key of the settings file has a value of another type.
     #[error("{place} has a value of the wrong type; make it {wanted}")]
     FileValue {
-        /// The key.
-        place: Source,
+        /// The key and the file.
+        place: String,
         /// The types it takes.
         wanted: &'static str,
     },
-    /// A value that can't be read.
-    #[error("{place} is `{value}`, {problem}")]
-    Value {
-        /// Where it was written.
-        place: Source,
-        /// The value as it was written.
-        value: String,
-        /// What is wrong with it.
-        problem: ValueError,
-    },
-    /// A value outside what its setting takes, or at odds with another one.
-    #[error("{place} is {value}, {problem}")]
-    Limit {
-        /// Where it was written.
-        place: Source,
-        /// The value as it was written.
-        value: String,
-        /// Which limit it breaks and what to write instead.
-        problem: String,
-    },
-    /// The machine's own limit leaves no room for sessions.
-    #[error(
-        "the hard descriptor limit of {descriptors_max} leaves nothing for sessions; raise it \
-         with ulimit -Hn or LimitNOFILE= to more than {reserved}"
-    )]
-    Descriptors {
-        /// The limit.
-        descriptors_max: usize,
-        /// Descriptors the server needs for itself.
-        reserved: usize,
-    },
+    /// A setting that can't be read or breaks a rule.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }

@@ -1,109 +1,61 @@
 //! Where a setting's value comes from: flag, environment, file, in this order.
 //!
-//! Layers hold text and know where it was written, so that an error can name the place.
+//! Values stay text here, and with them stands where they were written, so that a refusal can name
+//! the place.
 
-use std::collections::HashMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::error::CliError;
-use super::flags::{CONFIG, SETTINGS, Setting, Shape};
-
-/// The place a value was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A flag, with its dashes.
-    Flag(String),
-    /// An environment variable.
-    Variable(String),
-    /// A key of the file.
-    File {
-        /// The key.
-        key: String,
-        /// The file it is in.
-        path: PathBuf,
-    },
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) | Self::Variable(name) => out.write_str(name),
-            Self::File { key, path } => write!(out, "{key} in {}", path.display()),
-        }
-    }
-}
-
-/// The values of one setting and the place they were written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Given {
-    pub(super) values: Vec<String>,
-    pub(super) source: Source,
-}
-
-/// All values given, the strongest source's for each setting.
-#[derive(Debug, Default)]
-pub(super) struct Layers {
-    given: HashMap<&'static str, Given>,
-}
+use super::flags::FILE;
+use crate::config::{Given, Setting, Shape, Written, settings};
 
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-impl Layers {
-    /// Collects flags and environment, then the file they name, if any.
-    ///
-    /// # Errors
-    /// When the file can't be read, is no TOML, or has a key no setting has.
-    pub(super) fn collect(
-        flags: &ArgMatches,
-        environment: Environment<'_>,
-    ) -> Result<Self, CliError> {
-        let mut layers = Self::default();
-        for setting in SETTINGS {
-            let found = from_flags(setting, flags).or_else(|| from_variable(setting, environment));
-            if let Some(given) = found {
-                layers.given.insert(setting.name, given);
-            }
+/// Collects flags and environment, then the file they name, if any; of each setting what the
+/// strongest source says.
+///
+/// # Errors
+/// When the file can't be read, is no TOML, or has a key no setting has.
+pub(super) fn collect(
+    flags: &ArgMatches,
+    environment: Environment<'_>,
+) -> Result<Written, CliError> {
+    let mut written = Written::new();
+    for setting in settings().chain([&FILE]) {
+        let found = from_flags(setting, flags).or_else(|| from_variable(setting, environment));
+        if let Some(given) = found {
+            written.insert(setting.name, given);
         }
-        if let Some(path) = layers.one(CONFIG.name) {
-            let path = PathBuf::from(&path.values[0]);
-            for (name, given) in from_file(&path)? {
-                layers.given.entry(name).or_insert(given);
-            }
+    }
+    if let Some(path) = written.get(FILE.name) {
+        let path = PathBuf::from(&path.values[0]);
+        for (name, given) in from_file(&path)? {
+            written.entry(name).or_insert(given);
         }
-        Ok(layers)
     }
-
-    /// What was given for `name`, if anything; never an empty list.
-    pub(super) fn one(&self, name: &str) -> Option<&Given> {
-        debug_assert!(
-            SETTINGS.iter().any(|setting| setting.name == name),
-            "no setting {name}"
-        );
-        self.given.get(name)
-    }
+    Ok(written)
 }
 
 fn from_flags(setting: &Setting, flags: &ArgMatches) -> Option<Given> {
     let is_given = |id: &str| flags.value_source(id) == Some(ValueSource::CommandLine);
-    let on = Source::Flag(format!("--{}", setting.flag));
+    let place = format!("--{}", setting.flag());
     match setting.shape {
         Shape::One(_) | Shape::Many(_) => {
             let values: Vec<String> = flags.get_many(setting.name)?.cloned().collect();
-            (!values.is_empty()).then_some(Given { values, source: on })
+            (!values.is_empty()).then_some(Given { values, place })
         }
         Shape::Either(off) if is_given(off) && flags.get_flag(off) => Some(Given {
             values: vec!["false".to_owned()],
-            source: Source::Flag(format!("--{off}")),
+            place: format!("--{off}"),
         }),
         Shape::Switch | Shape::Either(_) => {
             (is_given(setting.name) && flags.get_flag(setting.name)).then(|| Given {
                 values: vec!["true".to_owned()],
-                source: on,
+                place,
             })
         }
     }
@@ -111,8 +63,8 @@ fn from_flags(setting: &Setting, flags: &ArgMatches) -> Option<Given> {
 
 /// An empty variable counts as unset: that is how compose files and units leave one out.
 fn from_variable(setting: &Setting, environment: Environment<'_>) -> Option<Given> {
-    let name = setting.variable();
-    let text = environment(&name).filter(|text| !text.trim().is_empty())?;
+    let place = setting.variable();
+    let text = environment(&place).filter(|text| !text.trim().is_empty())?;
     let values = match setting.shape {
         Shape::Many(_) => text
             .split(',')
@@ -120,10 +72,7 @@ fn from_variable(setting: &Setting, environment: Environment<'_>) -> Option<Give
             .collect(),
         _ => vec![text.trim().to_owned()],
     };
-    Some(Given {
-        values,
-        source: Source::Variable(name),
-    })
+    Some(Given { values, place })
 }
 
 fn from_file(path: &Path) -> Result<Vec<(&'static str, Given)>, CliError> {
@@ -136,16 +85,12 @@ fn from_file(path: &Path) -> Result<Vec<(&'static str, Given)>, CliError> {
         .map_err(|error| malformed(path, &text, &error))?;
     let mut found = Vec::with_capacity(table.len());
     for (key, value) in table {
-        let setting = SETTINGS
-            .iter()
-            .find(|setting| setting.name == key && setting.name != CONFIG.name)
+        let setting = settings()
+            .find(|setting| setting.name == key)
             .ok_or_else(|| unknown_key(path, &key))?;
-        let source = Source::File {
-            key: key.clone(),
-            path: path.to_owned(),
-        };
+        let place = format!("{key} in {}", path.display());
         let values = texts(setting, value).ok_or_else(|| CliError::FileValue {
-            place: source.clone(),
+            place: place.clone(),
             wanted: match setting.shape {
                 Shape::One(_) => "a string or a whole number",
                 Shape::Many(_) => "a string or a list of strings",
@@ -154,7 +99,7 @@ fn from_file(path: &Path) -> Result<Vec<(&'static str, Given)>, CliError> {
         })?;
         // An empty list says "none", which is what leaving the key out says.
         if !values.is_empty() {
-            found.push((setting.name, Given { values, source }));
+            found.push((setting.name, Given { values, place }));
         }
     }
     Ok(found)
@@ -195,12 +140,11 @@ fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> CliError {
     }
 }
 
+/// Of settings that are as near as each other, the one with the shortest name is meant.
 fn unknown_key(path: &Path, key: &str) -> CliError {
-    let nearest = SETTINGS
-        .iter()
+    let nearest = settings()
         .map(|setting| setting.name)
-        .filter(|&name| name != CONFIG.name)
-        .min_by_key(|name| edits(key, name))
+        .min_by_key(|name| (edits(key, name), name.len()))
         .unwrap_or_default();
     CliError::FileKey {
         path: path.to_owned(),

@@ -38,7 +38,6 @@ pub(crate) const LASTING: &[Exception] = &[
 pub(crate) const PASSING: &[Exception] = &[
     passing("conversions", "src/session"),
     passing("conversions", "src/shard"),
-    passing("file size", "src/cli/tests.rs"),
     passing("imports", "src/mesh"),
     passing("module files", "src/mesh"),
     passing("module files", "src/room"),

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("src/lib.rs", &[]),
     ("src/cli", &["config", "process"]),
-    ("src/config", &[]),
+    ("src/config", &["process"]),
     ("src/id", &[]),
     ("src/metrics", &[]),
     ("src/logs", &["metrics"]),
