@@ -13,6 +13,11 @@ pub(crate) struct Exception {
 /// What stays. One that excuses nothing any more fails the rule it is about.
 pub(crate) const LASTING: &[Exception] = &[
     Exception {
+        rule: "circles",
+        place: "loadgen/src/results/html",
+        reason: "it is to be taken apart first",
+    },
+    Exception {
         rule: "conversions",
         place: "loadgen/src",
         reason: "it is to be taken apart first",
@@ -36,6 +41,11 @@ pub(crate) const LASTING: &[Exception] = &[
 
 /// TO BE EMPTIED: what is being rebuilt, and keeps the rule when that is done.
 pub(crate) const PASSING: &[Exception] = &[
+    passing("circles", "src/cli"),
+    passing("circles", "src/config"),
+    passing("circles", "src/room"),
+    passing("circles", "src/session"),
+    passing("circles", "src/shard"),
     passing("conversions", "src/session"),
     passing("conversions", "src/shard"),
     passing("imports", "src/mesh"),

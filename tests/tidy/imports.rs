@@ -1,6 +1,7 @@
 //! The order of imports, which rustfmt keeps only within a group.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use crate::finding::{Finding, lines};
 use crate::source::Source;
@@ -72,13 +73,8 @@ fn misplaced(source: &Source, previous: &Import, import: &Import) -> Option<&'st
 /// Every `use` of the file, whatever block it is in.
 fn all(source: &Source) -> Vec<Import> {
     let mut imports = Vec::new();
-    for start in source.words("use") {
-        let path = source.skip_space(start + 3);
-        // `impl Trait + use<'a>` imports nothing.
-        if source.code.get(path) == Some(&b'<') {
-            continue;
-        }
-        let length = source.code[start..].iter().position(|&byte| byte == b';');
+    for Range { start, end } in source.imports() {
+        let path = start + 3;
         let first = source.identifier(path);
         let is_type = first.starts_with(|letter: char| letter.is_ascii_uppercase());
         let group = match first {
@@ -90,7 +86,7 @@ fn all(source: &Source) -> Vec<Import> {
         imports.push(Import {
             block: source.block(start),
             start,
-            end: start + length.unwrap_or(0),
+            end,
             group,
         });
     }

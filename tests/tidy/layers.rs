@@ -1,6 +1,7 @@
 //! The layering table: which module may import which, read off the paths in the sources.
 
 use crate::finding::{Finding, lines};
+use crate::paths::{self, Path};
 use crate::source::Source;
 
 /// Where files are, and what they may name besides what is there: a module, or one part of it.
@@ -96,9 +97,9 @@ pub(crate) fn imports(source: &Source) -> Vec<Finding> {
     };
     let own = own_module(place);
     let named = named(source);
-    let broken = named.iter().filter(|(_, path)| {
-        let allowed = may_import.iter().any(|entry| is_path_in(path, entry));
-        !allowed && !own.as_ref().is_some_and(|own| is_path_in(path, own))
+    let broken = named.iter().filter(|path| {
+        let allowed = may_import.iter().any(|entry| path.is_in(entry));
+        !allowed && !own.as_ref().is_some_and(|own| path.is_in(own))
     });
     let fix = |path: &str| {
         format!(
@@ -107,7 +108,7 @@ pub(crate) fn imports(source: &Source) -> Vec<Finding> {
         )
     };
     broken
-        .map(|(at, path)| Finding::new(source, *at, fix(path)))
+        .map(|path| Finding::new(source, path.at, fix(&path.text)))
         .collect()
 }
 
@@ -119,125 +120,19 @@ fn list(may_import: &[&str]) -> String {
     }
 }
 
-fn is_path_in(path: &str, module: &str) -> bool {
-    path.strip_prefix(module)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-}
-
 /// The module of the library that a place is.
 fn own_module(place: &str) -> Option<String> {
     let module = place.strip_prefix("src/")?;
     (!module.ends_with(".rs")).then(|| module.replace('/', "::"))
 }
 
-/// Every path into the library that the code names, from the crate's root, with its position.
-fn named(source: &Source) -> Vec<(usize, String)> {
-    let root = if source.path.starts_with("src/") && source.path != "src/main.rs" {
-        "crate"
+/// Every path into the library that the code names.
+fn named(source: &Source) -> Vec<Path> {
+    if source.path.starts_with("src/") && source.path != "src/main.rs" {
+        paths::own(source)
     } else {
-        "fanring"
-    };
-    let mut found = Vec::new();
-    for at in source.words(root) {
-        follow(source, at + root.len(), String::new(), &mut found);
+        paths::into(source, "fanring")
     }
-    for at in source.words("super") {
-        if let Some(end) = climb_to_root(source, at) {
-            follow(source, end, String::new(), &mut found);
-        }
-    }
-    found
-}
-
-/// Adds what stands behind `before` from `at` on: `::name::name`, or a list in braces.
-fn follow(source: &Source, at: usize, before: String, found: &mut Vec<(usize, String)>) {
-    let at = source.skip_space(at);
-    if !source.code[at..].starts_with(b"::") {
-        if !before.is_empty() {
-            found.push((at, before));
-        }
-        return;
-    }
-    let at = source.skip_space(at + 2);
-    if source.code.get(at) == Some(&b'{') {
-        let mut item = at + 1;
-        for comma in commas(source, at) {
-            branch(source, item, &before, found);
-            item = comma + 1;
-        }
-        branch(source, item, &before, found);
-        return;
-    }
-    branch(source, at, &before, found);
-}
-
-fn branch(source: &Source, at: usize, before: &str, found: &mut Vec<(usize, String)>) {
-    let at = source.skip_space(at);
-    let name = source.identifier(at);
-    if name.is_empty() {
-        return;
-    }
-    let path = if before.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{before}::{name}")
-    };
-    follow(source, at + name.len(), path, found);
-}
-
-/// The commas between the items of the list that opens at `open`.
-fn commas(source: &Source, open: usize) -> Vec<usize> {
-    let end = source.closing(open);
-    let mut commas = Vec::new();
-    let mut at = open + 1;
-    while at < end {
-        match source.code[at] {
-            b',' => commas.push(at),
-            b'{' => at = source.closing(at),
-            _ => {}
-        }
-        at += 1;
-    }
-    commas
-}
-
-/// Where a chain of `super` that begins at `at` ends, if it climbs to the crate's root.
-fn climb_to_root(source: &Source, at: usize) -> Option<usize> {
-    // A `super` behind another one was counted with the first.
-    if source.code[..at].trim_ascii_end().ends_with(b"::") {
-        return None;
-    }
-    let (mut steps, mut end) = (1, at + 5);
-    while source.code[end..].starts_with(b"::super") {
-        steps += 1;
-        end += 7;
-    }
-    (steps >= file_depth(&source.path) + inline_depth(source, at)).then_some(end)
-}
-
-/// How deep a file's module is: 0 for the root, 1 for `src/cli.rs`.
-fn file_depth(path: &str) -> usize {
-    let path = path.trim_start_matches("loadgen/").trim_end_matches(".rs");
-    let path = path.trim_end_matches("/mod");
-    match path {
-        "src/lib" | "src/main" => 0,
-        _ => path.matches('/').count(),
-    }
-}
-
-/// How many `mod name {` of the same file stand around a position.
-fn inline_depth(source: &Source, at: usize) -> usize {
-    let around = |start: &usize| {
-        let name = source.identifier(start + 3);
-        let name_at = source.skip_space(start + 3);
-        let open = source.skip_space(name_at + name.len());
-        source.code.get(open) == Some(&b'{') && open < at && at < source.closing(open)
-    };
-    source
-        .words("mod")
-        .iter()
-        .filter(|start| around(start))
-        .count()
 }
 
 /// Goal: imports of what is not below a module are found, in every form a path has.

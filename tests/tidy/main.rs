@@ -3,6 +3,7 @@
 //! The rules read Rust only as far as `source` does: text with comments and literals blanked out. Each
 //! is also shown a bad sample, so none can go blind; `exceptions` says who need not keep which.
 
+mod circles;
 mod conversions;
 mod dependencies;
 mod exceptions;
@@ -11,6 +12,7 @@ mod goals;
 mod imports;
 mod layers;
 mod modules;
+mod paths;
 mod project;
 mod references;
 mod rules;
@@ -109,4 +111,10 @@ fn conversions_hide_no_failure() {
 #[test]
 fn dependencies_are_used() {
     judge("dependencies", &dependencies::unused(Project::here()));
+}
+
+/// Goal: the files of a package can be read in an order, each after those that it needs.
+#[test]
+fn imports_run_in_no_circle() {
+    judge("circles", &circles::among(&Project::here().sources));
 }

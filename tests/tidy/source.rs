@@ -1,5 +1,7 @@
 //! A Rust file as the rules see it: its text, and its code with comments and literals blanked.
 
+use std::collections::HashMap;
+use std::iter;
 use std::ops::Range;
 
 /// One file of the project.
@@ -11,13 +13,20 @@ pub(crate) struct Source {
     /// The text with every character of comments, strings and character literals made a space,
     /// line ends kept: positions and line numbers are those of the text.
     pub(crate) code: Vec<u8>,
+    /// Where each word of the code stands.
+    words: HashMap<String, Vec<usize>>,
+    /// Where each line begins.
+    line_starts: Vec<usize>,
 }
 
 impl Source {
     pub(crate) fn new(path: &str, text: String) -> Self {
         let code = blank(text.as_bytes());
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
         Self {
             path: path.to_owned(),
+            line_starts: iter::once(0).chain(ends).collect(),
+            words: words(&code),
             text,
             code,
         }
@@ -64,25 +73,12 @@ impl Source {
 
     /// The line of a position, from 1.
     pub(crate) fn line(&self, position: usize) -> usize {
-        self.code[..position]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count()
-            + 1
+        self.line_starts.partition_point(|&start| start <= position)
     }
 
     /// Positions where `word` stands in the code, not as a part of a longer identifier.
     pub(crate) fn words(&self, word: &str) -> Vec<usize> {
-        let ends = |at: usize| self.code.get(at).is_none_or(|&byte| !is_identifier(byte));
-        let code = &self.code;
-        (0..code.len().saturating_sub(word.len() - 1))
-            .filter(|&at| code[at..].starts_with(word.as_bytes()))
-            .filter(|&at| at == 0 || ends(at - 1) || !is_identifier(word.as_bytes()[0]))
-            .filter(|&at| {
-                let last = word.as_bytes()[word.len() - 1];
-                !is_identifier(last) || ends(at + word.len())
-            })
-            .collect()
+        self.words.get(word).cloned().unwrap_or_default()
     }
 
     /// Positions of `name` where it is an attribute of its own: `#[name]`, `#[name = ...]`.
@@ -116,6 +112,16 @@ impl Source {
         starts.into_iter().map(extent).collect()
     }
 
+    /// Names of the modules that are written out in the file, outer ones first, and where.
+    pub(crate) fn inline_modules(&self) -> Vec<(&str, Range<usize>)> {
+        let extent = |start: usize| {
+            let name = self.identifier(start + 3);
+            let open = self.skip_space(self.skip_space(start + 3) + name.len());
+            (self.code.get(open) == Some(&b'{')).then(|| (name, open..self.closing(open)))
+        };
+        self.words("mod").into_iter().filter_map(extent).collect()
+    }
+
     /// The identifier at a position, after any white space.
     pub(crate) fn identifier(&self, at: usize) -> &str {
         let start = self.skip_space(at);
@@ -145,6 +151,16 @@ impl Source {
             }
         }
         None
+    }
+
+    /// Where a `use` stands, from the keyword to its semicolon.
+    pub(crate) fn imports(&self) -> Vec<Range<usize>> {
+        let mut starts = self.words("use");
+        // `impl Trait + use<'a>` imports nothing.
+        starts.retain(|&start| self.code.get(self.skip_space(start + 3)) != Some(&b'<'));
+        let end = |start: usize| self.code[start..].iter().position(|&byte| byte == b';');
+        let extent = |start| start..start + end(start).unwrap_or(0);
+        starts.into_iter().map(extent).collect()
     }
 
     /// The innermost block around a position, by its brace; none for the file itself.
@@ -185,6 +201,21 @@ pub(crate) fn is_path_in(path: &str, place: &str) -> bool {
 
 pub(crate) fn is_identifier(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn words(code: &[u8]) -> HashMap<String, Vec<usize>> {
+    let mut words: HashMap<_, Vec<_>> = HashMap::new();
+    let mut at = 0;
+    while at < code.len() {
+        let rest = code[at..].iter();
+        let length = rest.take_while(|&&byte| is_identifier(byte)).count();
+        if length > 0 {
+            let word = String::from_utf8_lossy(&code[at..at + length]);
+            words.entry(word.into_owned()).or_default().push(at);
+        }
+        at += length.max(1);
+    }
+    words
 }
 
 fn blank(text: &[u8]) -> Vec<u8> {
