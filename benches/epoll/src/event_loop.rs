@@ -44,7 +44,6 @@ pub(crate) struct EventLoop {
 impl EventLoop {
     pub(crate) fn new(shard: Shard, listener: OwnedFd) -> anyhow::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&listener, true)?;
         let data = EventData::new_u64(LISTENER);
         epoll::add(&epoll, &listener, data, EventFlags::IN)?;
         Ok(Self {

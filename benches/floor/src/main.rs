@@ -7,14 +7,11 @@
 
 mod peer;
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token};
-use fanring::{process, socket};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use crate::peer::Peer;
@@ -26,39 +23,15 @@ const SENDS_MAX: usize = 1024;
 const LISTENER: u64 = u64::MAX;
 
 fn main() -> ExitCode {
-    let Err(error) = run() else {
-        return ExitCode::SUCCESS;
-    };
-    // A closed stderr is no reason to lose the exit code.
-    let _ = writeln!(
-        std::io::stderr(),
-        concat!(env!("CARGO_PKG_NAME"), ": {:#}"),
-        error
-    );
-    ExitCode::FAILURE
-}
-
-fn run() -> anyhow::Result<()> {
-    let mut listen = SocketAddr::from(([127, 0, 0, 1], 9005));
-    let mut args = std::env::args().skip(1);
-    while let Some(flag) = args.next() {
-        match (flag.as_str(), args.next()) {
-            ("--listen", Some(value)) => {
-                listen = value.parse().context("--listen takes address:port")?;
-            }
-            _ => bail!("unknown option {flag}; there is --listen ADDR"),
-        }
-    }
-    process::raise_descriptor_limit()?;
-    let listener = TcpListener::from(socket::listen(listen, 4096)?);
-    listener.set_nonblocking(true)?;
-    writeln!(std::io::stderr(), "listening on {}", listener.local_addr()?)?;
-    Floor::new(listener)?.run()
+    bench_common::run(env!("CARGO_PKG_NAME"), &["--listen ADDR"], |flags| {
+        let listener = bench_common::listen(flags.listen(9005)?)?;
+        Floor::new(listener.into())?.run()
+    })
 }
 
 struct Floor {
     ring: Ring,
-    epoll: std::os::fd::OwnedFd,
+    epoll: OwnedFd,
     listener: TcpListener,
     peers: Vec<Option<Peer>>,
     /// Frames of this turn, as they go out.

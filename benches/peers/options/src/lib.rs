@@ -7,21 +7,21 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, bail};
+use bench_common::BACKLOG;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::broadcast::{self, Sender};
 
 /// Messages a receiver may be behind before it misses some.
 pub const CHANNEL_MESSAGES: usize = 1024;
 
-/// What a peer's `main` does: reads its flags and serves; an error is one sentence, whatever
-/// `RUST_BACKTRACE` says.
+/// What a peer's `main` does: reads its flags and serves; an error is one sentence.
 pub fn run(name: &str, serve: impl FnOnce(Options) -> anyhow::Result<()>) -> ExitCode {
-    let Err(error) = Options::from_args().and_then(serve) else {
-        return ExitCode::SUCCESS;
-    };
-    // A closed stderr is no reason to lose the exit code.
-    let _ = writeln!(std::io::stderr(), "{name}: {error:#}");
-    ExitCode::FAILURE
+    bench_common::run(name, &["--listen ADDR", "--threads N"], |flags| {
+        serve(Options {
+            listen: flags.listen(9002)?,
+            threads: flags.value("--threads", "a count", 1)?,
+        })
+    })
 }
 
 /// `--listen ADDR` and `--threads N`.
@@ -34,31 +34,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the flags of this process.
-    ///
-    /// # Errors
-    /// One sentence for an unknown flag or a value that is none.
-    pub fn from_args() -> anyhow::Result<Self> {
-        let mut options = Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 9002)),
-            threads: 1,
-        };
-        let mut args = std::env::args().skip(1);
-        while let Some(flag) = args.next() {
-            let mut value = || (args.next()).with_context(|| format!("{flag} needs a value"));
-            match flag.as_str() {
-                "--listen" => {
-                    options.listen = value()?.parse().context("--listen takes address:port")?;
-                }
-                "--threads" => {
-                    options.threads = value()?.parse().context("--threads takes a count")?
-                }
-                _ => bail!("unknown option {flag}; there are --listen ADDR and --threads N"),
-            }
-        }
-        Ok(options)
-    }
-
     /// A runtime of so many threads; one is without work stealing, which is faster on one processor.
     ///
     /// # Errors
@@ -89,7 +64,7 @@ impl Options {
         }?;
         socket.set_reuseaddr(true)?;
         (socket.bind(self.listen)).with_context(|| format!("bind {}", self.listen))?;
-        let listener = socket.listen(4096)?;
+        let listener = socket.listen(u32::from(BACKLOG))?;
         writeln!(std::io::stderr(), "listening on {}", listener.local_addr()?)?;
         Ok(listener)
     }
