@@ -94,7 +94,7 @@ step judge-tests 60 python3 -m unittest discover -s benches/micro
 step instructions 1200 scripts/instructions.sh
 step bench 1200 scripts/bench.sh room-20-500 --servers fanring,fanring-epoll,floor --runs 1 --seconds 1 --fresh \
   --work "$CARGO_TARGET_DIR/bench-short" --out "$CARGO_TARGET_DIR/bench-short/docs"
-step peers 600 benches/peers/check.sh fanring fanring-epoll floor
+step peers 600 benches/peers/check.sh fanring fanring-epoll floor relay relay-cooptask relay-epoll relay-epoll-ring
 
 if command -v shellcheck >/dev/null; then
   step shellcheck 60 shellcheck scripts/*.sh benches/peers/*.sh benches/peers/peer tests/kernel/init .ci/run
