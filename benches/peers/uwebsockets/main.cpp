@@ -1,5 +1,5 @@
 // A broadcast server on uWebSockets as its authors show it: each connection subscribes to the topic of
-// its room, and a message is published there, which leaves its sender out.
+// its room, and a message is published there, which leaves its sender out. In /echo it is sent back.
 //   uwebsockets-peer PORT     One thread, epoll, no TLS, no compression.
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +9,7 @@
 
 struct Session {
   std::string room;
+  bool echoes;
 };
 
 int main(int argc, char **argv) {
@@ -22,14 +23,24 @@ int main(int argc, char **argv) {
       .maxBackpressure = 16 * 1024 * 1024,
       .closeOnBackpressureLimit = true,
       .upgrade = [](auto *response, auto *request, auto *context) {
-        response->template upgrade<Session>({std::string(request->getUrl())},
+        std::string room(request->getUrl());
+        bool echoes = room == "/echo";
+        response->template upgrade<Session>({std::move(room), echoes},
                                             request->getHeader("sec-websocket-key"),
                                             request->getHeader("sec-websocket-protocol"),
                                             request->getHeader("sec-websocket-extensions"), context);
       },
-      .open = [](auto *socket) { socket->subscribe(socket->getUserData()->room); },
-      .message = [](auto *socket, std::string_view message,
-                    uWS::OpCode code) { socket->publish(socket->getUserData()->room, message, code); },
+      .open = [](auto *socket) {
+        if (!socket->getUserData()->echoes) socket->subscribe(socket->getUserData()->room);
+      },
+      .message = [](auto *socket, std::string_view message, uWS::OpCode code) {
+        Session *session = socket->getUserData();
+        if (session->echoes) {
+          socket->send(message, code);
+        } else {
+          socket->publish(session->room, message, code);
+        }
+      },
   });
   app.listen("127.0.0.1", port, [port](auto *listening) {
     if (!listening) {
