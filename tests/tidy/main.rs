@@ -15,6 +15,7 @@ mod modules;
 mod paths;
 mod project;
 mod references;
+mod report;
 mod rules;
 mod sizes;
 mod source;
@@ -117,4 +118,10 @@ fn dependencies_are_used() {
 #[test]
 fn imports_run_in_no_circle() {
     judge("circles", &circles::among(&Project::here().sources));
+}
+
+/// Goal: a contributor sees what there is: `cargo test --test tidy report -- --nocapture`.
+#[test]
+fn report() {
+    eprintln!("\n{}", report::table(&Project::here().sources));
 }
