@@ -5,7 +5,6 @@
 //! what was written. [`resolve`] refuses what cannot work, so the rest of the program need not check
 //! again.
 
-mod budget;
 mod descriptors;
 mod http;
 mod limits;
@@ -23,14 +22,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::budget::{Budget, BudgetLine, Sizes};
 pub(crate) use self::limits::CONNECTIONS_MOST;
 pub use self::limits::{LOG_BYTES_MIN, SESSION_BUFFERS_MIN};
 pub use self::sessions::SlowConsumer;
 use self::setting::Asked;
 pub use self::setting::Refusal;
 pub(crate) use self::setting::{Given, Preset, Section, Setting, Shape, Written};
-pub use self::threads::SHARDS_MAX;
+pub(crate) use self::threads::SHARDS_MAX;
 pub use self::units::ValueError;
 use crate::process::Machine;
 

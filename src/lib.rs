@@ -24,6 +24,7 @@ pub mod mesh;
 pub mod shard;
 pub mod web;
 
+pub mod budget;
 pub mod cli;
 pub mod doctor;
 pub mod server;

@@ -14,6 +14,7 @@ use tracing::{debug, info};
 
 pub use self::error::ServerError;
 use self::listen::listen;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::id::ShardId;
 use crate::listener::Listener;
@@ -45,7 +46,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     // From here on a port is the one the kernel gave, which requests are compared with.
     config.listen.clone_from(&addresses);
     let config = Arc::new(config);
-    let budget = config.budget();
+    let budget = Budget::of(&config);
     info!("memory {budget}; the kernel holds sockets' buffers besides");
     for line in &budget.lines {
         debug!("memory for {line}");

@@ -7,7 +7,8 @@ use std::fs;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use fanring::config::{Config, Sizes};
+use fanring::budget::WEB_CONNECTION_BYTES;
+use fanring::config::Config;
 use serde_json::Value;
 
 use self::support::client::Client;
@@ -130,7 +131,7 @@ fn stalled_downloads_hold_what_the_budget_says() {
     });
     let held = most.max().expect("a hundred").saturating_sub(before);
     let head_bytes_max = Config::default().head_bytes_max as u64;
-    let each = Sizes::BUILT_IN.web_connection_bytes_max + 2 * head_bytes_max;
+    let each = WEB_CONNECTION_BYTES + 2 * head_bytes_max;
     assert!(
         held <= (PLACES + 1) * each,
         "{held} bytes, {} for each of them",

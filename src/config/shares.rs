@@ -1,6 +1,6 @@
 //! Limits that nobody sets: shares of the log, and what follows from how many shards there are.
 
-use super::{Budget, Config};
+use super::Config;
 
 /// Least that may be staged for rooms that are held for their members.
 const HELD_BYTES_MIN: usize = 4 << 20;
@@ -38,11 +38,5 @@ impl Config {
     #[must_use]
     pub(crate) fn mesh_credit_bytes(&self) -> usize {
         (self.append_bytes_max() / self.shards.get()).max(MESH_CREDIT_BYTES_MIN)
-    }
-
-    /// The most memory these limits allow, line by line.
-    #[must_use]
-    pub fn budget(&self) -> Budget {
-        Budget::of(self)
     }
 }

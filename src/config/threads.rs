@@ -20,7 +20,7 @@ const SHARDS: Setting = Setting {
 };
 
 /// Shards a process may run; the mesh grows with the square of their number.
-pub const SHARDS_MAX: usize = 64;
+pub(crate) const SHARDS_MAX: usize = 64;
 
 fn shards(asked: &mut Asked<'_>, config: &mut Config) -> Result<(), Refusal> {
     let auto = asked.machine().processors.min(SHARDS_MAX);

@@ -73,10 +73,22 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "src/budget",
+        &[
+            "config",
+            "mesh",
+            "ring",
+            "room",
+            "session",
+            "shard::message",
+            "wire",
+        ],
+    ),
+    (
         "src/server",
         &[
             "id", "process", "ring", "socket", "listener", "wire", "mesh", "metrics", "config",
-            "room", "shard", "web", "signals",
+            "room", "shard", "web", "signals", "budget",
         ],
     ),
     ("loadgen/src", &["process", "ring", "socket", "wire"]),

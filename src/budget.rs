@@ -1,87 +1,92 @@
 //! The memory budget: what the limits of a [`Config`] add up to, line by line.
 //!
-//! It knows sizes, not allocations: a line is what its part of the server may come to hold, so the
-//! total is a ceiling, and most of it is never touched on a quiet server.
+//! It stands above all that holds memory, and counts with the sizes those modules have. It knows
+//! sizes, not allocations: a line is what its part of the server may come to hold, so the total is a
+//! ceiling, and most of it is never touched on a quiet server.
 
 use std::fmt;
+use std::mem::size_of;
 
-use super::{Config, FRAME_HEADER_BYTES_MAX};
+use crate::config::{Config, FRAME_HEADER_BYTES_MAX, SHARDS_MAX};
+use crate::mesh::RING_MESSAGES_MAX;
+use crate::ring::RingConfig;
+use crate::room::Room;
+use crate::room::index::{Index, KEPT_ENTRIES_MAX};
+use crate::room::sequencer::Sequencer;
+use crate::room::staging::Entry;
+use crate::session::Session;
+use crate::session::holdings::SMALL_BYTES;
+use crate::shard::message::Message;
+use crate::wire::frame;
+use crate::wire::handshake::ROOM_BYTES_MAX;
 
 /// A submission queue entry (`io_uring_sqe`, include/uapi/linux/io_uring.h).
 const SUBMISSION_ENTRY_BYTES: u64 = 64;
 /// A completion queue entry (`io_uring_cqe`).
 const COMPLETION_ENTRY_BYTES: u64 = 16;
-/// Sizes that are fixed in the code. They belong to modules that this one may not know, so they
-/// stand here again, and `tests/budget.rs` compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizes {
-    /// Submission queue entries of a shard's ring.
-    pub submission_entries: u32,
-    /// Completion queue entries of a shard's ring.
-    pub completion_entries: u32,
-    /// Receive buffers a shard lends to the kernel.
-    pub receive_buffers: u16,
-    /// Size of one receive buffer.
-    pub receive_buffer_bytes: u32,
-    /// Messages one mesh ring holds.
-    pub mesh_ring_slots: u64,
-    /// A message in a mesh ring, without its payload.
-    pub mesh_slot_bytes_max: u64,
-    /// A session in the slab, with its deadlines, its place in the room and in a shard's lists.
-    pub session_bytes_max: u64,
-    /// What a session may hold of heads, messages and replies before its shard's limit counts it.
-    pub small_holding_bytes: u64,
-    /// A room on a shard with its name and the index entries that any room may have.
-    pub room_bytes_max: u64,
-    /// What describes a staged message.
-    pub entry_bytes: u64,
-    /// A thread with its stack, what its libraries hold, and the memory that the allocator keeps
-    /// for it; once more for the program itself. `tests/attack` measures it.
-    pub thread_bytes_max: u64,
-    /// A connection of the web thread besides its request heads: its state, a chunk of a file
-    /// that is read, and one that waits to be taken. `tests/http.rs` measures it.
-    pub web_connection_bytes_max: u64,
-}
 
-impl Sizes {
-    /// The sizes as they are built in.
-    pub const BUILT_IN: Self = Self {
-        submission_entries: 1024,
-        completion_entries: 4096,
-        receive_buffers: 64,
-        receive_buffer_bytes: 2048,
-        mesh_ring_slots: 1024,
-        mesh_slot_bytes_max: 64,
-        session_bytes_max: 400,
-        small_holding_bytes: 512,
-        room_bytes_max: 2560,
-        entry_bytes: 24,
-        thread_bytes_max: 8 << 20,
-        web_connection_bytes_max: 48 << 10,
-    };
-}
+/// A message in a mesh ring, without its payload.
+const MESH_SLOT_BYTES: usize = 64;
+const _: () = assert!(
+    size_of::<Message>() <= MESH_SLOT_BYTES,
+    "a message takes more than MESH_SLOT_BYTES"
+);
+
+/// A session in the slab, with its deadlines, its place in the room and in a shard's lists.
+const SESSION_BYTES: usize = 400;
+const _: () = assert!(
+    size_of::<Session>() <= SESSION_BYTES,
+    "a session takes more than SESSION_BYTES"
+);
+
+/// A room on a shard with its name and the index entries that any room may have, which the limit on
+/// indexes does not count.
+const ROOM_BYTES: usize = 2560;
+const _: () = {
+    let few = 2 * KEPT_ENTRIES_MAX * Index::ENTRY_BYTES;
+    // A slab and a hash table double as they grow; a name has two counts before it.
+    let tables = 2 * size_of::<Room>() + 2 * 2 * size_of::<(usize, usize, u32)>();
+    let name = ROOM_BYTES_MAX + 16;
+    let members = 2 * 4 * size_of::<u32>();
+    let home = size_of::<Sequencer>() + SHARDS_MAX * size_of::<u32>();
+    assert!(
+        few + tables + name + members + home <= ROOM_BYTES,
+        "a room takes more than ROOM_BYTES"
+    );
+};
+
+/// A thread with its stack, what its libraries hold, and the memory that the allocator keeps for it;
+/// once more for the program itself. `tests/attack` measures it.
+const THREAD_BYTES: u64 = 8 << 20;
+
+/// A connection of the web thread besides its request heads, in bytes: its state, a chunk of a file
+/// that is read, and one that waits to be taken. `tests/http_limits.rs` measures it.
+pub const WEB_CONNECTION_BYTES: u64 = 48 << 10;
+
+// A client's frames have a mask of 4 bytes besides (RFC 6455 section 5.2).
+const _: () = assert!(FRAME_HEADER_BYTES_MAX + 4 == frame::HEADER_BYTES_MAX);
 
 /// One line of a [`Budget`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BudgetLine {
+pub(crate) struct BudgetLine {
     /// What holds the memory.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// The product it comes from, for a reader who wants to change it.
-    pub from: String,
+    pub(crate) from: String,
     /// Bytes at most.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Everything the server may hold in memory, by purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// The lines, the ones that exist from the start first.
-    pub lines: Vec<BudgetLine>,
+    pub(crate) lines: Vec<BudgetLine>,
 }
 
 impl Budget {
     /// Adds up the limits of `config`.
-    pub(super) fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let mut lines = shard_lines(config);
         lines.extend(peer_lines(config));
         let heap = lines.iter().skip(2).map(|line| line.bytes);
@@ -95,8 +100,7 @@ impl Budget {
     }
 
     /// The sum of all lines, in bytes.
-    #[must_use]
-    pub fn total_bytes(&self) -> u64 {
+    fn total_bytes(&self) -> u64 {
         self.lines
             .iter()
             .fold(0, |sum, line| sum.saturating_add(line.bytes))
@@ -150,11 +154,11 @@ fn line(what: &'static str, from: &str, count: u64, each: u64) -> BudgetLine {
 
 /// What a shard has whoever is there, and what is under way through it.
 fn shard_lines(config: &Config) -> Vec<BudgetLine> {
-    let sizes = Sizes::BUILT_IN;
+    let ring = RingConfig::default();
     let shards = wide(config.shards.get());
-    let ring_bytes = u64::from(sizes.submission_entries) * SUBMISSION_ENTRY_BYTES
-        + u64::from(sizes.completion_entries) * COMPLETION_ENTRY_BYTES;
-    let receive_bytes = u64::from(sizes.receive_buffers) * u64::from(sizes.receive_buffer_bytes);
+    let ring_bytes = u64::from(ring.sq_entries) * SUBMISSION_ENTRY_BYTES
+        + u64::from(ring.cq_entries) * COMPLETION_ENTRY_BYTES;
+    let receive_bytes = u64::from(ring.buffers) * u64::from(ring.buffer_bytes);
     let frame_bytes_max =
         wide(config.message_bytes_max).saturating_add(wide(FRAME_HEADER_BYTES_MAX));
     vec![
@@ -171,7 +175,7 @@ fn shard_lines(config: &Config) -> Vec<BudgetLine> {
             "ordered pairs of threads x slots",
             // The web thread is one of the threads.
             shards * (shards + 1),
-            sizes.mesh_ring_slots * sizes.mesh_slot_bytes_max,
+            wide(RING_MESSAGES_MAX * MESH_SLOT_BYTES),
         ),
         line(
             "between shards",
@@ -196,7 +200,6 @@ fn shard_lines(config: &Config) -> Vec<BudgetLine> {
 
 /// What is there for those who connect, and the process itself.
 fn peer_lines(config: &Config) -> Vec<BudgetLine> {
-    let sizes = Sizes::BUILT_IN;
     let shards = wide(config.shards.get());
     let rooms = (wide(config.connections_max).saturating_mul(2))
         .min(shards.saturating_mul(wide(config.rooms_max)));
@@ -207,13 +210,13 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
             "rooms",
             "a room of each session, at home and where it is, x room",
             rooms,
-            sizes.room_bytes_max,
+            wide(ROOM_BYTES),
         ),
         line(
             "sessions",
             "descriptors x session and a few replies",
             wide(config.descriptors_max),
-            sizes.session_bytes_max + sizes.small_holding_bytes,
+            wide(SESSION_BYTES + SMALL_BYTES),
         ),
         line(
             "session buffers",
@@ -225,19 +228,19 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
             "web connections",
             "http_connections_max and the reserve x two request heads and chunks of an answer",
             web_connections,
-            2 * wide(config.head_bytes_max) + sizes.web_connection_bytes_max,
+            2 * wide(config.head_bytes_max) + WEB_CONNECTION_BYTES,
         ),
         line(
             "waiting for the web thread",
             "shards x connections x request head",
             shards * wide(config.web_waiting_max()),
-            wide(config.head_bytes_max) + u64::from(sizes.receive_buffer_bytes),
+            wide(config.head_bytes_max) + u64::from(RingConfig::default().buffer_bytes),
         ),
         line(
             "process",
             "program, stacks and the allocator's own: one and shards x",
             1 + shards,
-            sizes.thread_bytes_max,
+            THREAD_BYTES,
         ),
     ]
 }
@@ -249,7 +252,7 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
 fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u64 {
     let append = wide(config.append_bytes_max());
     // The shortest frame that can be published has 6 bytes on the wire.
-    let entries = receive_bytes / 6 * Sizes::BUILT_IN.entry_bytes;
+    let entries = receive_bytes / 6 * wide(size_of::<Entry>());
     let own = (3 * append + receive_bytes + entries)
         .saturating_add(frame_bytes_max.saturating_mul(2))
         .saturating_add(wide(config.held_bytes_max()));
@@ -276,7 +279,7 @@ mod tests {
     #[test]
     fn every_limit_moves_the_total() {
         let base = Config::default();
-        let total = base.budget().total_bytes();
+        let total = Budget::of(&base).total_bytes();
         type Change = fn(&mut Config);
         let changed: [(&str, Change); 8] = [
             ("shards", |config| {
@@ -298,7 +301,7 @@ mod tests {
             let mut config = base.clone();
             change(&mut config);
             assert!(
-                config.budget().total_bytes() > total,
+                Budget::of(&config).total_bytes() > total,
                 "{name} left the budget as it was"
             );
         }
@@ -312,7 +315,7 @@ mod tests {
             log_bytes: usize::MAX,
             ..Config::default()
         };
-        assert_eq!(config.budget().total_bytes(), u64::MAX);
+        assert_eq!(Budget::of(&config).total_bytes(), u64::MAX);
     }
 
     /// Goal: sizes are told in the unit that reads best.
