@@ -10,7 +10,7 @@ mod trial;
 
 use std::{fmt, fs};
 
-pub use self::check::{Check, Verdict};
+pub(crate) use self::check::{Check, Verdict};
 use self::check::{failure, good, warning};
 use crate::config::{CONNECTIONS_MOST, Config, SHARDS_MAX};
 use crate::process::{Limit, Machine, kernel_release, seccomp_mode};
@@ -28,16 +28,11 @@ const BACKLOG_WANTED: u64 = 1024;
 /// All that was found. `Display` prints one line for each check, and the fix below it.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// In the order they were made.
     checks: Vec<Check>,
 }
 
 impl Report {
-    /// The checks in the order they were made.
-    #[must_use]
-    pub fn checks(&self) -> &[Check] {
-        &self.checks
-    }
-
     /// Whether a server can run here: nothing failed.
     #[must_use]
     pub fn usable(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Modules stand in the order the data flows: bytes come in by [`ring`], [`wire`] turns them into
 //! messages, [`room`] appends those to a log, [`session`] is a cursor into it, [`mesh`] joins the
-//! threads, [`shard`] drives all of it on one core, and [`web`] serves what is not a WebSocket.
+//! threads, [`shard`] drives all of it on one core, and `web` serves what is not a WebSocket.
 
 pub mod config;
 pub mod id;
@@ -22,10 +22,10 @@ pub mod session;
 pub mod mesh;
 
 pub mod shard;
-pub mod web;
+pub(crate) mod web;
 
 pub mod budget;
 pub mod cli;
 pub mod doctor;
 pub mod server;
-pub mod signals;
+pub(crate) mod signals;

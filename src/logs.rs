@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-pub use self::rate::{leave_out, may_tell};
+pub(crate) use self::rate::{leave_out, may_tell};
 use crate::metrics::LOG_LINES_LOST;
 
 /// Bytes of lines that wait to be written; as many again may be on their way.

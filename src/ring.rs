@@ -40,7 +40,8 @@ pub(crate) use self::error::disabled_level;
 pub use self::op::{Op, SLOT_MAX, Token, UnknownOp};
 use self::scratch::{GATHERS_MAX, Scratch, TIMESPECS_MAX};
 pub use self::send::{Outgoing, SLICES_MAX};
-pub use self::setup::{Features, RingConfig, TaskRun};
+pub(crate) use self::setup::Features;
+pub use self::setup::{RingConfig, TaskRun};
 
 /// How often one reap goes back for completions the kernel had set aside.
 const REAP_ROUNDS_MAX: usize = 64;
@@ -61,6 +62,7 @@ pub struct Ring {
     gathers_used: usize,
     /// Completions taken out of the queue to make room, older than what is in it.
     backlog: Vec<cqueue::Entry>,
+    /// Operations that were pushed and whose last completion has not been reaped.
     in_flight: usize,
     overflows: u64,
     /// Set when the kernel refused to submit for good. Nothing is submitted after that.
@@ -99,7 +101,7 @@ impl Ring {
 
     /// What the kernel granted.
     #[must_use]
-    pub fn features(&self) -> &Features {
+    pub(crate) fn features(&self) -> &Features {
         &self.features
     }
 
@@ -107,14 +109,8 @@ impl Ring {
     ///
     /// # Errors
     /// What `io_uring_register(2)` says to `IORING_REGISTER_PROBE`.
-    pub fn operations(&self) -> io::Result<Vec<(&'static str, bool)>> {
+    pub(crate) fn operations(&self) -> io::Result<Vec<(&'static str, bool)>> {
         setup::operations(&self.queue)
-    }
-
-    /// How many operations were pushed whose last completion has not been reaped.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.in_flight
     }
 
     /// How often the kernel was found to have set completions aside because the queue was full,

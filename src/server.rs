@@ -34,7 +34,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(7);
 
 type Reports = mpsc::Sender<Result<(), ServerError>>;
 
-/// Runs the server until it is told to stop by a signal, see [`signals`].
+/// Runs the server until it is told to stop by a signal, see `signals`.
 ///
 /// # Errors
 /// A [`ServerError`], when it can't start or a thread has failed.

@@ -29,7 +29,7 @@ const LAST_LINE_TIMEOUT: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// When a handler, its pipe or the thread cannot be had.
-pub fn stop_with(stopper: Stopper, stop_timeout: Duration) -> io::Result<()> {
+pub(crate) fn stop_with(stopper: Stopper, stop_timeout: Duration) -> io::Result<()> {
     let ends_at_once = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends_at_once))?;

@@ -18,11 +18,11 @@ use crate::ring::sockopt;
 ///
 /// A peer that stops reading must not pin megabytes in the kernel: the log is the buffer, and the
 /// kernel's only has to cover the time until the next flush (`TCP_NOTSENT_LOWAT`, `tcp(7)`).
-pub const UNSENT_BYTES_MAX: u32 = 131_072;
+pub(crate) const UNSENT_BYTES_MAX: u32 = 131_072;
 
 /// A listening TCP socket; nobody else listens on its address.
 ///
-/// Sets `SO_REUSEADDR`, `IPV6_V6ONLY` where it applies, `TCP_NODELAY` and [`UNSENT_BYTES_MAX`]. Port 0
+/// Sets `SO_REUSEADDR`, `IPV6_V6ONLY` where it applies, `TCP_NODELAY` and `UNSENT_BYTES_MAX`. Port 0
 /// picks a free one, see [`bound_address`].
 ///
 /// # Errors
@@ -45,7 +45,11 @@ pub fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// Those of [`listen`].
-pub fn listen_shared(address: SocketAddr, count: usize, backlog: i32) -> io::Result<Vec<OwnedFd>> {
+pub(crate) fn listen_shared(
+    address: SocketAddr,
+    count: usize,
+    backlog: i32,
+) -> io::Result<Vec<OwnedFd>> {
     let mut listeners = vec![listen(address, backlog)?];
     let bound = bound_address(&listeners[0])?;
     while listeners.len() < count {
@@ -102,7 +106,7 @@ pub fn bound_address(socket: impl AsFd) -> io::Result<SocketAddr> {
 ///
 /// # Errors
 /// ENOTCONN when the connection is gone already, or `InvalidData` when it is not an IP socket.
-pub fn peer_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+pub(crate) fn peer_address(socket: impl AsFd) -> io::Result<SocketAddr> {
     let address = getpeername(socket)?.ok_or(io::ErrorKind::InvalidData)?;
     address
         .try_into()

@@ -10,7 +10,7 @@ mod public;
 
 mod thread;
 
-pub use self::thread::{WebError, run};
+pub(crate) use self::thread::{WebError, run};
 
 #[cfg(test)]
 mod tests;

@@ -12,5 +12,5 @@ pub mod http;
 pub mod mask;
 pub mod message;
 pub(crate) mod percent;
-pub mod plain;
+pub(crate) mod plain;
 pub mod utf8;

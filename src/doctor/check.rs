@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How one capability stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// As it should be.
     Good,
     /// The server runs, but not as well as it could.
@@ -15,15 +15,15 @@ pub enum Verdict {
 
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
+pub(crate) struct Check {
     /// What was looked at.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How it stands.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// What was found.
-    pub found: String,
+    pub(crate) found: String,
     /// What to do about it, unless it is good.
-    pub fix: Option<String>,
+    pub(crate) fix: Option<String>,
 }
 
 pub(super) fn good(name: &'static str, found: impl Into<String>) -> Check {

@@ -8,7 +8,7 @@ use super::*;
 fn this_machine_is_usable() {
     let report = examine(&Machine::probe());
     assert!(report.usable(), "{report}");
-    let names: Vec<_> = report.checks().iter().map(|check| check.name).collect();
+    let names: Vec<_> = report.checks.iter().map(|check| check.name).collect();
     for name in [
         "kernel",
         "io_uring",

@@ -14,7 +14,7 @@ thread_local! {
 
 /// Whether one more line may be written by this thread; to be asked only when it would be.
 #[must_use]
-pub fn may_tell() -> bool {
+pub(crate) fn may_tell() -> bool {
     let (allowed, left_out) = RATE.with_borrow_mut(|rate| rate.ask(Instant::now()));
     if left_out > 0 {
         warn!("{left_out} lines like these were left out, there were too many");
@@ -23,7 +23,7 @@ pub fn may_tell() -> bool {
 }
 
 /// Notes lines that were not even asked for.
-pub fn leave_out(lines: u64) {
+pub(crate) fn leave_out(lines: u64) {
     RATE.with_borrow_mut(|rate| rate.left_out += lines);
 }
 

@@ -28,23 +28,8 @@ pub(super) const BUFFERS_MAX: u16 = 1 << 15;
 #[must_use = "a buffer that is not recycled is lost to the ring"]
 pub struct Buffer {
     index: u16,
+    /// How many were received, at least 1.
     bytes: u32,
-}
-
-impl Buffer {
-    /// How many bytes were received, at least 1.
-    #[must_use]
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.bytes as usize
-    }
-
-    /// Whether there are no bytes in it; never so for one that came out of a ring.
-    #[must_use]
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
 }
 
 /// One mapping: the ring of descriptors, the doorbell bytes, then the buffers.

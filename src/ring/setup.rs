@@ -52,26 +52,26 @@ impl Default for RingConfig {
 
 /// What the kernel granted. `Display` is one line for a start-up log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Features {
+pub(crate) struct Features {
     /// `IORING_SETUP_SINGLE_ISSUER` (6.0).
-    pub single_issuer: bool,
+    pub(crate) single_issuer: bool,
     /// `IORING_SETUP_DEFER_TASKRUN` (6.1): completion work runs only while this thread waits.
-    pub defer_taskrun: bool,
+    pub(crate) defer_taskrun: bool,
     /// `IORING_SETUP_SUBMIT_ALL` (5.18): one bad operation does not hold up the rest.
-    pub submit_all: bool,
+    pub(crate) submit_all: bool,
     /// `IORING_SETUP_CLAMP` (5.6): sizes over the kernel's limit are cut instead of refused.
-    pub clamp: bool,
+    pub(crate) clamp: bool,
     /// `IORING_FEAT_NO_IOWAIT` (6.15): a thread that waits for sockets counts as idle, not as one that
     /// waits for a disk, which `top` would show as 100% `wa`.
-    pub no_iowait: bool,
+    pub(crate) no_iowait: bool,
     /// Submission queue, in entries.
-    pub sq_entries: u32,
+    pub(crate) sq_entries: u32,
     /// Completion queue, in entries.
-    pub cq_entries: u32,
+    pub(crate) cq_entries: u32,
     /// Receive buffers.
-    pub buffers: u16,
+    pub(crate) buffers: u16,
     /// Size of each receive buffer, in bytes.
-    pub buffer_bytes: u32,
+    pub(crate) buffer_bytes: u32,
 }
 
 impl Features {

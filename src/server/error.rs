@@ -38,9 +38,12 @@ pub enum ServerError {
         "can't start: {0}; give the server more memory or descriptors, or a smaller --log-bytes"
     )]
     Resources(io::Error),
-    /// The web thread could not serve.
-    #[error(transparent)]
-    Web(WebError),
+    /// The static folder can't be opened.
+    #[error("can't serve files: {0}; check --static")]
+    Folder(io::Error),
+    /// The web thread's runtime can't be had, or has failed.
+    #[error("can't serve HTTP: {0}; give the server more memory or descriptors")]
+    Http(io::Error),
     /// A ring was of no more use.
     #[error("a shard has failed: {0}; `fanring doctor` shows what this machine allows")]
     Shard(io::Error),
@@ -71,12 +74,8 @@ impl ServerError {
 impl From<WebError> for ServerError {
     fn from(error: WebError) -> Self {
         match error {
-            WebError::Folder(cause) => {
-                Self::because(cause, |cause| Self::Web(WebError::Folder(cause)))
-            }
-            WebError::Runtime(cause) => {
-                Self::because(cause, |cause| Self::Web(WebError::Runtime(cause)))
-            }
+            WebError::Folder(cause) => Self::because(cause, Self::Folder),
+            WebError::Runtime(cause) => Self::because(cause, Self::Http),
         }
     }
 }
@@ -93,8 +92,8 @@ mod tests {
         let errors = [
             ServerError::from(cause()),
             ServerError::Shard(cause()),
-            ServerError::Web(WebError::Folder(cause())),
-            ServerError::Web(WebError::Runtime(cause())),
+            ServerError::Folder(cause()),
+            ServerError::Http(cause()),
             ServerError::Listen {
                 address,
                 cause: cause(),

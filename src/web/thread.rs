@@ -127,13 +127,11 @@ impl Backend for Shards {
 }
 
 /// Why the web thread can't serve.
-#[derive(Debug, thiserror::Error)]
-pub enum WebError {
-    /// The folder can't be opened.
-    #[error("can't serve files: {0}; check --static")]
+#[derive(Debug)]
+pub(crate) enum WebError {
+    /// The static folder can't be opened.
     Folder(io::Error),
     /// The runtime can't be had, or has failed.
-    #[error("can't serve HTTP: {0}; give the server more memory or descriptors")]
     Runtime(io::Error),
 }
 
@@ -141,7 +139,7 @@ pub enum WebError {
 ///
 /// # Errors
 /// When the static folder or the runtime cannot be had.
-pub fn run(
+pub(crate) fn run(
     config: Arc<Config>,
     metrics: Arc<[ShardMetrics]>,
     homes: Homes,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::frame::{self, CONTROL_BYTES_MAX, OpCode};
 
 /// The longest reason a close frame has room for, in bytes.
-pub const REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
+pub(crate) const REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 
 /// A close code that may stand in a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,24 +15,24 @@ impl CloseCode {
     /// The connection served its purpose.
     pub const NORMAL: Self = Self(1000);
     /// The server stops, or the page was left.
-    pub const GOING_AWAY: Self = Self(1001);
+    pub(crate) const GOING_AWAY: Self = Self(1001);
     /// The peer was silent for too long; no code of its own is registered for that.
-    pub const IDLE: Self = Self::GOING_AWAY;
+    pub(crate) const IDLE: Self = Self::GOING_AWAY;
     /// The peer broke the protocol.
-    pub const PROTOCOL: Self = Self(1002);
+    pub(crate) const PROTOCOL: Self = Self(1002);
     /// A text was not UTF-8.
-    pub const INVALID_DATA: Self = Self(1007);
+    pub(crate) const INVALID_DATA: Self = Self(1007);
     /// A message was longer than allowed.
-    pub const TOO_BIG: Self = Self(1009);
+    pub(crate) const TOO_BIG: Self = Self(1009);
     /// The server is overloaded; try again later.
-    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    pub(crate) const TRY_AGAIN_LATER: Self = Self(1013);
     /// The session read more slowly than its room published (Fanring's own code).
-    pub const SLOW: Self = Self(4001);
+    pub(crate) const SLOW: Self = Self(4001);
 
     /// The code, or `None` when it must not be sent: outside 1000 to 4999, not assigned (1004,
     /// 1016 to 2999), or reserved for reports that never travel (1005, 1006, 1015).
     #[must_use]
-    pub const fn new(code: u16) -> Option<Self> {
+    pub(crate) const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
             _ => None,
@@ -54,7 +54,7 @@ impl fmt::Display for CloseCode {
 
 /// Appends an unmasked close frame. The reason is cut to [`REASON_BYTES_MAX`] bytes between two
 /// characters.
-pub fn append_close_frame(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
+pub(crate) fn append_close_frame(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
     let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
     let (header, bytes) = frame::encode_header(OpCode::Close, true, 2 + reason.len());
     out.extend_from_slice(&header[..bytes]);

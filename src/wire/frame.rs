@@ -9,7 +9,7 @@ use super::mask;
 /// The longest header: two bytes, a 64-bit length and a masking key.
 pub const HEADER_BYTES_MAX: usize = 14;
 /// The longest payload of a control frame (RFC 6455 section 5.5).
-pub const CONTROL_BYTES_MAX: usize = 125;
+pub(crate) const CONTROL_BYTES_MAX: usize = 125;
 
 const FIN: u8 = 0x80;
 const RESERVED_BITS: u8 = 0x70;
@@ -35,7 +35,7 @@ pub enum OpCode {
 
 impl OpCode {
     /// Whether frames of this kind stand between fragments and have at most
-    /// [`CONTROL_BYTES_MAX`] bytes.
+    /// `CONTROL_BYTES_MAX` bytes.
     #[must_use]
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)

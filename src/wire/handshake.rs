@@ -11,10 +11,10 @@ mod subprotocol;
 
 use self::address::Address;
 pub use self::address::{Endpoint, ROOM_BYTES_MAX};
-pub use self::client::{AnswerError, check_accept, check_answer, client_request};
+pub use self::client::{AnswerError, check_answer, client_request};
 use self::key::{accept_key, is_key};
 use self::origin::Host;
-pub use self::origin::is_listed;
+pub(crate) use self::origin::is_listed;
 pub use self::policy::Policy;
 use super::http::{Head, HttpError, Refusal};
 

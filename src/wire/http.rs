@@ -19,7 +19,7 @@ pub use self::start::check_start;
 ///
 /// # Errors
 /// [`HttpError::HeadTooLong`] beyond `head_bytes_max`, or what [`check_start`] says.
-pub fn find_head(
+pub(crate) fn find_head(
     bytes: &[u8],
     scanned: usize,
     head_bytes_max: usize,
@@ -64,7 +64,7 @@ pub fn head_end(bytes: &[u8], scanned: usize) -> Option<usize> {
 pub struct Head<'a> {
     /// As sent; methods are case-sensitive.
     pub method: &'a str,
-    /// The request target as sent, see [`Head::path`].
+    /// The request target as sent, see `Head::path`.
     pub target: &'a str,
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
     pub minor: u8,
@@ -78,13 +78,13 @@ impl<'a> Head<'a> {
     /// The target up to its query, not percent-decoded. The scheme and authority of an
     /// absolute target are left out.
     #[must_use]
-    pub fn path(&self) -> &'a str {
+    pub(crate) fn path(&self) -> &'a str {
         self.path_and_query().0
     }
 
     /// What stands behind the target's first `?`; empty without one.
     #[must_use]
-    pub fn query(&self) -> &'a str {
+    pub(crate) fn query(&self) -> &'a str {
         self.path_and_query().1
     }
 
@@ -96,32 +96,32 @@ impl<'a> Head<'a> {
     }
 
     /// The values of all header fields called `name`, in any case.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         values(self.fields(), name)
     }
 
     /// The value of the first header field called `name`, in any case.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a [u8]> {
         values(self.fields(), name).next()
     }
 
     /// How many header fields are called `name`, in any case.
     #[must_use]
-    pub fn header_count(&self, name: &str) -> usize {
+    pub(crate) fn header_count(&self, name: &str) -> usize {
         values(self.fields(), name).count()
     }
 
     /// Whether the comma-separated list that all header fields called `name` make up together has
     /// `token` in it, in any case (RFC 9110 section 5.6.1).
     #[must_use]
-    pub fn has_token(&self, name: &str, token: &str) -> bool {
+    pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
         has_token(self.fields(), name, token)
     }
 
     /// Whether the request announces a body of at least a byte, or of a length we can't tell.
     #[must_use]
-    pub fn has_body(&self) -> bool {
+    pub(crate) fn has_body(&self) -> bool {
         self.header_count("Transfer-Encoding") > 0
             || self
                 .values("Content-Length")
@@ -132,7 +132,7 @@ impl<'a> Head<'a> {
     ///
     /// # Errors
     /// [`HttpError::Malformed`].
-    pub fn check_body(&self) -> Result<(), HttpError> {
+    pub(crate) fn check_body(&self) -> Result<(), HttpError> {
         let mut codings = self.values("Transfer-Encoding").peekable();
         let mut lengths = self.values("Content-Length");
         if codings.peek().is_some() {
@@ -192,7 +192,7 @@ pub(super) fn has_token(headers: &[httparse::Header<'_>], name: &str, token: &st
         .any(|element| element.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// Reads a head that is whole, see [`find_head`]; bytes after its end are not looked at.
+/// Reads a head that is whole, see `find_head`; bytes after its end are not looked at.
 ///
 /// # Errors
 /// An [`HttpError`] when it is malformed, cut, has too many header fields, or is of another version.

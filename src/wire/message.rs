@@ -71,7 +71,7 @@ impl Reader {
     /// Whether the peer stands between two messages, where no buffer is owned. True only once
     /// [`Reader::next`] has returned `None`.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.assembly.is_none()
     }
 

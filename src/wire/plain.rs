@@ -11,7 +11,7 @@ use super::{
 
 /// What a client asks for with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Send the message to the other members of the room.
     Publish,
     /// Answer with an empty text message and tell nobody.
@@ -20,7 +20,7 @@ pub enum Command {
 
 /// What the message asks for: an empty text is the keep-alive, all else is published.
 #[must_use]
-pub fn command(kind: Kind, payload: &[u8]) -> Command {
+pub(crate) fn command(kind: Kind, payload: &[u8]) -> Command {
     match kind {
         Kind::Text if payload.is_empty() => Command::KeepAlive,
         Kind::Text | Kind::Binary => Command::Publish,
@@ -28,32 +28,32 @@ pub fn command(kind: Kind, payload: &[u8]) -> Command {
 }
 
 /// Appends a message as its members receive it.
-pub fn append_message(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+pub(crate) fn append_message(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
     append_frame(out, kind.opcode(), payload);
 }
 
 /// Appends the answer to a keep-alive: an empty text.
-pub fn append_keep_alive(out: &mut Vec<u8>) {
+pub(crate) fn append_keep_alive(out: &mut Vec<u8>) {
     append_frame(out, OpCode::Text, b"");
 }
 
 /// Appends `{"event":"connect","id":"<uuid>"}`.
-pub fn append_connect(out: &mut Vec<u8>, id: Uuid) {
+pub(crate) fn append_connect(out: &mut Vec<u8>, id: Uuid) {
     append_presence(out, "connect", id);
 }
 
 /// Appends `{"event":"disconnect","id":"<uuid>"}`.
-pub fn append_disconnect(out: &mut Vec<u8>, id: Uuid) {
+pub(crate) fn append_disconnect(out: &mut Vec<u8>, id: Uuid) {
     append_presence(out, "disconnect", id);
 }
 
 /// Appends `{"event":"members","count":<count>}`.
-pub fn append_count(out: &mut Vec<u8>, count: usize) {
+pub(crate) fn append_count(out: &mut Vec<u8>, count: usize) {
     append_text(out, &format!(r#"{{"event":"members","count":{count}}}"#));
 }
 
 /// Appends `{"event":"gap","missed":<messages>}`: how many messages a slow session was spared.
-pub fn append_gap(out: &mut Vec<u8>, messages: u64) {
+pub(crate) fn append_gap(out: &mut Vec<u8>, messages: u64) {
     append_text(out, &format!(r#"{{"event":"gap","missed":{messages}}}"#));
 }
 

@@ -22,7 +22,7 @@ pub fn check(text: &[u8]) -> Result<(), InvalidUtf8> {
 
 /// The state of a text whose pieces are checked one after the other.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Utf8 {
+pub(crate) struct Utf8 {
     /// The start of a code point that the last piece cut: the first `cut_bytes` of these.
     cut: [u8; 4],
     cut_bytes: u8,
@@ -34,7 +34,7 @@ impl Utf8 {
     /// # Errors
     /// [`InvalidUtf8`] when no continuation could make the text up to here valid. The state is
     /// of no use afterwards.
-    pub fn push(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
+    pub(crate) fn push(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
         while self.cut_bytes > 0 {
             let Some((&byte, rest)) = piece.split_first() else {
                 return Ok(());
@@ -54,7 +54,7 @@ impl Utf8 {
     ///
     /// # Errors
     /// [`InvalidUtf8`] when the text stops within a code point.
-    pub fn finish(self) -> Result<(), InvalidUtf8> {
+    pub(crate) fn finish(self) -> Result<(), InvalidUtf8> {
         if self.cut_bytes == 0 {
             Ok(())
         } else {

@@ -39,18 +39,10 @@ pub fn client_request(host: &str, path: &str, key_base64: &str, out: &mut Vec<u8
 }
 
 /// Checks the server's answer to a request with `key_base64` and gives the length of its head; the
-/// bytes after it are frames.
+/// bytes after it are frames. Of the `subprotocols` offered the server may select one.
 ///
 /// # Errors
 /// [`AnswerError::Incomplete`] when the head is cut, the others when the connection must fail.
-pub fn check_accept(response: &[u8], key_base64: &str) -> Result<usize, AnswerError> {
-    check_answer(response, key_base64, &[])
-}
-
-/// As [`check_accept`], for a request that offered subprotocols: the server may select one of them.
-///
-/// # Errors
-/// As [`check_accept`].
 pub fn check_answer(
     response: &[u8],
     key_base64: &str,

@@ -135,7 +135,7 @@ pub(super) fn allows(allowed: &[String], sent: &[u8], host: Host<'_>) -> bool {
 
 /// Whether the operator has named `sent`, the value of an `Origin` header, among the `allowed`.
 #[must_use]
-pub fn is_listed(allowed: &[String], sent: &[u8]) -> bool {
+pub(crate) fn is_listed(allowed: &[String], sent: &[u8]) -> bool {
     let Ok(sent) = std::str::from_utf8(sent) else {
         return false;
     };

@@ -3,8 +3,8 @@
 mod origins;
 
 use super::{
-    AnswerError, Endpoint, Policy, Route, Upgrade, accept_response, check_accept, check_answer,
-    client_request, route,
+    AnswerError, Endpoint, Policy, Route, Upgrade, accept_response, check_answer, client_request,
+    route,
 };
 use crate::wire::http::{Head, parse_head};
 
@@ -357,14 +357,14 @@ fn client_and_server_agree() {
     accept_response(&upgrade, &mut answer);
     let bytes = answer.len();
     assert_eq!(
-        check_accept(&answer[..bytes - 1], KEY),
+        check_answer(&answer[..bytes - 1], KEY, &[]),
         Err(AnswerError::Incomplete)
     );
     answer.extend_from_slice(b"\x81\x00");
-    assert_eq!(check_accept(&answer, KEY), Ok(bytes));
+    assert_eq!(check_answer(&answer, KEY, &[]), Ok(bytes));
     let other_key = "AQIDBAUGBwgJCgsMDQ4PEC==";
     assert_eq!(
-        check_accept(&answer, other_key),
+        check_answer(&answer, other_key, &[]),
         Err(AnswerError::WrongAccept)
     );
     answer.truncate(bytes);
@@ -391,7 +391,7 @@ fn client_and_server_agree() {
     ] {
         let changed = text.replacen(from, to, 1);
         assert_eq!(
-            check_accept(changed.as_bytes(), KEY),
+            check_answer(changed.as_bytes(), KEY, &[]),
             Err(error),
             "{changed}"
         );

@@ -22,7 +22,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal without further header fields.
     #[must_use]
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
         let reason = match status {
             400 => "Bad Request",
             403 => "Forbidden",
@@ -46,14 +46,14 @@ impl Refusal {
 
     /// The same with one more header field.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// 503 with `Retry-After`: all connection slots are taken.
     #[must_use]
-    pub fn busy() -> Self {
+    pub(crate) fn busy() -> Self {
         Self::new(
             503,
             "All connections of this server are taken: try again in a few seconds.",
@@ -63,14 +63,14 @@ impl Refusal {
 
     /// 503 with `Retry-After`: the server is on its way out.
     #[must_use]
-    pub fn stopping() -> Self {
+    pub(crate) fn stopping() -> Self {
         let sentence = "This server is stopping: try again when it or another one is up.";
         Self::new(503, sentence).with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
     }
 
     /// 503 with `Retry-After`: there are as many rooms as there may be.
     #[must_use]
-    pub fn full() -> Self {
+    pub(crate) fn full() -> Self {
         Self::new(
             503,
             "All rooms of this server are taken: join one that exists, or try again in a few seconds.",
@@ -80,7 +80,7 @@ impl Refusal {
 
     /// 408: the head did not arrive in time.
     #[must_use]
-    pub fn timeout() -> Self {
+    pub(crate) fn timeout() -> Self {
         Self::new(
             408,
             "The request head did not arrive in time: send it in one piece, or connect later.",

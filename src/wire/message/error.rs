@@ -6,7 +6,7 @@ use crate::wire::close::CloseCode;
 use crate::wire::frame::FrameError;
 use crate::wire::utf8::InvalidUtf8;
 
-/// What makes a connection fail (RFC 6455 section 7.1.7); see [`WireError::close_code`].
+/// What makes a connection fail (RFC 6455 section 7.1.7); see `WireError::close_code`.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum WireError {
     /// A header that is wrong by itself.
@@ -43,7 +43,7 @@ pub enum WireError {
 impl WireError {
     /// The code to close the connection with.
     #[must_use]
-    pub const fn close_code(&self) -> CloseCode {
+    pub(crate) const fn close_code(&self) -> CloseCode {
         match self {
             Self::Frame(_)
             | Self::NothingToContinue
