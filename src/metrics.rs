@@ -1,23 +1,44 @@
-//! Counters of each thread, written by that thread alone and summed by whoever reads them.
+//! Figures of each thread, written by that thread alone and summed by whoever reads them.
 //!
 //! No locks and, but for the log's one, no read-modify-write instructions: one writer, relaxed loads
-//! and stores, each thread's counters on cache lines of their own.
+//! and stores, each thread's figures on cache lines of their own. A type for each kind of figure says
+//! what may be done to it.
+
+mod shard;
+mod tally;
+mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A figure with a single writer.
+pub use self::shard::{Closes, Refusals, ShardMetrics};
+pub use self::web::WebRefusals;
+
+/// How often something has happened, or how much of it there was; with a single writer.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
     /// Adds `count`; only the owning thread may call this.
-    pub fn add(&self, count: u64) {
+    pub(crate) fn add(&self, count: u64) {
         self.0
             .store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
     }
 
+    /// The figure as last written.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// How many there are now. It is told from what is counted anyway and never kept by adding and
+/// subtracting, so it can't drift; with a single writer.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
     /// Replaces the figure; only the owning thread may call this.
-    pub fn set(&self, figure: u64) {
+    pub(crate) fn set(&self, figure: u64) {
         self.0.store(figure, Relaxed);
     }
 
@@ -28,142 +49,91 @@ impl Counter {
     }
 }
 
-/// A figure that every thread may add to, for what is rare.
+/// A counter that somebody else keeps, such as the kernel: what was read there last; with a single
+/// writer.
 #[derive(Debug, Default)]
-pub struct SharedCounter(AtomicU64);
+pub struct ForeignCounter(AtomicU64);
 
-impl SharedCounter {
-    /// Adds `count`.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Relaxed);
+impl ForeignCounter {
+    /// Takes over what the counter is at; only the owning thread may call this.
+    pub(crate) fn set(&self, total: u64) {
+        self.0.store(total, Relaxed);
     }
 
-    /// The figure.
+    /// The figure as last read.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
+/// A counter that every thread may add to, for what is rare.
+#[derive(Debug, Default)]
+pub(crate) struct SharedCounter(AtomicU64);
+
+impl SharedCounter {
+    /// Adds `count`.
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    /// The figure.
+    #[must_use]
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
 /// Lines for the log that were not written, because stderr took none. A process has one stderr.
-pub static LOG_LINES_LOST: SharedCounter = SharedCounter(AtomicU64::new(0));
+pub(crate) static LOG_LINES_LOST: SharedCounter = SharedCounter(AtomicU64::new(0));
 
-macro_rules! tally {
-    ($(#[doc = $doc:literal])+ $name:ident as $prefix:literal: $($number:literal),+) => {
-        $(#[doc = $doc])+
-        #[derive(Debug, Default)]
-        pub struct $name {
-            known: [Counter; [$($number),+].len()],
-            other: Counter,
+#[cfg(test)]
+mod tests {
+    use super::{Closes, Counter, ForeignCounter, Gauge, ShardMetrics};
+
+    /// Goal: a counter goes up, and a figure that is told is what was told last.
+    #[test]
+    fn figures_are_what_their_kind_says() {
+        let (counter, gauge, foreign) = (
+            Counter::default(),
+            Gauge::default(),
+            ForeignCounter::default(),
+        );
+        for figure in [5, 2] {
+            counter.add(figure);
+            gauge.set(figure);
+            foreign.set(figure);
         }
+        assert_eq!((counter.get(), gauge.get(), foreign.get()), (7, 2, 2));
+    }
 
-        impl $name {
-            /// Counts one more; only the owning thread may call this.
-            pub fn count(&self, number: u16) {
-                let place = [$($number),+].iter().position(|&known| known == number);
-                place.map_or(&self.other, |place| &self.known[place]).add(1);
-            }
-
-            /// Every figure with its name, those of unexpected numbers last and together.
-            pub fn figures(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                let names = [$(concat!($prefix, "_", $number)),+];
-                let known = names.into_iter().zip(&self.known);
-                known
-                    .chain([(concat!($prefix, "_other"), &self.other)])
-                    .map(|(name, counter)| (name, counter.get()))
-            }
+    /// Goal: a number that was expected has a name of its own, and no other one is lost.
+    #[test]
+    fn numbers_are_counted_by_name() {
+        let closes = Closes::default();
+        for code in [1009, 1009, 4001, 1000, 7] {
+            closes.count(code);
         }
-    };
-}
+        let counted: Vec<_> = closes.figures().filter(|(_, count)| *count > 0).collect();
+        let expected = [("closed_1009", 2), ("closed_4001", 1), ("closed_other", 2)];
+        assert_eq!(counted, expected);
+    }
 
-tally! {
-    /// Requests that a shard refused, by the status of the answer.
-    Refusals as "refused": 400, 403, 404, 405, 408, 426, 431, 503, 505
-}
-
-tally! {
-    /// Sessions that the server closed, by the code of its Close frame.
-    Closes as "closed": 1001, 1002, 1007, 1009, 1013, 4001
-}
-
-tally! {
-    /// Answers of the web thread that were none a client hopes for, by status.
-    WebRefusals as "web_refused": 400, 403, 404, 405, 408, 412, 414, 416, 426, 431, 500, 503, 505
-}
-
-macro_rules! shard_metrics {
-    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// What one shard counts.
-        #[derive(Debug, Default)]
-        #[repr(align(128))]
-        pub struct ShardMetrics {
-            $($(#[doc = $doc])+ pub $name: Counter,)+
-            /// The same as `refused`, by status.
-            pub refusals: Refusals,
-            /// Sessions closed, by code.
-            pub closes: Closes,
+    /// Goal: no figure of a shard is kept from those who ask for all of them, and each has a name of
+    /// its own.
+    #[test]
+    fn all_figures_of_a_shard_are_told() {
+        let metrics = ShardMetrics::default();
+        metrics.rooms.set(3);
+        metrics.refusals.count(503);
+        metrics.closes.count(1001);
+        let figures = metrics.figures();
+        for expected in [("rooms", 3), ("refused_503", 1), ("closed_1001", 1)] {
+            assert!(figures.contains(&expected), "{expected:?}");
         }
-
-        impl ShardMetrics {
-            /// Every figure with its name, in declaration order.
-            #[must_use]
-            pub fn figures(&self) -> Vec<(&'static str, u64)> {
-                let mut figures = vec![$((stringify!($name), self.$name.get()),)+];
-                figures.extend(self.refusals.figures());
-                figures.extend(self.closes.figures());
-                figures
-            }
-        }
-    };
-}
-
-shard_metrics! {
-    /// Gauge: connections that hold a slot, in whatever state.
-    connections,
-    /// Gauge: sessions past their handshake and not yet closing.
-    sessions,
-    /// Gauge: operations the kernel still owes an answer to, over all connections.
-    operations,
-    /// Gauge: rooms with at least one member here, or homed here.
-    rooms,
-    /// Connections accepted.
-    accepted,
-    /// Requests refused, by whatever status.
-    refused,
-    /// Sessions opened.
-    opened,
-    /// Sessions that ended because the peer said so with a Close frame.
-    peer_closed,
-    /// Sessions whose connection ended without a Close frame from either side.
-    lost,
-    /// Sessions closed because nothing was heard of them.
-    idle_closed,
-    /// Connections that the web thread handed back for an upgrade.
-    adopted_from_web,
-    /// Messages published by sessions of this shard.
-    published,
-    /// Payload and header bytes appended to the log.
-    appended_bytes,
-    /// Sends submitted.
-    sends,
-    /// Bytes the kernel took.
-    sent_bytes,
-    /// Sends that met a full socket.
-    send_blocked,
-    /// Sessions closed because they fell behind.
-    slow_closed,
-    /// Times a session was moved to the head because it fell behind.
-    slow_skipped,
-    /// Sessions dropped because what was half received or not read took too much memory.
-    holders_dropped,
-    /// Receives that found no free buffer.
-    receive_no_buffers,
-    /// Accepts put off because a limit was reached.
-    accept_backoffs,
-    /// Published messages that crossed to another shard, on the way to their room's home or from it.
-    mesh_publishes,
-    /// Messages parked because another thread's ring was full.
-    mesh_parked,
-    /// Times the completion queue overflowed; the kernel keeps the entries.
-    completion_overflows,
+        let mut names: Vec<_> = figures.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), figures.len());
+    }
 }

@@ -320,6 +320,7 @@ fn silent_sessions_are_pinged_and_dead_ones_closed() {
         closed_after >= Duration::from_millis(5_900),
         "closed after {closed_after:?}"
     );
+    assert_eq!(server.figure("idle_closed"), 1);
 
     // By now the one that only answers pings was silent for longer than the timeout.
     talker.text("still here?");

@@ -5,9 +5,13 @@ mod support;
 use fanring::metrics::{Closes, Refusals, WebRefusals};
 
 use self::support::client::{Client, fresh_key, handshake};
+use self::support::frame::TEXT;
 use self::support::http::{self, Wire};
 use self::support::server::{Server, command};
 use self::support::wait::{PATIENCE, eventually};
+
+/// Rooms that are made: enough for all of them never to have both members where the room is at home.
+const ROOMS: u64 = 16;
 
 /// A server that tells all it has to tell.
 fn talkative(arguments: &[&str]) -> Server {
@@ -121,6 +125,56 @@ fn ends_of_sessions_are_counted_by_code_and_told() {
         assert!(line.contains(room) && line.contains("id="), "{line}");
     }
     drop(kept);
+}
+
+/// Goal: what comes, goes and is there shows in the figures: none of them is forgotten.
+#[test]
+fn what_moves_is_counted() {
+    // Members of one room are on several shards, so that its messages cross between them.
+    let server = talkative(&["--spread-members-min", "1"]);
+    let text = "x".repeat(100);
+    let mut rooms = Vec::new();
+    for number in 0..ROOMS {
+        let target = format!("/ws/{number}?presence=0");
+        let mut pair = [(); 2].map(|()| Client::connect(server.address(), &target));
+        pair[0].text(&text);
+        pair[1].expect(TEXT, &text);
+        rooms.push(pair);
+    }
+    server.await_figure("published", |published| published == ROOMS);
+    // A gauge is told once a turn, and whoever has left is no longer in it.
+    server.await_figure("sessions", |sessions| sessions == 2 * ROOMS);
+    for (name, least) in [
+        ("accepted", 2 * ROOMS),
+        ("connections", 2 * ROOMS),
+        ("operations", 2 * ROOMS),
+        ("rooms", ROOMS),
+        ("appended_bytes", ROOMS * 102),
+        ("sends", ROOMS),
+        ("sent_bytes", ROOMS * 102),
+        ("mesh_publishes", 1),
+    ] {
+        let figure = server.figure(name);
+        assert!(figure >= least, "{name} is {figure}: {}", server.healthz());
+    }
+}
+
+/// Goal: a connection that was an HTTP client's, and becomes a session, is counted.
+#[test]
+fn an_upgrade_on_a_kept_connection_is_counted() {
+    let server = talkative(&[]);
+    let mut wire = Wire::open(server.address());
+    wire.send(&http::request_bytes(
+        server.address(),
+        "GET",
+        "/rooms",
+        &[],
+        "keep-alive",
+    ));
+    wire.response("GET");
+    assert_eq!(server.figure("adopted_from_web"), 0);
+    let _session = Client::upgrade(wire, server.address(), "/ws/room");
+    assert_eq!(server.figure("adopted_from_web"), 1);
 }
 
 /// Goal: what PROTOCOL.md says the server answers and sends is what is counted: no code is

@@ -169,6 +169,14 @@ impl Bench {
         self.shards[shard].handle_received(key, Received::Data(bytes), true);
     }
 
+    /// There was no buffer for what the client has sent.
+    pub(crate) fn starve(&mut self, client: usize) {
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        self.clients[client].receiving = false;
+        self.shards[shard].handle_received(key, Received::NoBuffers, false);
+        self.settle();
+    }
+
     /// The client's connection breaks.
     pub(crate) fn fail(&mut self, client: usize) {
         let (key, shard) = (self.key(client), self.clients[client].shard);

@@ -72,6 +72,7 @@ fn stalled_sessions_cost_the_others_nothing() {
     let grown = server.rss_bytes().saturating_sub(resident);
     assert!(grown < SLACK_BYTES, "resident memory grew by {grown} bytes");
     server.await_figure("slow_closed", |closed| closed == 20);
+    assert!(server.figure("send_blocked") >= 20, "{}", server.healthz());
     drop(flow);
     server.await_figure("connections", |connections| connections == 0);
     server.await_figure("operations", |operations| operations == 0);

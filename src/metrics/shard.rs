@@ -1,0 +1,91 @@
+//! What a shard counts.
+
+use super::tally::tally;
+use super::{Counter, ForeignCounter, Gauge};
+
+tally! {
+    /// Requests that a shard refused, by the status of the answer.
+    Refusals as "refused": 400, 403, 404, 405, 408, 426, 431, 503, 505
+}
+
+tally! {
+    /// Sessions that the server closed, by the code of its Close frame.
+    Closes as "closed": 1001, 1002, 1007, 1009, 1013, 4001
+}
+
+macro_rules! shard_metrics {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ident,)+) => {
+        /// What one shard counts.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct ShardMetrics {
+            $($(#[doc = $doc])+ pub $name: $kind,)+
+            /// The same as `refused`, by status.
+            pub refusals: Refusals,
+            /// Sessions closed, by code.
+            pub closes: Closes,
+        }
+
+        impl ShardMetrics {
+            /// Every figure with its name, in declaration order.
+            #[must_use]
+            pub(crate) fn figures(&self) -> Vec<(&'static str, u64)> {
+                let mut figures = vec![$((stringify!($name), self.$name.get()),)+];
+                figures.extend(self.refusals.figures());
+                figures.extend(self.closes.figures());
+                figures
+            }
+        }
+    };
+}
+
+shard_metrics! {
+    /// Connections that hold a slot, in whatever state.
+    connections: Gauge,
+    /// Sessions past their handshake and not yet closing.
+    sessions: Gauge,
+    /// Operations the kernel still owes an answer to, over all connections.
+    operations: Gauge,
+    /// Rooms with at least one member here, or homed here.
+    rooms: Gauge,
+    /// Connections accepted.
+    accepted: Counter,
+    /// Requests refused, by whatever status.
+    refused: Counter,
+    /// Sessions opened.
+    opened: Counter,
+    /// Sessions that ended because the peer said so with a Close frame.
+    peer_closed: Counter,
+    /// Sessions whose connection ended without a Close frame from either side.
+    lost: Counter,
+    /// Sessions closed because nothing was heard of them.
+    idle_closed: Counter,
+    /// Connections that the web thread handed back for an upgrade.
+    adopted_from_web: Counter,
+    /// Messages published by sessions of this shard.
+    published: Counter,
+    /// Payload and header bytes appended to the log.
+    appended_bytes: Counter,
+    /// Sends submitted.
+    sends: Counter,
+    /// Bytes the kernel took.
+    sent_bytes: Counter,
+    /// Sends that met a full socket.
+    send_blocked: Counter,
+    /// Sessions closed because they fell behind.
+    slow_closed: Counter,
+    /// Times a session was moved to the head because it fell behind.
+    slow_skipped: Counter,
+    /// Sessions dropped because what was half received or not read took too much memory.
+    holders_dropped: Counter,
+    /// Receives that found no free buffer.
+    receive_no_buffers: Counter,
+    /// Accepts put off because a limit was reached.
+    accept_backoffs: Counter,
+    /// Published messages that crossed to another shard, on the way to their room's home or from it.
+    mesh_publishes: Counter,
+    /// Messages parked because another thread's ring was full.
+    mesh_parked: Counter,
+    /// Times the completion queue overflowed; the kernel keeps the entries.
+    completion_overflows: ForeignCounter,
+}
