@@ -2,7 +2,7 @@
 //!
 //! [`Config`] is the parsed form. A section's file has all there is to say about its settings: name,
 //! help, default, rule and test; [`crate::cli`] makes flags, variables and keys of them, and reads
-//! what was written. [`resolve`] refuses what cannot work, so the rest of the program need not check
+//! what was written. `resolve` refuses what cannot work, so the rest of the program need not check
 //! again.
 
 mod descriptors;
