@@ -98,7 +98,7 @@ pub struct RoomId(u32);
 impl RoomId {
     /// The handle of what stands at `index` of a shard's table.
     #[must_use]
-    pub(crate) fn at(index: usize) -> Self {
+    pub fn at(index: usize) -> Self {
         Self(u32::try_from(index).expect("a table is far smaller than 2^32"))
     }
 
@@ -106,6 +106,27 @@ impl RoomId {
     #[must_use]
     pub(crate) fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// Which of a session's memberships; used again for another once that one is gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MembershipId(u8);
+
+impl MembershipId {
+    /// The one that stands in the session itself: the only one of most sessions.
+    pub const INLINE: Self = Self(0);
+
+    /// The membership with this number.
+    #[must_use]
+    pub const fn new(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
     }
 }
 

@@ -3,11 +3,15 @@
 //! The struct is kept small, since idle sessions are most of them: whatever only a busy one needs
 //! (a request head, a partial message, private replies) is in a box that an idle one does not have.
 
+mod check;
 mod flags;
 pub mod holdings;
+pub mod membership;
 pub mod outbox;
 mod phase;
 mod private;
+mod rooms;
+mod side;
 mod slab;
 pub mod tick;
 pub(crate) mod timers;
@@ -18,46 +22,32 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use uuid::Uuid;
 
 pub use self::flags::Flags;
+use self::membership::Membership;
 pub(crate) use self::phase::Phase;
 use self::private::Private;
+use self::side::Side;
 pub(crate) use self::slab::Sessions;
 use self::tick::Tick;
 use self::timers::Timers;
 use crate::id::{RoomId, StreamPosition};
-use crate::room::index::{Index, OwnMessages};
+use crate::room::index::Index;
 use crate::room::{Rendition, Rooms};
 use crate::wire::message::Reader;
 
-/// Where a session's messages go.
+/// Where the messages of a session go that is in one room at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Nowhere yet, or no longer.
     None,
     /// Back to itself (`/echo`).
     Echo,
-    /// To a room, read in a rendition; `number` is its place among that audience's members.
+    /// To a room.
     Room {
         /// Which room.
         room: RoomId,
-        /// What it reads.
+        /// In which form it reads it.
         rendition: Rendition,
-        /// Its place in [`crate::room::Audience::members`]; `u32::MAX` until the join is confirmed.
-        number: u32,
     },
-}
-
-impl Place {
-    /// Whether it is that of a member whose join is confirmed.
-    #[must_use]
-    pub(crate) fn is_member(self) -> bool {
-        matches!(self, Self::Room { number, .. } if number != u32::MAX)
-    }
-
-    fn renumber(&mut self, to: u32) {
-        if let Self::Room { number, .. } = self {
-            *number = to;
-        }
-    }
 }
 
 /// One connection.
@@ -67,15 +57,10 @@ impl Place {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Session {
-    /// Stream position of the next byte to send.
-    cursor: StreamPosition,
-    /// The first frame's end at or after the cursor; private bytes may go out only there.
-    frame_end: StreamPosition,
-    /// Its own messages, which it is not sent.
-    own: OwnMessages,
+    /// Where it stands in its room, or in one of them.
+    membership: Option<Membership>,
     /// Replies to this peer alone.
     private: Option<Box<Private>>,
-    place: Place,
     socket: OwnedFd,
     phase: Phase,
     flags: Flags,
@@ -83,8 +68,8 @@ pub struct Session {
     in_flight: outbox::InFlight,
     /// Frames and messages that are not complete yet.
     reader: Reader,
-    /// The request head so far, or what came after it while the join is not confirmed.
-    head: Option<Box<Vec<u8>>>,
+    /// A head that is not whole, more memberships.
+    side: Option<Box<Side>>,
     timers: Timers,
     /// Its public name.
     id: Uuid,
@@ -99,17 +84,14 @@ impl Session {
     #[must_use]
     pub fn new(socket: OwnedFd, id: Uuid, now: Tick, deadline: Tick) -> Self {
         Self {
-            cursor: StreamPosition::default(),
-            frame_end: StreamPosition::default(),
-            own: OwnMessages::default(),
+            membership: None,
             private: None,
-            place: Place::None,
             socket,
             flags: Flags::default(),
             phase: Phase::Head,
             in_flight: outbox::InFlight::default(),
             reader: Reader::default(),
-            head: None,
+            side: None,
             timers: Timers::new(now, deadline),
             id,
         }
@@ -186,68 +168,31 @@ impl Session {
         self.flags.any(Flags::SENDING)
     }
 
-    // Its room.
+    // The room of one that is in no other.
 
     /// Where its messages go.
     #[must_use]
     pub(crate) fn place(&self) -> Place {
-        self.place
+        match &self.membership {
+            Some(membership) => Place::Room {
+                room: membership.room(),
+                rendition: membership.rendition(),
+            },
+            None if self.flags.any(Flags::ALONE) => Place::Echo,
+            None => Place::None,
+        }
     }
 
     /// Stream position of the next byte to send.
     #[must_use]
-    pub fn cursor(&self) -> StreamPosition {
-        self.cursor
-    }
-
-    /// The join is confirmed: it is the audience's member `number`, and reads from `head` on.
-    pub fn enter(&mut self, number: u32, head: StreamPosition) {
-        assert_eq!(self.phase, Phase::Joining);
-        assert!(!self.place.is_member() && number != u32::MAX);
-        self.place.renumber(number);
-        self.skip_to(head);
-    }
-
-    /// It passes by everything before `head`. A frame that was cut is to be rescued first.
-    pub fn skip_to(&mut self, head: StreamPosition) {
-        assert!(!self.is_mid_frame() && head >= self.cursor);
-        self.cursor = head;
-        self.frame_end = head;
-    }
-
-    /// Another member has left: this one is number `number` of its audience now.
-    pub(crate) fn renumber(&mut self, number: u32) {
-        assert!(self.place.is_member() && number != u32::MAX);
-        self.place.renumber(number);
-    }
-
-    /// It leaves its room, or gives up joining it; returns where it was.
-    pub(crate) fn leave(&mut self) -> Place {
-        std::mem::replace(&mut self.place, Place::None)
-    }
-
-    /// It has published `start..end` of the stream it reads.
-    pub fn note_own(&mut self, start: StreamPosition, end: StreamPosition) {
-        self.own.note(start, end, self.cursor);
-    }
-
-    /// Whether it is a member of `room` that reads `rendition`.
-    #[must_use]
-    pub(crate) fn reads(&self, room: RoomId, rendition: Rendition) -> bool {
-        self.place.is_member()
-            && matches!(self.place, Place::Room { room: here, rendition: read, .. }
-                if here == room && read == rendition)
+    pub(crate) fn cursor(&self) -> StreamPosition {
+        (self.membership.as_ref()).map_or(StreamPosition::default(), Membership::cursor)
     }
 
     /// The stream it reads, if it is a member of a room.
     #[must_use]
     pub(crate) fn stream<'a>(&self, rooms: &'a Rooms) -> Option<&'a Index> {
-        match self.place {
-            Place::Room {
-                room, rendition, ..
-            } if self.place.is_member() => Some(rooms.index(room, rendition)),
-            _ => None,
-        }
+        self.membership.as_ref()?.stream(rooms)
     }
 
     // What it holds for its peer.
@@ -255,12 +200,16 @@ impl Session {
     /// Keeps what has come of a head, or behind it.
     pub(crate) fn keep_head(&mut self, bytes: impl Into<Vec<u8>>) {
         let bytes = bytes.into();
-        self.head = (!bytes.is_empty()).then(|| Box::new(bytes));
+        if !bytes.is_empty() {
+            self.side.get_or_insert_default().head = bytes;
+        }
     }
 
     /// What was kept of a head, or behind it.
     pub(crate) fn take_head(&mut self) -> Option<Vec<u8>> {
-        self.head.take().map(|head| *head)
+        let head = std::mem::take(&mut self.side.as_mut()?.head);
+        self.tidy_side();
+        Some(head).filter(|head| !head.is_empty())
     }
 
     /// What has come of a frame or a message, for as long as more input is read.
@@ -301,7 +250,7 @@ impl Session {
     /// Memory that it holds for its peer: what has come of a head or a message, and replies.
     #[must_use]
     pub(crate) fn held_bytes(&self) -> usize {
-        let head = self.head.as_ref().map_or(0, |head| head.capacity());
+        let head = (self.side.as_ref()).map_or(0, |side| side.head.capacity());
         head + self.reader.heap_bytes() + self.private_held_bytes()
     }
 

@@ -37,6 +37,10 @@ impl Flags {
     pub(crate) const DISCARDING: Self = Self(1 << 14);
     /// The peer has shut down its write side: nothing more arrives.
     pub(crate) const ENDED: Self = Self(1 << 15);
+    /// It is in no room: its messages go back to itself (`/echo`).
+    pub(crate) const ALONE: Self = Self(1 << 16);
+    /// It has memberships beyond the first.
+    pub(crate) const SEVERAL: Self = Self(1 << 17);
 
     /// Operations that the kernel owes an answer to.
     pub(crate) const OPERATIONS: Self = Self::RECEIVING.and(Self::SENDING).and(Self::BLOCKED);

@@ -1,12 +1,16 @@
 //! Which bytes a session is to be sent next, and where it stands after the kernel took some.
 //!
 //! Three sources share one socket: the rest of a frame that a short send cut, private replies, and
-//! the room's stream. Private replies may go out only between frames. How the bytes leave is not
-//! decided here.
+//! the streams of rooms. Private replies may go out only between frames. How the bytes leave is not
+//! decided here. What a session in several rooms is sent is gathered in [`several`].
 
-use super::{Flags, Phase, Private, Session};
-use crate::id::{MemberId, StreamPosition};
-use crate::room::index::{Index, Piece, Reading};
+mod several;
+
+use super::membership::Streams;
+use super::side::Part;
+use super::{Flags, Membership, Phase, Private, Session};
+use crate::id::{MemberId, MembershipId, StreamPosition};
+use crate::room::index::{Piece, Reading};
 use crate::room::log::Log;
 
 /// Pieces one send may gather.
@@ -39,13 +43,25 @@ pub struct Plan {
     pub private: u32,
 }
 
+/// What there is to hear of a send that was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// What became of it decides what is next.
+    Awaited,
+    /// When it is taken whole, all that is left to do is to move a cursor to its stream's head: it may
+    /// be taken for sent by [`Session::assume_sent`].
+    Foreseen,
+}
+
 /// How to take back that a send was assumed to be taken.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Undo {
+pub struct Undo {
     /// Where the cursor stood.
     cursor: StreamPosition,
     /// All bytes of the send.
-    pub(crate) bytes: u32,
+    pub bytes: u32,
+    /// Whose cursor.
+    membership: MembershipId,
 }
 
 /// Why nothing was planned.
@@ -53,8 +69,8 @@ pub(crate) struct Undo {
 pub enum Nothing {
     /// All was sent.
     ToSend,
-    /// The log no longer has what comes next.
-    Left,
+    /// The log no longer has what comes next of this membership.
+    Left(MembershipId),
 }
 
 /// Where a session is after a send.
@@ -68,49 +84,84 @@ pub enum Progress {
     Lost,
 }
 
+impl Plan {
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.before = 0;
+        self.private = 0;
+    }
+}
+
 impl Session {
-    /// Its cursor and what else decides which bytes it is sent.
+    /// Whether the next byte to be sent belongs to a frame whose first ones were.
     #[must_use]
-    pub fn reading(&self, member: MemberId) -> Reading {
-        Reading {
-            cursor: self.cursor,
-            member,
-            own: self.own,
+    pub fn is_mid_frame(&self) -> bool {
+        match &self.side {
+            Some(side) if self.flags.any(Flags::SEVERAL) => side.cut.is_some(),
+            _ => (self.membership.as_ref()).is_some_and(Membership::is_mid_frame),
         }
     }
 
-    /// Whether the cursor stands inside a frame.
+    /// Whether a send might carry something.
     #[must_use]
-    pub fn is_mid_frame(&self) -> bool {
-        self.cursor < self.frame_end
-    }
-
-    /// Whether a send would carry anything.
-    #[must_use]
-    pub(crate) fn has_output(&self, index: Option<&Index>) -> bool {
-        self.private_bytes() > 0 || index.is_some_and(|index| self.cursor < index.head())
+    pub(crate) fn has_output(&self, streams: &impl Streams) -> bool {
+        if self.private_bytes() > 0 {
+            return true;
+        }
+        match (&self.side, &self.membership) {
+            (Some(side), _) if self.flags.any(Flags::SEVERAL) => {
+                side.cut.is_some() || !side.due.is_empty()
+            }
+            (_, Some(first)) => {
+                (first.stream(streams)).is_some_and(|index| first.cursor() < index.head())
+            }
+            (_, None) => false,
+        }
     }
 
     /// Plans the next send into `plan` and notes it as in flight.
     ///
-    /// `index` is the stream the session reads, if it is in a room.
+    /// # Errors
+    /// With the reason when there is nothing to send. It is not in flight then.
     pub fn plan_send(
         &mut self,
         member: MemberId,
-        index: Option<&Index>,
+        streams: &impl Streams,
         log: &Log,
         plan: &mut Plan,
-    ) -> Result<(), Nothing> {
-        plan.pieces.clear();
-        plan.before = 0;
-        let reading = self.reading(member);
-        let (mut end, mut left) = (self.cursor, SEND_BYTES_MAX);
-        if let Some(index) = index
-            && self.is_mid_frame()
+    ) -> Result<Answer, Nothing> {
+        assert!(!self.flags.any(Flags::SENDING), "one send at a time");
+        plan.clear();
+        let planned = if self.flags.any(Flags::SEVERAL) {
+            self.gather(member, streams, log, plan)
+        } else {
+            self.gather_one(member, streams, log, plan)
+        };
+        if planned.is_ok() {
+            self.flags.set(Flags::SENDING);
+        }
+        planned
+    }
+
+    /// The plan of a session in one room, or none.
+    fn gather_one(
+        &mut self,
+        member: MemberId,
+        streams: &impl Streams,
+        log: &Log,
+        plan: &mut Plan,
+    ) -> Result<Answer, Nothing> {
+        let gone = Nothing::Left(MembershipId::INLINE);
+        let first = self.membership.as_ref();
+        let stream = first.and_then(|first| Some((first, first.stream(streams)?)));
+        let (mut end, mut left) = (self.cursor(), SEND_BYTES_MAX);
+        if let Some((first, index)) = stream
+            && first.is_mid_frame()
         {
+            let (reading, frame_end) = (first.reading(member), first.frame_end());
             end = index
-                .plan(&reading, self.frame_end, PIECES_MAX, left, &mut plan.pieces)
-                .ok_or(Nothing::Left)?;
+                .plan(&reading, frame_end, PIECES_MAX, left, &mut plan.pieces)
+                .ok_or(gone)?;
             plan.before = plan.pieces.len();
             left = left.saturating_sub(total_bytes(&plan.pieces));
         }
@@ -118,107 +169,126 @@ impl Session {
         // The room's next frame comes behind the last private one.
         let whole = private == self.private_bytes() as u64;
         left -= private;
-        if let Some(index) = index {
+        let mut at_head = false;
+        if let Some((first, index)) = stream {
             if whole && left > 0 {
                 let rest = Reading {
                     cursor: end,
-                    ..reading
+                    ..first.reading(member)
                 };
                 end = index
                     .plan(&rest, index.head(), PIECES_MAX, left, &mut plan.pieces)
-                    .ok_or(Nothing::Left)?;
+                    .ok_or(gone)?;
             }
             // The index may map to bytes that were overwritten since.
             if (plan.pieces.first()).is_some_and(|piece| piece.position < log.tail()) {
-                return Err(Nothing::Left);
+                return Err(gone);
             }
+            at_head = end == index.head();
         }
-        let narrow = |bytes: u64| u32::try_from(bytes).expect("a send is below 2 GiB");
-        plan.private = narrow(private);
         let bytes = total_bytes(&plan.pieces) + private;
         if bytes == 0 {
             // Only own messages lay ahead.
-            self.cursor = end;
-            self.frame_end = end;
+            if let Some(first) = &mut self.membership {
+                first.stand_at(end);
+            }
             return Err(Nothing::ToSend);
         }
+        plan.private = narrow(private);
         self.in_flight = InFlight {
             private: plan.private,
             bytes: narrow(bytes),
             end,
         };
-        self.flags.set(Flags::SENDING);
-        Ok(())
+        let foreseen = at_head && private == 0 && plan.before == 0 && self.phase == Phase::Open;
+        Ok(if foreseen {
+            Answer::Foreseen
+        } else {
+            Answer::Awaited
+        })
     }
 
-    /// Takes the send just planned for taken, so that the session need not be looked at again when
-    /// it was: nearly every delivery. Only where all that would be left to do is to move the cursor to
-    /// the head of `index`; `None` elsewhere, and the send stays in flight.
-    pub(crate) fn assume_sent(&mut self, index: Option<&Index>) -> Option<Undo> {
-        let plain = self.phase == Phase::Open
-            && self.in_flight.private == 0
-            && !self.is_mid_frame()
-            && index.is_some_and(|index| self.in_flight.end == index.head());
-        if !plain {
-            return None;
-        }
+    /// Takes the send just planned, whose [`Answer`] is `Foreseen`, for taken, so that the session need
+    /// not be looked at again when it was: nearly every delivery.
+    pub fn assume_sent(&mut self) -> Undo {
+        assert!(self.flags.any(Flags::SENDING) && self.in_flight.private == 0);
         self.flags.clear(Flags::SENDING);
-        let undo = Undo {
-            cursor: self.cursor,
-            bytes: self.in_flight.bytes,
+        let InFlight { bytes, end, .. } = self.in_flight;
+        let id = if self.flags.any(Flags::SEVERAL) {
+            self.assume_part_sent()
+        } else {
+            MembershipId::INLINE
         };
-        self.cursor = self.in_flight.end;
-        self.frame_end = self.in_flight.end;
-        Some(undo)
+        let membership = self.membership_mut(id).expect("it was planned for one");
+        let cursor = membership.cursor();
+        membership.stand_at(end);
+        Undo {
+            cursor,
+            bytes,
+            membership: id,
+        }
     }
 
     /// The send that [`Self::assume_sent`] took for taken was not: it is in flight again.
-    pub(crate) fn not_sent(&mut self, undo: Undo) {
+    pub fn not_sent(&mut self, undo: Undo) {
         assert!(!self.flags.any(Flags::SENDING));
         self.flags.set(Flags::SENDING);
+        let membership = self.membership_mut(undo.membership);
+        let membership = membership.expect("it has left no room since");
+        let end = membership.cursor();
+        membership.stand_at(undo.cursor);
         self.in_flight = InFlight {
             private: 0,
             bytes: undo.bytes,
-            end: self.cursor,
+            end,
         };
-        self.cursor = undo.cursor;
-        self.frame_end = undo.cursor;
+        if self.flags.any(Flags::SEVERAL) {
+            self.part_not_sent(Part {
+                membership: undo.membership,
+                bytes: undo.bytes,
+                end,
+            });
+        }
     }
 
     /// The kernel took `bytes` of what [`Self::plan_send`] had noted as in flight.
     pub fn sent(
         &mut self,
         member: MemberId,
-        index: Option<&Index>,
+        streams: &impl Streams,
         log: &Log,
         bytes: u32,
     ) -> Progress {
+        assert!(self.flags.any(Flags::SENDING));
         self.flags.clear(Flags::SENDING);
         let in_flight = std::mem::take(&mut self.in_flight);
+        assert!(bytes <= in_flight.bytes, "more than there was");
+        if self.phase == Phase::Dead {
+            // It is in no room any more, and nobody is there to be sent the rest.
+            self.private = None;
+            return Progress::Lost;
+        }
+        if self.flags.any(Flags::SEVERAL) {
+            return self.parts_sent(in_flight, member, streams, log, bytes);
+        }
         if bytes == in_flight.bytes {
             self.private_sent(in_flight.private);
-            self.cursor = in_flight.end;
-            self.frame_end = in_flight.end;
+            if let Some(first) = &mut self.membership {
+                first.stand_at(in_flight.end);
+            }
             return Progress::All;
         }
-        let mut left = u64::from(bytes);
-        if self.is_mid_frame() {
-            let step = left.min(self.frame_end - self.cursor);
-            self.cursor += step;
-            left -= step;
+        let mut left = bytes;
+        if let Some(first) = &mut self.membership {
+            left = first.finish_cut(left);
         }
-        let private = u64::from(in_flight.private).min(left);
-        self.private_sent(u32::try_from(private).unwrap_or(u32::MAX));
+        let private = in_flight.private.min(left);
+        self.private_sent(private);
         left -= private;
         if left > 0 {
-            let Some(index) = index else {
+            let first = self.membership.as_mut();
+            if !first.is_some_and(|first| first.cut(member, streams, log, left)) {
                 return Progress::Lost;
-            };
-            let boundary = self.cursor;
-            self.cursor = index.advance(&self.reading(member), left);
-            match index.frame_end(log, boundary, self.cursor) {
-                Some(end) => self.frame_end = end,
-                None => return Progress::Lost,
             }
         }
         Progress::Blocked
@@ -235,23 +305,27 @@ impl Session {
             .take_if(|private| private.taken(bytes as usize));
     }
 
-    /// Copies the rest of a cut frame in front of the private replies, so that the session can go
-    /// on without the log: it is leaving the room, or being moved to its head. False when the log
-    /// no longer has it, and the connection can only be dropped.
+    /// Copies the rest of a cut frame of a membership in front of the private replies, so that the
+    /// session can go on without the log: it is leaving that room, or being moved to its head. False
+    /// when the log no longer has it, and the connection can only be dropped.
     #[must_use]
-    pub fn rescue_cut_frame(&mut self, member: MemberId, index: &Index, log: &Log) -> bool {
+    pub fn rescue_cut_frame(
+        &mut self,
+        id: MembershipId,
+        member: MemberId,
+        streams: &impl Streams,
+        log: &Log,
+    ) -> bool {
         assert!(!self.flags.any(Flags::SENDING));
-        if !self.is_mid_frame() {
+        let Some(membership) = self.membership(id).filter(|one| one.is_mid_frame()) else {
             return true;
-        }
+        };
+        let Some(index) = membership.stream(streams) else {
+            return false;
+        };
         let mut pieces = Vec::new();
-        let planned = index.plan(
-            &self.reading(member),
-            self.frame_end,
-            1,
-            u64::MAX,
-            &mut pieces,
-        );
+        let (reading, frame_end) = (membership.reading(member), membership.frame_end());
+        let planned = index.plan(&reading, frame_end, 1, u64::MAX, &mut pieces);
         // Own messages right behind the frame are passed by as well.
         let (Some(end), Some(piece)) = (planned, pieces.first()) else {
             return false;
@@ -263,14 +337,22 @@ impl Session {
         let frame = log.slice(piece.position, length);
         let former = self.private.as_deref();
         self.private = Some(Box::new(Private::behind_frame(frame, former)));
-        self.cursor = end;
-        self.frame_end = end;
+        if let Some(membership) = self.membership_mut(id) {
+            membership.stand_at(end);
+        }
+        if let Some(side) = &mut self.side {
+            side.cut = None;
+        }
         true
     }
 }
 
 fn total_bytes(pieces: &[Piece]) -> u64 {
     pieces.iter().map(|piece| piece.bytes).sum()
+}
+
+fn narrow(bytes: u64) -> u32 {
+    u32::try_from(bytes).expect("a send is below 2 GiB")
 }
 
 #[cfg(test)]

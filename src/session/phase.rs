@@ -5,6 +5,7 @@
 
 use super::tick::Tick;
 use super::{Flags, Place, Session};
+use crate::id::MembershipId;
 use crate::wire::message::Reader;
 
 /// How far a connection has come.
@@ -35,12 +36,18 @@ impl Session {
     /// what came behind the head.
     pub fn join(&mut self, place: Place, wishes: Flags, early: &[u8]) {
         assert_eq!(self.phase, Phase::Head);
-        assert_ne!(place, Place::None);
         assert!(Flags::WISHES.all(wishes));
-        assert!(self.head.is_none(), "the head was taken and judged");
+        assert!(self.side.is_none(), "the head was taken and judged");
         self.phase = Phase::Joining;
-        self.place = place;
         self.flags.set(wishes);
+        match place {
+            Place::None => {}
+            Place::Echo => self.flags.set(Flags::ALONE),
+            Place::Room { room, rendition } => {
+                let id = self.add_membership(room, rendition);
+                assert_eq!(id, Some(MembershipId::INLINE));
+            }
+        }
         self.keep_head(early);
     }
 
@@ -58,7 +65,11 @@ impl Session {
         assert!(matches!(self.phase, Phase::Head | Phase::Joining));
         self.phase = Phase::Closing;
         self.flags.set(Flags::DISCARDING);
-        self.place = Place::None;
+        assert!(
+            !self.flags.any(Flags::SEVERAL),
+            "it has joined one room at most"
+        );
+        self.membership = None;
         self.private = None;
         self.private_mut()
     }
@@ -86,12 +97,11 @@ impl Session {
         self.phase = Phase::Lingering;
     }
 
-    /// From any phase but `Dead`: nothing is received or planned any more. It has left its room.
+    /// From any phase but `Dead`: nothing is received or planned any more. It is to leave its rooms.
     pub(crate) fn die(&mut self) {
         assert_ne!(self.phase, Phase::Dead);
-        assert_eq!(self.place, Place::None, "a room has no dead members");
         self.phase = Phase::Dead;
-        self.head = None;
+        drop(self.take_head());
         self.reader = Reader::default();
         if !self.flags.any(Flags::SENDING) {
             self.private = None;
@@ -101,7 +111,9 @@ impl Session {
     /// Whether everything that it is ever to be sent has left.
     #[must_use]
     pub(crate) fn is_drained(&self) -> bool {
-        self.private_bytes() == 0 && !self.flags.any(Flags::SENDING) && self.place == Place::None
+        self.private_bytes() == 0
+            && !self.flags.any(Flags::SENDING)
+            && self.memberships().next().is_none()
     }
 
     // What the peer does to the connection, in any phase.

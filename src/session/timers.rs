@@ -28,8 +28,8 @@ pub(crate) enum Timer {
 pub(super) struct Timers {
     /// When the peer was last heard: ping and idle count from there.
     heard: Tick,
-    /// The cursor then, modulo 2^32.
-    cursor_heard: u32,
+    /// What had been sent of its rooms then, modulo 2^32.
+    sent_then: u32,
     /// When the head or the close is late.
     deadline: Tick,
     /// The tick of its valid entry in the timer wheel; other entries are stale.
@@ -41,7 +41,7 @@ impl Timers {
     pub(super) fn new(now: Tick, deadline: Tick) -> Self {
         Self {
             heard: now,
-            cursor_heard: 0,
+            sent_then: 0,
             deadline,
             entry: Tick::default(),
         }
@@ -82,7 +82,7 @@ impl Session {
     /// The peer was heard, or would have been if it had been listened to.
     pub(crate) fn hear(&mut self, now: Tick) {
         self.timers.heard = now;
-        self.timers.cursor_heard = low_half(self.cursor);
+        self.timers.sent_then = self.sent_bytes();
     }
 
     /// When the peer was last heard.
@@ -91,10 +91,28 @@ impl Session {
         self.timers.heard
     }
 
-    /// Bytes of its room that were sent since the peer was last heard, modulo 2^32.
+    /// Bytes of its rooms that were sent since the peer was last heard, modulo 2^32.
     #[must_use]
     pub(crate) fn sent_unheard_bytes(&self) -> u32 {
-        low_half(self.cursor).wrapping_sub(self.timers.cursor_heard)
+        self.sent_bytes().wrapping_sub(self.timers.sent_then)
+    }
+
+    /// Bytes of its rooms that were sent, from wherever the count began, modulo 2^32: a cursor that has no
+    /// others beside it is as good a count as any.
+    fn sent_bytes(&self) -> u32 {
+        match (&self.side, &self.membership) {
+            (Some(side), _) if self.flags.any(Flags::SEVERAL) => side.sent_bytes,
+            (_, Some(membership)) => low_half(membership.cursor()),
+            (_, None) => 0,
+        }
+    }
+
+    /// Does what changes where that count begins.
+    pub(super) fn keeping_unheard<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> R {
+        let unheard = self.sent_unheard_bytes();
+        let result = change(self);
+        self.timers.sent_then = self.sent_bytes().wrapping_sub(unheard);
+        result
     }
 
     // The close.

@@ -29,6 +29,7 @@ impl Shard {
         let sessions = || self.sessions.slots().map(|slot| self.sessions.at(slot));
         let private_max = self.private_held_bytes_max();
         for session in sessions() {
+            session.check_invariants()?;
             let held = session.private_held_bytes();
             if held > private_max {
                 return Err(format!(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Shard;
 use super::credit;
 use super::message::Message;
-use crate::id::{MemberId, RoomId, ShardId};
+use crate::id::{MemberId, MembershipId, RoomId, ShardId};
 use crate::mesh::ThreadId;
 use crate::room::Rendition;
 use crate::room::sequencer::Announcement;
@@ -181,11 +181,7 @@ impl Shard {
         } else {
             Rendition::Quiet
         };
-        let place = Place::Room {
-            room,
-            rendition,
-            number: u32::MAX,
-        };
+        let place = Place::Room { room, rendition };
         self.accept(slot, upgrade, place, &bytes[end..]);
         self.rooms.get_mut(room).joining += 1;
         let (id, member) = (self.sessions.at(slot).id(), self.member_id(slot));
@@ -301,10 +297,7 @@ impl Shard {
         let Some(session) = self.sessions.lookup(key) else {
             return;
         };
-        let Place::Room {
-            room, rendition, ..
-        } = session.place()
-        else {
+        let Place::Room { room, rendition } = session.place() else {
             return;
         };
         if session.phase() != Phase::Joining {
@@ -320,7 +313,7 @@ impl Shard {
         }
         let audience = here.audience(rendition);
         let number = u32::try_from(audience.add(key.slot)).expect("slots are below 2^24");
-        session.enter(number, audience.index.head());
+        session.enter(MembershipId::INLINE, number, audience.index.head());
         self.open(key.slot);
         self.settle(key.slot);
     }

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use super::{Action, Shard};
 use crate::id::SessionKey;
 use crate::room::index::Piece;
-use crate::session::outbox::{Nothing, Progress, Undo};
+use crate::session::outbox::{Answer, Nothing, Progress, Undo};
 use crate::session::{Flags, Phase, Place};
 
 /// One planned send, which refers to its batch for the pieces.
@@ -94,13 +94,12 @@ impl Shard {
         if !may_send || session.flags().any(Flags::SENDING.and(Flags::BLOCKED)) {
             return;
         }
-        let index = session.stream(&self.rooms);
         let plan = &mut self.scratch.plan;
-        match session.plan_send(member, index, &self.log, plan) {
+        match session.plan_send(member, &self.rooms, &self.log, plan) {
             Err(Nothing::ToSend) => self.settle(slot),
-            Err(Nothing::Left) => self.kill(slot),
-            Ok(()) => {
-                let undo = session.assume_sent(index);
+            Err(Nothing::Left(_)) => self.kill(slot),
+            Ok(answer) => {
+                let undo = (answer == Answer::Foreseen).then(|| session.assume_sent());
                 match undo {
                     Some(undo) => batch.quiet_bytes += u64::from(undo.bytes),
                     None => self.operations += 1,
@@ -169,9 +168,8 @@ impl Shard {
             // It may have been dead already, with this as its last operation.
             return self.settle(slot);
         };
-        let index = session.stream(&self.rooms);
-        let progress = session.sent(member, index, &self.log, bytes);
-        let (output, phase) = (session.has_output(index), session.phase());
+        let progress = session.sent(member, &self.rooms, &self.log, bytes);
+        let (output, phase) = (session.has_output(&self.rooms), session.phase());
         self.count_sent(u64::from(bytes));
         self.note_holding(slot);
         if phase == Phase::Dead {

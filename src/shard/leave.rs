@@ -6,7 +6,7 @@ use super::message::Message;
 use super::report::End;
 use super::{Action, Shard};
 use crate::config::SlowConsumer;
-use crate::id::{RoomId, SessionKey};
+use crate::id::{MembershipId, RoomId, SessionKey};
 use crate::room::Departure;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Phase, Place};
@@ -90,30 +90,26 @@ impl Shard {
     pub(super) fn detach(&mut self, slot: u32) {
         let member = self.member_id(slot);
         let session = self.sessions.at_mut(slot);
-        let rescued = (session.stream(&self.rooms))
-            .is_none_or(|index| session.rescue_cut_frame(member, index, &self.log));
-        self.remove_member(slot);
-        if !rescued {
+        let id = MembershipId::INLINE;
+        if session.rescue_cut_frame(id, member, &self.rooms, &self.log) {
+            self.remove_member(slot);
+        } else {
             self.kill(slot);
         }
     }
 
     fn remove_member(&mut self, slot: u32) {
-        let place = self.sessions.at_mut(slot).leave();
-        let Place::Room {
-            room,
-            rendition,
-            number,
-        } = place
-        else {
+        let left = (self.sessions.at_mut(slot)).remove_membership(MembershipId::INLINE);
+        let Some((membership, number)) = left.and_then(|left| Some((left, left.number()?))) else {
             return;
         };
+        let (room, rendition) = (membership.room(), membership.rendition());
         let (moved, flushing) = self.rooms.change(room, |here| {
             let audience = here.audience(rendition);
             (audience.remove(number as usize), audience.is_flushing())
         });
         if let Some(moved) = moved {
-            self.sessions.at_mut(moved).renumber(number);
+            (self.sessions.at_mut(moved)).renumber(MembershipId::INLINE, number);
             if flushing {
                 self.mark_dirty(moved);
             }
@@ -131,17 +127,17 @@ impl Shard {
             }
             Phase::Joining => {
                 self.depart(slot);
-                let place = self.sessions.at_mut(slot).leave();
-                if let Place::Room { room, .. } = place {
-                    self.rooms.get_mut(room).joining -= 1;
-                    self.rooms.release(room);
+                let session = self.sessions.at_mut(slot);
+                if let Some(given_up) = session.remove_membership(MembershipId::INLINE) {
+                    self.rooms.get_mut(given_up.room()).joining -= 1;
+                    self.rooms.release(given_up.room());
                 }
             }
             Phase::Head | Phase::Closing | Phase::Lingering => {}
         }
+        self.sessions.at_mut(slot).die();
         self.remove_member(slot);
         let key = self.sessions.key(slot);
-        self.sessions.at_mut(slot).die();
         self.note_holding(slot);
         let session = self.sessions.at_mut(slot);
         self.actions.push_back(Action::Shutdown(key));
@@ -254,8 +250,10 @@ impl Shard {
         if session.flags().any(Flags::SENDING) {
             return;
         }
-        let ahead = if session.rescue_cut_frame(member, index, &self.log) {
-            index.frames_ahead(&self.log, &session.reading(member))
+        let id = MembershipId::INLINE;
+        let ahead = if session.rescue_cut_frame(id, member, &self.rooms, &self.log) {
+            (session.membership(id))
+                .and_then(|one| index.frames_ahead(&self.log, &one.reading(member)))
         } else {
             None
         };
@@ -264,7 +262,7 @@ impl Shard {
         let Some(ahead) = ahead else {
             return self.kill(key.slot);
         };
-        self.sessions.at_mut(key.slot).skip_to(head);
+        (self.sessions.at_mut(key.slot)).skip_to(MembershipId::INLINE, head);
         if ahead > 0 {
             *self.missed.entry(key).or_default() += ahead;
             self.metrics().slow_skipped.add(1);

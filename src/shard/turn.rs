@@ -291,13 +291,9 @@ impl Shard {
         self.rooms.change(room, |here| {
             here.append(log, frames, entries, |origin, rendition, start, end| {
                 let key = origin.key();
-                let session = (sessions.lookup(key))
-                    .filter(|session| origin.shard == me && session.reads(room, rendition));
-                let reads = session.is_some();
-                if let Some(session) = session {
-                    session.note_own(start, end);
-                }
-                reads
+                (sessions.lookup(key))
+                    .filter(|_| origin.shard == me)
+                    .is_some_and(|session| session.note_own(room, rendition, start, end))
             });
             for rendition in Rendition::ALL {
                 let audience = here.audience(rendition);

@@ -5,11 +5,12 @@ use std::os::fd::OwnedFd;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
-use crate::id::{LogPosition, MemberId, RoomId, ShardId, StreamPosition};
+use super::{Answer, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
+use crate::id::{LogPosition, MemberId, MembershipId, RoomId, ShardId, StreamPosition};
 use crate::room::Rendition;
 use crate::room::index::Index;
 use crate::room::log::Log;
+use crate::session::membership::Streams;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Place, Session};
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};
@@ -19,6 +20,19 @@ const ME: MemberId = MemberId {
     slot: 0,
     generation: 0,
 };
+
+fn room() -> RoomId {
+    RoomId::at(0)
+}
+
+/// The stream of the only room there is.
+struct OneStream<'a>(&'a Index);
+
+impl Streams for OneStream<'_> {
+    fn stream(&self, _: RoomId, _: Rendition) -> &Index {
+        self.0
+    }
+}
 
 /// A session in a room of its own, and all it was sent.
 struct Bench {
@@ -36,12 +50,11 @@ impl Bench {
         let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
         let mut session = Session::new(socket, Uuid::nil(), Tick(0), Tick(0));
         let place = Place::Room {
-            room: RoomId::at(0),
+            room: room(),
             rendition: Rendition::Full,
-            number: u32::MAX,
         };
         session.join(place, Flags::default(), b"");
-        session.enter(0, StreamPosition::default());
+        session.enter(MembershipId::INLINE, 0, StreamPosition::default());
         session.open(Tick(0));
         Self {
             session,
@@ -61,7 +74,7 @@ impl Bench {
         let end = start + bytes.len() as u64;
         if own {
             self.index.push_own(ME, start, end);
-            self.session.note_own(start, end);
+            assert!(self.session.note_own(room(), Rendition::Full, start, end));
         } else {
             self.room_frames.push(bytes);
         }
@@ -77,8 +90,8 @@ impl Bench {
     /// One send, of which the kernel takes at most `most` bytes.
     fn send(&mut self, most: usize) -> Result<Progress, Nothing> {
         let mut plan = Plan::default();
-        let index = Some(&self.index);
-        self.session.plan_send(ME, index, &self.log, &mut plan)?;
+        let streams = OneStream(&self.index);
+        let answer = (self.session).plan_send(ME, &streams, &self.log, &mut plan)?;
         assert!(plan.pieces.len() <= 2 * PIECES_MAX);
         let (before, after) = plan.pieces.split_at(plan.before);
         let mut bytes = Vec::new();
@@ -98,13 +111,19 @@ impl Bench {
         bytes.truncate(most);
         self.wire.extend_from_slice(&bytes);
         let sent = u32::try_from(bytes.len()).unwrap();
-        if let Some(undo) = self.session.assume_sent(index) {
+        if answer == Answer::Foreseen {
+            let undo = self.session.assume_sent();
             if sent == undo.bytes {
                 return Ok(Progress::All);
             }
             self.session.not_sent(undo);
         }
-        Ok(self.session.sent(ME, index, &self.log, sent))
+        Ok(self.session.sent(ME, &streams, &self.log, sent))
+    }
+
+    fn rescue(&mut self) -> bool {
+        let streams = OneStream(&self.index);
+        (self.session).rescue_cut_frame(MembershipId::INLINE, ME, &streams, &self.log)
     }
 
     fn drain(&mut self) {
@@ -173,8 +192,8 @@ fn a_cut_frame_is_rescued_whole() {
             bench.publish(&[3; 10], own_behind);
             let _ = bench.send(cut);
             bench.reply(b"goodbye");
-            assert!(bench.session.rescue_cut_frame(ME, &bench.index, &bench.log));
-            bench.session.skip_to(bench.index.head());
+            assert!(bench.rescue());
+            (bench.session).skip_to(MembershipId::INLINE, bench.index.head());
             bench.drain();
             bench.room_frames.truncate(cut.div_ceil(12));
             bench.check();
@@ -191,8 +210,9 @@ fn an_overwritten_frame_is_lost() {
     for _ in 0..20 {
         bench.publish(&[2; 4000], false);
     }
-    assert!(!bench.session.rescue_cut_frame(ME, &bench.index, &bench.log));
-    assert_eq!(bench.send(usize::MAX), Err(Nothing::Left));
+    assert!(!bench.rescue());
+    let left = Nothing::Left(MembershipId::INLINE);
+    assert_eq!(bench.send(usize::MAX), Err(left));
     assert!(!bench.session.flags.any(Flags::SENDING));
 }
 
@@ -273,22 +293,22 @@ fn a_log_may_be_larger_than_four_gibibytes() {
         let start = bench.index.push(LogPosition::new(position), GIB, 1);
         if (4..12).contains(&number) {
             bench.index.push_own(ME, start, start + GIB);
-            bench.session.note_own(start, start + GIB);
+            (bench.session).note_own(room(), Rendition::Full, start, start + GIB);
         }
         position += GIB + 1;
     }
     let mut plan = Plan::default();
     let (mut sent, mut sends) = (0, 0);
     loop {
-        let index = Some(&bench.index);
-        match bench.session.plan_send(ME, index, &bench.log, &mut plan) {
-            Ok(()) => {}
+        let streams = OneStream(&bench.index);
+        match (bench.session).plan_send(ME, &streams, &bench.log, &mut plan) {
+            Ok(_) => {}
             Err(nothing) => break assert_eq!(nothing, Nothing::ToSend),
         }
         let bytes = total_bytes(&plan.pieces);
         assert!(bytes < 2 * GIB, "a send of {bytes} bytes");
         let bytes = u32::try_from(bytes).unwrap();
-        let _ = bench.session.sent(ME, index, &bench.log, bytes);
+        let _ = bench.session.sent(ME, &streams, &bench.log, bytes);
         (sent, sends) = (sent + u64::from(bytes), sends + 1);
     }
     assert_eq!((sent, sends), (12 * GIB, 12));

@@ -1,0 +1,171 @@
+//! The rooms a session is in, and how it comes and goes.
+//!
+//! The first membership stands in the session itself, and a session that has no other is served as
+//! if there were none. Those beyond it are in the side table.
+
+use super::membership::Membership;
+use super::side::Due;
+use super::{Flags, Phase, Session};
+use crate::id::{MembershipId, RoomId, StreamPosition};
+use crate::room::Rendition;
+
+impl Session {
+    // Which rooms.
+
+    /// One membership.
+    #[must_use]
+    pub fn membership(&self, id: MembershipId) -> Option<&Membership> {
+        if id == MembershipId::INLINE {
+            return self.membership.as_ref();
+        }
+        self.side.as_ref()?.get(id)
+    }
+
+    pub(super) fn membership_mut(&mut self, id: MembershipId) -> Option<&mut Membership> {
+        if id == MembershipId::INLINE {
+            return self.membership.as_mut();
+        }
+        self.side.as_mut()?.get_mut(id)
+    }
+
+    /// All of them.
+    pub fn memberships(&self) -> impl Iterator<Item = (MembershipId, &Membership)> {
+        let first = (self.membership.iter()).map(|membership| (MembershipId::INLINE, membership));
+        first.chain(self.side.iter().flat_map(|side| side.memberships()))
+    }
+
+    /// Its membership of `room`, if it is in there or about to be.
+    #[must_use]
+    pub fn membership_in(&self, room: RoomId) -> Option<MembershipId> {
+        self.memberships()
+            .find(|(_, membership)| membership.room() == room)
+            .map(|(id, _)| id)
+    }
+
+    // Coming and going.
+
+    /// It is to join `room` and to read `rendition`; `None` when it is in as many rooms as it can be.
+    pub fn add_membership(&mut self, room: RoomId, rendition: Rendition) -> Option<MembershipId> {
+        assert!(self.membership_in(room).is_none(), "it is in there already");
+        assert_ne!(self.phase, Phase::Dead, "a room has no dead members");
+        assert!(!self.flags.any(Flags::ALONE), "its messages go elsewhere");
+        self.keeping_unheard(|session| {
+            let membership = Membership::new(room, rendition);
+            if session.membership.is_none() {
+                session.membership = Some(membership);
+                return Some(MembershipId::INLINE);
+            }
+            let side = session.side.get_or_insert_default();
+            let id = side.add(membership)?;
+            if !session.flags.any(Flags::SEVERAL) {
+                session.flags.set(Flags::SEVERAL);
+                session.begin_several();
+            }
+            Some(id)
+        })
+    }
+
+    /// Until now the first membership had no due bit, and a cut frame could be no other's.
+    fn begin_several(&mut self) {
+        let side = self.side.as_mut().expect("another membership is there");
+        let Some(first) = self.membership.as_ref() else {
+            return;
+        };
+        if first.number().is_some() {
+            side.due.insert(MembershipId::INLINE);
+        }
+        side.cut = first.is_mid_frame().then_some(MembershipId::INLINE);
+        assert!(!self.flags.any(Flags::SENDING), "its send had one part");
+    }
+
+    /// The join is confirmed: it is member `number` of the audience, and reads from `head` on.
+    pub fn enter(&mut self, id: MembershipId, number: u32, head: StreamPosition) {
+        self.keeping_unheard(|session| {
+            let membership = session.membership_mut(id).expect("it was to join");
+            membership.enter(number, head);
+        });
+    }
+
+    /// Another member has left: it is number `number` of its audience now.
+    pub fn renumber(&mut self, id: MembershipId, number: u32) {
+        let membership = self.membership_mut(id).expect("a member is there");
+        membership.renumber(number);
+    }
+
+    /// It leaves a room, or gives up joining it; returns where it stood. What was cut of that room is
+    /// to be rescued before, unless nobody is there any more to be sent anything.
+    pub fn remove_membership(&mut self, id: MembershipId) -> Option<Membership> {
+        let membership = self.membership(id)?;
+        assert!(
+            self.phase == Phase::Dead || !(membership.is_mid_frame() || self.is_sending()),
+            "a frame is sent whole"
+        );
+        self.keeping_unheard(|session| {
+            if let Some(side) = &mut session.side {
+                side.due.remove(id);
+                side.cut.take_if(|cut| *cut == id);
+            }
+            if id == MembershipId::INLINE {
+                return session.membership.take();
+            }
+            let removed = session.side.as_mut()?.remove(id);
+            session.tidy_side();
+            removed
+        })
+    }
+
+    /// The side table goes when nothing is in it.
+    pub(super) fn tidy_side(&mut self) {
+        let Some(side) = &mut self.side else {
+            return;
+        };
+        if !side.has_memberships() {
+            self.flags.clear(Flags::SEVERAL);
+            // One that is on its own is always planned, and keeps its cut frame by itself.
+            (side.due, side.cut) = (Due::default(), None);
+        }
+        self.side.take_if(|side| side.is_empty());
+    }
+
+    // Reading.
+
+    /// It has something to send; the plan of one with a single membership need not be told.
+    pub fn mark_due(&mut self, id: MembershipId) {
+        let member = self.membership(id).and_then(Membership::number);
+        assert!(member.is_some(), "only members have something to read");
+        if self.flags.any(Flags::SEVERAL)
+            && let Some(side) = &mut self.side
+        {
+            side.due.insert(id);
+        }
+    }
+
+    /// It passes by everything before `head`. A frame that was cut is to be rescued first.
+    pub fn skip_to(&mut self, id: MembershipId, head: StreamPosition) {
+        let membership = self.membership_mut(id).expect("a member is there");
+        membership.skip_to(head);
+        if let Some(side) = &mut self.side {
+            side.due.remove(id);
+        }
+    }
+
+    /// It has published `start..end` of what members of `room` read in `rendition`; returns whether it
+    /// is one of them.
+    pub fn note_own(
+        &mut self,
+        room: RoomId,
+        rendition: Rendition,
+        start: StreamPosition,
+        end: StreamPosition,
+    ) -> bool {
+        let id = if self.flags.any(Flags::SEVERAL) {
+            self.membership_in(room).unwrap_or(MembershipId::INLINE)
+        } else {
+            MembershipId::INLINE
+        };
+        let reading = (self.membership_mut(id))
+            .filter(|membership| membership.reads(room, rendition))
+            .map(|membership| membership.note_own(start, end));
+        reading.is_some()
+    }
+}
