@@ -1,8 +1,11 @@
 //! Limits on what is kept in memory and on who is let in.
 
+use super::Config;
 use super::setting::{Asked, Preset, Refusal, Section, Setting, Shape};
 use super::units;
-use super::{Config, FRAME_HEADER_BYTES_MAX};
+
+/// Largest header of a server frame: 2 bytes and 8 of length (RFC 6455 section 5.2).
+pub(crate) const FRAME_HEADER_BYTES_MAX: usize = 10;
 
 pub(super) const SECTION: Section = Section {
     heading: "Limits",

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Config;
 use super::setting::{Asked, Preset, Refusal, Section, Setting, Shape};
 use super::units::ValueError;
+use super::{Config, SlowConsumer};
 
 pub(super) const SECTION: Section = Section {
     heading: "Sessions and rooms",
@@ -33,15 +33,6 @@ const SLOW_CONSUMER: Setting = Setting {
         Ok(())
     },
 };
-
-/// What happens to a session that falls too far behind its room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlowConsumer {
-    /// It is closed with code 4001.
-    Close,
-    /// It is told how much it missed and goes on at the head of the room.
-    Skip,
-}
 
 const PING_INTERVAL: Setting = Setting {
     name: "ping_interval",

@@ -6,6 +6,7 @@
 //! not seen, as no path leads to them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 
 use crate::finding::Finding;
 use crate::paths::{self, Path, join, module_of};
@@ -51,9 +52,12 @@ impl<'a> Package<'a> {
                 modules.insert(join(&module, name), place);
             }
             modules.insert(module, place);
-            let imports = file.imports();
+            let (imports, tests) = (file.imports(), file.test_modules());
             for path in paths::own(file) {
-                if imports.iter().any(|import| import.contains(&(path.at - 1))) {
+                let is_in = |ranges: &[Range<usize>]| {
+                    ranges.iter().any(|range| range.contains(&(path.at - 1)))
+                };
+                if is_in(&imports) && !is_in(&tests) {
                     imported.insert((place, path.name), path.text);
                 }
             }
@@ -190,7 +194,8 @@ fn circles_are_found() {
         among(&sources).iter().map(Finding::to_string).collect()
     };
     let root = ("src/lib.rs", "mod a;");
-    let parent = "mod b;\nmod c;\n\npub use self::b::B;\npub use self::c::C;\n";
+    let parent = "mod b;\nmod c;\n\npub use self::b::B;\npub use self::c::C;\n\
+                  #[cfg(test)]\nmod tests { use super::{B, C}; }";
     let fine = [
         root,
         ("src/a.rs", parent),
@@ -202,14 +207,14 @@ fn circles_are_found() {
         ("src/a/tests.rs", "use super::B;"),
     ];
     assert_eq!(found(&fine), [""; 0]);
-    let used = format!("{parent}struct A(B);\n");
+    let used = format!("struct A(B);\n{parent}");
     let by_parent = [
         root,
         ("src/a.rs", used.as_str()),
         ("src/a/b.rs", "use super::A;"),
     ];
     let expected = [
-        "src/a.rs:4: `a::b::B` closes a circle: src/a.rs -> src/a/b.rs -> src/a.rs",
+        "src/a.rs:5: `a::b::B` closes a circle: src/a.rs -> src/a/b.rs -> src/a.rs",
         "src/a/b.rs:1: `a::A` closes a circle: src/a/b.rs -> src/a.rs -> src/a/b.rs",
     ];
     assert_eq!(found(&by_parent), expected);
