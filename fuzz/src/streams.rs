@@ -248,7 +248,11 @@ impl World {
                 assert!(self.is_overwritten(number, room.expect("it is in there")));
                 return self.replace(number);
             }
-            Ok(_) => reader.planned_at = cursors,
+            Ok(undo) => {
+                // Much happens before the answer here.
+                undo.into_iter().for_each(|undo| session.not_sent(undo));
+                reader.planned_at = cursors;
+            }
         }
         let (before, after) = plan.pieces.split_at(plan.before);
         for piece in before {

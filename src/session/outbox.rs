@@ -43,16 +43,6 @@ pub struct Plan {
     pub private: u32,
 }
 
-/// What there is to hear of a send that was planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// What became of it decides what is next.
-    Awaited,
-    /// When it is taken whole, all that is left to do is to move a cursor to its stream's head: it may
-    /// be taken for sent by [`Session::assume_sent`].
-    Foreseen,
-}
-
 /// How to take back that a send was assumed to be taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Undo {
@@ -119,28 +109,27 @@ impl Session {
         }
     }
 
-    /// Plans the next send into `plan` and notes it as in flight.
+    /// Plans the next send into `plan`. It is in flight then, or else assumed to be taken already, so
+    /// that the session need not be looked at again when it was, nor its second cache line at all:
+    /// nearly every delivery. Only where all that would be left to do is to move a cursor to the head of
+    /// its stream; with what is returned [`Self::not_sent`] takes it back.
     ///
     /// # Errors
-    /// With the reason when there is nothing to send. It is not in flight then.
+    /// With the reason when there is nothing to send.
     pub fn plan_send(
         &mut self,
         member: MemberId,
         streams: &impl Streams,
         log: &Log,
         plan: &mut Plan,
-    ) -> Result<Answer, Nothing> {
+    ) -> Result<Option<Undo>, Nothing> {
         assert!(!self.flags.any(Flags::SENDING), "one send at a time");
         plan.clear();
-        let planned = if self.flags.any(Flags::SEVERAL) {
+        if self.flags.any(Flags::SEVERAL) {
             self.gather(member, streams, log, plan)
         } else {
             self.gather_one(member, streams, log, plan)
-        };
-        if planned.is_ok() {
-            self.flags.set(Flags::SENDING);
         }
-        planned
     }
 
     /// The plan of a session in one room, or none.
@@ -150,7 +139,7 @@ impl Session {
         streams: &impl Streams,
         log: &Log,
         plan: &mut Plan,
-    ) -> Result<Answer, Nothing> {
+    ) -> Result<Option<Undo>, Nothing> {
         let gone = Nothing::Left(MembershipId::INLINE);
         let first = self.membership.as_ref();
         let stream = first.and_then(|first| Some((first, first.stream(streams)?)));
@@ -194,31 +183,25 @@ impl Session {
             }
             return Err(Nothing::ToSend);
         }
+        if at_head && private == 0 && plan.before == 0 && self.phase == Phase::Open {
+            return Ok(Some(self.assume_sent(
+                MembershipId::INLINE,
+                narrow(bytes),
+                end,
+            )));
+        }
         plan.private = narrow(private);
+        self.flags.set(Flags::SENDING);
         self.in_flight = InFlight {
             private: plan.private,
             bytes: narrow(bytes),
             end,
         };
-        let foreseen = at_head && private == 0 && plan.before == 0 && self.phase == Phase::Open;
-        Ok(if foreseen {
-            Answer::Foreseen
-        } else {
-            Answer::Awaited
-        })
+        Ok(None)
     }
 
-    /// Takes the send just planned, whose [`Answer`] is `Foreseen`, for taken, so that the session need
-    /// not be looked at again when it was: nearly every delivery.
-    pub fn assume_sent(&mut self) -> Undo {
-        assert!(self.flags.any(Flags::SENDING) && self.in_flight.private == 0);
-        self.flags.clear(Flags::SENDING);
-        let InFlight { bytes, end, .. } = self.in_flight;
-        let id = if self.flags.any(Flags::SEVERAL) {
-            self.assume_part_sent()
-        } else {
-            MembershipId::INLINE
-        };
+    /// Takes a send of one membership for taken.
+    fn assume_sent(&mut self, id: MembershipId, bytes: u32, end: StreamPosition) -> Undo {
         let membership = self.membership_mut(id).expect("it was planned for one");
         let cursor = membership.cursor();
         membership.stand_at(end);
@@ -229,7 +212,7 @@ impl Session {
         }
     }
 
-    /// The send that [`Self::assume_sent`] took for taken was not: it is in flight again.
+    /// The send that [`Self::plan_send`] assumed to be taken was not: it is in flight after all.
     pub fn not_sent(&mut self, undo: Undo) {
         assert!(!self.flags.any(Flags::SENDING));
         self.flags.set(Flags::SENDING);

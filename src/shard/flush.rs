@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use super::{Action, Shard};
 use crate::id::SessionKey;
 use crate::room::index::Piece;
-use crate::session::outbox::{Answer, Nothing, Progress, Undo};
+use crate::session::outbox::{Nothing, Progress, Undo};
 use crate::session::{Flags, Phase, Place};
 
 /// One planned send, which refers to its batch for the pieces.
@@ -98,8 +98,7 @@ impl Shard {
         match session.plan_send(member, &self.rooms, &self.log, plan) {
             Err(Nothing::ToSend) => self.settle(slot),
             Err(Nothing::Left(_)) => self.kill(slot),
-            Ok(answer) => {
-                let undo = (answer == Answer::Foreseen).then(|| session.assume_sent());
+            Ok(undo) => {
                 match undo {
                     Some(undo) => batch.quiet_bytes += u64::from(undo.bytes),
                     None => self.operations += 1,

@@ -3,14 +3,14 @@
 //!
 //! Order is kept within a room, not across rooms.
 
-use super::{Answer, InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX};
+use super::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Undo};
 use super::{narrow, total_bytes};
 use crate::id::{MemberId, MembershipId, StreamPosition};
 use crate::room::index::{Index, Reading};
 use crate::room::log::Log;
 use crate::session::membership::{Membership, Streams};
 use crate::session::side::{Due, Part, Side};
-use crate::session::{Phase, Session};
+use crate::session::{Flags, Phase, Session};
 
 /// What a send holds while it is gathered.
 struct Gathering {
@@ -39,7 +39,7 @@ impl Session {
         streams: &impl Streams,
         log: &Log,
         plan: &mut Plan,
-    ) -> Result<Answer, Nothing> {
+    ) -> Result<Option<Undo>, Nothing> {
         let side = self.several();
         let mut gathering = Gathering {
             parts: std::mem::take(&mut side.parts),
@@ -61,21 +61,21 @@ impl Session {
         if bytes == 0 {
             return Err(Nothing::ToSend);
         }
-        let one = match side.parts.as_slice() {
-            [one] if side.cut.is_none() && side.due.is_empty() => Some(one.end),
-            _ => None,
-        };
+        if plan.private == 0
+            && side.cut.is_none()
+            && side.due.is_empty()
+            && let [part] = side.parts[..]
+            && self.phase == Phase::Open
+        {
+            return Ok(Some(self.assume_part_sent(part)));
+        }
+        self.flags.set(Flags::SENDING);
         self.in_flight = InFlight {
             private: plan.private,
             bytes: narrow(bytes),
-            end: one.unwrap_or_default(),
+            end: StreamPosition::default(),
         };
-        let foreseen = one.is_some() && plan.private == 0 && self.phase == Phase::Open;
-        Ok(if foreseen {
-            Answer::Foreseen
-        } else {
-            Answer::Awaited
-        })
+        Ok(None)
     }
 
     fn gather_parts(
@@ -120,17 +120,16 @@ impl Session {
         Ok(())
     }
 
-    /// The part that is all of the send in flight is assumed to be sent; returns whose it is.
-    pub(super) fn assume_part_sent(&mut self) -> MembershipId {
+    /// Takes a send of one part for taken.
+    fn assume_part_sent(&mut self, part: Part) -> Undo {
         let side = self.several();
-        let part = side.parts.pop().expect("it was planned");
-        assert!(side.parts.is_empty(), "a send over several is not quiet");
+        side.parts.clear();
         side.sent_bytes = side.sent_bytes.wrapping_add(part.bytes);
         side.served = part.membership;
-        part.membership
+        self.assume_sent(part.membership, part.bytes, part.end)
     }
 
-    /// It was not: it is the part in flight again.
+    /// It was not: it is a part in flight after all.
     pub(super) fn part_not_sent(&mut self, part: Part) {
         let side = self.several();
         assert!(side.parts.is_empty(), "it was the only one");

@@ -9,7 +9,7 @@ use crate::room::Rendition;
 use crate::room::index::{Index, Piece};
 use crate::room::log::Log;
 use crate::session::membership::{Membership, Streams};
-use crate::session::outbox::{Answer, Nothing, PIECES_MAX, Plan, Progress};
+use crate::session::outbox::{Nothing, PIECES_MAX, Plan, Progress};
 use crate::session::tick::Tick;
 use crate::session::{Flags, Place, Session};
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};
@@ -151,7 +151,7 @@ impl Bench {
     /// One send, of which the kernel takes at most `most` bytes.
     pub(super) fn send(&mut self, most: usize) -> Result<Progress, Nothing> {
         let mut plan = Plan::default();
-        let answer = (self.session).plan_send(ME, &self.rooms, &self.log, &mut plan)?;
+        let undo = (self.session).plan_send(ME, &self.rooms, &self.log, &mut plan)?;
         self.check();
         assert!(plan.before <= 1 && plan.pieces.len() - plan.before <= PIECES_MAX);
         let read = |piece: &Piece| {
@@ -166,9 +166,7 @@ impl Bench {
         bytes.truncate(most);
         self.wire.extend_from_slice(&bytes);
         let sent = u32::try_from(bytes.len()).unwrap();
-        if answer == Answer::Foreseen {
-            let undo = self.session.assume_sent();
-            self.check();
+        if let Some(undo) = undo {
             if bytes.len() == all {
                 return Ok(Progress::All);
             }
