@@ -259,3 +259,73 @@ impl Session {
         self.private.get_or_insert_default().end()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::fs::File;
+
+    use uuid::Uuid;
+
+    use super::tick::Tick;
+    use super::{Flags, Place, Session};
+
+    /// A connection that has just come.
+    pub(crate) fn fresh() -> Session {
+        let socket = File::open("/dev/null").expect("it is always there");
+        Session::new(socket.into(), Uuid::nil(), Tick(0), Tick(100))
+    }
+
+    /// An open session that is in no room.
+    pub(crate) fn open() -> Session {
+        let mut session = fresh();
+        session.join(Place::None, Flags::default(), b"");
+        session.open(Tick(1));
+        session
+    }
+
+    /// Goal: operations are counted while the kernel owes an answer, one of a kind at a time.
+    #[test]
+    fn operations_are_counted() {
+        let mut session = fresh();
+        session.begin(Flags::RECEIVING);
+        session.begin(Flags::BLOCKED);
+        assert_eq!(session.operations(), 2);
+        session.end(Flags::RECEIVING);
+        assert_eq!(session.operations(), 1);
+        assert!(session.flags().any(Flags::OPERATIONS) && !session.flags().all(Flags::OPERATIONS));
+        session.end(Flags::BLOCKED);
+        assert_eq!(session.operations(), 0);
+    }
+
+    /// Goal: no second receive is begun, and no answer taken that nobody waits for.
+    #[test]
+    #[should_panic(expected = "one operation of a kind at a time")]
+    fn one_receive_at_a_time() {
+        let mut session = fresh();
+        session.begin(Flags::RECEIVING);
+        session.begin(Flags::RECEIVING);
+    }
+
+    /// Goal: what a transition says about a session is not said without it.
+    #[test]
+    #[should_panic(expected = "other facts have their own causes")]
+    fn marks_are_the_shards_alone() {
+        fresh().mark(Flags::CLOSE_SENT);
+    }
+
+    /// Goal: a head is kept as it grows, and the box it lay in goes with it.
+    #[test]
+    fn a_head_is_kept_until_it_is_taken() {
+        let mut session = fresh();
+        assert_eq!(session.take_head(), None);
+        session.keep_head(*b"GET /");
+        assert!(session.held_bytes() >= 5);
+        let mut head = session.take_head().expect("it was kept");
+        head.extend_from_slice(b"ws");
+        session.keep_head(head);
+        session.check_invariants().unwrap();
+        assert_eq!(session.take_head().as_deref(), Some(&b"GET /ws"[..]));
+        assert_eq!(session.held_bytes(), 0);
+        session.check_invariants().unwrap();
+    }
+}

@@ -125,3 +125,48 @@ impl Session {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::id::{MembershipId, RoomId};
+    use crate::room::Rendition;
+    use crate::session::tests::open;
+    use crate::session::{Flags, Phase, Session};
+
+    /// Goal: what contradicts itself is told, whichever side of it is wrong.
+    #[test]
+    fn contradictions_are_told() {
+        type Break = (&'static str, fn(&mut Session));
+        let breaks: [Break; 8] = [
+            ("a goodbye, and no end", |one| {
+                one.flags.set(Flags::CLOSE_SENT)
+            }),
+            ("nothing to cancel", |one| one.mark(Flags::CANCELLING)),
+            ("known to be full", |one| {
+                one.flags.set(Flags::SENDING.and(Flags::BLOCKED));
+            }),
+            ("several memberships is wrong", |one| {
+                one.flags.clear(Flags::SEVERAL);
+            }),
+            ("no member's", |one| {
+                let side = one.side.as_mut().unwrap();
+                side.due.insert(MembershipId::new(99));
+            }),
+            ("the cut frame is another's", |one| {
+                one.side.as_mut().unwrap().cut = Some(MembershipId::INLINE);
+            }),
+            ("a session that is alone", |one| one.flags.set(Flags::ALONE)),
+            ("a room in a phase", |one| one.phase = Phase::Dead),
+        ];
+        for (told, contradict) in breaks {
+            let mut session = open();
+            for room in 0..2 {
+                session.add_membership(RoomId::at(room), Rendition::Full);
+            }
+            session.check_invariants().unwrap();
+            contradict(&mut session);
+            let error = session.check_invariants().unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}

@@ -169,3 +169,127 @@ impl Session {
         reading.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::id::{MembershipId, RoomId, StreamPosition};
+    use crate::room::Rendition;
+    use crate::session::membership::{MEMBERSHIPS_MAX, Membership};
+    use crate::session::tests::{fresh, open};
+    use crate::session::{Flags, Place, Session};
+
+    fn add(session: &mut Session, room: usize) -> Option<MembershipId> {
+        session.add_membership(RoomId::at(room), Rendition::Full)
+    }
+
+    fn numbers(session: &Session) -> Vec<u8> {
+        session.memberships().map(|(id, _)| id.number()).collect()
+    }
+
+    /// Goal: a session is in up to 128 rooms, found by their handles, and has no box and no flag for
+    /// the others once they are left.
+    #[test]
+    fn rooms_are_joined_and_left() {
+        let mut session = open();
+        for room in 0..MEMBERSHIPS_MAX {
+            let id = add(&mut session, room).expect("there is room");
+            assert_eq!(session.flags().any(Flags::SEVERAL), room > 0);
+            let number = u32::try_from(room).unwrap();
+            session.enter(id, number, StreamPosition::default());
+            session.renumber(id, number + 1);
+            let found = session.membership_in(RoomId::at(room)).unwrap();
+            let number_now = session.membership(found).and_then(Membership::number);
+            assert_eq!(number_now, Some(number + 1));
+            session.check_invariants().unwrap();
+        }
+        assert_eq!(add(&mut session, 500), None);
+        let middle = session.membership_in(RoomId::at(64)).unwrap();
+        session.remove_membership(middle).unwrap();
+        session.remove_membership(MembershipId::INLINE).unwrap();
+        assert_eq!(session.membership_in(RoomId::at(64)), None);
+        // The one in the session itself first: it is the cheapest.
+        assert_eq!(add(&mut session, 501), Some(MembershipId::INLINE));
+        assert_eq!(add(&mut session, 502), Some(middle));
+        for room in (1..64).chain(65..MEMBERSHIPS_MAX).chain([502]) {
+            let id = session.membership_in(RoomId::at(room)).unwrap();
+            session.remove_membership(id).unwrap();
+        }
+        assert_eq!(numbers(&session), [0]);
+        assert!(session.side.is_none() && !session.flags().any(Flags::SEVERAL));
+        session.check_invariants().unwrap();
+    }
+
+    /// Goal: nobody joins a room twice.
+    #[test]
+    #[should_panic(expected = "it is in there already")]
+    fn a_room_is_joined_once() {
+        let mut session = open();
+        add(&mut session, 1);
+        add(&mut session, 1);
+    }
+
+    /// Goal: a session whose messages come back to it is in no room.
+    #[test]
+    #[should_panic(expected = "its messages go elsewhere")]
+    fn an_echo_is_in_no_room() {
+        let mut session = fresh();
+        session.join(Place::Echo, Flags::default(), b"");
+        add(&mut session, 1);
+    }
+
+    /// Goal: a join that is not confirmed has nothing to read.
+    #[test]
+    #[should_panic(expected = "only members have something to read")]
+    fn a_join_is_confirmed_before_anything_is_due() {
+        let mut session = open();
+        let id = add(&mut session, 1).unwrap();
+        session.mark_due(id);
+    }
+
+    /// Goal: a membership is due once it is told, no longer when it skips, and others stay as they were;
+    /// the first is due as soon as it has company, since nobody has kept count of it until then.
+    #[test]
+    fn what_is_due_is_told() {
+        let mut session = open();
+        let ids: Vec<MembershipId> = (0..4)
+            .map(|room| {
+                let id = add(&mut session, room).unwrap();
+                session.enter(id, 0, StreamPosition::default());
+                session.mark_due(id);
+                id
+            })
+            .collect();
+        let due = |session: &Session| -> Vec<MembershipId> {
+            let side = session.side.as_ref().unwrap();
+            side.due.behind(MembershipId::new(127)).collect()
+        };
+        assert_eq!(due(&session), ids);
+        session.skip_to(ids[2], StreamPosition::new(5));
+        session.remove_membership(ids[1]).unwrap();
+        assert_eq!(due(&session), [ids[0], ids[3]]);
+        session.check_invariants().unwrap();
+    }
+
+    /// Goal: an own message is noted for the room and the rendition it was read in, however many there
+    /// are, and by members only.
+    #[test]
+    fn own_messages_find_their_room() {
+        let (start, end) = (StreamPosition::new(10), StreamPosition::new(20));
+        let mut session = open();
+        let note = |session: &mut Session, room: usize, rendition| {
+            session.note_own(RoomId::at(room), rendition, start, end)
+        };
+        assert!(!note(&mut session, 0, Rendition::Full));
+        for room in 0..3 {
+            let id = add(&mut session, room).unwrap();
+            assert!(
+                !note(&mut session, room, Rendition::Full),
+                "not a member yet"
+            );
+            session.enter(id, 0, StreamPosition::default());
+            assert!(note(&mut session, room, Rendition::Full));
+            assert!(!note(&mut session, room, Rendition::Quiet));
+            assert!(!note(&mut session, 9, Rendition::Full));
+        }
+    }
+}

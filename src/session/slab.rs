@@ -115,28 +115,18 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::OwnedFd;
-
-    use uuid::Uuid;
-
     use super::Sessions;
-    use crate::session::Session;
-    use crate::session::tick::Tick;
-
-    fn session() -> Session {
-        let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
-        Session::new(socket, Uuid::nil(), Tick(0), Tick(0))
-    }
+    use crate::session::tests::fresh;
 
     /// Goal: a key names one tenant of a slot and none after it.
     #[test]
     fn a_key_does_not_name_the_next_tenant() {
         let mut sessions = Sessions::new(2);
-        let first = sessions.insert(session()).unwrap();
-        let other = sessions.insert(session()).unwrap();
+        let first = sessions.insert(fresh()).unwrap();
+        let other = sessions.insert(fresh()).unwrap();
         sessions.remove(first.slot);
         assert!(sessions.lookup(first).is_none());
-        let second = sessions.insert(session()).unwrap();
+        let second = sessions.insert(fresh()).unwrap();
         assert_eq!(second.slot, first.slot);
         assert!(sessions.lookup(first).is_none());
         assert!(sessions.lookup(second).is_some() && sessions.lookup(other).is_some());
@@ -147,11 +137,11 @@ mod tests {
     #[test]
     fn the_capacity_is_a_limit() {
         let mut sessions = Sessions::new(2);
-        let first = sessions.insert(session()).unwrap();
-        assert!(sessions.insert(session()).is_some());
-        assert!(sessions.insert(session()).is_none());
+        let first = sessions.insert(fresh()).unwrap();
+        assert!(sessions.insert(fresh()).is_some());
+        assert!(sessions.insert(fresh()).is_none());
         sessions.remove(first.slot);
-        assert!(sessions.insert(session()).is_some());
+        assert!(sessions.insert(fresh()).is_some());
         assert_eq!((sessions.len(), sessions.is_empty()), (2, false));
         assert_eq!(sessions.slots().collect::<Vec<_>>(), [0, 1]);
     }

@@ -168,3 +168,112 @@ impl Session {
 fn low_half(position: StreamPosition) -> u32 {
     position.bytes() as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Timer;
+    use crate::id::{MembershipId, RoomId, SessionKey, StreamPosition};
+    use crate::room::Rendition;
+    use crate::session::tests::{fresh, open};
+    use crate::session::tick::Tick;
+    use crate::session::wheel::Wheel;
+    use crate::session::{Flags, Place, Session};
+
+    const KEY: SessionKey = SessionKey {
+        slot: 1,
+        generation: 2,
+    };
+
+    /// Goal: each phase has its timer, and a ping and the wait for its answer take turns.
+    #[test]
+    fn every_phase_has_its_timer() {
+        let mut session = fresh();
+        assert_eq!(session.timer(), Some(Timer::Head));
+        assert_eq!(session.head_deadline(), Tick(100));
+        session.await_head(Tick(130));
+        assert_eq!(session.head_deadline(), Tick(130));
+        session.join(Place::Echo, Flags::default(), b"");
+        assert_eq!(session.timer(), None);
+        session.open(Tick(7));
+        assert_eq!(session.timer(), Some(Timer::Ping));
+        session.mark(Flags::PINGED);
+        assert_eq!(session.timer(), Some(Timer::Idle));
+        session.unmark(Flags::PINGED);
+        assert_eq!(session.timer(), Some(Timer::Ping));
+        session.close().clear();
+        assert_eq!(session.timer(), Some(Timer::Close));
+        session.await_close(Tick(200));
+        session.extend_close(Tick(150));
+        assert_eq!(session.close_deadline(), Tick(200));
+        session.extend_close(Tick(250));
+        assert_eq!(session.close_deadline(), Tick(250));
+        session.private = None;
+        session.linger();
+        assert_eq!(session.timer(), Some(Timer::Close));
+        session.die();
+        assert_eq!(session.timer(), Some(Timer::Release));
+        session.await_close(Tick(300));
+    }
+
+    /// Goal: a timer that does not run has no deadline to ask for.
+    #[test]
+    #[should_panic(expected = "Some(Close)")]
+    fn a_session_that_stays_has_no_end() {
+        let _ = open().close_deadline();
+    }
+
+    /// Goal: the wheel is told of an earlier deadline and not of a later one, and what comes up is known
+    /// to be the entry that counts, or not.
+    #[test]
+    fn the_earliest_entry_counts() {
+        let (mut session, mut wheel, mut due) = (open(), Wheel::default(), Vec::new());
+        session.schedule(&mut wheel, KEY, Tick(50), Tick(1));
+        session.schedule(&mut wheel, KEY, Tick(80), Tick(1));
+        session.schedule(&mut wheel, KEY, Tick(20), Tick(1));
+        assert!(!session.has_come_up(Tick(19)));
+        wheel.expire(Tick(20), &mut due);
+        assert_eq!(due, [KEY]);
+        assert!(session.has_come_up(Tick(20)));
+        session.schedule(&mut wheel, KEY, Tick(80), Tick(20));
+        wheel.expire(Tick(60), &mut due);
+        assert_eq!(due, [KEY, KEY]);
+        assert!(
+            !session.has_come_up(Tick(60)),
+            "that was the one from before"
+        );
+        // At once is the next tick: this one's bucket was looked at.
+        session.schedule(&mut wheel, KEY, Tick(3), Tick(60));
+        assert_eq!(wheel.next_due(), Some(Tick(61)));
+    }
+
+    fn join(session: &mut Session, room: usize, head: u64) -> MembershipId {
+        let id = (session.add_membership(RoomId::at(room), Rendition::Full)).unwrap();
+        session.enter(id, 0, StreamPosition::new(head));
+        id
+    }
+
+    /// Goal: rooms that come and go, with cursors wherever they stand, change nothing of what was sent
+    /// since the peer was heard.
+    #[test]
+    fn what_was_sent_is_counted_over_rooms() {
+        let mut session = open();
+        session.hear(Tick(1));
+        let first = join(&mut session, 0, 1 << 40);
+        assert_eq!(session.sent_unheard_bytes(), 0);
+        let one = session.membership_mut(first).unwrap();
+        one.stand_at(StreamPosition::new((1 << 40) + 300));
+        assert_eq!(session.sent_unheard_bytes(), 300);
+        let second = join(&mut session, 1, 77);
+        assert_eq!(session.sent_unheard_bytes(), 300);
+        session.side.as_mut().unwrap().sent_bytes += 50;
+        let third = join(&mut session, 2, 9);
+        session.remove_membership(first).unwrap();
+        assert_eq!(session.sent_unheard_bytes(), 350);
+        session.remove_membership(second).unwrap();
+        session.remove_membership(third).unwrap();
+        assert_eq!(session.sent_unheard_bytes(), 350);
+        session.hear(Tick(2));
+        assert_eq!(session.sent_unheard_bytes(), 0);
+        session.check_invariants().unwrap();
+    }
+}

@@ -1,9 +1,6 @@
 //! The outbox against short sends of every length, with private replies and own messages.
 
-use std::os::fd::OwnedFd;
-
 use proptest::prelude::*;
-use uuid::Uuid;
 
 use super::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
 use crate::id::{LogPosition, MemberId, MembershipId, RoomId, ShardId, StreamPosition};
@@ -11,8 +8,8 @@ use crate::room::Rendition;
 use crate::room::index::Index;
 use crate::room::log::Log;
 use crate::session::membership::Streams;
-use crate::session::tick::Tick;
-use crate::session::{Flags, Place, Session};
+use crate::session::tests::open;
+use crate::session::{Flags, Session};
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};
 
 const ME: MemberId = MemberId {
@@ -47,15 +44,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
-        let mut session = Session::new(socket, Uuid::nil(), Tick(0), Tick(0));
-        let place = Place::Room {
-            room: room(),
-            rendition: Rendition::Full,
-        };
-        session.join(place, Flags::default(), b"");
-        session.enter(MembershipId::INLINE, 0, StreamPosition::default());
-        session.open(Tick(0));
+        let mut session = open();
+        let id = session.add_membership(room(), Rendition::Full);
+        session.enter(id.expect("it is in no other"), 0, StreamPosition::default());
         Self {
             session,
             index: Index::default(),

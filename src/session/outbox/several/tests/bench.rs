@@ -1,17 +1,13 @@
 //! A session in some of many rooms, driven by hand, and all that it was sent.
 
-use std::os::fd::OwnedFd;
-
-use uuid::Uuid;
-
 use crate::id::{MemberId, MembershipId, RoomId, ShardId};
 use crate::room::Rendition;
 use crate::room::index::{Index, Piece};
 use crate::room::log::Log;
+use crate::session::Session;
 use crate::session::membership::{Membership, Streams};
 use crate::session::outbox::{Nothing, PIECES_MAX, Plan, Progress};
-use crate::session::tick::Tick;
-use crate::session::{Flags, Place, Session};
+use crate::session::tests::open;
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};
 
 pub(super) const ME: MemberId = MemberId {
@@ -50,12 +46,8 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(rooms: usize, log_bytes: usize) -> Self {
-        let socket: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
-        let mut session = Session::new(socket, Uuid::nil(), Tick(0), Tick(0));
-        session.join(Place::None, Flags::default(), b"");
-        session.open(Tick(0));
         Self {
-            session,
+            session: open(),
             rooms: Rooms((0..rooms).map(|_| Room::default()).collect()),
             log: Log::new(log_bytes).unwrap(),
             wire: Vec::new(),
