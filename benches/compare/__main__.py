@@ -20,7 +20,6 @@ class Settings:
 
     fanload: Path
     work: Path
-    runs: int
     seconds: float
     warmup: float
     rounds: int
@@ -60,7 +59,7 @@ def parse():
     add("cells", nargs="*", help="names or groups of cells (see --list); all of them without")
     add("--quick", action="store_true", help="the main cells and the leading servers, 3 runs: about 10 minutes")
     add("--servers", metavar="A,B", help="only these servers")
-    add("--runs", type=int, help="interleaved runs of each cell (default 5; 3 with --quick)")
+    add("--runs", type=int, help="interleaved runs of each cell (default 5, and 15 of the small rooms; 3 with --quick)")
     add("--seconds", type=float, help="measured seconds of a run, where the cell does not say (default 2; 1.5 with --quick)")
     add("--fresh", action="store_true", help="forget the runs that are there")
     add("--report", action="store_true", help="write the report from the runs that are there, and measure nothing")
@@ -74,11 +73,9 @@ def parse():
 def measure_all(options, work):
     """Runs what is missing."""
     chosen = cells.select(options.cells, options.quick)
-    count = options.runs or (3 if options.quick else 5)
     settings = Settings(
         fanload=Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "release/fanload",
         work=work,
-        runs=count,
         seconds=options.seconds or (1.5 if options.quick else 2.0),
         warmup=0.5,
         rounds=30,
@@ -95,7 +92,7 @@ def measure_all(options, work):
     plan = [
         (cell, run, server)
         for cell in chosen
-        for run in range(1, min(count, cell.runs_max) + 1)
+        for run in range(1, runs_of(cell, options) + 1)
         for server in in_turn([name for name in cell.servers if name in available], run)
     ]
     todo = [item for item in plan if not file_of(work, *item).exists()]
@@ -112,7 +109,13 @@ def measure_all(options, work):
         record["run"] = run
         file_of(work, cell, run, server).write_text(json.dumps(record))
         left = (time.monotonic() - started) / (done + 1) * (len(todo) - done - 1)
-        print(f"bench: {cell.name} {server} {run}/{count}: {report.one_line(record)}; {left / 60:.0f} min left", flush=True)
+        print(f"bench: {cell.name} {server} {run}/{runs_of(cell, options)}: {report.one_line(record)}; {left / 60:.0f} min left", flush=True)
+
+
+def runs_of(cell, options):
+    """How many runs of a cell are made: as many as of all others, as far as neither it nor the user says otherwise."""
+    count = options.runs or (3 if options.quick else max(5, cell.runs_min))
+    return min(count, cell.runs_max)
 
 
 def in_turn(names, run):
@@ -131,12 +134,12 @@ def set_up(chosen, options):
     """Installs and builds the servers; those that can be run, and what is to be said of machine and versions."""
     wanted = sorted({name for cell in chosen for name in cell.servers})
     if options.quick and not options.servers:
-        wanted = [name for name in wanted if name in cells.CONTRAST]
+        wanted = [name for name in wanted if name in cells.QUICK_SERVERS]
     if options.servers:
         only = options.servers.split(",")
-        unknown = [name for name in only if name not in cells.EVERYONE]
+        unknown = [name for name in only if name not in cells.SERVERS]
         if unknown:
-            raise SystemExit(f"bench: there is no server called {unknown[0]}; there are {', '.join(cells.EVERYONE)}")
+            raise SystemExit(f"bench: there is no server called {unknown[0]}; there are {', '.join(cells.SERVERS)}")
         wanted = [name for name in wanted if name in only]
     said = subprocess.run([runs.PEER, "setup", *wanted], stdout=subprocess.PIPE, text=True, check=True).stdout
     versions, missing = {}, {}

@@ -1,23 +1,8 @@
 """What Fanring promises of itself, and whether the runs bear it out."""
 
-from dataclasses import dataclass
-
+from . import small
 from .cells import MAIN, OVERLOAD, PEERS
-
-
-HOLDS, WITHIN_SPREAD, MISSED, UNKNOWN = "holds", "within the spread", "**missed**", "not measured"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One promise: what was found, and whether it holds."""
-
-    title: str
-    bar: str
-    found: str
-    state: str
-    note: str = ""
-
+from .verdict import HOLDS, UNKNOWN, Verdict, judge, plain, told
 
 # It delivers to the publisher too: in rooms of two that is twice the deliveries for a message, each at half the price.
 TELLS_PUBLISHERS = ("nchan",)
@@ -36,24 +21,6 @@ def best_peer(summary, cell, figure, lowest=True, without=()):
             continue
         found.append((value, name))
     return (min(found) if lowest else max(found))[1] if found else None
-
-
-def judge(ratio, limit, above=False):
-    """Of (median, smallest, largest): the median decides; a bar between the runs is within the spread."""
-    middle, low, high = ratio
-    if (middle >= limit) if above else (middle <= limit):
-        return HOLDS
-    return WITHIN_SPREAD if low <= limit <= high else MISSED
-
-
-def told(ratio):
-    """A ratio with its spread."""
-    return "{:.2f} ({:.2f}-{:.2f})".format(*ratio)
-
-
-def plain(holds):
-    """The state of a promise that is no ratio."""
-    return HOLDS if holds else MISSED
 
 
 def against(summary, title, cell, figure, other, limit, note=""):
@@ -99,7 +66,7 @@ def evaluate(summary):
             if summary.median(each.name, "fanring", figure) is not None:
                 peer = best_peer(summary, each.name, figure)
                 verdicts.append(against(summary, f"{each.name}: {figure.replace('_', ' ')}", each.name, figure, peer, 1.0))
-    verdicts += heavy(summary) + overload(summary) + slow(summary) + shards(summary) + sessions(summary)
+    verdicts += small.verdicts(summary) + heavy(summary) + overload(summary) + slow(summary) + shards(summary) + sessions(summary)
     return verdicts
 
 

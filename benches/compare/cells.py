@@ -12,6 +12,13 @@ LEADERS = ("fanring", "fanring-epoll", "floor", "uwebsockets", "nchan", "fastweb
 # Enough to see what a rate does: the leaders, and the design this project began with.
 CONTRAST = (*LEADERS, "hub")
 PEERS = tuple(name for name in EVERYONE if name not in ("fanring", "fanring-epoll", "floor"))
+# The forms of the bare relay: which is the best one differs from load to load.
+RELAYS = ("relay", "relay-cooptask", "relay-epoll", "relay-epoll-ring")
+# The same binary as fanring, to see how far runs of one thing are from each other.
+ITSELF = "fanring-again"
+# All there are, in the order of the plots.
+SERVERS = (*EVERYONE, *RELAYS, ITSELF)
+QUICK_SERVERS = (*CONTRAST, "relay")
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,11 @@ class Cell:
     steered: bool = False
     # Measured seconds, where the load is about endurance; otherwise the driver says.
     seconds: float = 0.0
-    # Most runs of it, where each is long.
+    # Most runs of it, where each is long, and fewest, where little differences are judged.
     runs_max: int = 99
+    runs_min: int = 1
+    # The highest rate is looked for, instead of one being run.
+    search: bool = False
 
 
 def load(text):
@@ -58,6 +68,46 @@ MAIN = (
         load("--workload chat --rooms 9500 --subscribers 19000 --rate 20000 --size 64"),
         ("fanring", "fanring-epoll", "uwebsockets", "nchan", "fastwebsockets"),
     ),
+)
+
+# What happens once per message and once per wake-up: one message in flight for each session, and small rooms.
+PAIRS_MIN = 15
+SMALL_SERVERS = ("fanring", ITSELF, *RELAYS, "uwebsockets", "fanring-epoll")
+
+
+def chat(rooms, members):
+    """Rooms in which every member publishes."""
+    return load(f"--workload chat --rooms {rooms} --subscribers {rooms * members}")
+
+
+def small(name, title, flags):
+    """A cell of the small rooms."""
+    return Cell(name, "small", title, flags + load("--size 64"), SMALL_SERVERS, runs_min=PAIRS_MIN)
+
+
+SMALL = (
+    small("small-echo", "64 connections in /echo, one message in flight each", chat(64, 1) + load("--path /echo --self-delivery --closed 64")),
+    small("small-pairs", "4,500 rooms of 2, 10,000/s in all", chat(4500, 2) + load("--rate 10000")),
+    small("small-tens", "900 rooms of 10, 5,000/s in all", chat(900, 10) + load("--rate 5000")),
+    small("small-twenty", "20 subscribers, 500/s", load("--subscribers 20 --rate 500")),
+)
+
+# The highest rate that is held with p99 below this; a search makes a dozen short runs.
+KNEE_DEMAND = load("--slo p99=10ms,loss=0 --size 64")
+KNEE_SERVERS = ("fanring", "fanring-epoll", "relay", "relay-epoll", "uwebsockets")
+
+
+def knee(name, title, flags, start):
+    """A cell that looks for the highest rate, from `start` messages a second on."""
+    return Cell(name, "knee", title, flags + load(f"--rate {start}") + KNEE_DEMAND, KNEE_SERVERS, seconds=1.0, search=True)
+
+
+KNEES = (
+    knee("knee-pairs", "4,500 rooms of 2", chat(4500, 2), 10_000),
+    knee("knee-tens", "900 rooms of 10", chat(900, 10), 2_000),
+    knee("knee-twenties", "450 rooms of 20", chat(450, 20), 1_000),
+    knee("knee-twenty", "1 room of 20", load("--subscribers 20"), 1_000),
+    knee("knee-1000", "1 room of 1,000", load("--subscribers 1000"), 60),
 )
 
 HEAVY = (
@@ -155,48 +205,51 @@ STEERED = tuple(
     if cell.name in ("room-1000-60", "room-1000-250", "room-20-500", "room-10000-5", "room-1000-20-16k")
 )
 
-# Deliveries a second that the matrix asks for, from easy to more than the smaller payloads' knee.
-LADDER = (20_000, 160_000)
+# Deliveries a second that the matrix asks for, from easy to more than the smaller payloads' knee. In rooms of two
+# each is a message of its own.
+LADDER = (20_000, 60_000, 160_000)
+LADDER_OF_PAIRS = (5_000, 20_000, 40_000)
 SIZES = (PAYLOAD_MIN, 128, 1024, 16384)
+# More payload than that would measure the memory.
+BYTES_A_SECOND_MAX = 1_000_000_000
 
 
 def shapes():
-    """Rooms of the matrix: name, title, fanload's flags, and deliveries for each message."""
+    """Rooms of the matrix: name, title, fanload's flags, deliveries for each message and a second, and peers."""
     for members in (100, 1000, 10000):
-        yield f"{members}", f"1 room x {members:,}", load(f"--subscribers {members}"), members
-    yield "1000x10", "1,000 rooms x 10", load("--workload rooms --rooms 1000 --members 10"), 10
-    yield "chat100", "chat of 100, all publish", load("--workload chat --subscribers 100"), 99
+        yield f"{members}", f"1 room x {members:,}", load(f"--subscribers {members}"), members, LADDER, ("floor",)
+    yield "4500x2", "4,500 rooms x 2, all publish", chat(4500, 2), 1, LADDER_OF_PAIRS, ("relay",)
+    yield "1000x10", "1,000 rooms x 10", load("--workload rooms --rooms 1000 --members 10"), 10, LADDER, ("relay",)
+    yield "450x20", "450 rooms x 20", load("--workload rooms --rooms 450 --members 20"), 20, LADDER, ("relay",)
+    yield "chat100", "chat of 100, all publish", load("--workload chat --subscribers 100"), 99, LADDER, ("relay",)
 
 
 def matrix(threads):
-    """All shapes, sizes and rates; 16 KiB at 160,000 deliveries/s would be 2.6 GB/s."""
-    for shape, title, flags, fan in shapes():
+    """All shapes, sizes and rates that there is a point in."""
+    for shape, title, flags, fan, ladder, bare in shapes():
         for size in SIZES:
-            for deliveries in LADDER:
+            for deliveries in ladder:
                 rate = max(1, round(deliveries / fan))
-                if size == 16384 and deliveries == LADDER[-1]:
+                if size * deliveries > BYTES_A_SECOND_MAX:
                     continue
-                servers = ("fanring", "uwebsockets", "floor") if threads == 1 else ("fanring",)
-                if shape in ("1000x10", "chat100"):
-                    servers = tuple(name for name in servers if name != "floor")
                 yield Cell(
                     f"matrix-{shape}-{size}-{deliveries}-t{threads}",
                     f"matrix-{threads}",
                     f"{title}, {size:,} B, {deliveries:,}/s",
                     flags + load(f"--rate {rate} --size {size}"),
-                    servers,
+                    ("fanring", "uwebsockets", *bare) if threads == 1 else ("fanring",),
                     threads=threads,
                     seconds=1.2,
                 )
 
 
 MATRIX = tuple(matrix(1)) + tuple(matrix(2))
-ALL = MAIN + HEAVY + SHARDS + IDLE + STORM + STEERED + SLOW + OVERLOAD + MATRIX
+ALL = MAIN + SMALL + KNEES + HEAVY + SHARDS + IDLE + STORM + STEERED + SLOW + OVERLOAD + MATRIX
 
 QUICK = tuple(
     cell
     for cell in ALL
-    if cell.name in ("room-1000-60", "room-20-500", "room-10000-5", "room-1000-20-16k", "room-1000-60-rps", "million", "idle-15000")
+    if cell.name in ("room-1000-60", "room-20-500", "room-10000-5", "room-1000-20-16k", "room-1000-60-rps", "million", "idle-15000", "small-echo", "small-pairs")
 )
 
 

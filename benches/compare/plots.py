@@ -17,13 +17,18 @@ plt.rcParams.update({
     "grid.alpha": 0.3,
     "figure.constrained_layout.use": True,
 })
-COLOURS = dict(zip(cells.EVERYONE, ["#c8102e", "#f08a6c", "#888888", "#1f5fa8", "#2a9d6f", "#8e5bb5", "#c99700", "#6b8e23", "#4a4a4a", "#b36b8f"], strict=True))
+COLOURS = dict(zip(
+    cells.SERVERS,
+    ["#c8102e", "#f08a6c", "#888888", "#1f5fa8", "#2a9d6f", "#8e5bb5", "#c99700", "#6b8e23", "#4a4a4a", "#b36b8f"]
+    + ["#3c3c3c", "#5a5a5a", "#7c7c7c", "#9e9e9e", "#e0667a"],
+    strict=True,
+))
 
 
 def write(summary, folder):
     """All plots that the runs suffice for; returns their names."""
     written = []
-    for name, draw in (("cpu", cpu), ("completion", completion), ("steered", steered_cpu), ("knee", knee), ("sessions", sessions)):
+    for name, draw in (("cpu", cpu), ("completion", completion), ("small", small), ("steered", steered_cpu), ("knee", knee), ("sessions", sessions)):
         figure = draw(summary)
         if figure is not None:
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
@@ -42,7 +47,7 @@ def strips(summary, names, figure, unit, title):
     rows = -(-len(names) // columns)
     picture, axes = plt.subplots(rows, columns, figsize=(10, 2.4 * rows), squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
-        servers = [server for server in reversed(cells.EVERYONE) if summary.median(name, server, figure) is not None]
+        servers = [server for server in reversed(cells.SERVERS) if summary.median(name, server, figure) is not None]
         for place, server in enumerate(servers):
             low, high = summary.spread(name, server, figure)
             axis.plot([low, high], [place, place], color=COLOURS[server], linewidth=5, alpha=0.3, solid_capstyle="round")
@@ -74,6 +79,11 @@ def cpu(summary):
 
 def completion(summary):
     return strips(summary, MAIN, "completion_p99", "last subscriber has it, p99, ms", "When the last subscriber has the message, 99th percentile")
+
+
+def small(summary):
+    names = [cell.name for cell in cells.SMALL]
+    return strips(summary, names, "cpu", "server's CPU, ns a delivery", "What a delivery costs in echo and in small rooms")
 
 
 def steered_cpu(summary):

@@ -45,6 +45,8 @@ def write(records, about, template, out):
         "servers": tables.servers(about),
         "bars": bars,
         "main": f"{tables.LEGEND}\n\n" + tables.group(summary, "main"),
+        "small": tables.group(summary, "small"),
+        "knees": tables.knees(summary),
         "steered": tables.group(summary, "steered"),
         "heavy": tables.group(summary, "heavy"),
         "overload": tables.endurance(summary, "overload"),

@@ -20,6 +20,8 @@ FOREIGN_SHARE = 0.10
 ATTEMPTS = 4
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
+# What a search may take, in runs of that length.
+SEARCH_RUNS = 5
 
 
 class CannotRun(Exception):
@@ -152,10 +154,12 @@ def drive(cell, server, settings, watch):
     command = ["taskset", "-c", str(machine.CLIENT_CPU), settings.fanload, "--target", f"127.0.0.1:{server.port}"]
     command += [*cell.load, *peer("flags", server.name).split(), "--server-pid", str(server.pid)]
     command += ["--duration", str(seconds), "--warmup", str(settings.warmup), "--quiet", "--json", out]
+    if cell.search:
+        command.insert(command.index(settings.fanload) + 1, "find-max")
     if watch:
         watch.start()
     # A server that answers nobody any more must not hold up the others.
-    limit = seconds + settings.warmup + 75
+    limit = (seconds + settings.warmup + 75) * (SEARCH_RUNS if cell.search else 1)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
 """From runs to figures: medians with their spread, and ratios of what was run side by side."""
 
 from collections import defaultdict
+from math import comb
 from statistics import median
 
 # A server that has its processor for more than this share is saturated: what it does not get done it coalesces or
@@ -27,6 +28,7 @@ FIGURES = {
     "recovery": ("recovery", "ms", lambda r: within(r, "storm", "recovery_ms")),
     "mesh": ("messages over the mesh", "", lambda r: r.get("mesh_publishes")),
     "early": ("sessions ended early", "", lambda r: r.get("ended_early")),
+    "knee": ("highest rate", "/s", lambda r: r.get("planned_per_second")),
     "opened": ("sessions opened", "", lambda r: r.get("opened")),
     "first_p50": ("first arrival p50", "ms", lambda r: within(r, "first_ms", "p50")),
 }
@@ -36,6 +38,19 @@ def within(record, outer, inner):
     """A figure of a group that may be missing."""
     group = record.get(outer)
     return group.get(inner) if group else None
+
+
+def sure(values):
+    """Between which two values the true median lies, in 19 of 20 cases; of few values, the smallest and the largest.
+
+    The number of values below the true median is binomial with one half, whatever their distribution.
+    """
+    ordered, count = sorted(values), len(values)
+    outside, below = 0, 0.0
+    while (below := below + comb(count, outside) / 2**count) <= 0.025:
+        outside += 1
+    place = max(outside - 1, 0)
+    return ordered[place], ordered[count - 1 - place]
 
 
 class Summary:
@@ -70,10 +85,14 @@ class Summary:
         values = self.values(cell, server, figure)
         return (min(values.values()), max(values.values())) if values else None
 
-    def ratio(self, figure, ours, theirs):
-        """The median, smallest and largest of the ratios of runs of the same number; (cell, server) each."""
+    def ratios(self, figure, ours, theirs):
+        """The ratios of runs of the same number; (cell, server) each."""
         mine, other = self.values(*ours, figure), self.values(*theirs, figure)
-        pairs = [mine[run] / other[run] for run in sorted(mine) if other.get(run)]
+        return [mine[run] / other[run] for run in sorted(mine) if other.get(run)]
+
+    def ratio(self, figure, ours, theirs):
+        """The median, smallest and largest of those ratios."""
+        pairs = self.ratios(figure, ours, theirs)
         return (median(pairs), min(pairs), max(pairs)) if pairs else None
 
     def is_saturated(self, cell, server):
@@ -83,7 +102,7 @@ class Summary:
     def is_client_limited(self, cell, server):
         """Whether the client had none left, or said itself that it was the limit, in most runs."""
         records = self.records(cell, server)
-        limited = [bool(r.get("invalid")) or (r.get("client_share") or 0) > CLIENT_SHARE for r in records]
+        limited = [bool(r.get("invalid")) or r["exit_code"] == 2 or (r.get("client_share") or 0) > CLIENT_SHARE for r in records]
         return sum(limited) * 2 > len(limited)
 
     def failed(self, cell, server):

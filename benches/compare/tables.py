@@ -1,7 +1,8 @@
 """The report's tables, in Markdown."""
 
-from . import cells
+from . import cells, small
 from .bars import evaluate
+from .verdict import MISSED
 
 LEGEND = (
     "Medians of the runs. `s`: the server had no processor time left, which caps its cost per delivery; `c`: the client was the "
@@ -40,8 +41,9 @@ def over(summary, cell, server, figure, base):
 
 
 def of_cell(summary, cell):
-    """One cell with all its servers, the cheapest first."""
+    """One cell with all its servers, the cheapest first, over the least that any server on this kernel needs."""
     rows = []
+    least = small.best_relay(summary, cell.name) if cell.group == "small" else "floor"
     order = sorted(summary.servers(cell.name), key=lambda name: (summary.median(cell.name, name, "cpu") is None, summary.median(cell.name, name, "cpu") or 0))
     for server in order:
         if summary.median(cell.name, server, "cpu") is None:
@@ -51,7 +53,7 @@ def of_cell(summary, cell):
         rows.append([
             f"**{server}**" if server == "fanring" else server,
             spread(summary, cell.name, server, "cpu"),
-            over(summary, cell.name, server, "cpu", "floor"),
+            over(summary, cell.name, server, "cpu", least),
             over(summary, cell.name, server, "cpu", "fanring"),
             short(summary.median(cell.name, server, "p50")),
             short(summary.median(cell.name, server, "p99")),
@@ -60,7 +62,7 @@ def of_cell(summary, cell):
             f"{summary.median(cell.name, server, 'share'):.0%}",
             summary.marks(cell.name, server),
         ])
-    head = ["server", "CPU ns/delivery", "/ floor", "/ fanring", "p50 ms", "p99 ms", "last p50 ms", "last p99 ms", "CPU", ""]
+    head = ["server", "CPU ns/delivery", f"/ {least or 'relay'}", "/ fanring", "p50 ms", "p99 ms", "last p50 ms", "last p99 ms", "CPU", ""]
     return f"### {cell.title} (`{cell.name}`)\n\n" + table(head, rows)
 
 
@@ -73,7 +75,7 @@ def bars(summary):
     """The promises and how they were kept; also the missed ones, as lines."""
     verdicts = evaluate(summary)
     rows = [[v.title, v.bar, v.found, v.state, v.note] for v in verdicts]
-    return table(["figure", "bar", "found (spread)", "", "note"], rows), [f"{v.title}: {v.found}, {v.bar}" for v in verdicts if v.state == "**missed**"]
+    return table(["figure", "bar", "found (spread)", "", "note"], rows), [f"{v.title}: {v.found}, {v.bar}" for v in verdicts if v.state == MISSED]
 
 
 def endurance(summary, name):
@@ -142,9 +144,26 @@ def arrival(summary):
     return table(["shards", "first p50 ms", "last p50 ms", "last p99 ms"], rows)
 
 
+def knees(summary):
+    """The highest rate that each server holds."""
+    rows = []
+    for cell in cells.KNEES:
+        servers = sorted(summary.servers(cell.name), key=lambda name: -(summary.median(cell.name, name, "knee") or 0))
+        for server in servers:
+            rows.append([
+                cell.title,
+                f"**{server}**" if server == "fanring" else server,
+                spread(summary, cell.name, server, "knee"),
+                number(summary.median(cell.name, server, "deliveries")),
+                over(summary, cell.name, server, "knee", "fanring"),
+                summary.marks(cell.name, server),
+            ])
+    return table(["load", "server", "messages/s", "deliveries/s", "/ fanring", ""], rows) if rows else ""
+
+
 def matrix(summary, threads):
     """CPU per delivery of all shapes, sizes and rates; peers as ratios to Fanring's."""
-    names = ["uwebsockets", "floor"] if threads == 1 else []
+    names = ["uwebsockets", "floor", "relay"] if threads == 1 else []
     rows = []
     for cell in cells.MATRIX:
         if cell.threads != threads or not summary.servers(cell.name):
@@ -154,7 +173,7 @@ def matrix(summary, threads):
         for name in names:
             ratio = summary.ratio("cpu", (cell.name, name), (cell.name, "fanring"))
             row.append(f"{ratio[0]:.2f} {summary.marks(cell.name, name)}".strip() if ratio else "-")
-        best = [summary.median(cell.name, name, "completion_p99") for name in names if name not in ("fanring-epoll", "floor")]
+        best = [summary.median(cell.name, name, "completion_p99") for name in names if name in cells.PEERS]
         best = [value for value in best if value is not None]
         row.append(short(min(best)) if best else "-")
         rows.append(row)

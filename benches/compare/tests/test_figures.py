@@ -2,7 +2,7 @@
 
 import unittest
 
-from .. import bars, cells, report, summary, tables
+from .. import bars, cells, report, summary, tables, verdict
 
 
 def record(server, run, cell="room-1000-60", **others):
@@ -37,11 +37,11 @@ class Ratios(unittest.TestCase):
 
 class Judgement(unittest.TestCase):
     def test_the_median_decides(self):
-        self.assertEqual(bars.judge((0.8, 0.7, 1.2), 0.85), bars.HOLDS)
-        self.assertEqual(bars.judge((0.9, 0.8, 1.2), 0.85), bars.WITHIN_SPREAD)
-        self.assertEqual(bars.judge((0.9, 0.86, 1.2), 0.85), bars.MISSED)
-        self.assertEqual(bars.judge((0.9, 0.8, 0.95), 1.0, above=True), bars.MISSED)
-        self.assertEqual(bars.judge((1.1, 0.8, 1.2), 1.0, above=True), bars.HOLDS)
+        self.assertEqual(verdict.judge((0.8, 0.7, 1.2), 0.85), verdict.HOLDS)
+        self.assertEqual(verdict.judge((0.9, 0.8, 1.2), 0.85), verdict.WITHIN_SPREAD)
+        self.assertEqual(verdict.judge((0.9, 0.86, 1.2), 0.85), verdict.MISSED)
+        self.assertEqual(verdict.judge((0.9, 0.8, 0.95), 1.0, above=True), verdict.MISSED)
+        self.assertEqual(verdict.judge((1.1, 0.8, 1.2), 1.0, above=True), verdict.HOLDS)
 
     def test_a_missed_bar_is_told(self):
         made = [record("fanring", run, cpu_ns_per_delivery=2000.0) for run in (1, 2)] + [record("floor", run) for run in (1, 2)]
@@ -75,6 +75,16 @@ class Cells(unittest.TestCase):
         by_name = {cell.name: cell for cell in cells.MATRIX}
         self.assertIn("--rate 160 ", " ".join(by_name["matrix-1000-128-160000-t1"].load) + " ")
         self.assertIn("--rate 16000 ", " ".join(by_name["matrix-1000x10-36-160000-t1"].load) + " ")
+        self.assertIn("--rate 20000 ", " ".join(by_name["matrix-4500x2-36-20000-t1"].load) + " ")
+
+    def test_each_shape_of_the_matrix_has_three_rates(self):
+        for threads in (1, 2):
+            for shape, *_ in cells.shapes():
+                own = [cell for cell in cells.matrix(threads) if cell.name.startswith(f"matrix-{shape}-36-")]
+                self.assertEqual(len(own), 3, shape)
+
+    def test_a_relay_is_no_peer(self):
+        self.assertFalse(set(cells.PEERS) & {*cells.RELAYS, cells.ITSELF, "floor"})
 
     def test_unknown_cells_are_refused(self):
         with self.assertRaisesRegex(SystemExit, "no cell or group called nonsense"):
