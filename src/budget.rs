@@ -9,14 +9,14 @@ use std::mem::size_of;
 
 use crate::config::{Config, FRAME_HEADER_BYTES_MAX, SHARDS_MAX};
 use crate::mesh::RING_MESSAGES_MAX;
+use crate::message::Run;
 use crate::ring::RingConfig;
 use crate::room::Room;
+use crate::room::home::Home;
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
-use crate::room::sequencer::Sequencer;
-use crate::room::staging::Entry;
 use crate::session::Session;
 use crate::session::holdings::SMALL_BYTES;
-use crate::shard::message::Message;
+use crate::talk::{ToShard, ToWeb};
 use crate::wire::frame;
 use crate::wire::handshake::ROOM_BYTES_MAX;
 
@@ -26,9 +26,9 @@ const SUBMISSION_ENTRY_BYTES: u64 = 64;
 const COMPLETION_ENTRY_BYTES: u64 = 16;
 
 /// A message in a mesh ring, without its payload.
-const MESH_SLOT_BYTES: usize = 64;
+const MESH_SLOT_BYTES: usize = 80;
 const _: () = assert!(
-    size_of::<Message>() <= MESH_SLOT_BYTES,
+    size_of::<ToShard>() <= MESH_SLOT_BYTES && size_of::<ToWeb>() <= MESH_SLOT_BYTES,
     "a message takes more than MESH_SLOT_BYTES"
 );
 
@@ -41,14 +41,14 @@ const _: () = assert!(
 
 /// A room on a shard with its name and the index entries that any room may have, which the limit on
 /// indexes does not count.
-const ROOM_BYTES: usize = 2560;
+const ROOM_BYTES: usize = 3072;
 const _: () = {
     let few = 2 * KEPT_ENTRIES_MAX * Index::ENTRY_BYTES;
     // A slab and a hash table double as they grow; a name has two counts before it.
     let tables = 2 * size_of::<Room>() + 2 * 2 * size_of::<(usize, usize, u32)>();
     let name = ROOM_BYTES_MAX + 16;
     let members = 2 * 4 * size_of::<u32>();
-    let home = size_of::<Sequencer>() + SHARDS_MAX * size_of::<u32>();
+    let home = size_of::<Home>() + SHARDS_MAX * size_of::<u32>();
     assert!(
         few + tables + name + members + home <= ROOM_BYTES,
         "a room takes more than ROOM_BYTES"
@@ -252,7 +252,7 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
 fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u64 {
     let append = wide(config.append_bytes_max());
     // The shortest frame that can be published has 6 bytes on the wire.
-    let entries = receive_bytes / 6 * wide(size_of::<Entry>());
+    let entries = receive_bytes / 6 * wide(Run::ENTRY_BYTES);
     let own = (3 * append + receive_bytes + entries)
         .saturating_add(frame_bytes_max.saturating_mul(2))
         .saturating_add(wide(config.held_bytes_max()));

@@ -4,6 +4,7 @@
 //! It knows nothing of what they name.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Sub};
 
 /// Which shard: they count from 0, in the order of their threads.
@@ -92,7 +93,7 @@ impl MemberId {
 }
 
 /// A room's handle on one shard; used again for another room once that one is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId(u32);
 
 impl RoomId {
@@ -130,21 +131,25 @@ impl MembershipId {
     }
 }
 
-/// Where a published message stands in its room: offsets increase, and may leave numbers out.
+/// Where a published message stands in its room, from 1 on: offsets increase, and may leave numbers
+/// out. Whoever gives them out is the only one to count on from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Offset(u64);
+pub struct Offset(NonZeroU64);
 
 impl Offset {
-    /// The offset with this number.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
+    /// That of the first message of a room.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
 
     /// Its number.
     #[must_use]
     pub const fn number(self) -> u64 {
-        self.0
+        self.0.get()
+    }
+
+    /// The next one, where none is left out.
+    #[must_use]
+    pub(crate) fn following(self) -> Self {
+        Self(self.0.checked_add(1).expect("no room has 2^64 messages"))
     }
 }
 

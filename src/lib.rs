@@ -1,8 +1,10 @@
 //! Fanring: an io_uring WebSocket fan-out server for Linux.
 //!
-//! Modules stand in the order the data flows: bytes come in by [`ring`], [`wire`] turns them into
-//! messages, [`room`] appends those to a log, [`session`] is a cursor into it, [`mesh`] joins the
-//! threads, [`shard`] drives all of it on one core, and `web` serves what is not a WebSocket.
+//! Modules stand in the order the data flows: bytes come in by [`ring`], [`wire`] turns them into frames'
+//! payloads, [`protocol`] says what those mean. What happened in a room is a [`message`]; [`room`] puts it
+//! in order and appends it to a log, [`session`] is a cursor into it. [`mesh`] joins the threads, which
+//! [`talk`] to each other, [`shard`] is all of it on one core, `drive` runs that on a ring, and `web`
+//! serves what is not a WebSocket.
 
 pub mod config;
 pub mod id;
@@ -16,11 +18,16 @@ pub mod wire;
 
 mod listener;
 
+pub mod message;
 pub mod room;
+
+pub mod protocol;
 pub mod session;
 
 pub mod mesh;
+pub mod talk;
 
+mod drive;
 pub mod shard;
 pub(crate) mod web;
 

@@ -16,16 +16,17 @@ pub use self::error::ServerError;
 use self::listen::listen;
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::drive::EventLoop;
 use crate::id::ShardId;
 use crate::listener::Listener;
-use crate::mesh::{self, Endpoint};
+use crate::mesh::{self, ShardEnd};
 use crate::metrics::ShardMetrics;
 use crate::process;
 use crate::ring::{Ring, RingConfig};
 use crate::room::homes::Homes;
-use crate::shard::event_loop::EventLoop;
-use crate::shard::{Message, Shard, ShardSetup};
+use crate::shard::{Shard, ShardSetup};
 use crate::signals;
+use crate::talk::{ToShard, ToWeb};
 use crate::web;
 
 /// How long a stop may take besides the drain of HTTP before the process just ends: more than any
@@ -53,9 +54,8 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     }
     let homes = Homes::new(shards, fastrand::u128(..));
     let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
-    let mut ends = mesh::connect(shards + 1)?;
-    let web_end = ends.pop().ok_or(ServerError::Thread)?;
-    signals::stop_with(web_end.stopper(), config.drain_timeout + STOP_TIMEOUT)?;
+    let (ends, web_end) = mesh::connect(shards)?;
+    signals::stop_with(web_end.bell.stopper(), config.drain_timeout + STOP_TIMEOUT)?;
     let (reports, reported) = mpsc::channel();
     let processors = process::processors();
 
@@ -108,7 +108,7 @@ fn spawn(
 
 fn run_shard(
     setup: ShardSetup,
-    end: Endpoint<Message>,
+    end: ShardEnd<ToShard, ToWeb>,
     listeners: Vec<Listener>,
     processor: Option<usize>,
     reports: &Reports,

@@ -30,8 +30,7 @@ pub(crate) use self::slab::Sessions;
 use self::tick::Tick;
 use self::timers::Timers;
 use crate::id::{RoomId, StreamPosition};
-use crate::room::index::Index;
-use crate::room::{Rendition, Rooms};
+use crate::room::rendition::Rendition;
 use crate::wire::message::Reader;
 
 /// Where the messages of a session go that is in one room at most.
@@ -187,12 +186,6 @@ impl Session {
     #[must_use]
     pub(crate) fn cursor(&self) -> StreamPosition {
         (self.membership.as_ref()).map_or(StreamPosition::default(), Membership::cursor)
-    }
-
-    /// The stream it reads, if it is a member of a room.
-    #[must_use]
-    pub(crate) fn stream<'a>(&self, rooms: &'a Rooms) -> Option<&'a Index> {
-        self.membership.as_ref()?.stream(rooms)
     }
 
     // What it holds for its peer.

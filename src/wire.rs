@@ -12,5 +12,4 @@ pub mod http;
 pub mod mask;
 pub mod message;
 pub(crate) mod percent;
-pub(crate) mod plain;
 pub mod utf8;

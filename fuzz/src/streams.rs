@@ -6,9 +6,9 @@
 use std::fs::File;
 
 use fanring::id::{LogPosition, MemberId, MembershipId, RoomId, ShardId, StreamPosition};
-use fanring::room::Rendition;
 use fanring::room::index::Index;
 use fanring::room::log::Log;
+use fanring::room::rendition::Rendition;
 use fanring::session::membership::Streams;
 use fanring::session::outbox::{Nothing, Plan, Progress};
 use fanring::session::tick::Tick;
@@ -85,7 +85,7 @@ impl Reader {
         session.join(Place::None, Flags::default(), b"");
         session.open(Tick(0));
         for &room in READERS[number] {
-            let id = session.add_membership(RoomId::at(room), Rendition::Full);
+            let id = session.add_membership(RoomId::at(room), Rendition::PLAIN);
             session.enter(id.expect("it is in few"), 0, rooms.0[room].index.head());
         }
         Self {
@@ -190,7 +190,9 @@ impl World {
         let here = &mut self.rooms.0[room];
         for frame in frames {
             let bytes = frame.len() as u64;
-            let start = here.index.push(position, bytes, 1);
+            let start =
+                here.index
+                    .push(position, u32::try_from(bytes).expect("a short frame"), None);
             here.frames.push(Frame {
                 start,
                 position,
@@ -203,8 +205,8 @@ impl World {
                 };
                 if number == origin {
                     let (session, end) = (&mut reader.session, start + bytes);
-                    here.index.push_own(reader.member, start, end);
-                    assert!(session.note_own(RoomId::at(room), Rendition::Full, start, end));
+                    here.index.push_own(reader.member, start);
+                    assert!(session.note_own(RoomId::at(room), Rendition::PLAIN, start, end));
                 } else {
                     reader.room_due[room].push(frame.clone());
                 }
@@ -329,7 +331,7 @@ impl World {
             if reader.session.is_sending() || reader.membership(room).is_some() {
                 continue;
             }
-            let id = (reader.session).add_membership(RoomId::at(room), Rendition::Full);
+            let id = (reader.session).add_membership(RoomId::at(room), Rendition::PLAIN);
             let head = self.rooms.0[room].index.head();
             (reader.session).enter(id.expect("it is in few"), 0, head);
         }

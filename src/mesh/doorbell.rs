@@ -72,7 +72,7 @@ mod tests {
 
     use super::Doorbell;
 
-    /// A consumer that sleeps by the protocol sees every one of many pushes, and the producer does
+    /// Goal: a consumer that sleeps by the protocol sees every one of many pushes, and the producer does
     /// not ring for a consumer that is awake.
     #[test]
     fn no_push_is_slept_through() {
@@ -113,7 +113,7 @@ mod tests {
         pusher.join().unwrap();
     }
 
-    /// Ringing an owner that is awake makes no system call that it would have to answer.
+    /// Goal: ringing an owner that is awake makes no system call that it would have to answer.
     #[test]
     fn an_awake_owner_is_not_rung() {
         let doorbell = Doorbell::new().unwrap();

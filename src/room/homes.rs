@@ -49,7 +49,7 @@ mod tests {
         (0..4000).map(|number| format!("room{number}"))
     }
 
-    /// Names spread evenly, and each has the same home for everybody who has the key.
+    /// Goal: names spread evenly, and each has the same home for everybody who has the key.
     #[test]
     fn names_spread_over_all_shards() {
         let homes = Homes::new(4, 7);
@@ -64,7 +64,7 @@ mod tests {
         );
     }
 
-    /// Names aimed at one shard of a process spread over all of them after its next start.
+    /// Goal: names aimed at one shard of a process spread over all of them after its next start.
     #[test]
     fn names_that_met_under_one_key_part_under_another() {
         let (before, after) = (Homes::new(4, 1), Homes::new(4, 2));

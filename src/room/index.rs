@@ -8,7 +8,8 @@
 use std::collections::VecDeque;
 
 use super::log::Log;
-use crate::id::{LogPosition, MemberId, StreamPosition};
+use super::own::{OwnRanges, Reading};
+use crate::id::{LogPosition, MemberId, Offset, StreamPosition};
 use crate::wire::frame;
 
 /// A contiguous run of frames of one room.
@@ -18,20 +19,14 @@ struct Batch {
     start: StreamPosition,
     /// And in the log.
     position: LogPosition,
-    bytes: u64,
     /// Frames in the stream before it.
     first_frame: u64,
-}
-
-/// Bytes that their own publisher is not sent.
-#[derive(Debug, Clone, Copy)]
-struct OwnRange {
-    origin: MemberId,
-    start: StreamPosition,
-    end: StreamPosition,
-    frames: u64,
-    /// Frames in the stream before its end.
-    end_frame: u64,
+    /// The offsets of the first and the last of its messages that have one. In between, some may be left
+    /// out.
+    offsets: Option<(Offset, Offset)>,
+    /// How many of its messages have one.
+    offset_count: u32,
+    bytes: u32,
 }
 
 /// A contiguous piece of the log.
@@ -43,57 +38,9 @@ pub struct Piece {
     pub bytes: u64,
 }
 
-/// What a member remembers of its own messages, to skip them without a search.
-///
-/// Usually at most one own range lies ahead of the cursor, and `last` is all there is to know.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OwnMessages {
-    last_end: StreamPosition,
-    /// Where that range begins, times two, plus one if older ranges may lie ahead of the cursor
-    /// too: the first cache line of a session has no byte for a flag, and no stream has 2^63.
-    last_start_and_several: u64,
-}
-
-impl OwnMessages {
-    /// Notes that `start..end` of the stream was published by this member, whose cursor is given.
-    pub fn note(&mut self, start: StreamPosition, end: StreamPosition, cursor: StreamPosition) {
-        let all_behind = cursor >= self.last_end;
-        let grows = !all_behind && start == self.last_end;
-        let first = if grows { self.last_start() } else { start };
-        let several = !all_behind && (self.are_several() || !grows);
-        *self = Self {
-            last_end: end,
-            last_start_and_several: first.bytes() << 1 | u64::from(several),
-        };
-    }
-
-    fn last_start(self) -> StreamPosition {
-        StreamPosition::new(self.last_start_and_several >> 1)
-    }
-
-    fn are_several(self) -> bool {
-        self.last_start_and_several & 1 != 0
-    }
-
-    fn is_ahead_of(&self, cursor: StreamPosition) -> bool {
-        self.last_end > cursor
-    }
-}
-
-/// A cursor with the identity that own ranges are matched against.
-#[derive(Debug, Clone, Copy)]
-pub struct Reading {
-    /// Stream position of the next byte to send.
-    pub cursor: StreamPosition,
-    /// Whose cursor it is.
-    pub member: MemberId,
-    /// Its own messages.
-    pub own: OwnMessages,
-}
-
 /// Adjacent batches grow into one up to this size, so that the index stays short while the oldest
 /// bytes can still be forgotten piecemeal.
-const MERGED_BATCH_BYTES_MAX: u64 = 256 << 10;
+const MERGED_BATCH_BYTES_MAX: u32 = 256 << 10;
 /// And up to so many frames, which bounds what depends on a whole batch: counting its frames, and the
 /// own ranges that are forgotten with it.
 const MERGED_BATCH_FRAMES_MAX: u64 = 1024;
@@ -101,35 +48,49 @@ const MERGED_BATCH_FRAMES_MAX: u64 = 1024;
 /// Batches gathered before a look for those that nobody needs is worth it, at least and at most. The
 /// look costs a glance at every member's cursor, so in between it waits for a batch a member: thousands
 /// of small rooms then keep their indexes in a few cache lines each.
-const PRUNE_BATCHES_MIN: usize = 4;
+const PRUNE_BATCHES_MIN: u32 = 4;
 const PRUNE_BATCHES_MAX: usize = 64;
 /// Entries of a kind that any index may have room for, however many indexes there are.
 pub const KEPT_ENTRIES_MAX: usize = 8;
 /// Entries that a busy room gathers again and again: their memory is not given back each time.
 const KEPT_WHILE_BUSY: usize = 4 * PRUNE_BATCHES_MAX;
 
-/// A position that no stream reaches.
-const NEVER: StreamPosition = StreamPosition::new(u64::MAX);
-
 /// Maps the stream of one rendition of a room to the log.
 #[derive(Debug)]
 pub struct Index {
     batches: VecDeque<Batch>,
-    own: VecDeque<OwnRange>,
+    own: OwnRanges,
     head: StreamPosition,
     frames: u64,
-    prune_at: usize,
+    /// The offset of the newest message that has one.
+    top: Option<Offset>,
+    /// Frames that are of earlier incarnations of the room.
+    frames_before_epoch: u64,
+    prune_at: u32,
 }
 
 impl Default for Index {
     fn default() -> Self {
         Self {
             batches: VecDeque::new(),
-            own: VecDeque::new(),
+            own: OwnRanges::default(),
             head: StreamPosition::default(),
             frames: 0,
+            top: None,
+            frames_before_epoch: 0,
             prune_at: PRUNE_BATCHES_MIN,
         }
+    }
+}
+
+impl Batch {
+    fn end(&self) -> StreamPosition {
+        self.start + u64::from(self.bytes)
+    }
+
+    /// Where it ends in the log.
+    fn position_end(&self) -> LogPosition {
+        self.position + u64::from(self.bytes)
     }
 }
 
@@ -140,73 +101,83 @@ impl Index {
         self.head
     }
 
-    /// Adds `bytes` that hold `frames` whole frames and stand at `position` of the log; returns
-    /// their stream position.
-    pub fn push(&mut self, position: LogPosition, bytes: u64, frames: u64) -> StreamPosition {
+    /// Adds a frame of `bytes` at `position` of the log, which is of the message with `offset`, if it
+    /// has one; returns its stream position.
+    pub fn push(
+        &mut self,
+        position: LogPosition,
+        bytes: u32,
+        offset: Option<Offset>,
+    ) -> StreamPosition {
         let start = self.head;
+        if let Some(offset) = offset {
+            assert!(self.top < Some(offset), "offsets of a room increase");
+            self.top = Some(offset);
+        }
         match self.batches.back_mut() {
             Some(last)
-                if last.position + last.bytes == position
-                    && last.bytes + bytes <= MERGED_BATCH_BYTES_MAX
+                if last.position_end() == position
+                    && last.first_frame >= self.frames_before_epoch
+                    && last.bytes.saturating_add(bytes) <= MERGED_BATCH_BYTES_MAX
                     && self.frames - last.first_frame < MERGED_BATCH_FRAMES_MAX =>
             {
                 last.bytes += bytes;
+                if let Some(offset) = offset {
+                    last.offset_count += 1;
+                    last.offsets = Some(match last.offsets {
+                        Some((first, _)) => (first, offset),
+                        None => (offset, offset),
+                    });
+                }
             }
-            _ => {
-                self.batches.push_back(Batch {
-                    start,
-                    position,
-                    bytes,
-                    first_frame: self.frames,
-                });
-            }
+            _ => self.batches.push_back(Batch {
+                start,
+                position,
+                first_frame: self.frames,
+                offsets: offset.map(|offset| (offset, offset)),
+                offset_count: u32::from(offset.is_some()),
+                bytes,
+            }),
         }
-        self.head += bytes;
-        self.frames += frames;
+        self.head += u64::from(bytes);
+        self.frames += 1;
         start
     }
 
-    /// Records that the newest frame, `start..end` of the stream, came from `origin`.
-    pub fn push_own(&mut self, origin: MemberId, start: StreamPosition, end: StreamPosition) {
-        match self.own.back_mut() {
-            Some(last) if last.origin == origin && last.end == start => {
-                last.end = end;
-                last.frames += 1;
-                last.end_frame = self.frames;
-            }
-            _ => self.own.push_back(OwnRange {
-                origin,
-                start,
-                end,
-                frames: 1,
-                end_frame: self.frames,
-            }),
-        }
+    /// Records that the newest frame, from `start` of the stream on, came from `origin`.
+    pub fn push_own(&mut self, origin: MemberId, start: StreamPosition) {
+        self.own.push(origin, start, self.head, self.frames);
+    }
+
+    /// What is pushed from now on belongs to another incarnation of the room, whose offsets begin anew.
+    pub(crate) fn begin_epoch(&mut self) {
+        self.top = None;
+        self.frames_before_epoch = self.frames;
     }
 
     /// Whether enough has gathered that forgetting is worth a look at the cursors of all `members`.
     #[must_use]
     pub fn wants_pruning(&self, members: usize) -> bool {
         let gathered = self.batches.len().max(self.own.len());
-        gathered >= self.prune_at.max(members.min(PRUNE_BATCHES_MAX))
+        gathered >= (self.prune_at as usize).max(members.min(PRUNE_BATCHES_MAX))
     }
 
     /// Forgets what lies before `oldest_cursor` or has left the log.
     pub fn prune(&mut self, oldest_cursor: StreamPosition, log_tail: LogPosition) {
-        while self.batches.front().is_some_and(|batch| {
-            batch.start + batch.bytes <= oldest_cursor || batch.position + batch.bytes <= log_tail
-        }) {
+        while self
+            .batches
+            .front()
+            .is_some_and(|batch| batch.end() <= oldest_cursor || batch.position_end() <= log_tail)
+        {
             self.batches.pop_front();
         }
         let kept = self.batches.front().map_or(self.head, |batch| batch.start);
-        while self
-            .own
-            .front()
-            .is_some_and(|range| range.end <= kept.max(oldest_cursor))
-        {
-            self.own.pop_front();
-        }
-        self.prune_at = PRUNE_BATCHES_MIN.max(2 * self.batches.len().max(self.own.len()));
+        self.own.forget_before(kept.max(oldest_cursor));
+        let gathered = 2 * self.batches.len().max(self.own.len());
+        // Saturates: then it is not looked again before there are as many.
+        self.prune_at = u32::try_from(gathered)
+            .unwrap_or(u32::MAX)
+            .max(PRUNE_BATCHES_MIN);
         self.give_back_memory(KEPT_WHILE_BUSY);
     }
 
@@ -219,24 +190,19 @@ impl Index {
 
     /// Queues that were long do not keep their memory when they are short.
     fn give_back_memory(&mut self, kept_entries: usize) {
-        fn give_back<T>(queue: &mut VecDeque<T>, kept_entries: usize) {
-            if queue.capacity() > kept_entries && queue.len() < queue.capacity() / 4 {
-                queue.shrink_to(2 * queue.len());
-            }
-        }
         give_back(&mut self.batches, kept_entries);
-        give_back(&mut self.own, kept_entries);
+        self.own.give_back_memory(kept_entries);
     }
 
     /// Memory of an entry of each kind, in bytes.
-    pub const ENTRY_BYTES: usize = size_of::<Batch>() + size_of::<OwnRange>();
+    pub const ENTRY_BYTES: usize = size_of::<Batch>() + OwnRanges::ENTRY_BYTES;
 
     /// Memory it holds beyond [`KEPT_ENTRIES_MAX`] entries of a kind, in bytes.
     #[must_use]
     pub fn held_bytes_beyond_few(&self) -> usize {
         let batches = self.batches.capacity().saturating_sub(KEPT_ENTRIES_MAX);
         let own = self.own.capacity().saturating_sub(KEPT_ENTRIES_MAX);
-        batches * size_of::<Batch>() + own * size_of::<OwnRange>()
+        batches * size_of::<Batch>() + own * OwnRanges::ENTRY_BYTES
     }
 
     /// Log position of the stream position `at`, or `None` when it has left the index or is the
@@ -261,7 +227,7 @@ impl Index {
         bytes_max: u64,
         pieces: &mut Vec<Piece>,
     ) -> Option<StreamPosition> {
-        let mut at = self.skip_own(reading, reading.cursor);
+        let mut at = self.own.skip(reading, reading.cursor);
         let first = pieces.len();
         if at >= end {
             return Some(at);
@@ -270,8 +236,8 @@ impl Index {
         let mut number = self.find(at)?;
         while at < goal {
             let batch = self.batches[number];
-            let batch_end = batch.start + batch.bytes;
-            let stop = end.min(batch_end).min(self.next_own(reading, at));
+            let batch_end = batch.end();
+            let stop = end.min(batch_end).min(self.own.next(reading, at));
             let piece = Piece {
                 position: batch.position + (at - batch.start),
                 bytes: stop - at,
@@ -284,11 +250,8 @@ impl Index {
                 _ if count == pieces_max => break,
                 _ => pieces.push(piece),
             }
-            at = self.skip_own(reading, stop);
-            while number < self.batches.len() && {
-                let batch = &self.batches[number];
-                batch.start + batch.bytes <= at
-            } {
+            at = self.own.skip(reading, stop);
+            while (self.batches.get(number)).is_some_and(|batch| batch.end() <= at) {
                 number += 1;
             }
         }
@@ -298,11 +261,11 @@ impl Index {
     /// Where the cursor stands after `sent` bytes of what [`Self::plan`] gave out.
     #[must_use]
     pub fn advance(&self, reading: &Reading, sent: u64) -> StreamPosition {
-        let mut at = self.skip_own(reading, reading.cursor);
+        let mut at = self.own.skip(reading, reading.cursor);
         let mut left = sent;
         while left > 0 {
-            let step = left.min(self.next_own(reading, at) - at);
-            at = self.skip_own(reading, at + step);
+            let step = left.min(self.own.next(reading, at) - at);
+            at = self.own.skip(reading, at + step);
             left -= step;
         }
         at
@@ -343,17 +306,47 @@ impl Index {
         let next = self.batches.get(number + 1);
         let mut before = next.map_or(self.frames, |next| next.first_frame);
         let mut at = reading.cursor;
-        while at < batch.start + batch.bytes {
+        while at < batch.end() {
             at += frame_bytes(log, &batch, at)?;
             before -= 1;
         }
-        let own: u64 = self
-            .own_ahead(reading.cursor)
-            .filter(|range| range.origin == reading.member)
-            // Of a range that the cursor stands in, only what lies ahead of it.
-            .map(|range| range.frames.min(range.end_frame - before))
-            .sum();
+        let own = self.own.frames_ahead(reading, before);
         Some(self.frames - before - own)
+    }
+
+    /// Compares its batches with one another.
+    ///
+    /// # Errors
+    /// A sentence about the first that does not follow the one before.
+    pub(crate) fn check_invariants(&self) -> Result<(), String> {
+        let mut end = self.batches.front().map_or(self.head, |batch| batch.start);
+        let mut position = LogPosition::default();
+        let mut top = None;
+        for batch in &self.batches {
+            let follows = batch.start == end && batch.position >= position && batch.bytes > 0;
+            let ordered = batch.offsets.is_none_or(|(first, last)| {
+                let (count, span) = (
+                    u64::from(batch.offset_count),
+                    last.number() - first.number(),
+                );
+                let is_first = batch.first_frame < self.frames_before_epoch || top.is_none();
+                (is_first || top < Some(first)) && (1..=span + 1).contains(&count)
+            });
+            if batch.first_frame >= self.frames_before_epoch {
+                top = batch.offsets.map(|(_, last)| last).or(top);
+            }
+            if !follows || !ordered {
+                return Err(format!("{batch:?} does not follow {end:?}, {top:?}"));
+            }
+            (end, position) = (batch.end(), batch.position_end());
+        }
+        if end != self.head {
+            return Err(format!(
+                "the stream ends at {end:?} and not at {:?}",
+                self.head
+            ));
+        }
+        Ok(())
     }
 
     /// Which batch holds the stream position `at`.
@@ -370,47 +363,12 @@ impl Index {
             .partition_point(|batch| batch.start <= at)
             .checked_sub(1)
     }
+}
 
-    fn own_ahead(&self, at: StreamPosition) -> impl Iterator<Item = &OwnRange> {
-        let first = self.own.partition_point(|range| range.end <= at);
-        self.own.range(first..)
-    }
-
-    /// Where `reading`'s next own range at or after `at` begins.
-    fn next_own(&self, reading: &Reading, at: StreamPosition) -> StreamPosition {
-        if !reading.own.is_ahead_of(at) {
-            NEVER
-        } else if reading.own.are_several() {
-            self.own_ahead(at)
-                .find(|range| range.origin == reading.member)
-                .map_or(NEVER, |range| range.start)
-        } else {
-            reading.own.last_start()
-        }
-    }
-
-    /// `at`, or the end of the own ranges that begin there.
-    fn skip_own(&self, reading: &Reading, mut at: StreamPosition) -> StreamPosition {
-        if !reading.own.is_ahead_of(at) {
-            return at;
-        }
-        if !reading.own.are_several() {
-            return if at >= reading.own.last_start() {
-                reading.own.last_end
-            } else {
-                at
-            };
-        }
-        for range in self
-            .own_ahead(at)
-            .filter(|range| range.origin == reading.member)
-        {
-            if range.start > at {
-                break;
-            }
-            at = range.end;
-        }
-        at
+/// Gives back memory of a queue that is short for it, but for room for so many entries.
+pub(super) fn give_back<T>(queue: &mut VecDeque<T>, kept_entries: usize) {
+    if queue.capacity() > kept_entries && queue.len() < queue.capacity() / 4 {
+        queue.shrink_to(2 * queue.len());
     }
 }
 
@@ -421,11 +379,10 @@ fn frame_bytes(log: &Log, batch: &Batch, at: StreamPosition) -> Option<u64> {
     if position < log.tail() {
         return None;
     }
-    let left = usize::try_from(batch.bytes - (at - batch.start)).ok()?;
+    let left = usize::try_from(batch.end() - at).ok()?;
     let header = log.slice(position, left.min(frame::HEADER_BYTES_MAX));
     frame::frame_bytes(header).map(|bytes| bytes as u64)
 }
 
 #[cfg(test)]
-#[path = "index_tests.rs"]
 mod tests;

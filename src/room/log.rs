@@ -57,6 +57,24 @@ impl Log {
         position
     }
 
+    /// Has `write` write at the head, over the oldest bytes, into the `bytes_max` it is given; it returns
+    /// how many of them it has used. Returns where they begin, and how many they are.
+    pub fn write(
+        &mut self,
+        bytes_max: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> (LogPosition, u32) {
+        let position = self.head;
+        let start = self.physical(position);
+        let used = write(self.mapping.slice_mut(start, bytes_max));
+        assert!(used <= bytes_max, "no more is used than was asked for");
+        self.head += used as u64;
+        (
+            position,
+            u32::try_from(used).expect("a frame is below 2 GiB"),
+        )
+    }
+
     /// The `length` bytes from `position`.
     #[must_use]
     pub fn slice(&self, position: LogPosition, length: usize) -> &[u8] {
@@ -78,7 +96,7 @@ mod tests {
     use super::Log;
     use crate::id::LogPosition;
 
-    /// A range that crosses the end of the memory reads as one slice, with the newest bytes.
+    /// Goal: a range that crosses the end of the memory reads as one slice, with the newest bytes.
     #[test]
     fn ranges_are_contiguous_over_the_wrap() {
         let mut log = Log::new(4096).unwrap();
@@ -98,7 +116,7 @@ mod tests {
         assert_eq!(log.head() - log.tail(), 4096);
     }
 
-    /// Reading what has been overwritten is a programmer's error, never silent garbage.
+    /// Goal: reading what has been overwritten is a programmer's error, never silent garbage.
     #[test]
     #[should_panic(expected = "position >= self.tail()")]
     fn overwritten_bytes_cannot_be_read() {

@@ -1,113 +1,97 @@
-//! What one turn of the loop has gathered: messages framed and waiting, grouped by room, to be
-//! appended to the log in one run for each room.
+//! What one turn of the loop has gathered: messages that wait for their place in the order, or to be
+//! passed on to whoever decides it, grouped by room.
 
 use std::collections::VecDeque;
 
-use super::Rendition;
-use crate::id::{MemberId, RoomId};
+use crate::id::RoomId;
+use crate::message::{Message, Run, Slice};
 
-/// One frame on its way into a room's stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Header and payload.
-    pub bytes: u32,
-    /// Whether it is a join or leave notice or a member count.
-    pub notice: bool,
-    /// The session that is not to get it.
-    pub origin: Option<MemberId>,
-}
-
-impl Entry {
-    /// Whether members that read `rendition` get it.
-    #[must_use]
-    pub fn is_in(&self, rendition: Rendition) -> bool {
-        match rendition {
-            Rendition::Full => true,
-            Rendition::Quiet => !self.notice,
-        }
-    }
-}
-
-/// What staged or passed on messages take in memory: frames, and what describes them.
-#[must_use]
-pub fn weight(frame_bytes: usize, entries: usize) -> usize {
-    frame_bytes + entries * size_of::<Entry>()
-}
-
-/// The staged frames of one room, in order.
+/// The staged messages of one room, in order.
 #[derive(Debug, Default)]
 pub struct Group {
-    frames: Vec<u8>,
-    entries: VecDeque<Entry>,
+    run: Run,
+    /// Messages at the front of it that were taken, and the bytes of what they said.
+    taken: usize,
     taken_bytes: usize,
 }
 
-/// A staging buffer larger than this is given back once it is empty.
+/// A group that holds more memory than this gives it back once it is empty.
 const KEPT_BYTES_MAX: usize = 4 << 10;
 
 impl Group {
-    /// Adds the frame that `write` appends to the buffer it is given; returns its weight.
-    pub fn push(
-        &mut self,
-        notice: bool,
-        origin: Option<MemberId>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> usize {
-        let before = self.frames.len();
-        write(&mut self.frames);
-        let bytes = self.frames.len() - before;
-        let bytes_u32 = u32::try_from(bytes).expect("a frame is at most a quarter of the log");
-        self.entries.push_back(Entry {
-            bytes: bytes_u32,
-            notice,
-            origin,
-        });
-        weight(bytes, 1)
+    /// Adds a message; returns its weight.
+    pub fn push(&mut self, message: &Message<'_>) -> usize {
+        self.run.push(message)
+    }
+
+    /// Adds all messages of `run`; returns their weight.
+    pub fn append(&mut self, run: &mut Run) -> usize {
+        let weight = run.weight();
+        self.run.append(run);
+        weight
     }
 
     /// Whether nothing is staged.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.taken == self.run.len()
     }
 
     /// What it weighs.
     #[must_use]
     pub fn weight(&self) -> usize {
-        weight(self.frames.len() - self.taken_bytes, self.entries.len())
+        self.rest(usize::MAX).weight()
     }
 
-    /// Takes whole frames from the front, at least one and, beyond that, of at most `weight_max`,
-    /// into `frames` and `entries`; returns their weight.
-    pub fn take(
-        &mut self,
-        weight_max: usize,
-        frames: &mut Vec<u8>,
-        entries: &mut Vec<Entry>,
-    ) -> usize {
-        frames.clear();
-        entries.clear();
-        let mut bytes = 0;
-        while let Some(entry) = self.entries.front() {
-            let more = bytes + entry.bytes as usize;
-            if bytes > 0 && weight(more, entries.len() + 1) > weight_max {
-                break;
+    /// The first messages, at least one and, beyond that, of at most `weight_max`.
+    #[must_use]
+    pub fn front(&self, weight_max: usize) -> Slice<'_> {
+        self.rest(weight_max)
+    }
+
+    fn rest(&self, weight_max: usize) -> Slice<'_> {
+        self.run
+            .from_place(self.taken, self.taken_bytes, weight_max)
+    }
+
+    /// Gives those of the first `count` messages that were published the places that `offset` says.
+    pub fn put_in_order(&mut self, count: usize, offset: impl FnMut() -> crate::id::Offset) {
+        self.run.put_in_order(self.taken, count, offset);
+    }
+
+    /// Takes out the first `count` messages, to keep.
+    pub fn take(&mut self, count: usize) -> Run {
+        if self.taken == 0 && count == self.run.len() {
+            return std::mem::take(&mut self.run);
+        }
+        let front = self
+            .run
+            .from_place_counted(self.taken, self.taken_bytes, count);
+        let (run, bytes) = (front.to_run(), front.payload_bytes());
+        self.remove(count, bytes);
+        run
+    }
+
+    /// Takes out the first `count` messages, which say so many bytes.
+    pub fn remove(&mut self, count: usize, payload_bytes: usize) {
+        self.taken += count;
+        self.taken_bytes += payload_bytes;
+        if self.is_empty() {
+            if self.run.held_bytes() > KEPT_BYTES_MAX {
+                self.run = Run::default();
             }
-            bytes = more;
-            entries.push(*entry);
-            self.entries.pop_front();
-        }
-        frames.extend_from_slice(&self.frames[self.taken_bytes..self.taken_bytes + bytes]);
-        self.taken_bytes += bytes;
-        if self.taken_bytes > self.frames.len() / 2 {
+            self.forget();
+        } else if self.taken * 2 > self.run.len() && self.taken_bytes * 2 > self.run.weight() {
             // What was taken goes even if there is always more, at the price of less than was taken.
-            self.frames.drain(..self.taken_bytes);
-            self.taken_bytes = 0;
+            self.forget();
         }
-        if self.entries.is_empty() && self.frames.capacity() > KEPT_BYTES_MAX {
-            *self = Self::default();
-        }
-        weight(bytes, entries.len())
+    }
+
+    fn forget(&mut self) {
+        let (messages, bytes) = (self.taken.min(self.run.len()), self.taken_bytes);
+        self.run
+            .forget(messages, bytes.min(self.run.as_slice().payload_bytes()));
+        (self.taken, self.taken_bytes) = (0, 0);
     }
 }
 
@@ -240,32 +224,39 @@ impl Staging {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Aside, Group, RoomId, Staging, weight};
+    use super::{Aside, Group, Message, RoomId, Staging};
+    use crate::message::Event;
+    use crate::wire::message::Kind;
+
+    fn message(payload: &[u8]) -> Message<'_> {
+        Message::new(Event::Published(Kind::Binary, payload), None)
+    }
 
     proptest! {
-        /// Frames come out whole, once, in order, at least one each time and no more than asked.
+        /// Goal: messages come out whole, once, in order, at least one each time and no more than asked.
         #[test]
-        fn frames_are_taken_whole_and_in_order(
-            frames in prop::collection::vec((2usize..40, any::<bool>(), 0usize..60), 1..60),
+        fn messages_are_taken_whole_and_in_order(
+            messages in prop::collection::vec((0usize..40, 0usize..60), 1..60),
         ) {
             let (mut group, mut expected, mut got) = (Group::default(), Vec::new(), Vec::new());
-            let (mut bytes, mut entries) = (Vec::new(), Vec::new());
             let mut take = |group: &mut Group, most: usize| {
-                let taken = group.take(most, &mut bytes, &mut entries);
-                assert_eq!(taken, weight(bytes.len(), entries.len()));
-                assert!(!entries.is_empty() && (taken <= most || entries.len() == 1));
-                let mut rest = &bytes[..];
-                for entry in &entries {
-                    let (frame, after) = rest.split_at(entry.bytes as usize);
-                    got.push((frame.to_vec(), entry.notice));
-                    rest = after;
+                let before = group.weight();
+                let front = group.front(most);
+                assert!(!front.is_empty() && (front.weight() <= most || front.len() == 1));
+                for message in front.messages() {
+                    let Event::Published(_, payload) = message.event else {
+                        panic!("{message:?}");
+                    };
+                    got.push(payload.to_vec());
                 }
-                assert!(rest.is_empty());
+                let (count, bytes, weight) = (front.len(), front.payload_bytes(), front.weight());
+                group.remove(count, bytes);
+                assert_eq!(group.weight() + weight, before);
             };
-            for (number, (length, notice, most)) in (0u8..).zip(frames) {
-                let frame = vec![number; length];
-                group.push(notice, None, |out| out.extend_from_slice(&frame));
-                expected.push((frame, notice));
+            for (number, (length, most)) in (0u8..).zip(messages) {
+                let payload = vec![number; length];
+                group.push(&message(&payload));
+                expected.push(payload);
                 if most % 2 == 0 {
                     take(&mut group, most + 40);
                 }
@@ -277,39 +268,45 @@ mod tests {
         }
     }
 
-    /// A group that is never emptied does not keep what was taken.
+    /// Goal: a group that is never emptied does not keep what was taken.
     #[test]
     fn a_group_forgets_what_was_taken() {
-        let (mut group, mut bytes, mut entries) = (Group::default(), Vec::new(), Vec::new());
+        let mut group = Group::default();
+        let take_one = |group: &mut Group| {
+            let front = group.front(1);
+            let (count, bytes) = (front.len(), front.payload_bytes());
+            group.remove(count, bytes);
+        };
         for _ in 0..1000 {
-            group.push(false, None, |out| out.extend_from_slice(&[0; 1000]));
-            group.push(false, None, |out| out.extend_from_slice(&[0; 1000]));
-            group.take(1, &mut bytes, &mut entries);
-            group.push(false, None, |out| out.extend_from_slice(&[0; 10]));
-            while group.entries.len() > 2 {
-                group.take(1, &mut bytes, &mut entries);
+            group.push(&message(&[0; 1000]));
+            group.push(&message(&[0; 1000]));
+            take_one(&mut group);
+            group.push(&message(&[0; 10]));
+            while group.front(usize::MAX).len() > 2 {
+                take_one(&mut group);
             }
         }
         assert!(
-            group.frames.capacity() < 20_000,
+            group.run.held_bytes() < 30_000,
             "{}",
-            group.frames.capacity()
+            group.run.held_bytes()
         );
     }
 
-    /// Rooms take turns, those set aside stand apart until they are called, and the sums follow.
+    /// Goal: rooms take turns, those set aside stand apart until they are called, and the sums follow.
     #[test]
     fn rooms_take_turns_and_stand_aside() {
         let mut staging = Staging::default();
-        let mut groups: Vec<_> = (0..3).map(|room| staging.begin(RoomId::at(room))).collect();
+        let rooms = [0, 1, 2].map(RoomId::at);
+        let mut groups = rooms.map(|room| staging.begin(room));
         for group in &mut groups {
-            let weight = group.push(false, None, |out| out.extend_from_slice(&[0; 10]));
+            let weight = group.push(&message(&[0; 10]));
             staging.extend(weight, Aside::No);
         }
         let each = groups[0].weight();
-        assert_eq!(staging.next(), Some(RoomId::at(0)));
+        assert_eq!(staging.next(), Some(rooms[0]));
         staging.rotate();
-        assert_eq!(staging.next(), Some(RoomId::at(1)));
+        assert_eq!(staging.next(), Some(rooms[1]));
         staging.set_aside(each, Aside::ForMembers);
         staging.extend(5, Aside::ForMembers);
         assert_eq!(staging.weight_held(), each + 5);
@@ -317,8 +314,8 @@ mod tests {
             (staging.weight(), staging.weight_in_line()),
             (3 * each + 5, 2 * each)
         );
-        assert_eq!(staging.next(), Some(RoomId::at(2)));
-        assert_eq!(staging.line_up().collect::<Vec<_>>(), [RoomId::at(1)]);
+        assert_eq!(staging.next(), Some(rooms[2]));
+        assert_eq!(staging.line_up().collect::<Vec<_>>(), [rooms[1]]);
         assert_eq!(staging.weight_in_line(), staging.weight());
         assert!(!staging.is_empty());
     }

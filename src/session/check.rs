@@ -129,7 +129,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use crate::id::{MembershipId, RoomId};
-    use crate::room::Rendition;
+    use crate::room::rendition::Rendition;
     use crate::session::tests::open;
     use crate::session::{Flags, Phase, Session};
 
@@ -161,7 +161,7 @@ mod tests {
         for (told, contradict) in breaks {
             let mut session = open();
             for room in 0..2 {
-                session.add_membership(RoomId::at(room), Rendition::Full);
+                session.add_membership(RoomId::at(room), Rendition::PLAIN);
             }
             session.check_invariants().unwrap();
             contradict(&mut session);

@@ -3,9 +3,11 @@
 //! It knows nothing of the session's other rooms, nor of what else shares its socket.
 
 use crate::id::{MemberId, RoomId, StreamPosition};
-use crate::room::index::{Index, OwnMessages, Reading};
+use crate::room::Rooms;
+use crate::room::index::Index;
 use crate::room::log::Log;
-use crate::room::{Rendition, Rooms};
+use crate::room::own::{OwnMessages, Reading};
+use crate::room::rendition::Rendition;
 
 /// Rooms that a session can be in at a time: as many as there are due bits.
 pub const MEMBERSHIPS_MAX: usize = u128::BITS as usize;
@@ -21,7 +23,8 @@ pub trait Streams {
 
 impl Streams for Rooms {
     fn stream(&self, room: RoomId, rendition: Rendition) -> &Index {
-        self.index(room, rendition)
+        let index = self.get(room).index(rendition);
+        index.expect("a member has its audience")
     }
 }
 
@@ -36,7 +39,7 @@ pub struct Membership {
     /// only places where other bytes may be sent.
     cut_bytes: u32,
     room: RoomId,
-    /// Its place in [`crate::room::Audience::members`], or [`PENDING`].
+    /// Its place in [`crate::room::audience::Audience::members`], or [`PENDING`].
     number: u32,
     rendition: Rendition,
 }
@@ -66,7 +69,7 @@ impl Membership {
         self.rendition
     }
 
-    /// Its place in [`crate::room::Audience::members`], once the join is confirmed.
+    /// Its place in [`crate::room::audience::Audience::members`], once the join is confirmed.
     #[must_use]
     pub fn number(&self) -> Option<u32> {
         (self.number != PENDING).then_some(self.number)

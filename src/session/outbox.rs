@@ -10,8 +10,9 @@ use super::membership::Streams;
 use super::side::Part;
 use super::{Flags, Membership, Phase, Private, Session};
 use crate::id::{MemberId, MembershipId, StreamPosition};
-use crate::room::index::{Piece, Reading};
+use crate::room::index::Piece;
 use crate::room::log::Log;
+use crate::room::own::Reading;
 
 /// Pieces one send may gather.
 pub(crate) const PIECES_MAX: usize = 14;

@@ -138,7 +138,7 @@ mod tests {
 
     use super::Phase;
     use crate::id::{MembershipId, RoomId, StreamPosition};
-    use crate::room::Rendition;
+    use crate::room::rendition::Rendition;
     use crate::session::tests::{fresh, open};
     use crate::session::tick::Tick;
     use crate::session::{Flags, Place, Session};
@@ -147,7 +147,7 @@ mod tests {
     fn room() -> Place {
         Place::Room {
             room: RoomId::at(3),
-            rendition: Rendition::Full,
+            rendition: Rendition::PLAIN,
         }
     }
 

@@ -3,11 +3,12 @@
 //! The first membership stands in the session itself, and a session that has no other is served as
 //! if there were none. Those beyond it are in the side table.
 
-use super::membership::Membership;
+use super::membership::{Membership, Streams};
 use super::side::Due;
 use super::{Flags, Phase, Session};
 use crate::id::{MembershipId, RoomId, StreamPosition};
-use crate::room::Rendition;
+use crate::room::index::Index;
+use crate::room::rendition::Rendition;
 
 impl Session {
     // Which rooms.
@@ -32,6 +33,15 @@ impl Session {
     pub fn memberships(&self) -> impl Iterator<Item = (MembershipId, &Membership)> {
         let first = (self.membership.iter()).map(|membership| (MembershipId::INLINE, membership));
         first.chain(self.side.iter().flat_map(|side| side.memberships()))
+    }
+
+    /// Those whose joins are confirmed, and the streams that they read.
+    pub(crate) fn streams<'a>(
+        &'a self,
+        streams: &'a impl Streams,
+    ) -> impl Iterator<Item = (MembershipId, &'a Membership, &'a Index)> {
+        self.memberships()
+            .filter_map(|(id, one)| Some((id, one, one.stream(streams)?)))
     }
 
     /// Its membership of `room`, if it is in there or about to be.
@@ -173,13 +183,13 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use crate::id::{MembershipId, RoomId, StreamPosition};
-    use crate::room::Rendition;
+    use crate::room::rendition::Rendition;
     use crate::session::membership::{MEMBERSHIPS_MAX, Membership};
     use crate::session::tests::{fresh, open};
     use crate::session::{Flags, Place, Session};
 
     fn add(session: &mut Session, room: usize) -> Option<MembershipId> {
-        session.add_membership(RoomId::at(room), Rendition::Full)
+        session.add_membership(RoomId::at(room), Rendition::PLAIN)
     }
 
     fn numbers(session: &Session) -> Vec<u8> {
@@ -279,17 +289,17 @@ mod tests {
         let note = |session: &mut Session, room: usize, rendition| {
             session.note_own(RoomId::at(room), rendition, start, end)
         };
-        assert!(!note(&mut session, 0, Rendition::Full));
+        assert!(!note(&mut session, 0, Rendition::PLAIN));
         for room in 0..3 {
             let id = add(&mut session, room).unwrap();
             assert!(
-                !note(&mut session, room, Rendition::Full),
+                !note(&mut session, room, Rendition::PLAIN),
                 "not a member yet"
             );
             session.enter(id, 0, StreamPosition::default());
-            assert!(note(&mut session, room, Rendition::Full));
-            assert!(!note(&mut session, room, Rendition::Quiet));
-            assert!(!note(&mut session, 9, Rendition::Full));
+            assert!(note(&mut session, room, Rendition::PLAIN));
+            assert!(!note(&mut session, room, Rendition::PLAIN_QUIET));
+            assert!(!note(&mut session, 9, Rendition::PLAIN));
         }
     }
 }

@@ -136,7 +136,7 @@ fn place(id: MembershipId) -> Option<usize> {
 mod tests {
     use super::{Due, Side};
     use crate::id::{MembershipId, RoomId};
-    use crate::room::Rendition;
+    use crate::room::rendition::Rendition;
     use crate::session::membership::{MEMBERSHIPS_MAX, Membership};
 
     /// Goal: whichever was served last, all that are due come once, from behind it and round.
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn places_are_used_again() {
         let mut side = Side::default();
-        let room = |number: usize| Membership::new(RoomId::at(number), Rendition::Full);
+        let room = |number: usize| Membership::new(RoomId::at(number), Rendition::PLAIN);
         for number in 1..MEMBERSHIPS_MAX {
             let id = side.add(room(number)).expect("there is room");
             assert_eq!(usize::from(id.number()), number);

@@ -173,7 +173,7 @@ fn low_half(position: StreamPosition) -> u32 {
 mod tests {
     use super::Timer;
     use crate::id::{MembershipId, RoomId, SessionKey, StreamPosition};
-    use crate::room::Rendition;
+    use crate::room::rendition::Rendition;
     use crate::session::tests::{fresh, open};
     use crate::session::tick::Tick;
     use crate::session::wheel::Wheel;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     fn join(session: &mut Session, room: usize, head: u64) -> MembershipId {
-        let id = (session.add_membership(RoomId::at(room), Rendition::Full)).unwrap();
+        let id = (session.add_membership(RoomId::at(room), Rendition::PLAIN)).unwrap();
         session.enter(id, 0, StreamPosition::new(head));
         id
     }

@@ -1,63 +1,181 @@
-//! What must hold of a shard between any two events, for the simulation to ask: it looks at every
-//! session, so the server itself does not.
+//! What must hold of a shard between any two events. The simulation asks after every step, and debug
+//! builds after every turn; it looks at everything, so the server itself does not.
+
+use std::collections::HashMap;
 
 use super::Shard;
 use crate::config::FRAME_HEADER_BYTES_MAX;
-use crate::session::Session;
+use crate::id::RoomId;
+use crate::room::Room;
+use crate::room::staging::Aside;
 use crate::session::holdings::SMALL_BYTES;
+use crate::session::{Phase, Session};
 
 /// Bytes that may still arrive at a session once it is no longer read from: what was received in the
 /// same turn, and what comes before the kernel has heard of it; each time all receive buffers at most.
 const ARRIVE_LATE_BYTES_MAX: usize = 2 * (128 << 10);
 
+/// Sessions up to which a debug build looks at all of them after each turn: thousands would make its
+/// tests take hours.
+#[cfg(debug_assertions)]
+const CHECKED_SESSIONS_MAX: usize = 64;
+
+/// That something is so, or a sentence about what is.
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
 impl Shard {
     /// The most memory that the private replies of one session take: what makes the shard pause it,
     /// the replies to what arrives late, and one large message, echoed or rescued. Replies are no longer
     /// than what they answer. Twice, since a buffer doubles as it grows.
-    #[must_use]
-    pub fn private_held_bytes_max(&self) -> usize {
+    fn private_held_bytes_max(&self) -> usize {
         let config = self.config();
         let frame_bytes_max = config.message_bytes_max + FRAME_HEADER_BYTES_MAX;
         2 * (config.private_bytes_max + ARRIVE_LATE_BYTES_MAX + frame_bytes_max)
     }
 
-    /// Compares what every session holds, and the shard's sums, with their bounds.
+    /// Panics when something does not hold.
+    #[cfg(debug_assertions)]
+    pub(super) fn assert_invariants(&self) {
+        if self.sessions.len() <= CHECKED_SESSIONS_MAX
+            && let Err(broken) = self.check_invariants()
+        {
+            panic!("{broken}");
+        }
+    }
+
+    /// Compares the shard's sums, lists and limits with the sessions and rooms themselves.
     ///
     /// # Errors
-    /// The first that does not hold.
-    pub fn check_buffers(&self) -> Result<(), String> {
-        let sessions = || self.sessions.slots().map(|slot| self.sessions.at(slot));
+    /// A sentence about the first that does not hold.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.every_session()
+            .try_for_each(Session::check_invariants)?;
+        self.check_tally()?;
+        self.check_buffers()?;
+        self.check_joining()?;
+        self.check_staged()?;
+        (self.rooms.iter()).try_for_each(|(id, room)| self.check_room(id, room))
+    }
+
+    fn every_session(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.slots().map(|slot| self.sessions.at(slot))
+    }
+
+    fn check_tally(&self) -> Result<(), String> {
+        let operations: u64 = self.every_session().map(Session::operations).sum();
+        let counted = self.tally.operations();
+        ensure(operations == counted, || {
+            format!("{operations} operations are in flight, and {counted} are counted")
+        })?;
+        let is_open = |session: &&Session| matches!(session.phase(), Phase::Joining | Phase::Open);
+        let (open, counted) = (
+            self.every_session().filter(is_open).count() as u64,
+            self.tally.open(),
+        );
+        ensure(open == counted, || {
+            format!("{open} sessions are open, and {counted} are counted")
+        })
+    }
+
+    fn check_buffers(&self) -> Result<(), String> {
         let private_max = self.private_held_bytes_max();
-        for session in sessions() {
-            session.check_invariants()?;
-            let held = session.private_held_bytes();
-            if held > private_max {
-                return Err(format!(
-                    "a session holds {held} bytes of replies, of at most {private_max}"
-                ));
+        let most = self.every_session().map(Session::private_held_bytes).max();
+        ensure(most.unwrap_or(0) <= private_max, || {
+            format!("a session holds {most:?} bytes of replies, of at most {private_max}")
+        })?;
+        let held: usize = self.every_session().map(Session::held_bytes).sum();
+        let counted = self.holdings.bytes();
+        let small = self.sessions.len() * SMALL_BYTES;
+        let held_max = self.config().session_buffers_max + small;
+        ensure(held == counted && held <= held_max, || {
+            format!("sessions hold {held} bytes, {counted} by the books, of at most {held_max}")
+        })?;
+        let (held, counted) = (self.rooms.count_index_bytes(), self.rooms.index_bytes());
+        ensure(
+            held == counted && held <= 2 * self.config().index_bytes_max(),
+            || format!("indexes hold {held} bytes, {counted} by the books"),
+        )
+    }
+
+    /// Whoever joins is counted by the room, and waits for nothing else.
+    fn check_joining(&self) -> Result<(), String> {
+        let mut joining: HashMap<RoomId, u32> = HashMap::new();
+        for session in self.every_session() {
+            for (_, one) in session
+                .memberships()
+                .filter(|(_, one)| one.number().is_none())
+            {
+                *joining.entry(one.room()).or_default() += 1;
             }
         }
-        let (held, counted) = (
-            sessions().map(Session::held_bytes).sum::<usize>(),
-            self.holdings.bytes(),
-        );
-        let slots = self.sessions.len() * SMALL_BYTES;
-        if held != counted || held > self.config().session_buffers_max + slots {
-            return Err(format!(
-                "sessions hold {held} bytes, {counted} by the books"
-            ));
+        for (id, room) in self.rooms.iter() {
+            let found = joining.remove(&id).unwrap_or(0);
+            ensure(found == room.joining, || {
+                let (name, counted) = (&room.name, room.joining);
+                format!("{found} sessions join {name:?}, and {counted} are counted")
+            })?;
         }
-        let (held, counted) = (self.rooms.index_bytes(), self.rooms.count_index_bytes());
-        if held != counted || held > 2 * self.config().index_bytes_max() {
-            return Err(format!("indexes hold {counted} bytes, {held} by the books"));
-        }
-        let operations: u64 = sessions().map(Session::operations).sum();
-        if operations != self.operations {
-            let counted = self.operations;
-            return Err(format!(
-                "{operations} operations are in flight, and {counted} are counted"
-            ));
+        ensure(joining.is_empty(), || "somebody joins no room".to_owned())
+    }
+
+    /// What is staged adds up, in line and aside.
+    fn check_staged(&self) -> Result<(), String> {
+        for is_home in [true, false] {
+            let staging = match is_home {
+                true => &self.queues.sequencing,
+                false => &self.queues.outbound,
+            };
+            let staged = |aside: Option<Aside>| -> usize {
+                (self.rooms.iter())
+                    .filter(|(_, room)| room.home.is_some() == is_home)
+                    .filter(|(_, room)| aside.is_none_or(|aside| room.aside == aside))
+                    .filter_map(|(_, room)| room.staged.as_ref())
+                    .map(|group| group.weight())
+                    .sum()
+            };
+            let found = (
+                staged(None),
+                staged(Some(Aside::No)),
+                staged(Some(Aside::ForMembers)),
+            );
+            let counted = (
+                staging.weight(),
+                staging.weight_in_line(),
+                staging.weight_held(),
+            );
+            ensure(found == counted, || {
+                format!("staged, in line and held: {found:?}, counted {counted:?}")
+            })?;
         }
         Ok(())
+    }
+
+    /// Members and sessions know each other, and what the room keeps agrees with itself.
+    fn check_room(&self, id: RoomId, room: &Room) -> Result<(), String> {
+        room.check_invariants()?;
+        for audience in room.audiences() {
+            for (number, member) in (0u32..).zip(audience.members()) {
+                let expected = (id, audience.rendition(), Some(number));
+                let session = self.sessions.at(member.slot());
+                let place = (session.membership(member.membership()))
+                    .map(|one| (one.room(), one.rendition(), one.number()));
+                ensure(place == Some(expected), || {
+                    format!("{member:?} is {expected:?} and thinks it is {place:?}")
+                })?;
+            }
+        }
+        let members = room.members_here();
+        let sessions = (self.every_session())
+            .flat_map(Session::memberships)
+            .filter(|(_, one)| one.room() == id && one.number().is_some())
+            .count();
+        ensure(sessions == members, || {
+            format!(
+                "{sessions} sessions are in {:?}, which has {members}",
+                room.name
+            )
+        })
     }
 }

@@ -46,7 +46,7 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// Time that was waited for counts, and so does a turn that comes a little late.
+    /// Goal: time that was waited for counts, and so does a turn that comes a little late.
     #[test]
     fn awaited_time_counts() {
         let mut clock = Clock::default();
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(clock.read(ms(91_000)), ms(91_000));
     }
 
-    /// A stall counts up to the deadline that it missed, and a little; after it time runs on.
+    /// Goal: a stall counts up to the deadline that it missed, and a little; after it time runs on.
     #[test]
     fn stalls_are_lost() {
         let mut clock = Clock::default();
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(clock.read(ms(70_000)), ms(10_400) + 2 * SLACK);
     }
 
-    /// A clock that is read twice at a time, or told of an earlier one, stands.
+    /// Goal: a clock that is read twice at a time, or told of an earlier one, stands.
     #[test]
     fn it_never_runs_backwards() {
         let mut clock = Clock::default();

@@ -10,6 +10,7 @@
 //! same the other way round.
 
 use crate::id::ShardId;
+use crate::talk::Lane;
 
 /// What a message takes beside its frames and their descriptions: its slot, two allocations and
 /// their sizes, a count of the room's name.
@@ -39,9 +40,9 @@ pub(super) struct Credits {
 #[derive(Debug)]
 pub(super) struct Lanes {
     /// For what is on its way to a room's home.
-    pub(super) to_home: Credits,
+    to_home: Credits,
     /// For what comes from there.
-    pub(super) from_home: Credits,
+    from_home: Credits,
 }
 
 impl Lanes {
@@ -52,11 +53,27 @@ impl Lanes {
             from_home: Credits::new(shards, limit),
         }
     }
+
+    /// The account for what goes on `lane`.
+    pub(super) fn of(&mut self, lane: Lane) -> &mut Credits {
+        match lane {
+            Lane::ToHome => &mut self.to_home,
+            Lane::FromHome => &mut self.from_home,
+        }
+    }
+
+    /// The next shard to be told how much of what it sent, and on which lane, is used up.
+    pub(super) fn poll_return(&mut self) -> Option<(Lane, ShardId, usize)> {
+        [Lane::ToHome, Lane::FromHome].into_iter().find_map(|lane| {
+            let (shard, bytes) = self.of(lane).poll_return()?;
+            Some((lane, shard, bytes))
+        })
+    }
 }
 
 impl Credits {
     /// Accounts with `shards` shards, each with the same limit.
-    pub(super) fn new(shards: u16, limit: usize) -> Self {
+    fn new(shards: u16, limit: usize) -> Self {
         let none = || vec![0; usize::from(shards)].into_boxed_slice();
         Self {
             limit,
@@ -99,7 +116,7 @@ impl Credits {
     }
 
     /// The next shard to be told how much of what it sent is used up.
-    pub(super) fn poll_return(&mut self) -> Option<(ShardId, usize)> {
+    fn poll_return(&mut self) -> Option<(ShardId, usize)> {
         let part = self.limit / RETURN_PARTS;
         let (shard, used) = ShardId::all(u16::MAX)
             .zip(&mut self.used)
@@ -117,7 +134,7 @@ mod tests {
     const TWO: ShardId = ShardId::new(2);
     const ZERO: ShardId = ShardId::new(0);
 
-    /// A sender that has spent its credit gets it back, whatever the sizes were, and what is held
+    /// Goal: a sender that has spent its credit gets it back, whatever the sizes were, and what is held
     /// comes back only after its release.
     #[test]
     fn whoever_waits_gets_credit_back() {

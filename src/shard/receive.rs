@@ -1,15 +1,11 @@
-//! What arrives at a session: frames become messages, messages become publishes and replies.
+//! What the kernel says of a socket's input, and when a session is read from.
 
 use std::os::fd::AsRawFd;
 
 use super::report::End;
 use super::{Action, Shard};
-use crate::id::{RoomId, SessionKey};
-use crate::session::{Flags, Phase, Place};
-use crate::wire::close::{CloseCode, append_close_frame};
-use crate::wire::frame::{OpCode, append_frame};
-use crate::wire::message::{Event, Kind, Role, Rules};
-use crate::wire::plain::{self, Command};
+use crate::id::SessionKey;
+use crate::session::{Flags, Phase};
 
 /// The outcome of a receive.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ impl Shard {
                 let phase = session.phase();
                 if session.flags().any(Flags::PINGED) {
                     session.unmark(Flags::PINGED);
-                    self.looks.remove(&key);
+                    self.alive.forget(key);
                 }
                 match phase {
                     Phase::Head => self.head_bytes(slot, bytes),
@@ -76,94 +72,6 @@ impl Shard {
         self.close_with(slot, |_| {});
     }
 
-    /// Bytes of an open session, or of one whose Close frame is awaited.
-    pub(super) fn frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        let rules = Rules {
-            role: Role::Server,
-            message_bytes_max: self.config().message_bytes_max,
-        };
-        let session = self.sessions.at_mut(slot);
-        if session.flags().any(Flags::DISCARDING) {
-            return;
-        }
-        // Taken out for the loop: events borrow from it while the rest of the shard acts on them.
-        let mut reader = session.take_reader();
-        loop {
-            match reader.next(&mut input, &rules) {
-                Ok(Some(event)) => self.event(slot, event),
-                Ok(None) => break,
-                Err(error) => {
-                    self.close(slot, error.close_code(), &error.to_string());
-                    self.sessions.at_mut(slot).mark(Flags::DISCARDING);
-                }
-            }
-            let session = self.sessions.at(slot);
-            if session.flags().any(Flags::DISCARDING) || session.phase() == Phase::Dead {
-                return;
-            }
-        }
-        self.sessions.at_mut(slot).return_reader(reader);
-        // Of what is held, sent or not: a peer may read without end and yet leave a little each time.
-        let session = self.sessions.at(slot);
-        if session.private_held_bytes() > self.config().private_bytes_max
-            && session.phase() == Phase::Open
-        {
-            self.pause(slot);
-        }
-    }
-
-    fn event(&mut self, slot: u32, event: Event<'_>) {
-        let closing = self.sessions.at(slot).phase() != Phase::Open;
-        match event {
-            Event::Close(code, _reason) => self.close_received(slot, code),
-            _ if closing => {}
-            Event::Pong(_) => {}
-            Event::Ping(payload) => {
-                self.reply(slot, |out| append_frame(out, OpCode::Pong, payload));
-            }
-            Event::Message { kind, payload } => match self.sessions.at(slot).place() {
-                Place::Echo => self.reply(slot, |out| plain::append_message(out, kind, payload)),
-                Place::Room { room, .. } => match plain::command(kind, payload) {
-                    Command::KeepAlive => self.reply(slot, plain::append_keep_alive),
-                    Command::Publish => self.publish(slot, room, kind, payload),
-                },
-                Place::None => unreachable!("an open session has its place"),
-            },
-        }
-    }
-
-    fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
-        self.metrics().published.add(1);
-        let echo = self.sessions.at(slot).flags().any(Flags::ECHO);
-        let origin = (!echo).then(|| self.member_id(slot));
-        self.stage(room, false, origin, |out| {
-            plain::append_message(out, kind, payload)
-        });
-        if self.must_wait(room) {
-            self.pause(slot);
-        }
-    }
-
-    /// Appends a private reply.
-    pub(super) fn reply(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        write(self.sessions.at_mut(slot).private_mut());
-        self.note_holding(slot);
-        self.mark_dirty(slot);
-    }
-
-    /// The peer's Close frame (RFC 6455 section 5.5.1): answered in kind, once.
-    fn close_received(&mut self, slot: u32, code: Option<CloseCode>) {
-        let session = self.sessions.at_mut(slot);
-        session.close_received();
-        if !session.flags().any(Flags::CLOSE_SENT) {
-            self.note_end(slot, End::Left(code));
-            self.close_with(slot, |out| match code {
-                Some(code) => append_close_frame(out, code, ""),
-                None => append_frame(out, OpCode::Close, &[]),
-            });
-        }
-    }
-
     /// After any event of a session: starts what its state calls for.
     pub(super) fn settle(&mut self, slot: u32) {
         self.note_holding(slot);
@@ -181,7 +89,7 @@ impl Shard {
                 self.sessions.at_mut(slot).linger();
                 self.actions.push_back(Action::ShutdownWrite(key));
             }
-            Phase::Dead => return self.dead.push(self.sessions.key(slot)),
+            Phase::Dead => return self.dead.add(self.sessions.key(slot)),
             _ => {}
         }
         let (session, key) = (self.sessions.at(slot), self.sessions.key(slot));

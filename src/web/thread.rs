@@ -16,11 +16,11 @@ use super::http::connection::serve;
 use super::http::responder::Responder;
 use super::public::site::{Backend, Site};
 use crate::config::Config;
-use crate::id::ShardId;
-use crate::mesh::{Endpoint, ThreadId};
+use crate::id::{ShardId, ThreadId};
+use crate::mesh::WebEnd;
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
-use crate::shard::Message;
+use crate::talk::{Handover, ToShard, ToWeb};
 use crate::wire::handshake::ROOM_BYTES_MAX;
 
 /// Messages taken from each mesh ring before tasks get their turn.
@@ -38,7 +38,7 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 /// The shards, as the web thread sees them.
 #[derive(Clone)]
 struct Shards {
-    mesh: Rc<RefCell<Endpoint<Message>>>,
+    mesh: Rc<RefCell<WebEnd<ToShard, ToWeb>>>,
     metrics: Arc<[ShardMetrics]>,
     homes: Homes,
     next_shard: Rc<Cell<u16>>,
@@ -69,9 +69,9 @@ impl Shards {
 
     /// What finds no room waits, and somebody must look for room again: the thread itself may
     /// sleep for longer.
-    fn send(&self, shard: ShardId, message: Message) {
+    fn send(&self, shard: ShardId, message: ToShard) {
         let mut mesh = self.mesh.borrow_mut();
-        mesh.send(ThreadId(shard.number()), message);
+        mesh.shards[shard.index()].send(message);
         if mesh.is_congested() && !self.is_unparking.replace(true) {
             tokio_uring::spawn(unpark(self.clone()));
         }
@@ -84,9 +84,9 @@ impl Backend for Shards {
         self.next_shard.set((shard + 1) % self.count());
         self.send(
             ShardId::new(shard),
-            Message::Adopt {
-                socket,
-                bytes,
+            ToShard::Adopt {
+                from: ThreadId::Web,
+                connection: Handover { socket, bytes },
                 placed: false,
             },
         );
@@ -111,8 +111,11 @@ impl Backend for Shards {
             let (asked, answer) = oneshot::channel();
             let ticket = self.next_ticket.replace(self.next_ticket.get() + 1);
             self.questions.borrow_mut().insert(ticket, asked);
-            let (home, message) = Message::count_members(room, &self.homes, ticket);
-            self.send(home, message);
+            let question = ToShard::CountMembers {
+                room: room.into(),
+                ticket,
+            };
+            self.send(self.homes.of(room), question);
             Question {
                 ticket,
                 answer,
@@ -143,7 +146,7 @@ pub(crate) fn run(
     config: Arc<Config>,
     metrics: Arc<[ShardMetrics]>,
     homes: Homes,
-    mesh: Endpoint<Message>,
+    mesh: WebEnd<ToShard, ToWeb>,
     started: impl FnOnce(),
 ) -> Result<(), WebError> {
     let shards = Shards {
@@ -163,6 +166,7 @@ pub(crate) fn run(
             shards
                 .mesh
                 .borrow()
+                .bell
                 .doorbell()
                 .as_fd()
                 .try_clone_to_owned()?,
@@ -178,19 +182,19 @@ pub(crate) fn run(
 
 fn take_messages(shards: &Shards, site: &Rc<Site<Shards>>) {
     let mut mesh = shards.mesh.borrow_mut();
-    mesh.receive(MESH_MESSAGES_MAX, |_, message| match message {
-        Message::Serve { socket, bytes } => {
-            tokio_uring::spawn(serve(Rc::clone(site), socket, bytes));
-        }
-        Message::MembersCounted { ticket, members } => {
-            if let Some(asked) = shards.questions.borrow_mut().remove(&ticket) {
-                // Whoever asked may have gone away.
-                let _ = asked.send(members);
+    mesh.inbox
+        .receive(MESH_MESSAGES_MAX, |message| match message {
+            ToWeb::Serve(Handover { socket, bytes }) => {
+                tokio_uring::spawn(serve(Rc::clone(site), socket, bytes));
             }
-        }
-        _ => unreachable!("everything else goes to shards"),
-    });
-    if mesh.take_stop() {
+            ToWeb::MembersCounted { ticket, members } => {
+                if let Some(asked) = shards.questions.borrow_mut().remove(&ticket) {
+                    // Whoever asked may have gone away.
+                    let _ = asked.send(members);
+                }
+            }
+        });
+    if mesh.bell.take_stop() {
         site.reception().stop();
         tokio_uring::spawn(drain(shards.clone(), Rc::clone(site)));
     }
@@ -207,12 +211,18 @@ async fn drain(shards: Shards, site: Rc<Site<Shards>>) {
         tokio::time::sleep(DRAIN_INTERVAL).await;
     }
     for shard in ShardId::all(shards.count()) {
-        shards.send(shard, Message::Drained);
+        shards.send(shard, ToShard::Drained);
     }
 }
 
 async fn unpark(shards: Shards) {
-    while shards.mesh.borrow_mut().unpark() > 0 {
+    loop {
+        let mut mesh = shards.mesh.borrow_mut();
+        mesh.unpark();
+        if !mesh.is_congested() {
+            break;
+        }
+        drop(mesh);
         tokio::time::sleep(UNPARK_INTERVAL).await;
     }
     shards.is_unparking.set(false);
@@ -222,7 +232,7 @@ async fn unpark(shards: Shards) {
 async fn sleep(shards: &Shards, doorbell: &File) -> io::Result<()> {
     let is_quiet = {
         let mesh = shards.mesh.borrow();
-        mesh.doorbell().announce_sleep();
+        mesh.bell.doorbell().announce_sleep();
         mesh.is_quiet()
     };
     if is_quiet {
@@ -230,7 +240,7 @@ async fn sleep(shards: &Shards, doorbell: &File) -> io::Result<()> {
     } else {
         tokio::task::yield_now().await;
     }
-    shards.mesh.borrow().doorbell().awake();
+    shards.mesh.borrow().bell.doorbell().awake();
     Ok(())
 }
 

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanring::config::{Config, LOG_BYTES_MIN};
-use fanring::id::{SessionKey, ShardId};
-use fanring::mesh::ThreadId;
+use fanring::id::{SessionKey, ShardId, ThreadId};
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
-use fanring::shard::{Action, FlushBatch, Measured, Message, Received, Shard, ShardSetup};
+use fanring::shard::{Action, FlushBatch, Measured, Received, Shard, ShardSetup};
+use fanring::talk::{Handover, Letter, ToShard};
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
 use fanring::wire::http::head_end;
 
@@ -38,7 +39,7 @@ pub(crate) struct Bench {
     pub(crate) metrics: Arc<[ShardMetrics]>,
     clients: Vec<Client>,
     /// A shard whose messages do not reach the others yet, and those that wait.
-    held_mail: Option<(usize, Vec<(ThreadId, Message)>)>,
+    held_mail: Option<(usize, Vec<Letter>)>,
 }
 
 impl Bench {
@@ -127,13 +128,15 @@ impl Bench {
     pub(crate) fn adopt(&mut self, shard: usize, head: &str) -> usize {
         let socket = self.socket(shard);
         let client = self.clients.len() - 1;
-        let adopt = Message::Adopt {
-            socket,
-            bytes: head.as_bytes().to_vec(),
+        let adopt = ToShard::Adopt {
+            from: ThreadId::Web,
+            connection: Handover {
+                socket,
+                bytes: head.as_bytes().to_vec(),
+            },
             placed: true,
         };
-        let web = ThreadId(self.shards[shard].shards());
-        self.shards[shard].handle_message(web, adopt);
+        self.shards[shard].handle_message(adopt);
         client
     }
 
@@ -281,8 +284,8 @@ impl Bench {
 
     /// At most `sends_max` sends of a shard's flush, each taken as far as its client's socket does.
     pub(crate) fn flush(&mut self, shard: usize, sends_max: usize) -> Vec<usize> {
-        let mut batch = FlushBatch::default();
-        self.shards[shard].poll_flush(sends_max, &mut batch);
+        let mut batch = FlushBatch::new(sends_max);
+        self.shards[shard].poll_flush(&mut batch);
         let (mut reached, mut answers) = (Vec::new(), Vec::new());
         for (place, send) in batch.sends.iter().enumerate() {
             let slices = self.shards[shard].slices(&batch, send);
@@ -307,16 +310,28 @@ impl Bench {
 
     /// Passes on what a shard has to say to others; true when that was something.
     fn pass_messages(&mut self, shard: usize) -> bool {
-        let from = ThreadId(u16::try_from(shard).unwrap());
         let mut any = false;
-        while let Some((to, message)) = self.shards[shard].poll_message() {
+        while let Some(letter) = self.shards[shard].poll_letter() {
             any = true;
             match &mut self.held_mail {
-                Some((held, mail)) if *held == shard => mail.push((to, message)),
-                _ => self.shards[usize::from(to.0)].handle_message(from, message),
+                Some((held, mail)) if *held == shard => mail.push(letter),
+                _ => self.hand_out(letter),
             }
         }
         any
+    }
+
+    /// It is `now` on a shard, and all that has arrived by now was handled.
+    pub(crate) fn pass_time(&mut self, shard: usize, now: Duration) {
+        self.shards[shard].handle_clock(now);
+        self.shards[shard].handle_time();
+    }
+
+    /// A message arrives; there is no web thread.
+    pub(crate) fn hand_out(&mut self, letter: Letter) {
+        if let Letter::Shard(to, message) = letter {
+            self.shards[to.index()].handle_message(message);
+        }
     }
 
     /// From now on what `shard` tells others waits.
@@ -326,10 +341,9 @@ impl Bench {
 
     /// What waits arrives, and nothing waits any more.
     pub(crate) fn deliver_mail(&mut self) {
-        let (shard, mail) = self.held_mail.take().expect("mail is held");
-        let from = ThreadId(u16::try_from(shard).unwrap());
-        for (to, message) in mail {
-            self.shards[usize::from(to.0)].handle_message(from, message);
+        let (_, mail) = self.held_mail.take().expect("mail is held");
+        for letter in mail {
+            self.hand_out(letter);
         }
     }
 
@@ -342,6 +356,7 @@ impl Bench {
                 busy |= self.shards[shard].has_work();
                 self.shards[shard].handle_turn();
                 self.shards[shard].publish_gauges();
+                (self.shards[shard].check_invariants()).unwrap_or_else(|broken| panic!("{broken}"));
                 self.flush(shard, 256);
                 self.act(shard);
                 busy |= self.pass_messages(shard);

@@ -15,15 +15,15 @@ const SECOND: Duration = Duration::from_secs(1);
 fn a_late_head_is_answered() {
     let mut bench = Bench::new(1);
     let client = bench.connect(0);
-    bench.shards[0].handle_time(9 * SECOND);
+    bench.pass_time(0, 9 * SECOND);
     bench.settle();
     for second in 9..19 {
-        bench.shards[0].handle_time(second * SECOND);
+        bench.pass_time(0, second * SECOND);
         let piece: &[u8] = if second == 9 { b"HEAD" } else { b" " };
         bench.request(client, piece);
         assert_eq!(bench.answered(client), "", "after {second} s");
     }
-    bench.shards[0].handle_time(20 * SECOND);
+    bench.pass_time(0, 20 * SECOND);
     bench.settle();
     let answer = bench.answered(client);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer:?}");
@@ -38,10 +38,10 @@ fn a_late_head_is_answered() {
 fn a_silent_connection_is_closed_in_silence() {
     let mut bench = Bench::new(1);
     let client = bench.connect(0);
-    bench.shards[0].handle_time(9 * SECOND);
+    bench.pass_time(0, 9 * SECOND);
     bench.settle();
     assert!(!bench.shards[0].is_empty());
-    bench.shards[0].handle_time(11 * SECOND);
+    bench.pass_time(0, 11 * SECOND);
     bench.settle();
     assert!(bench.shards[0].is_empty());
     assert_eq!(bench.answered(client), "");
@@ -91,7 +91,7 @@ fn a_busy_web_thread_is_handed_a_bounded_number_of_connections() {
     let handed = |bench: &mut Bench, path: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
         let client = bench.adopt(0, &head);
-        let message = bench.shards[0].poll_message();
+        let message = bench.shards[0].poll_letter();
         bench.flush(0, 256);
         if message.is_none() {
             let answer = bench.answered(client);

@@ -36,7 +36,7 @@ fn half_messages_give_way_to_newer_ones() {
             let half = bench.join(0, "/ws?presence=0");
             bench.send(half, &mut half_message(100 << 10));
             bench.settle();
-            bench.shards[0].check_buffers().unwrap();
+            bench.shards[0].check_invariants().unwrap();
             bench.say(reader, OpCode::Binary, &[1; 90 << 10]);
             bench.settle();
             half
@@ -68,7 +68,7 @@ fn half_heads_give_way_to_newer_ones() {
         .map(|_| {
             let client = bench.connect(0);
             bench.request(client, head.as_bytes());
-            bench.shards[0].check_buffers().unwrap();
+            bench.shards[0].check_invariants().unwrap();
             client
         })
         .collect();
@@ -88,7 +88,7 @@ fn unread_replies_are_dropped_with_their_sessions() {
             bench.say(client, OpCode::Ping, &[0; 100]);
         }
         bench.settle();
-        bench.shards[0].check_buffers().unwrap();
+        bench.shards[0].check_invariants().unwrap();
     }
     let dropped = bench.metrics[0].holders_dropped.get();
     assert!((10..35).contains(&dropped), "{dropped} of 40");

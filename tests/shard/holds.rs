@@ -61,7 +61,7 @@ impl Held {
         self.bench.settle();
         self.now += time;
         for shard in 0..2 {
-            self.bench.shards[shard].handle_time(self.now);
+            self.bench.pass_time(shard, self.now);
         }
         self.bench.settle();
     }
@@ -124,7 +124,7 @@ fn a_held_room_holds_up_no_other() {
     for _ in 0..4 {
         bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
         bench.settle();
-        bench.shards[0].handle_time(Duration::from_millis(1));
+        bench.pass_time(0, Duration::from_millis(1));
     }
     bench.settle();
     let before = bench.heard(reader).len();
@@ -162,7 +162,7 @@ fn one_that_had_no_time_may_catch_up() {
             bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
             bench.settle();
             *now += Duration::from_millis(1);
-            bench.shards[0].handle_time(*now);
+            bench.pass_time(0, *now);
             bench.settle();
             said += 1;
         };
@@ -179,7 +179,7 @@ fn one_that_had_no_time_may_catch_up() {
         let held_at = now;
         while !bench.is_read(publisher) {
             now += Duration::from_millis(10);
-            bench.shards[0].handle_time(now);
+            bench.pass_time(0, now);
             bench.settle();
         }
         let held = now - held_at;
@@ -213,7 +213,7 @@ fn a_room_that_is_gone_while_it_is_held_is_forgotten() {
         bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
         bench.settle();
         now += Duration::from_millis(1);
-        bench.shards[0].handle_time(now);
+        bench.pass_time(0, now);
     }
     for client in [publisher, readers[0], readers[1]] {
         bench.fail(client);
@@ -222,7 +222,7 @@ fn a_room_that_is_gone_while_it_is_held_is_forgotten() {
     let [publisher, reader] = [bench.join(0, room), bench.join(0, room)];
     for _ in 0..50 {
         now += Duration::from_secs(1);
-        bench.shards[0].handle_time(now);
+        bench.pass_time(0, now);
         bench.settle();
     }
     bench.say(publisher, OpCode::Text, b"on");
@@ -245,7 +245,7 @@ fn one_may_leave_in_the_same_breath() {
         let client = bench.connect(0);
         bench.request(client, &head);
         bench.settle();
-        bench.shards[0].check_buffers().unwrap();
+        bench.shards[0].check_invariants().unwrap();
         bench.shards[0].publish_gauges();
         assert_eq!(bench.metrics[0].rooms.get(), 0);
     }

@@ -12,8 +12,8 @@ mod silence;
 use std::time::Duration;
 
 use fanring::config::LOG_BYTES_MIN;
-use fanring::mesh::ThreadId;
-use fanring::shard::Message;
+use fanring::message::Run;
+use fanring::talk::{Letter, ToShard};
 use fanring::wire::frame::OpCode;
 
 use self::bench::{Bench, room_at};
@@ -107,7 +107,7 @@ fn publishers_wait_for_a_room_that_stalls_as_a_whole() {
         for _ in 0..4 {
             bench.say(publisher, OpCode::Binary, &[0; 32 << 10]);
             bench.settle();
-            bench.shards[0].handle_time(Duration::from_millis(1));
+            bench.pass_time(0, Duration::from_millis(1));
         }
         bench.settle();
         let held = 2 * stalled >= 4;
@@ -124,7 +124,7 @@ fn publishers_wait_for_a_room_that_stalls_as_a_whole() {
                     .for_each(|&reader| bench.unblock(reader));
                 bench.settle();
             }
-            bench.shards[0].handle_time(now);
+            bench.pass_time(0, now);
             bench.settle();
         }
         match resumes_after {
@@ -170,7 +170,7 @@ fn a_crawling_half_does_not_silence_its_room() {
         assert!(waited <= 12, "the room is silent after {said} messages");
         bench.settle();
         now += Duration::from_millis(1);
-        bench.shards[0].handle_time(now);
+        bench.pass_time(0, now);
         bench.settle();
     }
     assert!(longest >= 4, "it never waited for half of its members");
@@ -203,15 +203,14 @@ fn a_shard_that_uses_nothing_up_is_not_sent_more() {
             bench.shards[0].handle_turn();
             bench.flush(0, 256);
             bench.act(0);
-            while let Some((to, message)) = bench.shards[0].poll_message() {
-                assert_eq!(to.0, 1);
-                under_way.push(message);
+            while let Some(letter) = bench.shards[0].poll_letter() {
+                under_way.push(letter);
             }
         }
-        let carried: usize = under_way.iter().map(frame_bytes).sum();
+        let carried: usize = under_way.iter().map(carried_bytes).sum();
         assert!(carried < limit + bytes + 14, "{carried} of {bytes} each");
-        for message in under_way {
-            bench.shards[1].handle_message(ThreadId(0), message);
+        for letter in under_way {
+            bench.hand_out(letter);
         }
         bench.settle();
         assert_eq!(bench.heard(reader).len(), said, "{bytes} bytes");
@@ -241,18 +240,16 @@ fn a_home_that_can_pass_nothing_on_takes_no_more() {
                 bench.shards[shard].handle_turn();
                 bench.flush(shard, 256);
                 bench.act(shard);
-                let from = ThreadId(u16::try_from(shard).unwrap());
-                while let Some((to, message)) = bench.shards[shard].poll_message() {
-                    if to.0 == 2 {
-                        under_way.push(message);
-                    } else {
-                        bench.shards[usize::from(to.0)].handle_message(from, message);
+                while let Some(letter) = bench.shards[shard].poll_letter() {
+                    match letter {
+                        Letter::Shard(to, _) if to.number() == 2 => under_way.push(letter),
+                        _ => bench.hand_out(letter),
                     }
                 }
             }
         }
-        for message in under_way {
-            bench.shards[2].handle_message(ThreadId(1), message);
+        for letter in under_way {
+            bench.hand_out(letter);
         }
         bench.settle();
         assert_eq!(bench.heard(reader).len(), said, "{bytes} bytes");
@@ -260,13 +257,17 @@ fn a_home_that_can_pass_nothing_on_takes_no_more() {
     }
 }
 
-/// The bytes of the frames a message carries.
-fn frame_bytes(message: &Message) -> usize {
-    match message {
-        Message::Publish { frames, .. } => frames.len(),
-        Message::Deliver { frames, .. } => frames.len(),
+/// What a letter carries of messages, in bytes of what they say.
+fn carried_bytes(letter: &Letter) -> usize {
+    match letter {
+        Letter::Shard(_, ToShard::Publish { messages, .. }) => payload_bytes(messages),
+        Letter::Shard(_, ToShard::Deliver { messages, .. }) => payload_bytes(messages),
         _ => 0,
     }
+}
+
+fn payload_bytes(messages: &Run) -> usize {
+    messages.weight() - messages.len() * Run::ENTRY_BYTES
 }
 
 /// Goal: a session whose receive missed the end of the stream still gives its slot back: the
@@ -283,7 +284,7 @@ fn a_receive_that_a_shutdown_does_not_end_is_cancelled() {
     let mut now = Duration::ZERO;
     let freed = std::iter::from_fn(|| {
         now += Duration::from_millis(100);
-        bench.shards[0].handle_time(now);
+        bench.pass_time(0, now);
         bench.settle();
         Some(bench.shards[0].is_empty())
     });

@@ -2,33 +2,37 @@
 
 use std::collections::VecDeque;
 
-use fanring::shard::Message;
 use fastrand::Rng;
 
-#[derive(Debug, Default)]
-struct Link {
-    ring: VecDeque<Message>,
-    parked: VecDeque<Message>,
+#[derive(Debug)]
+struct Link<M> {
+    ring: VecDeque<M>,
+    parked: VecDeque<M>,
 }
 
 /// All links between `threads` threads.
 #[derive(Debug)]
-pub(crate) struct Links {
-    links: Vec<Link>,
+pub(crate) struct Links<M> {
+    links: Vec<Link<M>>,
     threads: usize,
     capacity: usize,
 }
 
-impl Links {
+impl<M> Links<M> {
     pub(crate) fn new(threads: usize, capacity: usize) -> Self {
         Self {
-            links: (0..threads * threads).map(|_| Link::default()).collect(),
+            links: (0..threads * threads)
+                .map(|_| Link {
+                    ring: VecDeque::new(),
+                    parked: VecDeque::new(),
+                })
+                .collect(),
             threads,
             capacity,
         }
     }
 
-    pub(crate) fn send(&mut self, from: usize, to: usize, message: Message) {
+    pub(crate) fn send(&mut self, from: usize, to: usize, message: M) {
         let link = &mut self.links[from * self.threads + to];
         if link.parked.is_empty() && link.ring.len() < self.capacity {
             link.ring.push_back(message);
@@ -44,7 +48,7 @@ impl Links {
         to: usize,
         count_max: usize,
         rng: &mut Rng,
-    ) -> Vec<Message> {
+    ) -> Vec<M> {
         let ring = &mut self.links[from * self.threads + to].ring;
         let count = match rng.u8(..4) {
             0 => 0,
@@ -65,7 +69,7 @@ impl Links {
         }
     }
 
-    /// Messages from one thread that the other has not taken.
+    /// Ms from one thread that the other has not taken.
     pub(crate) fn waiting(&self, from: usize, to: usize) -> usize {
         let link = &self.links[from * self.threads + to];
         link.ring.len() + link.parked.len()

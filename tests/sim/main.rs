@@ -7,6 +7,7 @@
 
 mod client;
 mod decode;
+mod driver;
 mod kernel;
 mod links;
 mod order;

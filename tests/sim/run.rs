@@ -64,13 +64,13 @@ fn crowd(world: &mut World) -> Result<(), String> {
         world.stall()?;
         world.step();
         check_causes(world)?;
-        check_buffers(world)?;
+        check_invariants(world)?;
     }
     Ok(())
 }
 
-fn check_buffers(world: &World) -> Result<(), String> {
-    (world.shards.iter()).try_for_each(|shard| shard.check_buffers())
+fn check_invariants(world: &World) -> Result<(), String> {
+    (world.shards.iter()).try_for_each(|shard| shard.check_invariants())
 }
 
 /// Nobody says anything new, everybody reads: all of it arrives, and everything rests.
@@ -88,7 +88,7 @@ fn rest(world: &mut World) -> Result<(), String> {
         world.exchange(true)?;
         world.step();
         check_causes(world)?;
-        check_buffers(world)?;
+        check_invariants(world)?;
         let settled = |client: &Client| {
             client.is_settled(&world.kernel) || (client.parted && client.stage != Stage::Leaving)
         };

@@ -1,25 +1,23 @@
 //! One run: shards, the mesh between them, the kernel below and the clients around them.
 
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanring::id::{SessionKey, ShardId};
-use fanring::mesh::ThreadId;
+use fanring::id::ShardId;
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
 use fanring::shard::clock::Clock;
-use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
+use fanring::shard::drive::turn;
+use fanring::shard::{FlushBatch, Shard, ShardSetup};
+use fanring::talk::{Handover, ToShard, ToWeb};
 use fastrand::Rng;
 
 use crate::client::{Client, Leave, Role, Stage};
-use crate::kernel::{Answer, Got, Kernel};
+use crate::driver::SimDriver;
+use crate::kernel::Kernel;
 use crate::links::Links;
 use crate::settings::Settings;
 use crate::trace;
-
-/// Messages a shard takes from each ring in a turn.
-const MESH_MESSAGES_MAX: usize = 256;
 
 /// Everything there is in a run.
 pub(crate) struct World {
@@ -28,7 +26,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) shards: Vec<Shard>,
     pub(crate) metrics: Arc<[ShardMetrics]>,
-    pub(crate) links: Links,
+    pub(crate) to_shards: Links<ToShard>,
+    pub(crate) to_web: Links<ToWeb>,
     pub(crate) rng: Rng,
     pub(crate) now: Duration,
     /// How long it stood still in all, and how often.
@@ -66,7 +65,8 @@ impl World {
             clients: Vec::new(),
             shards: ShardId::all(shards_u16).map(make).collect(),
             metrics: Arc::clone(&metrics),
-            links: Links::new(shards + 1, settings.mesh_messages),
+            to_shards: Links::new(shards + 1, settings.mesh_messages),
+            to_web: Links::new(shards + 1, settings.mesh_messages),
             rng,
             now: Duration::ZERO,
             stalled: Duration::ZERO,
@@ -74,7 +74,7 @@ impl World {
             clocks: (0..shards).map(|_| Clock::default()).collect(),
             clock: 0,
             stopping: false,
-            batch: FlushBatch::default(),
+            batch: FlushBatch::new(settings.flush_sends_max),
             settings,
         };
         world.invite();
@@ -177,18 +177,19 @@ impl World {
         self.web_turn();
     }
 
-    /// The same order of things as in the shard's event loop.
     fn turn(&mut self, number: usize) {
-        self.flush(number);
-        let now = self.clocks[number].read(self.now);
-        self.shards[number].handle_clock(now);
-        self.reap(number);
-        self.take_messages(number);
-        self.shards[number].handle_time(now);
-        self.shards[number].handle_turn();
-        self.tell_others(number);
-        self.perform(number);
-        self.clocks[number].await_deadline(self.shards[number].next_deadline());
+        let mut driver = SimDriver {
+            number,
+            shards: self.shards.len(),
+            kernel: &mut self.kernel,
+            to_shards: &mut self.to_shards,
+            to_web: &mut self.to_web,
+            rng: &mut self.rng,
+            clock: &mut self.clocks[number],
+            now: self.now,
+            stopping: self.stopping,
+        };
+        let Ok(()) = turn(&mut self.shards[number], &mut self.batch, &mut driver);
     }
 
     /// At times the whole process stands still for longer than anybody may be silent. Clients don't: they
@@ -205,137 +206,17 @@ impl World {
         self.exchange(true)
     }
 
-    fn tell_others(&mut self, number: usize) {
-        self.shards[number].publish_gauges();
-        while let Some((to, message)) = self.shards[number].poll_message() {
-            if let Message::Serve { socket, .. } | Message::Adopt { socket, .. } = &message {
-                self.kernel.hand_over(socket.as_raw_fd());
-            }
-            trace!("shard {number} to {}: {}", to.0, brief(&message));
-            self.links.send(number, usize::from(to.0), message);
-        }
-    }
-
-    fn reap(&mut self, number: usize) {
-        for completion in self.kernel.reap(number, &mut self.rng) {
-            let (key, shard) = (completion.key, &mut self.shards[number]);
-            trace!(
-                "shard {number}, connection {}, {key:?}: {}",
-                completion.connection,
-                brief_answer(&completion.answer)
-            );
-            match completion.answer {
-                Answer::Received { got, more } => {
-                    let mut bytes: Vec<u8>;
-                    let received = match got {
-                        Got::Data(data) => {
-                            bytes = data;
-                            Received::Data(&mut bytes)
-                        }
-                        Got::End => Received::End,
-                        Got::NoBuffers => Received::NoBuffers,
-                        Got::Cancelled => Received::Cancelled,
-                        Got::Failed => Received::Failed,
-                    };
-                    shard.handle_received(key, received, more);
-                }
-                Answer::Writable => shard.handle_writable(key),
-            }
-        }
-    }
-
-    fn take_messages(&mut self, number: usize) {
-        for from in 0..=self.shards.len() {
-            let messages = self
-                .links
-                .receive(from, number, MESH_MESSAGES_MAX, &mut self.rng);
-            for message in messages {
-                let from = ThreadId(u16::try_from(from).expect("four at most"));
-                self.shards[number].handle_message(from, message);
-            }
-        }
-        let stops = self.stopping && !self.shards[number].is_stopping();
-        if stops && self.rng.bool() {
-            self.shards[number].handle_stop();
-        }
-        self.links.unpark(number);
-        let waiting = self.links.waiting(number, self.shards.len());
-        self.shards[number].handle_web_waiting(waiting);
-    }
-
-    fn flush(&mut self, number: usize) {
-        let shard = &mut self.shards[number];
-        shard.poll_flush(self.settings.flush_sends_max, &mut self.batch);
-        let mut answers = Vec::new();
-        for (place, send) in self.batch.sends.iter().enumerate() {
-            let mut bytes = Vec::new();
-            for slice in shard.slices(&self.batch, send) {
-                assert!(!slice.is_empty(), "an empty slice");
-                bytes.extend_from_slice(slice);
-            }
-            let sent = self.kernel.send(send.fd, &bytes, &mut self.rng);
-            let whole = sent.is_some_and(|sent| sent as usize == bytes.len());
-            if !(whole && send.is_quiet()) {
-                answers.push((place, sent));
-            }
-        }
-        // All were made before the first answer is heard, as by one submission, and Linux 6.1 lets
-        // answers overtake one another.
-        self.rng.shuffle(&mut answers);
-        for (place, sent) in answers {
-            shard.handle_sent(&self.batch, place, sent);
-        }
-    }
-
-    fn perform(&mut self, number: usize) {
-        while let Some(action) = self.shards[number].poll_action() {
-            trace!("shard {number}: {action:?}");
-            match action {
-                Action::ReceiveOnce(key, fd) => self.kernel.receive(number, key, fd, false),
-                Action::Receive(key, fd) => self.kernel.receive(number, key, fd, true),
-                Action::CancelReceive(key) => {
-                    if let Some(fd) = self.fd(number, key) {
-                        self.kernel.cancel_receive(fd);
-                    }
-                }
-                Action::Measure(key) => {
-                    if let Some(fd) = self.fd(number, key) {
-                        let measured = self.kernel.measure(fd);
-                        self.shards[number].handle_measured(key, measured);
-                    }
-                }
-                Action::PollWritable(key, fd) => self.kernel.poll_writable(number, key, fd),
-                Action::ShutdownWrite(key) => {
-                    if let Some(fd) = self.fd(number, key) {
-                        self.kernel.shutdown_write(fd);
-                    }
-                }
-                Action::Shutdown(key) => {
-                    if let Some(fd) = self.fd(number, key) {
-                        self.kernel.shutdown(fd);
-                    }
-                }
-                Action::Close(socket) => self.kernel.close(socket, false),
-                Action::Abort(socket) => self.kernel.close(socket, true),
-            }
-        }
-    }
-
-    fn fd(&mut self, number: usize, key: SessionKey) -> Option<i32> {
-        self.shards[number].socket(key).map(|fd| fd.as_raw_fd())
-    }
-
     /// The web thread closes whatever it is handed.
     fn web_turn(&mut self) {
         let web = self.shards.len();
         for from in 0..web {
-            for message in self.links.receive(from, web, usize::MAX, &mut self.rng) {
+            for message in self.to_web.receive(from, web, usize::MAX, &mut self.rng) {
                 match message {
-                    Message::Serve { socket, bytes } => {
+                    ToWeb::Serve(Handover { socket, bytes }) => {
                         assert!(bytes.ends_with(b"\r\n\r\n"), "a whole request head");
                         self.kernel.serve(socket);
                     }
-                    other => panic!("not for the web thread: {other:?}"),
+                    ToWeb::MembersCounted { .. } => panic!("nobody has asked"),
                 }
             }
         }
@@ -349,7 +230,8 @@ impl World {
     /// Whether nothing happens any more unless a client or the time makes it.
     pub(crate) fn is_quiet(&self) -> bool {
         self.kernel.is_quiet()
-            && self.links.is_quiet()
+            && self.to_shards.is_quiet()
+            && self.to_web.is_quiet()
             && self
                 .shards
                 .iter()
@@ -374,31 +256,5 @@ impl World {
                 client.leave(leaves[self.rng.usize(..3)], &mut self.kernel);
             }
         }
-    }
-}
-
-fn brief(message: &Message) -> String {
-    match message {
-        Message::Publish { room, entries, .. } => format!("Publish {room} {}", entries.len()),
-        Message::Deliver {
-            room,
-            entries,
-            frames,
-            ..
-        } => format!("Deliver {room} {} of {} bytes", entries.len(), frames.len()),
-        Message::Adopt { socket, .. } | Message::Serve { socket, .. } => {
-            format!("hands over {socket:?}")
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn brief_answer(answer: &Answer) -> String {
-    match answer {
-        Answer::Received {
-            got: Got::Data(data),
-            more,
-        } => format!("received {} bytes, more {more}", data.len()),
-        other => format!("{other:?}"),
     }
 }

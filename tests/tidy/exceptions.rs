@@ -46,14 +46,6 @@ pub(crate) const PASSING: &[Exception] = &[
     passing("circles", "src/shard"),
     passing("conversions", "src/session"),
     passing("conversions", "src/shard"),
-    passing("imports", "src/mesh"),
-    passing("module files", "src/mesh"),
-    passing("module files", "src/room"),
-    passing("module files", "src/shard"),
-    passing("test goals", "src/mesh"),
-    passing("test goals", "src/room"),
-    passing("test goals", "src/shard"),
-    passing("test homes", "src/room"),
 ];
 
 const fn passing(rule: &'static str, place: &'static str) -> Exception {

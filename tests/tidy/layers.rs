@@ -26,19 +26,26 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("src/listener", &[]),
     ("src/doctor", &["process", "ring", "socket", "config"]),
     ("src/wire", &[]),
-    ("src/mesh", &[]),
-    ("src/room", &["id", "wire"]),
+    ("src/message", &["id", "wire"]),
+    ("src/room", &["id", "wire", "message"]),
+    ("src/protocol", &["wire", "message", "room::rendition"]),
     ("src/session", &["id", "wire", "room"]),
+    ("src/mesh", &["id"]),
     (
-        "src/shard/event_loop",
-        &[
-            "id", "ring", "socket", "listener", "wire", "mesh", "metrics", "logs", "config",
-            "room", "session", "shard",
-        ],
+        "src/talk",
+        &["id", "message", "room::congestion", "room::home"],
     ),
     (
         "src/shard",
-        &["id", "wire", "mesh", "metrics", "config", "room", "session"],
+        &[
+            "id", "wire", "message", "room", "protocol", "session", "talk", "metrics", "config",
+        ],
+    ),
+    (
+        "src/drive",
+        &[
+            "id", "ring", "socket", "listener", "mesh", "talk", "logs", "shard",
+        ],
     ),
     ("src/web/http", &["wire", "metrics", "logs", "config"]),
     (
@@ -55,40 +62,25 @@ const LAYERS: &[(&str, &[&str])] = &[
             "metrics",
             "logs",
             "config",
-            "shard::message",
-            "shard::Message",
+            "talk",
         ],
     ),
     ("src/auth", &["wire", "config"]),
     (
         "src/backplane",
-        &[
-            "id",
-            "wire",
-            "mesh",
-            "metrics",
-            "config",
-            "shard::message",
-            "shard::Message",
-        ],
+        &["id", "wire", "mesh", "metrics", "config", "talk"],
     ),
     (
         "src/budget",
         &[
-            "config",
-            "mesh",
-            "ring",
-            "room",
-            "session",
-            "shard::message",
-            "wire",
+            "config", "mesh", "ring", "message", "room", "session", "talk", "wire",
         ],
     ),
     (
         "src/server",
         &[
-            "id", "process", "ring", "socket", "listener", "wire", "mesh", "metrics", "config",
-            "room", "shard", "web", "signals", "budget",
+            "id", "process", "ring", "socket", "listener", "mesh", "talk", "metrics", "config",
+            "room", "shard", "drive", "web", "signals", "budget",
         ],
     ),
     ("loadgen/src", &["process", "ring", "socket", "wire"]),
@@ -174,13 +166,13 @@ fn an_import_from_above_is_found() {
         ),
         ("src/shard.rs", "use crate::ring::Ring;", &[1]),
         (
-            "src/shard/event_loop.rs",
+            "src/drive.rs",
             "use crate::ring::Ring;\nuse crate::web;",
             &[2],
         ),
         (
             "src/web/thread.rs",
-            "use crate::shard::message::Message;\nuse crate::shard::Shard;\nuse crate::web::http;",
+            "use crate::talk::ToShard;\nuse crate::shard::Shard;\nuse crate::web::http;",
             &[2],
         ),
         (

@@ -1,4 +1,4 @@
-//! Runs a shard on epoll, turn by turn as `fanring::shard::event_loop` does on a ring.
+//! Runs a shard on epoll, turn by turn as the server does on a ring.
 
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use fanring::id::SessionKey;
 use fanring::shard::clock::Clock;
+use fanring::shard::drive::{Driver, turn};
 use fanring::shard::{Action, FlushBatch, Measured, Received, Shard};
 use fanring::socket;
+use fanring::talk::Letter;
 use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, SocketFlags, accept_with, recv, send, sendmsg,
@@ -31,11 +33,19 @@ const LISTENER: u64 = u64::MAX;
 
 pub(crate) struct EventLoop {
     shard: Shard,
+    batch: FlushBatch,
+    driver: EpollDriver,
+}
+
+/// What is around the shard.
+struct EpollDriver {
     listener: OwnedFd,
     interests: Interests,
     started: Instant,
     clock: Clock,
-    batch: FlushBatch,
+    /// When the shard has something to do, if nothing happens before.
+    deadline: Option<Duration>,
+    events: Vec<Event>,
     /// What became of the sends that the shard is to hear of, by their places in the batch.
     answers: Vec<(usize, Option<u32>)>,
     received: Vec<u8>,
@@ -48,78 +58,151 @@ impl EventLoop {
         epoll::add(&epoll, &listener, data, EventFlags::IN)?;
         Ok(Self {
             shard,
-            listener,
-            interests: Interests::new(epoll),
-            started: Instant::now(),
-            clock: Clock::default(),
-            batch: FlushBatch::default(),
-            answers: Vec::new(),
-            received: vec![0; RECEIVE_BYTES],
+            batch: FlushBatch::new(FLUSH_SENDS_MAX),
+            driver: EpollDriver {
+                listener,
+                interests: Interests::new(epoll),
+                started: Instant::now(),
+                clock: Clock::default(),
+                deadline: None,
+                events: Vec::with_capacity(1024),
+                answers: Vec::new(),
+                received: vec![0; RECEIVE_BYTES],
+            },
         })
     }
 
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        let mut events = Vec::with_capacity(1024);
         loop {
-            let wait = self.wait();
-            let spare = rustix::buffer::spare_capacity(&mut events);
-            match epoll::wait(self.interests.epoll(), spare, wait.as_ref()) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            turn(&mut self.shard, &mut self.batch, &mut self.driver)?;
+        }
+    }
+}
+
+impl Driver for EpollDriver {
+    type Error = anyhow::Error;
+
+    fn send(&mut self, shard: &mut Shard, batch: &FlushBatch) -> anyhow::Result<()> {
+        self.make_sends(shard, batch);
+        for (place, sent) in self.answers.drain(..) {
+            shard.handle_sent(batch, place, sent);
+        }
+        let wait = match shard.has_work() {
+            true => Some(Duration::ZERO),
+            false => {
+                (self.deadline).map(|at| at.saturating_sub(self.clock.read(self.started.elapsed())))
             }
-            let now = self.clock.read(self.started.elapsed());
-            self.shard.handle_clock(now);
-            for event in events.drain(..) {
-                match event.data.u64() {
-                    LISTENER => self.accept(),
-                    fd => self.ready(RawFd::try_from(fd)?, event.flags),
+        };
+        let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
+        let spare = rustix::buffer::spare_capacity(&mut self.events);
+        match epoll::wait(self.interests.epoll(), spare, wait.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn now(&mut self) -> Duration {
+        self.clock.read(self.started.elapsed())
+    }
+
+    fn tell_events(&mut self, shard: &mut Shard) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event.data.u64() {
+                LISTENER => self.accept(shard),
+                fd => self.ready(shard, RawFd::try_from(fd).expect("a socket"), event.flags),
+            }
+        }
+        self.events = events;
+    }
+
+    /// There is nobody else.
+    fn tell_messages(&mut self, _shard: &mut Shard) {}
+
+    /// With one shard, only requests for the web thread: dropped, and so closed.
+    fn post(&mut self, _shard: &Shard, letter: Letter) {
+        drop(letter);
+    }
+
+    fn act(&mut self, shard: &mut Shard, action: Action) {
+        match action {
+            Action::ReceiveOnce(key, fd) => self.arm(shard, key, fd, Receive::Once),
+            Action::Receive(key, fd) => self.arm(shard, key, fd, Receive::Multishot),
+            Action::CancelReceive(key) => {
+                let fd = shard.socket(key).map(|socket| socket.as_raw_fd());
+                let Some(fd) = fd else { return };
+                if self.interests.at(fd).receive != Receive::None {
+                    self.interests.at(fd).receive = Receive::None;
+                    shard.handle_received(key, Received::Cancelled, false);
                 }
             }
-            self.shard.handle_time(now);
-            self.shard.handle_turn();
-            self.flush();
-            self.perform();
-            self.shard.publish_gauges();
-            // With one shard, only requests for the web thread: dropped, and so closed.
-            while self.shard.poll_message().is_some() {}
+            Action::Measure(key) => {
+                let measured = (shard.socket(key)).map(socket::measure);
+                let progress = measured.and_then(Result::ok).unwrap_or_default();
+                let measured = Measured {
+                    acknowledged: progress.acknowledged,
+                    outstanding: progress.outstanding,
+                    unsent: progress.unsent,
+                    unread: progress.unread,
+                };
+                shard.handle_measured(key, measured);
+            }
+            Action::PollWritable(key, fd) => {
+                let waiting = self.interests.at(fd);
+                (waiting.key, waiting.writable) = (key, true);
+                if let Some(socket) = shard.socket(key) {
+                    self.interests.extend(socket, fd);
+                }
+            }
+            Action::ShutdownWrite(key) => {
+                let _ = shard.socket(key).map(socket::shutdown_write);
+            }
+            Action::Shutdown(key) => {
+                let _ = shard.socket(key).map(socket::shutdown_both);
+            }
+            Action::Close(socket) => {
+                self.interests.forget(socket.as_raw_fd());
+                socket::close(socket);
+            }
+            Action::Abort(socket) => {
+                self.interests.forget(socket.as_raw_fd());
+                let _ = socket::reset_on_close(&socket);
+                socket::close(socket);
+            }
         }
     }
 
-    /// How long the next wait may take; for ever if nothing is due.
-    fn wait(&mut self) -> Option<Timespec> {
-        let deadline = self.shard.next_deadline();
+    fn rest(&mut self, deadline: Option<Duration>) {
+        self.deadline = deadline;
         self.clock.await_deadline(deadline);
-        let wait = match self.shard.has_work() {
-            true => Duration::ZERO,
-            false => deadline?.saturating_sub(self.clock.read(self.started.elapsed())),
-        };
-        Timespec::try_from(wait).ok()
     }
+}
 
-    fn accept(&mut self) {
+impl EpollDriver {
+    fn accept(&mut self, shard: &mut Shard) {
         while let Ok(socket) = accept_with(&self.listener, SocketFlags::CLOEXEC) {
-            self.shard.handle_accepted(socket);
+            shard.handle_accepted(socket);
         }
     }
 
-    fn ready(&mut self, fd: RawFd, flags: EventFlags) {
+    fn ready(&mut self, shard: &mut Shard, fd: RawFd, flags: EventFlags) {
         let waiting = *self.interests.at(fd);
         let ended = flags.intersects(EventFlags::HUP | EventFlags::ERR);
         if waiting.writable && (ended || flags.contains(EventFlags::OUT)) {
             self.interests.at(fd).writable = false;
-            self.shard.handle_writable(waiting.key);
+            shard.handle_writable(waiting.key);
         }
         if waiting.receive != Receive::None && (ended || flags.contains(EventFlags::IN)) {
-            return self.receive(fd, waiting.key);
+            return self.receive(shard, fd, waiting.key);
         }
         // It fired in vain, or was served: from now on for what is still waited for.
-        if let Some(socket) = self.shard.socket(waiting.key) {
+        if let Some(socket) = shard.socket(waiting.key) {
             self.interests.restrict(socket, fd);
         }
     }
 
-    fn receive(&mut self, fd: RawFd, key: SessionKey) {
-        let Some(socket) = self.shard.socket(key) else {
+    fn receive(&mut self, shard: &mut Shard, fd: RawFd, key: SessionKey) {
+        let Some(socket) = shard.socket(key) else {
             return;
         };
         let result =
@@ -135,87 +218,30 @@ impl EventLoop {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(_) => Received::Failed,
         };
-        self.shard.handle_received(key, received, more);
+        shard.handle_received(key, received, more);
     }
 
-    fn flush(&mut self) {
-        self.shard.poll_flush(FLUSH_SENDS_MAX, &mut self.batch);
-        for (place, planned) in self.batch.sends.iter().enumerate() {
+    fn make_sends(&mut self, shard: &Shard, batch: &FlushBatch) {
+        for (place, planned) in batch.sends.iter().enumerate() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let mut count = 0;
-            for (place, slice) in slices
-                .iter_mut()
-                .zip(self.shard.slices(&self.batch, planned))
-            {
+            for (place, slice) in slices.iter_mut().zip(shard.slices(batch, planned)) {
                 *place = IoSlice::new(slice);
                 count += 1;
             }
             let bytes: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let sent = (self.shard.socket(planned.key))
-                .and_then(|socket| send_bytes(socket, &slices[..count]));
+            let sent =
+                (shard.socket(planned.key)).and_then(|socket| send_bytes(socket, &slices[..count]));
             if !planned.is_quiet() || sent.is_none_or(|sent| (sent as usize) < bytes) {
                 self.answers.push((place, sent));
             }
         }
-        for (place, sent) in self.answers.drain(..) {
-            self.shard.handle_sent(&self.batch, place, sent);
-        }
     }
 
-    fn perform(&mut self) {
-        while let Some(action) = self.shard.poll_action() {
-            match action {
-                Action::ReceiveOnce(key, fd) => self.arm(key, fd, Receive::Once),
-                Action::Receive(key, fd) => self.arm(key, fd, Receive::Multishot),
-                Action::CancelReceive(key) => {
-                    let fd = self.shard.socket(key).map(|socket| socket.as_raw_fd());
-                    let Some(fd) = fd else { continue };
-                    if self.interests.at(fd).receive != Receive::None {
-                        self.interests.at(fd).receive = Receive::None;
-                        self.shard.handle_received(key, Received::Cancelled, false);
-                    }
-                }
-                Action::Measure(key) => {
-                    let measured = (self.shard.socket(key)).map(socket::measure);
-                    let progress = measured.and_then(Result::ok).unwrap_or_default();
-                    let measured = Measured {
-                        acknowledged: progress.acknowledged,
-                        outstanding: progress.outstanding,
-                        unsent: progress.unsent,
-                        unread: progress.unread,
-                    };
-                    self.shard.handle_measured(key, measured);
-                }
-                Action::PollWritable(key, fd) => {
-                    let waiting = self.interests.at(fd);
-                    (waiting.key, waiting.writable) = (key, true);
-                    if let Some(socket) = self.shard.socket(key) {
-                        self.interests.extend(socket, fd);
-                    }
-                }
-                Action::ShutdownWrite(key) => {
-                    let _ = self.shard.socket(key).map(socket::shutdown_write);
-                }
-                Action::Shutdown(key) => {
-                    let _ = self.shard.socket(key).map(socket::shutdown_both);
-                }
-                Action::Close(socket) => {
-                    self.interests.forget(socket.as_raw_fd());
-                    socket::close(socket);
-                }
-                Action::Abort(socket) => {
-                    self.interests.forget(socket.as_raw_fd());
-                    let _ = socket::reset_on_close(&socket);
-                    socket::close(socket);
-                }
-            }
-        }
-    }
-
-    fn arm(&mut self, key: SessionKey, fd: RawFd, receive: Receive) {
+    fn arm(&mut self, shard: &Shard, key: SessionKey, fd: RawFd, receive: Receive) {
         let waiting = self.interests.at(fd);
         (waiting.key, waiting.receive) = (key, receive);
-        if let Some(socket) = self.shard.socket(key) {
+        if let Some(socket) = shard.socket(key) {
             self.interests.extend(socket, fd);
         }
     }

@@ -6,13 +6,15 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use fanring::config::Config;
-use fanring::id::{MemberId, SessionKey, ShardId, StreamPosition};
-use fanring::mesh::{self, Endpoint, ThreadId};
+use fanring::id::{MemberId, SessionKey, ShardId, StreamPosition, ThreadId};
+use fanring::mesh::{self, ShardEnd};
 use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
-use fanring::room::index::{Index, OwnMessages, Piece, Reading};
+use fanring::room::index::{Index, Piece};
 use fanring::room::log::Log;
-use fanring::shard::{Action, FlushBatch, Message, Received, Shard, ShardSetup};
+use fanring::room::own::{OwnMessages, Reading};
+use fanring::shard::{Action, FlushBatch, Received, Shard, ShardSetup};
+use fanring::talk::{Handover, Letter, ToShard};
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
 use fanring::wire::{mask, utf8};
 
@@ -107,10 +109,11 @@ impl Room {
         let frame = [0x81; PAYLOAD_BYTES + 2];
         for number in 0..100 {
             let position = self.log.append(&frame);
-            let start = self.index.push(position, frame.len() as u64, 1);
+            let bytes = u32::try_from(frame.len()).expect("a short frame");
+            let start = self.index.push(position, bytes, None);
             let publisher = number % PUBLISHERS;
             let end = self.index.head();
-            self.index.push_own(member(publisher), start, end);
+            self.index.push_own(member(publisher), start);
             self.own[publisher].note(start, end, StreamPosition::default());
         }
     }
@@ -160,7 +163,7 @@ struct Driven {
     /// Sessions that it asked to receive from.
     receiving: Vec<SessionKey>,
     /// What it has told others, who have not heard it yet.
-    told: Vec<(ThreadId, Message)>,
+    told: Vec<Letter>,
 }
 
 impl Driven {
@@ -181,7 +184,7 @@ impl Driven {
         };
         Self {
             shard: Shard::new(setup).expect("memory for the log"),
-            batch: FlushBatch::default(),
+            batch: FlushBatch::new(SENDS_MAX),
             answers: Vec::new(),
             receiving: Vec::new(),
             told: Vec::new(),
@@ -194,19 +197,21 @@ impl Driven {
         let head = b"GET /ws?presence=0 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Version: 13\r\n\r\n";
-        let adopt = Message::Adopt {
-            socket,
-            bytes: head.to_vec(),
+        let adopt = ToShard::Adopt {
+            from: ThreadId::Web,
+            connection: Handover {
+                socket,
+                bytes: head.to_vec(),
+            },
             placed: true,
         };
-        self.shard
-            .handle_message(ThreadId(self.shard.shards()), adopt);
+        self.shard.handle_message(adopt);
     }
 
     /// What a turn does once everything that arrived has been handled; returns the bytes that left.
     fn turn(&mut self) -> usize {
         self.shard.handle_turn();
-        while let Some(told) = self.shard.poll_message() {
+        while let Some(told) = self.shard.poll_letter() {
             self.told.push(told);
         }
         let bytes = self.flush();
@@ -222,7 +227,7 @@ impl Driven {
     fn flush(&mut self) -> usize {
         let mut bytes = 0;
         loop {
-            self.shard.poll_flush(SENDS_MAX, &mut self.batch);
+            self.shard.poll_flush(&mut self.batch);
             if self.batch.sends.is_empty() {
                 return bytes;
             }
@@ -347,12 +352,11 @@ impl TwoShards {
 
     /// Hands over what one of the two shards has told the other.
     fn pass_on(&mut self, number: usize) {
-        let from = ThreadId(u16::try_from(number).expect("one of two"));
         let mut told = std::mem::take(&mut self.shards[number].told);
-        for (to, message) in told.drain(..) {
-            self.shards[usize::from(to.0)]
-                .shard
-                .handle_message(from, message);
+        for letter in told.drain(..) {
+            if let Letter::Shard(to, message) = letter {
+                self.shards[to.index()].shard.handle_message(message);
+            }
         }
         self.shards[number].told = told;
     }
@@ -365,11 +369,14 @@ impl TwoShards {
     }
 }
 
+/// The second of two shards.
+const ONE: ShardId = ShardId::new(1);
+
 /// Two ends of a mesh, on one thread.
 #[derive(Debug)]
 pub struct Hop {
-    from: Endpoint<Arc<[u8]>>,
-    to: Endpoint<Arc<[u8]>>,
+    from: ShardEnd<Arc<[u8]>, ()>,
+    to: ShardEnd<Arc<[u8]>, ()>,
     message: Arc<[u8]>,
 }
 
@@ -380,10 +387,10 @@ impl Hop {
     /// When there is no descriptor for a doorbell.
     #[must_use]
     pub fn new() -> Self {
-        let mut ends = mesh::connect(2).expect("two doorbells");
+        let (mut ends, _web) = mesh::connect(2).expect("three doorbells");
         let to = ends.pop().expect("two ends");
         let from = ends.pop().expect("two ends");
-        to.doorbell().awake();
+        to.bell.doorbell().awake();
         Self {
             from,
             to,
@@ -394,9 +401,14 @@ impl Hop {
     /// A hundred messages over and out; returns how many arrived.
     pub fn hundred(&mut self) -> usize {
         for _ in 0..100 {
-            self.from.send(ThreadId(1), Arc::clone(&self.message));
+            self.from.to_shard(ONE).send(Arc::clone(&self.message));
         }
-        self.to.receive(usize::MAX, |_, message| drop(message))
+        let mut arrived = 0;
+        self.to.inbox.receive(usize::MAX, |message| {
+            drop(message);
+            arrived += 1;
+        });
+        arrived
     }
 }
 

@@ -6,8 +6,9 @@
 use super::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Undo};
 use super::{narrow, total_bytes};
 use crate::id::{MemberId, MembershipId, StreamPosition};
-use crate::room::index::{Index, Reading};
+use crate::room::index::Index;
 use crate::room::log::Log;
+use crate::room::own::Reading;
 use crate::session::membership::{Membership, Streams};
 use crate::session::side::{Due, Part, Side};
 use crate::session::{Flags, Phase, Session};

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
 use crate::id::{LogPosition, MemberId, MembershipId, RoomId, ShardId, StreamPosition};
-use crate::room::Rendition;
 use crate::room::index::Index;
 use crate::room::log::Log;
+use crate::room::rendition::Rendition;
 use crate::session::membership::Streams;
 use crate::session::tests::open;
 use crate::session::{Flags, Session};
@@ -45,7 +45,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let mut session = open();
-        let id = session.add_membership(room(), Rendition::Full);
+        let id = session.add_membership(room(), Rendition::PLAIN);
         session.enter(id.expect("it is in no other"), 0, StreamPosition::default());
         Self {
             session,
@@ -61,11 +61,13 @@ impl Bench {
         let mut bytes = Vec::new();
         append_frame(&mut bytes, OpCode::Binary, payload);
         let position = self.log.append(&bytes);
-        let start = self.index.push(position, bytes.len() as u64, 1);
+        let start = self
+            .index
+            .push(position, u32::try_from(bytes.len()).unwrap(), None);
         let end = start + bytes.len() as u64;
         if own {
-            self.index.push_own(ME, start, end);
-            assert!(self.session.note_own(room(), Rendition::Full, start, end));
+            self.index.push_own(ME, start);
+            assert!(self.session.note_own(room(), Rendition::PLAIN, start, end));
         } else {
             self.room_frames.push(bytes);
         }
@@ -280,10 +282,10 @@ fn a_log_may_be_larger_than_four_gibibytes() {
     let mut bench = Bench::new();
     let mut position = 0;
     for number in 0..20 {
-        let start = bench.index.push(LogPosition::new(position), GIB, 1);
+        let start = bench.index.push(LogPosition::new(position), 1 << 30, None);
         if (4..12).contains(&number) {
-            bench.index.push_own(ME, start, start + GIB);
-            (bench.session).note_own(room(), Rendition::Full, start, start + GIB);
+            bench.index.push_own(ME, start);
+            (bench.session).note_own(room(), Rendition::PLAIN, start, start + GIB);
         }
         position += GIB + 1;
     }

@@ -9,8 +9,8 @@ const MESSAGES: u64 = 5_000;
 /// meanwhile.
 #[test]
 fn parked_messages_arrive_while_the_thread_sleeps() {
-    let mut ends = mesh::connect::<Message>(2).unwrap();
-    let (web_end, mut shard_end) = (ends.pop().unwrap(), ends.pop().unwrap());
+    let (mut ends, web_end) = mesh::connect::<ToShard, ToWeb>(1).unwrap();
+    let mut shard_end = ends.pop().unwrap();
     let shards = Shards {
         mesh: Rc::new(RefCell::new(web_end)),
         metrics: Arc::new([ShardMetrics::default()]),
@@ -23,15 +23,15 @@ fn parked_messages_arrive_while_the_thread_sleeps() {
     tokio_uring::start(async move {
         for ticket in 0..MESSAGES {
             let room = "room".into();
-            shards.send(ShardId::new(0), Message::CountMembers { room, ticket });
+            shards.send(ShardId::new(0), ToShard::CountMembers { room, ticket });
         }
         assert!(shards.mesh.borrow().is_congested());
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut expected = 0;
         while expected < MESSAGES {
             assert!(Instant::now() < deadline, "{expected} of {MESSAGES}");
-            shard_end.receive(MESH_MESSAGES_MAX, |_, message| {
-                let Message::CountMembers { ticket, .. } = message else {
+            shard_end.inbox.receive(MESH_MESSAGES_MAX, |message| {
+                let ToShard::CountMembers { ticket, .. } = message else {
                     panic!("{message:?}");
                 };
                 assert_eq!(ticket, expected);

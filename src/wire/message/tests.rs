@@ -198,7 +198,7 @@ fn a_client_reads_what_a_server_writes() {
         message_bytes_max: 1000,
     };
     let mut bytes = Vec::new();
-    crate::wire::plain::append_message(&mut bytes, Kind::Text, b"hello");
+    crate::wire::frame::append_frame(&mut bytes, OpCode::Text, b"hello");
     append_close_frame(&mut bytes, CloseCode::TOO_BIG, "too big");
     for cuts in [vec![], (0..bytes.len()).collect()] {
         let events = [text("hello"), Owned::Close(Some(1009), b"too big".to_vec())];

@@ -1,9 +1,9 @@
 //! A session in some of many rooms, driven by hand, and all that it was sent.
 
 use crate::id::{MemberId, MembershipId, RoomId, ShardId};
-use crate::room::Rendition;
 use crate::room::index::{Index, Piece};
 use crate::room::log::Log;
+use crate::room::rendition::Rendition;
 use crate::session::Session;
 use crate::session::membership::{Membership, Streams};
 use crate::session::outbox::{Nothing, PIECES_MAX, Plan, Progress};
@@ -72,7 +72,7 @@ impl Bench {
         if self.membership(room).is_some() {
             return;
         }
-        let id = (self.session).add_membership(RoomId::at(room), Rendition::Full);
+        let id = (self.session).add_membership(RoomId::at(room), Rendition::PLAIN);
         let id = id.expect("there is room");
         self.check();
         self.session.enter(id, 7, self.rooms.0[room].index.head());
@@ -118,14 +118,16 @@ impl Bench {
         let position = self.log.append(&frame);
         let membership = self.membership(room);
         let here = &mut self.rooms.0[room];
-        let start = here.index.push(position, frame.len() as u64, 1);
+        let start = here
+            .index
+            .push(position, u32::try_from(frame.len()).unwrap(), None);
         let Some(id) = membership else {
             return;
         };
         if own {
             let end = start + frame.len() as u64;
-            here.index.push_own(ME, start, end);
-            let is_member = (self.session).note_own(RoomId::at(room), Rendition::Full, start, end);
+            here.index.push_own(ME, start);
+            let is_member = (self.session).note_own(RoomId::at(room), Rendition::PLAIN, start, end);
             assert!(is_member);
         } else {
             here.due.push(frame);

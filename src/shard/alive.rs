@@ -1,16 +1,18 @@
-//! Deadlines: who was silent for too long, and who had time enough to say goodbye.
+//! Deadlines: who is still alive, who was silent for too long, and who had time enough to say goodbye.
 //!
 //! Silence is judged only of those who could be heard. A ping waits behind everything that was sent
 //! before it, and a peer that reads steadily but slowly can't answer what it has yet to read: while
 //! the peer's window holds bytes back here, that they go on leaving is as good as a word. Only the
 //! kernel knows, so before a session is judged the shard asks for its socket to be measured.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Action, Shard};
 use crate::id::SessionKey;
-use crate::session::tick::Tick;
+use crate::session::tick::{TICK, Tick};
 use crate::session::timers::Timer;
+use crate::session::wheel::Wheel;
 use crate::session::{Flags, Phase, Session};
 use crate::wire::close::CloseCode;
 use crate::wire::frame::{OpCode, append_frame};
@@ -36,7 +38,7 @@ pub struct Measured {
 
 /// What was seen of a session the last time its socket was measured.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+struct Look {
     acknowledged: u64,
     /// Whether bytes waited for the peer then.
     waiting: bool,
@@ -53,6 +55,81 @@ impl Look {
         }
         self.acknowledged = measured.acknowledged;
         self.waiting = waiting;
+    }
+}
+
+/// When sessions come up, and what was last seen of the sockets of silent and closing ones.
+#[derive(Debug, Default)]
+pub(super) struct Alive {
+    wheel: Wheel,
+    looks: HashMap<SessionKey, Look>,
+    /// Kept between turns so that steady work allocates nothing.
+    due: Vec<SessionKey>,
+}
+
+impl Alive {
+    /// Makes sure that the wheel brings the session up by `deadline`.
+    pub(super) fn schedule(
+        &mut self,
+        session: &mut Session,
+        key: SessionKey,
+        deadline: Tick,
+        now: Tick,
+    ) {
+        session.schedule(&mut self.wheel, key, deadline, now);
+    }
+
+    /// The sessions that come up by `now`, in a list to be given back.
+    pub(super) fn expire(&mut self, now: Tick) -> Vec<SessionKey> {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        due
+    }
+
+    /// The list that [`Self::expire`] gave out, which is empty now.
+    pub(super) fn give_back(&mut self, due: Vec<SessionKey>) {
+        self.due = due;
+    }
+
+    /// When the next session comes up.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        self.wheel.next_due().map(|tick| TICK * tick.0)
+    }
+
+    /// The session was heard, or waits for something else from now on: what was seen does not count.
+    pub(super) fn forget(&mut self, key: SessionKey) {
+        self.looks.remove(&key);
+    }
+
+    /// Takes in what was measured of a session that was last `heard` some time ago and has a ping to
+    /// answer; returns when it has last shown to be alive.
+    fn look_at_silent(
+        &mut self,
+        key: SessionKey,
+        measured: &Measured,
+        heard: Tick,
+        now: Tick,
+    ) -> Tick {
+        let look = self.looks.entry(key).or_insert(Look {
+            acknowledged: measured.acknowledged,
+            waiting: false,
+            progress: heard,
+        });
+        look.update(measured, measured.unsent > 0, now);
+        heard.max(look.progress)
+    }
+
+    /// Takes in what was measured of a session that is to take its last bytes; true when it has just
+    /// taken some.
+    fn look_at_closing(&mut self, key: SessionKey, measured: &Measured, now: Tick) -> bool {
+        let waiting = measured.outstanding > 0;
+        let look = self.looks.entry(key).or_insert(Look {
+            acknowledged: measured.acknowledged,
+            waiting,
+            progress: Tick(0),
+        });
+        look.update(measured, waiting, now);
+        look.progress == now
     }
 }
 
@@ -142,20 +219,14 @@ impl Shard {
             return self.schedule(slot, Tick(tick.0 + 1));
         }
         let (heard, unheard_bytes) = (session.heard(), session.sent_unheard_bytes());
-        let waiting = measured.unsent > 0;
-        let look = self.looks.entry(key).or_insert(Look {
-            acknowledged: measured.acknowledged,
-            waiting: false,
-            progress: heard,
-        });
-        look.update(measured, waiting, tick);
+        let alive = (self.alive).look_at_silent(key, measured, heard, tick);
         // What a proxy or the peer's machine has taken in one go may still lie before the ping there.
         let swallowed = if measured.outstanding == 0 {
             Duration::from_secs(u64::from(unheard_bytes / READING_BYTES_PER_SECOND))
         } else {
             Duration::ZERO
         };
-        let deadline = heard.max(look.progress).after(idle_timeout + swallowed);
+        let deadline = alive.after(idle_timeout + swallowed);
         if tick >= deadline {
             self.metrics().idle_closed.add(1);
             return self.close(
@@ -174,21 +245,14 @@ impl Shard {
         let deadline = self.tick().after(self.config().close_timeout);
         let key = self.sessions.key(slot);
         self.sessions.at_mut(slot).await_close(deadline);
-        self.looks.remove(&key);
+        self.alive.forget(key);
         self.actions.push_back(Action::Measure(key));
         self.schedule(slot, deadline);
     }
 
     fn judge_goodbye(&mut self, key: SessionKey, measured: &Measured) {
         let (slot, tick) = (key.slot, self.tick());
-        let waiting = measured.outstanding > 0;
-        let look = self.looks.entry(key).or_insert(Look {
-            acknowledged: measured.acknowledged,
-            waiting,
-            progress: Tick(0),
-        });
-        look.update(measured, waiting, tick);
-        let moved = look.progress == tick;
+        let moved = self.alive.look_at_closing(key, measured, tick);
         let again = tick.after(self.config().close_timeout);
         let session: &mut Session = self.sessions.at_mut(slot);
         if moved {
@@ -209,5 +273,60 @@ impl Shard {
         let interval = self.config().ping_interval.mul_f64(jitter);
         let heard = self.sessions.at(slot).heard();
         self.schedule(slot, heard.after(interval));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Alive, Measured, Tick};
+    use crate::id::SessionKey;
+
+    const KEY: SessionKey = SessionKey {
+        slot: 1,
+        generation: 0,
+    };
+
+    fn measured(acknowledged: u64, unsent: u64) -> Measured {
+        Measured {
+            acknowledged,
+            outstanding: unsent,
+            unsent,
+            unread: 0,
+        }
+    }
+
+    /// Goal: a silent peer is alive while it takes bytes that waited for it here, and not by what its kernel
+    /// acknowledges otherwise.
+    #[test]
+    fn taking_what_waited_is_a_sign_of_life() {
+        let mut alive = Alive::default();
+        let heard = Tick(10);
+        let mut look = |acknowledged, unsent, now| {
+            alive.look_at_silent(KEY, &measured(acknowledged, unsent), heard, Tick(now))
+        };
+        assert_eq!(look(100, 0, 20), heard);
+        assert_eq!(look(200, 50, 21), heard, "nothing had waited");
+        assert_eq!(look(200, 50, 22), heard, "it took nothing");
+        assert_eq!(look(210, 40, 23), Tick(23));
+        assert_eq!(look(210, 40, 24), Tick(23));
+        alive.forget(KEY);
+        assert_eq!(
+            alive.look_at_silent(KEY, &measured(300, 0), heard, Tick(30)),
+            heard
+        );
+    }
+
+    /// Goal: one that says goodbye makes progress while it takes what it is owed.
+    #[test]
+    fn a_closing_peer_is_given_time_while_it_reads() {
+        let mut alive = Alive::default();
+        let mut look = |acknowledged, unsent, now| {
+            alive.look_at_closing(KEY, &measured(acknowledged, unsent), Tick(now))
+        };
+        assert!(!look(100, 50, 5));
+        assert!(look(120, 30, 6));
+        assert!(!look(120, 30, 7));
+        assert!(look(150, 0, 8));
+        assert!(!look(150, 0, 9));
     }
 }

@@ -2,22 +2,22 @@
 
 use tracing::{Level, debug, enabled};
 
-use super::super::Shard;
-use super::super::report::{End, Report, ReportEvent};
-use crate::logs::{leave_out, may_tell};
+use crate::logs;
+use crate::shard::Shard;
+use crate::shard::report::{End, Report, ReportEvent};
 use crate::socket;
 
 /// Writes what the shard has to report, if anybody wants to read it.
-pub(super) fn write(shard: &mut Shard) {
-    let wanted = enabled!(Level::DEBUG);
-    while let Some(report) = shard.poll_report() {
-        if wanted && may_tell() {
-            tell(shard, &report);
-        }
+pub(super) fn write(shard: &Shard, report: &Report) {
+    if enabled!(Level::DEBUG) && logs::may_tell() {
+        tell(shard, report);
     }
-    let left_out = shard.take_left_out();
-    if wanted && left_out > 0 {
-        leave_out(left_out);
+}
+
+/// So many reports were not made.
+pub(super) fn leave_out(count: u64) {
+    if count > 0 && enabled!(Level::DEBUG) {
+        logs::leave_out(count);
     }
 }
 
@@ -79,7 +79,7 @@ fn field(request: &[u8], name: &str) -> Option<String> {
 mod tests {
     use super::{field, path};
 
-    // Goal: what is told of a request is what it said, and no secret of it; anything may come.
+    /// Goal: what is told of a request is what it said, and no secret of it; anything may come.
     #[test]
     fn requests_are_told_without_their_secrets() {
         let head =

@@ -1,0 +1,253 @@
+//! Rooms: who is in them, what has been said, and in which order.
+//!
+//! A [`Room`] on a shard is what that shard's members need: an [`audience::Audience`] for each
+//! rendition in use, which maps their stream to the shard's [`log::Log`]. On the room's home shard it
+//! also has a [`home::Home`], which alone decides who is in and in which order things were said. Rooms
+//! know neither sockets nor clocks, and are handed whatever makes the bytes of messages.
+
+pub mod audience;
+pub mod congestion;
+pub mod home;
+pub mod homes;
+pub mod index;
+pub mod log;
+mod mapping;
+mod order;
+pub mod own;
+pub mod rendition;
+pub mod staging;
+pub mod table;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use self::audience::{Audience, Audiences, Member};
+use self::congestion::Behind;
+use self::home::{Home, Visible};
+use self::index::Index;
+use self::log::Log;
+use self::rendition::{Encode, Protocol, Rendition};
+use self::staging::{Aside, Group};
+pub use self::table::Rooms;
+use crate::id::{Epoch, MemberId, ShardId, StreamPosition};
+use crate::message::{Message, Slice};
+
+/// A member that has left.
+#[derive(Debug, Clone, Copy)]
+pub struct Departure {
+    /// Which session it was.
+    pub member: MemberId,
+    /// Its public name.
+    pub id: Uuid,
+    /// Whether it took part in presence.
+    pub visible: Visible,
+}
+
+/// An own message of a member, as it was appended to the stream of an audience.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnMessage {
+    /// Who said it.
+    pub origin: MemberId,
+    /// Which stream it is in.
+    pub rendition: Rendition,
+    /// Where its frame begins there.
+    pub start: StreamPosition,
+    /// Where it ends.
+    pub end: StreamPosition,
+}
+
+/// A room as one shard sees it: a cache line of its own state, and three for the audience that nearly
+/// every room has.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Room {
+    /// What this turn has gathered for it, if it is anything.
+    pub staged: Option<Box<Group>>,
+    /// Present on the home shard.
+    pub home: Option<Box<Home>>,
+    /// Members that left after what is staged was said: their homes hear of it in that order.
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly always there is none, and that costs a pointer"
+    )]
+    pub departures: Option<Box<Vec<Departure>>>,
+    /// What its home was last told of members here that are behind; `None` once it may have forgotten,
+    /// because all have left.
+    pub told_behind: Option<Behind>,
+    /// Its name; empty for the default room.
+    pub name: Arc<str>,
+    /// Sessions here whose join the home shard has yet to confirm.
+    pub joining: u32,
+    /// The shard that puts its messages in order.
+    pub home_shard: ShardId,
+    /// Whether it is held: half of its members are behind because their sockets are full.
+    pub held: bool,
+    /// Whether what is staged was set aside until something outside happens.
+    pub aside: Aside,
+    audiences: Audiences,
+    /// The incarnation that the newest message was of.
+    epoch: Option<Epoch>,
+}
+
+const _: () = assert!(size_of::<Room>() <= 256);
+
+impl Room {
+    fn new(name: Arc<str>, home_shard: ShardId, home: Option<Box<Home>>) -> Self {
+        Self {
+            staged: None,
+            home,
+            departures: None,
+            told_behind: Some(Behind::default()),
+            name,
+            joining: 0,
+            home_shard,
+            held: false,
+            aside: Aside::No,
+            audiences: Audiences::new(),
+            epoch: None,
+        }
+    }
+
+    /// Its audiences here.
+    pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.audiences.iter()
+    }
+
+    /// Like [`Self::audiences`].
+    pub fn audiences_mut(&mut self) -> impl Iterator<Item = &mut Audience> {
+        self.audiences.iter_mut()
+    }
+
+    /// The stream that members of `rendition` read, if there are any.
+    #[must_use]
+    pub fn index(&self, rendition: Rendition) -> Option<&Index> {
+        (self.audiences.find(rendition)).map(Audience::index)
+    }
+
+    /// Adds a member; returns where it stands in its audience, and where its stream begins.
+    pub fn add(&mut self, rendition: Rendition, member: Member) -> (u32, StreamPosition) {
+        let audience = self.audiences.find_or_begin(rendition);
+        (audience.add(member), audience.index.head())
+    }
+
+    /// Takes out the member that stands at `number` of its audience; returns the one that moved into
+    /// its place, and whether a flush is under way that may now pass that one by.
+    pub fn remove(&mut self, rendition: Rendition, number: u32) -> (Option<Member>, bool) {
+        let audience = self.audiences.find_mut(rendition);
+        let audience = audience.expect("a member has its audience");
+        let moved = (audience.remove(number), audience.is_flushing());
+        self.audiences.end_empty();
+        if self.members_here() == 0 {
+            self.told_behind = None;
+        }
+        moved
+    }
+
+    /// The member of an audience that the flush under way serves next; `None` when it is complete.
+    pub fn next_to_flush(&mut self, rendition: Rendition) -> Option<Member> {
+        self.audiences.find_mut(rendition)?.next_to_flush()
+    }
+
+    /// Members on this shard.
+    #[must_use]
+    pub fn members_here(&self) -> usize {
+        (self.audiences())
+            .map(|audience| audience.members().len())
+            .sum()
+    }
+
+    /// Appends `messages`, which belong to `epoch`, to `log` and to the stream of every audience that
+    /// reads them: each message once for each protocol in use, which `encoder` writes. `is_reader` is
+    /// told of every own message, and says whether whoever said it reads it there. Returns the bytes
+    /// that were appended.
+    pub fn append(
+        &mut self,
+        log: &mut Log,
+        epoch: Epoch,
+        messages: Slice<'_>,
+        encoder: &impl Encode,
+        mut is_reader: impl FnMut(&OwnMessage) -> bool,
+    ) -> usize {
+        if self.epoch.replace(epoch) != Some(epoch) {
+            self.audiences
+                .iter_mut()
+                .for_each(|audience| audience.index.begin_epoch());
+        }
+        let before = log.head();
+        for message in messages.messages() {
+            for protocol in Protocol::ALL {
+                self.append_one(log, &message, protocol, encoder, &mut is_reader);
+            }
+        }
+        usize::try_from(log.head() - before).expect("a log fits in memory")
+    }
+
+    fn append_one(
+        &mut self,
+        log: &mut Log,
+        message: &Message<'_>,
+        protocol: Protocol,
+        encoder: &impl Encode,
+        is_reader: &mut impl FnMut(&OwnMessage) -> bool,
+    ) {
+        let mut written = None;
+        for audience in self.audiences.iter_mut() {
+            let rendition = audience.rendition();
+            if rendition.protocol != protocol || !rendition.has(message) {
+                continue;
+            }
+            let (position, bytes) = *written.get_or_insert_with(|| {
+                let bytes_max = encoder.encoded_bytes_max(protocol, message);
+                log.write(bytes_max, |out| encoder.encode(protocol, message, out))
+            });
+            let start = audience.index.push(position, bytes, message.offset);
+            if let Some(origin) = message.origin {
+                let own = OwnMessage {
+                    origin,
+                    rendition,
+                    start,
+                    end: audience.index.head(),
+                };
+                if is_reader(&own) {
+                    audience.index.push_own(origin, start);
+                }
+            }
+        }
+    }
+
+    /// Compares what it keeps twice.
+    ///
+    /// # Errors
+    /// A sentence about the first that does not agree.
+    pub(crate) fn check_invariants(&self) -> Result<(), String> {
+        if let Some(home) = &self.home {
+            home.check_invariants()?;
+        }
+        if self.staged.as_ref().is_some_and(|group| group.is_empty()) {
+            return Err(format!("{:?} stages nothing", self.name));
+        }
+        if self.staged.is_none() && (self.departures.is_some() || self.aside != Aside::No) {
+            return Err(format!("{:?} waits for nothing", self.name));
+        }
+        self.audiences()
+            .try_for_each(|audience| audience.index.check_invariants())
+    }
+
+    /// Memory of its indexes beyond what every room may have.
+    fn index_bytes(&self) -> usize {
+        let beyond = |audience: &Audience| audience.index.held_bytes_beyond_few();
+        self.audiences().map(beyond).sum()
+    }
+
+    fn is_unused(&self) -> bool {
+        self.members_here() == 0
+            && self.joining == 0
+            && self.staged.is_none()
+            && self.departures.is_none()
+            && self.home.as_ref().is_none_or(|home| home.is_idle())
+    }
+}
+
+#[cfg(test)]
+mod tests;

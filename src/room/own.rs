@@ -1,0 +1,173 @@
+//! Own messages: which bytes of a room's stream their own publishers are not sent.
+//!
+//! The room's index keeps the ranges of all members here, each member what it needs of its own to
+//! pass them by without a search.
+
+use std::collections::VecDeque;
+
+use super::index::give_back;
+use crate::id::{MemberId, StreamPosition};
+
+/// A position that no stream reaches.
+const NEVER: StreamPosition = StreamPosition::new(u64::MAX);
+
+/// Bytes that their own publisher is not sent.
+#[derive(Debug, Clone, Copy)]
+struct OwnRange {
+    origin: MemberId,
+    start: StreamPosition,
+    end: StreamPosition,
+    frames: u64,
+    /// Frames in the stream before its end.
+    end_frame: u64,
+}
+
+/// What a member remembers of its own messages, to skip them without a search.
+///
+/// Usually at most one own range lies ahead of the cursor, and `last` is all there is to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnMessages {
+    last_end: StreamPosition,
+    /// Where that range begins, times two, plus one if older ranges may lie ahead of the cursor
+    /// too: the first cache line of a session has no byte for a flag, and no stream has 2^63.
+    last_start_and_several: u64,
+}
+
+impl OwnMessages {
+    /// Notes that `start..end` of the stream was published by this member, whose cursor is given.
+    pub fn note(&mut self, start: StreamPosition, end: StreamPosition, cursor: StreamPosition) {
+        let all_behind = cursor >= self.last_end;
+        let grows = !all_behind && start == self.last_end;
+        let first = if grows { self.last_start() } else { start };
+        let several = !all_behind && (self.are_several() || !grows);
+        *self = Self {
+            last_end: end,
+            last_start_and_several: first.bytes() << 1 | u64::from(several),
+        };
+    }
+
+    fn last_start(self) -> StreamPosition {
+        StreamPosition::new(self.last_start_and_several >> 1)
+    }
+
+    fn are_several(self) -> bool {
+        self.last_start_and_several & 1 != 0
+    }
+
+    fn is_ahead_of(&self, cursor: StreamPosition) -> bool {
+        self.last_end > cursor
+    }
+}
+
+/// A cursor with the identity that own ranges are matched against.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Stream position of the next byte to send.
+    pub cursor: StreamPosition,
+    /// Whose cursor it is.
+    pub member: MemberId,
+    /// Its own messages.
+    pub own: OwnMessages,
+}
+
+/// The own messages of all members that somebody may have yet to pass by, in the order of the stream.
+#[derive(Debug, Default)]
+pub(super) struct OwnRanges(VecDeque<OwnRange>);
+
+impl OwnRanges {
+    /// Memory of one of them, in bytes.
+    pub(super) const ENTRY_BYTES: usize = size_of::<OwnRange>();
+
+    /// The newest frame, `start..end` of the stream and the last of `frames`, came from `origin`.
+    pub(super) fn push(
+        &mut self,
+        origin: MemberId,
+        start: StreamPosition,
+        end: StreamPosition,
+        frames: u64,
+    ) {
+        match self.0.back_mut() {
+            Some(last) if last.origin == origin && last.end == start => {
+                last.end = end;
+                last.frames += 1;
+                last.end_frame = frames;
+            }
+            _ => self.0.push_back(OwnRange {
+                origin,
+                start,
+                end,
+                frames: 1,
+                end_frame: frames,
+            }),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    pub(super) fn give_back_memory(&mut self, kept_entries: usize) {
+        give_back(&mut self.0, kept_entries);
+    }
+
+    /// Nobody's cursor is before `kept` any more.
+    pub(super) fn forget_before(&mut self, kept: StreamPosition) {
+        while self.0.front().is_some_and(|range| range.end <= kept) {
+            self.0.pop_front();
+        }
+    }
+
+    fn ahead(&self, at: StreamPosition) -> impl Iterator<Item = &OwnRange> {
+        let first = self.0.partition_point(|range| range.end <= at);
+        self.0.range(first..)
+    }
+
+    /// How many of `reading`'s own frames lie ahead of its cursor, before which the stream has so many
+    /// `frames_before`.
+    pub(super) fn frames_ahead(&self, reading: &Reading, frames_before: u64) -> u64 {
+        self.ahead(reading.cursor)
+            .filter(|range| range.origin == reading.member)
+            // Of a range that the cursor stands in, only what lies ahead of it.
+            .map(|range| range.frames.min(range.end_frame - frames_before))
+            .sum()
+    }
+
+    /// Where `reading`'s next own range at or after `at` begins.
+    pub(super) fn next(&self, reading: &Reading, at: StreamPosition) -> StreamPosition {
+        if !reading.own.is_ahead_of(at) {
+            NEVER
+        } else if reading.own.are_several() {
+            self.ahead(at)
+                .find(|range| range.origin == reading.member)
+                .map_or(NEVER, |range| range.start)
+        } else {
+            reading.own.last_start()
+        }
+    }
+
+    /// `at`, or the end of the own ranges that begin there.
+    pub(super) fn skip(&self, reading: &Reading, mut at: StreamPosition) -> StreamPosition {
+        if !reading.own.is_ahead_of(at) {
+            return at;
+        }
+        if !reading.own.are_several() {
+            return if at >= reading.own.last_start() {
+                reading.own.last_end
+            } else {
+                at
+            };
+        }
+        let mine = (self.ahead(at)).filter(|range| range.origin == reading.member);
+        for range in mine {
+            if range.start > at {
+                break;
+            }
+            at = range.end;
+        }
+        at
+    }
+}

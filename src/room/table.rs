@@ -1,0 +1,214 @@
+//! The rooms of one shard, by name and by handle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::Room;
+use super::audience::Member;
+use super::home::Home;
+use super::homes::Homes;
+use super::log::Log;
+use super::rendition::Rendition;
+use crate::id::{Epoch, RoomId, ShardId};
+
+/// All rooms that exist on a shard, because they have members here, or anywhere and their home here.
+#[derive(Debug)]
+pub struct Rooms {
+    by_name: HashMap<Arc<str>, RoomId>,
+    rooms: Slab<Room>,
+    shard: ShardId,
+    homes: Homes,
+    rooms_max: usize,
+    /// Memory of all indexes, but for the few entries that every room may have.
+    index_bytes: usize,
+    index_bytes_max: usize,
+    /// Rooms whose homes have something to do in time. A handle may be another room's by now.
+    timed: Vec<RoomId>,
+}
+
+impl Rooms {
+    /// An empty table for shard `shard`.
+    #[must_use]
+    pub fn new(shard: ShardId, homes: Homes, rooms_max: usize, index_bytes_max: usize) -> Self {
+        Self {
+            by_name: HashMap::new(),
+            rooms: Slab::new(),
+            shard,
+            homes,
+            rooms_max,
+            index_bytes: 0,
+            index_bytes_max,
+            timed: Vec::new(),
+        }
+    }
+
+    /// How many rooms exist here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
+    /// Every room with its handle.
+    pub fn iter(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+        (self.rooms.iter()).map(|(index, room)| (RoomId::at(index), room))
+    }
+
+    /// The room called `name`, if it exists here.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<RoomId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The room called `name`, made when it does not exist; `None` when there are too many. `epoch`
+    /// draws one for a room that has its home here.
+    pub fn find_or_create(
+        &mut self,
+        name: &Arc<str>,
+        epoch: impl FnOnce() -> Epoch,
+    ) -> Option<RoomId> {
+        if let Some(id) = self.find(name) {
+            return Some(id);
+        }
+        if self.rooms.len() >= self.rooms_max {
+            return None;
+        }
+        let home_shard = self.homes.of(name);
+        let is_home = home_shard == self.shard;
+        let home = is_home.then(|| Box::new(Home::new(self.homes.shards(), epoch())));
+        let index = (self.rooms).insert(Room::new(Arc::clone(name), home_shard, home));
+        let id = RoomId::at(index);
+        self.by_name.insert(Arc::clone(name), id);
+        Some(id)
+    }
+
+    /// The room of a handle that is held by a member, a staged message or a flush.
+    #[must_use]
+    pub fn get(&self, id: RoomId) -> &Room {
+        &self.rooms[id.index()]
+    }
+
+    /// Like [`Self::get`].
+    pub fn get_mut(&mut self, id: RoomId) -> &mut Room {
+        &mut self.rooms[id.index()]
+    }
+
+    /// The room of a handle that may be gone, or another room's by now.
+    pub fn lookup(&mut self, id: RoomId) -> Option<&mut Room> {
+        self.rooms.get_mut(id.index())
+    }
+
+    /// The home's part of a room that has its home here.
+    pub fn home_mut(&mut self, id: RoomId) -> &mut Home {
+        let home = self.get_mut(id).home.as_mut();
+        home.expect("this is the room's home")
+    }
+
+    /// The member of an audience that the flush under way serves next; `None` when it is complete
+    /// or the room is gone.
+    pub fn next_to_flush(&mut self, id: RoomId, rendition: Rendition) -> Option<Member> {
+        self.rooms.get_mut(id.index())?.next_to_flush(rendition)
+    }
+
+    /// Does something to a room that changes its indexes.
+    pub fn change<R>(&mut self, id: RoomId, change: impl FnOnce(&mut Room) -> R) -> R {
+        let room = &mut self.rooms[id.index()];
+        let before = room.index_bytes();
+        let result = change(room);
+        self.index_bytes += room.index_bytes();
+        self.index_bytes -= before;
+        result
+    }
+
+    /// Memory of all indexes beyond the few entries that every room may have.
+    #[must_use]
+    pub fn index_bytes(&self) -> usize {
+        self.index_bytes
+    }
+
+    /// The same, counted anew.
+    #[must_use]
+    pub fn count_index_bytes(&self) -> usize {
+        self.rooms.iter().map(|(_, room)| room.index_bytes()).sum()
+    }
+
+    /// Keeps the indexes within their memory: the oldest entries are forgotten as if they had left
+    /// the log, those of the longest indexes first. It looks at all rooms, but not before as much
+    /// as it has freed is used again.
+    pub fn bound_indexes(&mut self, log: &Log) {
+        if self.index_bytes <= self.index_bytes_max {
+            return;
+        }
+        for share in [8, 64, usize::MAX] {
+            let long = self.index_bytes_max / share;
+            let mut kept = log.capacity_bytes() as u64 / 2;
+            while kept > 0 && self.index_bytes > self.index_bytes_max / 2 {
+                let tail = log.head().back(kept);
+                for (_, room) in &mut self.rooms {
+                    let before = room.index_bytes();
+                    if before > long {
+                        (room.audiences_mut()).for_each(|audience| audience.index.forget(tail));
+                        self.index_bytes -= before - room.index_bytes();
+                    }
+                }
+                kept /= 2;
+            }
+        }
+    }
+
+    /// Something has happened to the home's part of a room: it may have something to do in time.
+    pub fn note_deadline(&mut self, id: RoomId, now: Duration) {
+        let room = self.rooms.get_mut(id.index());
+        if let Some(home) = room.and_then(|room| room.home.as_mut())
+            && home.deadline(now).is_some()
+            && !std::mem::replace(&mut home.is_timed, true)
+        {
+            self.timed.push(id);
+        }
+    }
+
+    /// When the first home has something to do.
+    #[must_use]
+    pub fn next_deadline(&self, now: Duration) -> Option<Duration> {
+        (self.timed.iter())
+            .filter_map(|id| self.rooms.get(id.index())?.home.as_ref()?.deadline(now))
+            .min()
+    }
+
+    /// The rooms whose homes have something to do at `now`. Those that will have something later stay
+    /// noted.
+    pub fn take_due(&mut self, now: Duration) -> Vec<RoomId> {
+        let (rooms, mut due) = (&mut self.rooms, Vec::new());
+        self.timed.retain(|&id| {
+            let room = rooms.get_mut(id.index());
+            let Some(home) = room.and_then(|room| room.home.as_mut()) else {
+                return false;
+            };
+            let later = home.is_timed && home.deadline(now).is_some_and(|at| at > now);
+            if home.is_timed && !later {
+                home.is_timed = false;
+                due.push(id);
+            }
+            later
+        });
+        due
+    }
+
+    /// Forgets the room if nobody needs it any more.
+    pub fn release(&mut self, id: RoomId) {
+        let unused = self.rooms.get(id.index()).is_some_and(Room::is_unused);
+        if unused {
+            let room = self.rooms.remove(id.index());
+            self.index_bytes -= room.index_bytes();
+            self.by_name.remove(&room.name);
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! A shard: everything about the sessions of one core, as a state machine without I/O.
+//!
+//! `handle_*` methods take what happened; `poll_*` methods give out what is to be done. The shard
+//! knows no ring, makes no system call and reads no clock. [`drive::turn`] makes the calls in the order
+//! that [`Shard`] asks for; [`crate::drive`] does so on a real ring, the simulation in `tests/` on a
+//! made-up kernel.
+//!
+//! Each part of its state is a type of its own, in the file that is named for it.
+
+mod alive;
+mod arrive;
+mod check;
+pub mod clock;
+mod command;
+mod credit;
+pub mod drive;
+mod end;
+mod flush;
+mod holders;
+pub mod join;
+mod mail;
+mod pressure;
+mod queues;
+mod receive;
+pub mod report;
+mod scarce;
+mod stop;
+mod tally;
+mod turn;
+mod watch;
+
+use std::collections::{HashSet, VecDeque};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use self::alive::Alive;
+pub use self::alive::Measured;
+use self::credit::Lanes;
+use self::end::Dead;
+use self::flush::Flush;
+pub use self::flush::{FlushBatch, PlannedSend};
+use self::mail::Mail;
+use self::pressure::Pressure;
+use self::queues::{Delivery, Queues};
+pub use self::receive::Received;
+use self::report::Reports;
+use self::stop::Ending;
+use self::tally::Tally;
+use self::watch::Watch;
+use crate::config::Config;
+use crate::id::{MemberId, SessionKey, ShardId};
+use crate::metrics::ShardMetrics;
+use crate::room::Rooms;
+use crate::room::home::Sizes;
+use crate::room::homes::Homes;
+use crate::room::log::Log;
+use crate::session::holdings::Holdings;
+use crate::session::outbox::Plan;
+use crate::session::tick::Tick;
+use crate::session::{Flags, Session, Sessions};
+use crate::talk::{Letter, ToShard, ToWeb};
+
+/// Something to be done to a socket. Those that name a session and are not called otherwise are
+/// operations: each is answered by exactly one terminal event.
+#[derive(Debug)]
+pub enum Action {
+    /// Receive once, into a buffer of the receive ring.
+    ReceiveOnce(SessionKey, RawFd),
+    /// Receive until told otherwise.
+    Receive(SessionKey, RawFd),
+    /// Cancel the receive in flight; the answer is the receive's own.
+    CancelReceive(SessionKey),
+    /// Say with [`Shard::handle_measured`], at once, how far the peer has come. No operation.
+    Measure(SessionKey),
+    /// Say when the socket is writable.
+    PollWritable(SessionKey, RawFd),
+    /// Shut down the write side: a FIN after everything sent.
+    ShutdownWrite(SessionKey),
+    /// Shut down both sides: every operation in flight completes.
+    Shutdown(SessionKey),
+    /// Close a socket on which no operation is in flight.
+    Close(OwnedFd),
+    /// The same with a reset, which frees what the kernel still holds for the peer.
+    Abort(OwnedFd),
+}
+
+/// Who a shard is and what it may use.
+#[derive(Debug, Clone)]
+pub struct ShardSetup {
+    /// Which it is.
+    pub number: ShardId,
+    /// How many there are, and which is whose home.
+    pub homes: Homes,
+    /// Settings and limits.
+    pub config: Arc<Config>,
+    /// Everybody's counters; the shard writes those of its own number.
+    pub metrics: Arc<[ShardMetrics]>,
+    /// Where session ids, epochs and jitter come from.
+    pub seed: u64,
+}
+
+/// The state of one shard.
+///
+/// # The order of calls
+/// A turn is made of these steps, in this order; [`drive::turn`] makes them:
+/// 1. [`Self::poll_flush`]. Its sends are made, and [`Self::handle_sent`] told of every one that was not
+///    taken whole or is not quiet, before anything else is told: until then the shard takes quiet sends
+///    for taken, and their bytes change with the next event.
+/// 2. [`Self::handle_clock`] with the time of the turn.
+/// 3. What happened to sockets: [`Self::handle_accepted`], [`Self::handle_received`],
+///    [`Self::handle_writable`], [`Self::accept_backed_off`]. All that has happened by then, since a
+///    shard judges silence only after it has heard everybody.
+/// 4. What other threads say: [`Self::handle_message`], [`Self::handle_stop`], and
+///    [`Self::handle_web_waiting`].
+/// 5. [`Self::handle_time`]: deadlines, then [`Self::handle_turn`]: what was published is appended.
+/// 6. [`Self::publish_gauges`], then [`Self::poll_letter`] until there is none: what others read when
+///    they hear of the turn is no older than the turn, and they flush while this shard does.
+/// 7. [`Self::poll_report`] and [`Self::take_left_out`], while the connections they name are there.
+/// 8. [`Self::poll_action`] until there is none. Each may be answered at once.
+/// 9. [`Self::next_deadline`] and [`Self::has_work`] say how long the driver may wait.
+#[derive(Debug)]
+pub struct Shard {
+    setup: ShardSetup,
+    now: Duration,
+    random: fastrand::Rng,
+    sessions: Sessions,
+    rooms: Rooms,
+    log: Log,
+    /// What waits to be put in order, passed on or appended.
+    queues: Queues,
+    /// How much may be passed on, and has been used up.
+    lanes: Lanes,
+    flush: Flush,
+    /// Kept between turns so that steady work allocates nothing.
+    plan: Plan,
+    watch: Watch,
+    pressure: Pressure,
+    alive: Alive,
+    /// What sessions hold for their peers' sake.
+    holdings: Holdings,
+    dead: Dead,
+    mail: Mail,
+    reports: Reports,
+    tally: Tally,
+    ending: Ending,
+    actions: VecDeque<Action>,
+    /// Names of the rooms whose sessions stay where they were accepted.
+    spread_rooms: HashSet<Arc<str>>,
+    /// Connections that may yet be handed to the web thread before it has taken earlier ones.
+    web_room: usize,
+}
+
+impl Shard {
+    /// A shard without sessions.
+    ///
+    /// # Errors
+    /// When its log cannot be mapped.
+    pub fn new(setup: ShardSetup) -> std::io::Result<Self> {
+        let config = Arc::clone(&setup.config);
+        let shards = setup.homes.shards();
+        Ok(Self {
+            now: Duration::ZERO,
+            random: fastrand::Rng::with_seed(setup.seed),
+            sessions: Sessions::new(config.descriptors_max.min((1 << 24) - 1)),
+            rooms: Rooms::new(
+                setup.number,
+                setup.homes,
+                config.rooms_max,
+                config.index_bytes_max(),
+            ),
+            log: Log::new(config.log_bytes)?,
+            queues: Queues::new(config.append_bytes_max()),
+            lanes: Lanes::new(shards, config.mesh_credit_bytes()),
+            flush: Flush::default(),
+            plan: Plan::default(),
+            watch: Watch::default(),
+            pressure: Pressure::default(),
+            alive: Alive::default(),
+            holdings: Holdings::default(),
+            dead: Dead::default(),
+            mail: Mail::new(setup.number),
+            reports: Reports::default(),
+            tally: Tally::default(),
+            ending: Ending::default(),
+            actions: VecDeque::new(),
+            spread_rooms: HashSet::new(),
+            web_room: config.web_waiting_max(),
+            setup,
+        })
+    }
+
+    // Getters.
+
+    /// The time it was last told.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Whether every session had its send since the last append.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        self.flush.is_done()
+    }
+
+    /// Whether no connection is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Whether there is work that waits for nothing from outside.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.queues.has_work()
+            || !self.flush.is_done()
+            || !self.actions.is_empty()
+            || self.dead.has_work()
+            || self.pressure.has_work()
+            || self.mail.has_work()
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.setup.homes.shards()
+    }
+
+    /// Whether messages wait for another shard or for a room's members.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        self.queues.holds_anything()
+    }
+
+    /// Operations in flight over all connections.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.tally.operations()
+    }
+
+    /// When [`Self::handle_time`] has something to do next, if ever.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        [
+            self.alive.next_deadline(),
+            self.rooms.next_deadline(self.now),
+            self.pressure.next_look(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The socket of a session, if it is still there.
+    #[must_use]
+    pub fn socket(&self, key: SessionKey) -> Option<BorrowedFd<'_>> {
+        self.sessions.find(key).map(Session::socket)
+    }
+
+    // What is to be done.
+
+    /// The next thing to do to a socket.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.bury();
+        self.actions.pop_front()
+    }
+
+    /// The next message to another thread.
+    pub fn poll_letter(&mut self) -> Option<Letter> {
+        self.mail.poll()
+    }
+
+    /// Brings the gauges up to date; once a turn.
+    pub fn publish_gauges(&self) {
+        let metrics = self.metrics();
+        metrics.connections.set(self.sessions.len() as u64);
+        metrics.sessions.set(self.tally.open());
+        metrics.operations.set(self.tally.operations());
+        metrics.rooms.set(self.rooms.len() as u64);
+    }
+
+    /// How often the completion queue of this shard's ring has overflowed.
+    pub fn publish_overflows(&self, count: u64) {
+        self.metrics().completion_overflows.set(count);
+    }
+
+    /// A message to another thread had to wait for room in a ring.
+    pub fn message_parked(&self) {
+        self.metrics().mesh_parked.add(1);
+    }
+
+    // What happened.
+
+    /// It is `now`, counted from the shard's beginning. What follows in this turn happens then;
+    /// deadlines wait for [`Self::handle_time`].
+    pub fn handle_clock(&mut self, now: Duration) {
+        assert!(now >= self.now, "time goes forward");
+        self.now = now;
+    }
+
+    /// Everything that has arrived by the time of the turn was handled: deadlines that have passed are
+    /// acted on.
+    pub fn handle_time(&mut self) {
+        let mut due = self.alive.expire(self.tick());
+        for key in due.drain(..) {
+            self.deadline_reached(key);
+        }
+        self.alive.give_back(due);
+        for room in self.rooms.take_due(self.now) {
+            self.home_has_time(room);
+        }
+        self.look_at_pressure();
+    }
+
+    /// A message from another thread, or from this one to itself.
+    pub fn handle_message(&mut self, message: ToShard) {
+        match message {
+            ToShard::Adopt {
+                from,
+                connection,
+                placed,
+            } => self.adopt(from, connection, placed),
+            ToShard::Drained => self.handle_drained(),
+            ToShard::Join {
+                room,
+                member,
+                id,
+                visible,
+            } => self.join(&room, member, id, visible),
+            ToShard::Joined {
+                room,
+                member,
+                answer,
+            } => {
+                self.note_answer(&room, answer);
+                self.queues.deliver(Delivery::Joined {
+                    room,
+                    member,
+                    answer,
+                });
+                self.deliver_waiting();
+            }
+            ToShard::Leave {
+                room,
+                member,
+                id,
+                visible,
+            } => self.left(&room, member, id, visible),
+            ToShard::Publish {
+                from,
+                room,
+                messages,
+            } => self.put_in_line(from, &room, messages),
+            ToShard::Deliver {
+                from,
+                room,
+                epoch,
+                messages,
+            } => {
+                self.queues.deliver(Delivery::Messages {
+                    from,
+                    room,
+                    epoch,
+                    messages,
+                });
+                self.deliver_waiting();
+            }
+            ToShard::Spread { room, spread } => self.spread(room, spread),
+            ToShard::Credit { from, lane, bytes } => self.credited(from, lane, bytes),
+            ToShard::Behind { from, room, behind } => self.members_behind_on(from, &room, behind),
+            ToShard::Hold { room, on } => self.held_by_home(&room, on),
+            ToShard::CountMembers { room, ticket } => self.count_members(&room, ticket),
+        }
+    }
+
+    /// Sessions of a room stay on the shard that accepted them, or no longer.
+    fn spread(&mut self, room: Arc<str>, spread: bool) {
+        if spread {
+            self.spread_rooms.insert(room);
+        } else {
+            self.spread_rooms.remove(&room);
+        }
+    }
+
+    /// Tells the web thread how many members of a room take part in presence.
+    fn count_members(&mut self, name: &str, ticket: u64) {
+        let home = (self.rooms.find(name)).and_then(|room| self.rooms.get(room).home.as_ref());
+        let members = home.map(|home| home.visible());
+        (self.mail).to_web(ToWeb::MembersCounted { ticket, members });
+    }
+
+    /// So many messages to the web thread were not taken yet; once a turn.
+    pub fn handle_web_waiting(&mut self, messages: usize) {
+        self.web_room = self.config().web_waiting_max().saturating_sub(messages);
+    }
+
+    // Helpers that every part of the shard uses.
+
+    fn tick(&self) -> Tick {
+        Tick::at(self.now)
+    }
+
+    fn metrics(&self) -> &ShardMetrics {
+        &self.setup.metrics[self.setup.number.index()]
+    }
+
+    fn config(&self) -> &Config {
+        &self.setup.config
+    }
+
+    /// Sizes at which a room changes its manners.
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            announced_members_max: self.config().presence_members_max,
+            spread_members_min: self.config().spread_members_min,
+        }
+    }
+
+    /// Tells every shard, this one too.
+    fn tell_shards(&mut self, message: impl Fn() -> ToShard) {
+        for shard in ShardId::all(self.shards()) {
+            self.mail.to_shard(shard, message());
+        }
+    }
+
+    fn member_id(&self, slot: u32) -> MemberId {
+        MemberId::new(self.setup.number, self.sessions.key(slot))
+    }
+
+    fn new_id(&mut self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.random.u128(..).to_ne_bytes()).into_uuid()
+    }
+
+    fn begin_operation(&mut self, slot: u32, operation: Flags) {
+        self.sessions.at_mut(slot).begin(operation);
+        self.tally.begin_operation();
+    }
+
+    fn end_operation(&mut self, slot: u32, operation: Flags) {
+        self.sessions.at_mut(slot).end(operation);
+        self.tally.end_operation();
+    }
+
+    /// Puts the session among those to flush, unless its socket is known to be full.
+    fn mark_dirty(&mut self, slot: u32) {
+        self.flush.add_session(slot, self.sessions.at_mut(slot));
+    }
+
+    /// Makes sure that the wheel brings the session up by `deadline`.
+    fn schedule(&mut self, slot: u32, deadline: Tick) {
+        let (key, tick) = (self.sessions.key(slot), self.tick());
+        (self.alive).schedule(self.sessions.at_mut(slot), key, deadline, tick);
+    }
+}

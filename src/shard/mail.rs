@@ -1,0 +1,81 @@
+//! What a shard has to say to other threads, and to itself as if it were another: a room's home does
+//! not care where a member is.
+
+use std::collections::VecDeque;
+
+use crate::id::ShardId;
+use crate::talk::{Letter, ToShard, ToWeb};
+
+/// Messages on their way out, in order.
+#[derive(Debug)]
+pub(super) struct Mail {
+    me: ShardId,
+    letters: VecDeque<Letter>,
+    own: VecDeque<ToShard>,
+}
+
+impl Mail {
+    /// The mail of shard `me`.
+    pub(super) fn new(me: ShardId) -> Self {
+        Self {
+            me,
+            letters: VecDeque::new(),
+            own: VecDeque::new(),
+        }
+    }
+
+    /// Something to be said to a shard, whichever it is.
+    pub(super) fn to_shard(&mut self, to: ShardId, message: ToShard) {
+        if to == self.me {
+            self.own.push_back(message);
+        } else {
+            self.letters.push_back(Letter::Shard(to, message));
+        }
+    }
+
+    /// Something to be said to the web thread.
+    pub(super) fn to_web(&mut self, message: ToWeb) {
+        self.letters.push_back(Letter::Web(message));
+    }
+
+    /// The next message to another thread.
+    pub(super) fn poll(&mut self) -> Option<Letter> {
+        self.letters.pop_front()
+    }
+
+    /// The next message to this shard itself.
+    pub(super) fn poll_own(&mut self) -> Option<ToShard> {
+        self.own.pop_front()
+    }
+
+    /// Whether anything has yet to be said.
+    pub(super) fn has_work(&self) -> bool {
+        !self.letters.is_empty() || !self.own.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mail;
+    use crate::id::ShardId;
+    use crate::talk::{Letter, ToShard, ToWeb};
+
+    /// Goal: what a shard says to itself stays with it, everything else leaves in order.
+    #[test]
+    fn own_mail_stays() {
+        let [me, other] = [ShardId::new(1), ShardId::new(0)];
+        let mut mail = Mail::new(me);
+        mail.to_shard(other, ToShard::Drained);
+        mail.to_shard(me, ToShard::Drained);
+        let (ticket, members) = (7, None);
+        mail.to_web(ToWeb::MembersCounted { ticket, members });
+        assert!(matches!(mail.poll(), Some(Letter::Shard(to, ToShard::Drained)) if to == other));
+        assert!(matches!(
+            mail.poll(),
+            Some(Letter::Web(ToWeb::MembersCounted { ticket: 7, .. }))
+        ));
+        assert!(mail.poll().is_none() && mail.has_work());
+        assert!(matches!(mail.poll_own(), Some(ToShard::Drained)));
+        assert!(mail.poll_own().is_none() && !mail.has_work());
+    }
+}
