@@ -15,6 +15,7 @@ mod mapping;
 mod order;
 pub mod own;
 pub mod rendition;
+mod spare;
 pub mod staging;
 pub mod table;
 

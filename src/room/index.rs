@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::log::Log;
 use super::own::{OwnRanges, Reading};
+use super::spare::give_back;
 use crate::id::{LogPosition, MemberId, Offset, StreamPosition};
 use crate::wire::frame;
 
@@ -362,13 +363,6 @@ impl Index {
         self.batches
             .partition_point(|batch| batch.start <= at)
             .checked_sub(1)
-    }
-}
-
-/// Gives back memory of a queue that is short for it, but for room for so many entries.
-pub(super) fn give_back<T>(queue: &mut VecDeque<T>, kept_entries: usize) {
-    if queue.capacity() > kept_entries && queue.len() < queue.capacity() / 4 {
-        queue.shrink_to(2 * queue.len());
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::index::give_back;
+use super::spare::give_back;
 use crate::id::{MemberId, StreamPosition};
 
 /// A position that no stream reaches.
