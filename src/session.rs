@@ -2,20 +2,31 @@
 //!
 //! The struct is kept small, since idle sessions are most of them: whatever only a busy one needs
 //! (a request head, a partial message, private replies) is in a box that an idle one does not have.
+//!
+//! What it is made of are types that do not know it, each in the file that is named for it. What happens to
+//! it as a whole is in files that hold its methods alone, and that nobody imports.
 
-mod check;
+// The types.
 mod flags;
 pub mod holdings;
 pub mod membership;
-pub mod outbox;
 mod phase;
 mod private;
-mod rooms;
+pub mod send;
 mod side;
-mod slab;
 pub mod tick;
 pub(crate) mod timers;
 pub(crate) mod wheel;
+
+// What happens to a session.
+mod check;
+mod deadlines;
+mod outbox;
+mod rooms;
+mod transitions;
+
+// All of a shard's.
+mod slab;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -25,6 +36,7 @@ pub use self::flags::Flags;
 use self::membership::Membership;
 pub(crate) use self::phase::Phase;
 use self::private::Private;
+use self::send::InFlight;
 use self::side::Side;
 pub(crate) use self::slab::Sessions;
 use self::tick::Tick;
@@ -64,7 +76,7 @@ pub struct Session {
     phase: Phase,
     flags: Flags,
     /// What the send in flight carries.
-    in_flight: outbox::InFlight,
+    in_flight: InFlight,
     /// Frames and messages that are not complete yet.
     reader: Reader,
     /// A head that is not whole, more memberships.
@@ -88,7 +100,7 @@ impl Session {
             socket,
             flags: Flags::default(),
             phase: Phase::Head,
-            in_flight: outbox::InFlight::default(),
+            in_flight: InFlight::default(),
             reader: Reader::default(),
             side: None,
             timers: Timers::new(now, deadline),

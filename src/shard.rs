@@ -58,7 +58,7 @@ use crate::room::home::Sizes;
 use crate::room::homes::Homes;
 use crate::room::log::Log;
 use crate::session::holdings::Holdings;
-use crate::session::outbox::Plan;
+use crate::session::send::Plan;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Session, Sessions};
 use crate::talk::{Letter, ToShard, ToWeb};

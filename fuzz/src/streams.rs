@@ -10,7 +10,7 @@ use fanring::room::index::Index;
 use fanring::room::log::Log;
 use fanring::room::rendition::Rendition;
 use fanring::session::membership::Streams;
-use fanring::session::outbox::{Nothing, Plan, Progress};
+use fanring::session::send::{Nothing, Plan, Progress};
 use fanring::session::tick::Tick;
 use fanring::session::{Flags, Place, Session};
 use fanring::wire::frame::{OpCode, append_frame, frame_bytes};

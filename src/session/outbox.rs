@@ -6,82 +6,16 @@
 
 mod several;
 
-use super::membership::Streams;
+use super::membership::{Membership, Streams};
+use super::phase::Phase;
+use super::private::Private;
+use super::send::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Undo};
+use super::send::{narrow, total_bytes};
 use super::side::Part;
-use super::{Flags, Membership, Phase, Private, Session};
+use super::{Flags, Session};
 use crate::id::{MemberId, MembershipId, StreamPosition};
-use crate::room::index::Piece;
 use crate::room::log::Log;
 use crate::room::own::Reading;
-
-/// Pieces one send may gather.
-pub(crate) const PIECES_MAX: usize = 14;
-
-/// Bytes after which a send takes up nothing more: as much as a socket's buffer holds (the largest
-/// `tcp_wmem`, tcp(7)), since the rest would be cut. What it holds then, a frame of the longest
-/// message above this, is below the 2 GiB that kernels refuse.
-pub(crate) const SEND_BYTES_MAX: u64 = 4 << 20;
-
-/// What a send in flight carries, in its order.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct InFlight {
-    /// Private bytes in it.
-    private: u32,
-    /// All its bytes.
-    bytes: u32,
-    /// The cursor when all of them are sent.
-    end: StreamPosition,
-}
-
-/// A send as planned: pieces of the log before and after the private bytes.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// Pieces of the log: `before` of them go out ahead of the private bytes.
-    pub pieces: Vec<Piece>,
-    /// How many pieces finish a cut frame.
-    pub before: usize,
-    /// How many of the session's private bytes go out, from the first unsent one on.
-    pub private: u32,
-}
-
-/// How to take back that a send was assumed to be taken.
-#[derive(Debug, Clone, Copy)]
-pub struct Undo {
-    /// Where the cursor stood.
-    cursor: StreamPosition,
-    /// All bytes of the send.
-    pub bytes: u32,
-    /// Whose cursor.
-    membership: MembershipId,
-}
-
-/// Why nothing was planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nothing {
-    /// All was sent.
-    ToSend,
-    /// The log no longer has what comes next of this membership.
-    Left(MembershipId),
-}
-
-/// Where a session is after a send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// The kernel took everything.
-    All,
-    /// The socket is full.
-    Blocked,
-    /// The log no longer has the frame that was cut.
-    Lost,
-}
-
-impl Plan {
-    fn clear(&mut self) {
-        self.pieces.clear();
-        self.before = 0;
-        self.private = 0;
-    }
-}
 
 impl Session {
     /// Whether the next byte to be sent belongs to a frame whose first ones were.
@@ -317,7 +251,7 @@ impl Session {
         if piece.position < log.tail() {
             return false;
         }
-        let length = usize::try_from(piece.bytes).unwrap_or(usize::MAX);
+        let length = usize::try_from(piece.bytes).expect("a frame fits in memory");
         let frame = log.slice(piece.position, length);
         let former = self.private.as_deref();
         self.private = Some(Box::new(Private::behind_frame(frame, former)));
@@ -329,14 +263,6 @@ impl Session {
         }
         true
     }
-}
-
-fn total_bytes(pieces: &[Piece]) -> u64 {
-    pieces.iter().map(|piece| piece.bytes).sum()
-}
-
-fn narrow(bytes: u64) -> u32 {
-    u32::try_from(bytes).expect("a send is below 2 GiB")
 }
 
 #[cfg(test)]

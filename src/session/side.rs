@@ -34,9 +34,8 @@ impl Due {
             let step = rest.trailing_zeros();
             // Clears the lowest bit.
             rest &= rest.checked_sub(1)?;
-            u8::try_from((first + step) % COUNT)
-                .ok()
-                .map(MembershipId::new)
+            let number = u8::try_from((first + step) % COUNT);
+            Some(MembershipId::new(number.expect("a bit of a u128")))
         })
     }
 }

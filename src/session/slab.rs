@@ -33,7 +33,7 @@ impl Sessions {
         if self.slab.len() == self.capacity {
             return None;
         }
-        let slot = u32::try_from(self.slab.insert(session)).ok()?;
+        let slot = u32::try_from(self.slab.insert(session)).expect("slots are below 2^24");
         if self.generations.len() <= slot as usize {
             self.generations.resize(slot as usize + 1, 0);
         }
@@ -109,7 +109,7 @@ impl Sessions {
     pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
         self.slab
             .iter()
-            .map(|(slot, _)| u32::try_from(slot).unwrap_or(u32::MAX))
+            .map(|(slot, _)| u32::try_from(slot).expect("slots are below 2^24"))
     }
 }
 

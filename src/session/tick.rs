@@ -13,17 +13,17 @@ impl Tick {
     /// The tick that `time`, counted from the shard's beginning, falls into.
     #[must_use]
     pub fn at(time: Duration) -> Self {
-        Self(u32::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX))
+        let ticks = time.as_millis() / TICK.as_millis();
+        // Saturates: time stands still after 13 years.
+        Self(u32::try_from(ticks).unwrap_or(u32::MAX))
     }
 
     /// The tick by which `wait` has surely passed.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis());
-        Self(
-            self.0
-                .saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX))
-                .saturating_add(1),
-        )
+        // Saturates: what is more than 13 years away never comes.
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+        Self(self.0.saturating_add(ticks).saturating_add(1))
     }
 }

@@ -9,7 +9,7 @@ use crate::room::Rooms;
 use crate::room::audience::Member;
 use crate::room::index::Piece;
 use crate::room::rendition::Rendition;
-use crate::session::outbox::{Nothing, Plan, Progress, Undo};
+use crate::session::send::{Nothing, Plan, Progress, Undo};
 use crate::session::{Flags, Phase, Session, Sessions};
 
 /// One planned send, which refers to its batch for the pieces.

@@ -3,15 +3,16 @@
 //!
 //! Order is kept within a room, not across rooms.
 
-use super::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Undo};
-use super::{narrow, total_bytes};
 use crate::id::{MemberId, MembershipId, StreamPosition};
 use crate::room::index::Index;
 use crate::room::log::Log;
 use crate::room::own::Reading;
 use crate::session::membership::{Membership, Streams};
+use crate::session::phase::Phase;
+use crate::session::send::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Undo};
+use crate::session::send::{narrow, total_bytes};
 use crate::session::side::{Due, Part, Side};
-use crate::session::{Flags, Phase, Session};
+use crate::session::{Flags, Session};
 
 /// What a send holds while it is gathered.
 struct Gathering {

@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
 use crate::id::{LogPosition, MemberId, MembershipId, RoomId, ShardId, StreamPosition};
 use crate::room::index::Index;
 use crate::room::log::Log;
 use crate::room::rendition::Rendition;
 use crate::session::membership::Streams;
+use crate::session::send::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, total_bytes};
 use crate::session::tests::open;
 use crate::session::{Flags, Session};
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};

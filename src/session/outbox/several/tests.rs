@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use self::bench::{Bench, ME, payload};
 use crate::session::membership::MEMBERSHIPS_MAX;
-use crate::session::outbox::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX};
+use crate::session::send::{Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX};
 
 #[derive(Debug, Clone)]
 enum Step {

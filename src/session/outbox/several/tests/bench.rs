@@ -6,7 +6,7 @@ use crate::room::log::Log;
 use crate::room::rendition::Rendition;
 use crate::session::Session;
 use crate::session::membership::{Membership, Streams};
-use crate::session::outbox::{Nothing, PIECES_MAX, Plan, Progress};
+use crate::session::send::{Nothing, PIECES_MAX, Plan, Progress};
 use crate::session::tests::open;
 use crate::wire::frame::{OpCode, append_frame, frame_bytes};
 
