@@ -18,8 +18,7 @@ use crate::mesh::ShardEnd;
 use crate::ring::{Completion, Op, Outgoing, Ring, Token};
 use crate::shard::clock::Clock;
 use crate::shard::drive::{Driver, turn};
-use crate::shard::report::Report;
-use crate::shard::{Action, FlushBatch, Measured, Received, Shard};
+use crate::shard::{Action, FlushBatch, Measured, Received, Report, Shard};
 use crate::socket;
 use crate::talk::{Letter, ToShard, ToWeb};
 

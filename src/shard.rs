@@ -2,54 +2,56 @@
 //!
 //! `handle_*` methods take what happened; `poll_*` methods give out what is to be done. The shard
 //! knows no ring, makes no system call and reads no clock. [`drive::turn`] makes the calls in the order
-//! that [`Shard`] asks for; [`crate::drive`] does so on a real ring, the simulation in `tests/` on a
+//! that [`Shard`] asks for; `crate::drive` does so on a real ring, the simulation in `tests/` on a
 //! made-up kernel.
 //!
-//! Each part of its state is a type of its own, in the file that is named for it.
+//! Each part of its state is a type of its own in `parts`, and knows no shard. What happens on a shard is in
+//! files that hold its methods alone, and that nobody imports.
 
+mod parts;
+
+// What happens on a shard.
 mod alive;
 mod arrive;
 mod check;
-pub mod clock;
 mod command;
-mod credit;
-pub mod drive;
 mod end;
 mod flush;
 mod holders;
 pub mod join;
-mod mail;
 mod pressure;
-mod queues;
 mod receive;
-pub mod report;
+mod report;
 mod scarce;
 mod stop;
-mod tally;
 mod turn;
 mod watch;
 
+// Who drives it.
+pub mod clock;
+pub mod drive;
+
 use std::collections::{HashSet, VecDeque};
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use self::alive::Alive;
-pub use self::alive::Measured;
-use self::credit::Lanes;
-use self::end::Dead;
-use self::flush::Flush;
-pub use self::flush::{FlushBatch, PlannedSend};
-use self::mail::Mail;
-use self::pressure::Pressure;
-use self::queues::{Delivery, Queues};
-pub use self::receive::Received;
-use self::report::Reports;
-use self::stop::Ending;
-use self::tally::Tally;
-use self::watch::Watch;
+pub use self::parts::action::{Action, Measured, Received};
+use self::parts::alive::Alive;
+pub use self::parts::batch::{FlushBatch, PlannedSend};
+use self::parts::credit::Lanes;
+use self::parts::dead::Dead;
+use self::parts::ending::Ending;
+use self::parts::flush::Flush;
+use self::parts::mail::Mail;
+use self::parts::pressure::Pressure;
+use self::parts::queues::{Delivery, Queues};
+use self::parts::report::Reports;
+pub use self::parts::report::{End, Report, ReportEvent};
+use self::parts::tally::Tally;
+use self::parts::watch::Watch;
 use crate::config::Config;
 use crate::id::{MemberId, SessionKey, ShardId};
 use crate::metrics::ShardMetrics;
@@ -62,30 +64,6 @@ use crate::session::send::Plan;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Session, Sessions};
 use crate::talk::{Letter, ToShard, ToWeb};
-
-/// Something to be done to a socket. Those that name a session and are not called otherwise are
-/// operations: each is answered by exactly one terminal event.
-#[derive(Debug)]
-pub enum Action {
-    /// Receive once, into a buffer of the receive ring.
-    ReceiveOnce(SessionKey, RawFd),
-    /// Receive until told otherwise.
-    Receive(SessionKey, RawFd),
-    /// Cancel the receive in flight; the answer is the receive's own.
-    CancelReceive(SessionKey),
-    /// Say with [`Shard::handle_measured`], at once, how far the peer has come. No operation.
-    Measure(SessionKey),
-    /// Say when the socket is writable.
-    PollWritable(SessionKey, RawFd),
-    /// Shut down the write side: a FIN after everything sent.
-    ShutdownWrite(SessionKey),
-    /// Shut down both sides: every operation in flight completes.
-    Shutdown(SessionKey),
-    /// Close a socket on which no operation is in flight.
-    Close(OwnedFd),
-    /// The same with a reset, which frees what the kernel still holds for the peer.
-    Abort(OwnedFd),
-}
 
 /// Who a shard is and what it may use.
 #[derive(Debug, Clone)]
@@ -389,7 +367,7 @@ impl Shard {
     fn count_members(&mut self, name: &str, ticket: u64) {
         let home = (self.rooms.find(name)).and_then(|room| self.rooms.get(room).home.as_ref());
         let members = home.map(|home| home.visible());
-        (self.mail).to_web(ToWeb::MembersCounted { ticket, members });
+        (self.mail).tell_web(ToWeb::MembersCounted { ticket, members });
     }
 
     /// So many messages to the web thread were not taken yet; once a turn.
@@ -422,7 +400,7 @@ impl Shard {
     /// Tells every shard, this one too.
     fn tell_shards(&mut self, message: impl Fn() -> ToShard) {
         for shard in ShardId::all(self.shards()) {
-            self.mail.to_shard(shard, message());
+            self.mail.tell(shard, message());
         }
     }
 

@@ -3,8 +3,7 @@
 use tracing::{Level, debug, enabled};
 
 use crate::logs;
-use crate::shard::Shard;
-use crate::shard::report::{End, Report, ReportEvent};
+use crate::shard::{End, Report, ReportEvent, Shard};
 use crate::socket;
 
 /// Writes what the shard has to report, if anybody wants to read it.

@@ -4,7 +4,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::{Shard, credit};
+use super::Shard;
+use super::parts::credit;
 use crate::id::{ShardId, ThreadId};
 use crate::room::rendition::Rendition;
 use crate::session::{Flags, Place, Session};
@@ -129,7 +130,7 @@ impl Shard {
         }
         self.web_room -= 1;
         let connection = self.hand_over(slot, bytes);
-        self.mail.to_web(ToWeb::Serve(connection));
+        self.mail.tell_web(ToWeb::Serve(connection));
     }
 
     /// The connection for another thread, with what has come of it. In this phase no operation on it is in
@@ -177,7 +178,7 @@ impl Shard {
                 connection: self.hand_over(slot, bytes),
                 placed: true,
             };
-            return self.mail.to_shard(home, adopt);
+            return self.mail.tell(home, adopt);
         }
         let Some(room) = self.find_or_create(&name) else {
             return self.refuse(slot, bytes, &Refusal::full());

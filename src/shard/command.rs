@@ -1,7 +1,7 @@
 //! What a session's peer says: frames become messages, messages become publishes and replies.
 
 use super::Shard;
-use super::report::End;
+use super::parts::report::End;
 use crate::id::RoomId;
 use crate::message::{self, Message};
 use crate::protocol::plain::{self, Command};

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use super::report::Report;
-use super::{Action, FlushBatch, Shard};
+use super::Shard;
+use super::parts::action::Action;
+use super::parts::batch::FlushBatch;
+use super::parts::report::Report;
 use crate::talk::Letter;
 
 /// The world around a shard.

@@ -1,8 +1,9 @@
 //! How a session ends: goodbyes, and the way back to a free slot.
 
-use super::report::End;
-use super::{Action, Shard};
-use crate::id::{MembershipId, SessionKey};
+use super::Shard;
+use super::parts::action::Action;
+use super::parts::report::End;
+use crate::id::MembershipId;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Phase};
 use crate::wire::close::{CloseCode, append_close_frame};
@@ -10,22 +11,6 @@ use crate::wire::close::{CloseCode, append_close_frame};
 /// How long a shutdown may take to end a receive before it is cancelled. A cancel is not for every
 /// close: the kernel looks for the receive in chains that grow with the sessions it has armed.
 const RECEIVE_ENDS_TICKS: u32 = 2;
-
-/// Dead sessions whose slots may be free.
-#[derive(Debug, Default)]
-pub(super) struct Dead(Vec<SessionKey>);
-
-impl Dead {
-    /// The kernel may owe no answer to this one any more.
-    pub(super) fn add(&mut self, key: SessionKey) {
-        self.0.push(key);
-    }
-
-    /// Whether there is a slot to look at.
-    pub(super) fn has_work(&self) -> bool {
-        !self.0.is_empty()
-    }
-}
 
 impl Shard {
     /// Says goodbye with a Close frame: the session leaves its room now, its connection when the
@@ -97,7 +82,7 @@ impl Shard {
 
     /// Frees the slots of dead sessions to whom the kernel owes no answer any more.
     pub(super) fn bury(&mut self) {
-        while let Some(key) = self.dead.0.pop() {
+        while let Some(key) = self.dead.next() {
             let Some(session) = self.sessions.lookup(key) else {
                 continue;
             };

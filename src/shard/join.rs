@@ -39,7 +39,7 @@ pub enum SubscribeError {
 }
 
 /// Whether a session takes part in presence.
-pub(super) fn visible(session: &Session) -> Visible {
+fn visible(session: &Session) -> Visible {
     if session.flags().any(Flags::VISIBLE) {
         Visible::Yes
     } else {
@@ -120,7 +120,7 @@ impl Shard {
         let here = self.rooms.get_mut(room);
         here.joining += 1;
         let (home, room) = (here.home_shard, Arc::clone(&here.name));
-        self.mail.to_shard(
+        self.mail.tell(
             home,
             ToShard::Join {
                 room,
@@ -145,7 +145,7 @@ impl Shard {
             }
             None => JoinAnswer::Full,
         };
-        self.mail.to_shard(
+        self.mail.tell(
             member.shard,
             ToShard::Joined {
                 room: Arc::clone(name),
@@ -290,7 +290,7 @@ impl Shard {
         } = departure;
         let here = self.rooms.get(room);
         let (home, room) = (here.home_shard, Arc::clone(&here.name));
-        self.mail.to_shard(
+        self.mail.tell(
             home,
             ToShard::Leave {
                 room,

@@ -2,25 +2,11 @@
 
 use std::os::fd::AsRawFd;
 
-use super::report::End;
-use super::{Action, Shard};
+use super::Shard;
+use super::parts::action::{Action, Received};
+use super::parts::report::End;
 use crate::id::SessionKey;
 use crate::session::{Flags, Phase};
-
-/// The outcome of a receive.
-#[derive(Debug)]
-pub enum Received<'a> {
-    /// Bytes, which may be changed in place.
-    Data(&'a mut [u8]),
-    /// The peer will send no more.
-    End,
-    /// No buffer was free; nothing was received.
-    NoBuffers,
-    /// It was cancelled; nothing was received.
-    Cancelled,
-    /// The connection is broken.
-    Failed,
-}
 
 impl Shard {
     /// A receive gave a result; with `more` it goes on by itself.

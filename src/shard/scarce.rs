@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Action, Shard};
+use super::Shard;
+use super::parts::action::Action;
 use crate::id::SessionKey;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Phase};

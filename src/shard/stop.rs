@@ -6,36 +6,17 @@ use super::Shard;
 use crate::session::{Flags, Phase};
 use crate::wire::close::CloseCode;
 
-/// How far the end of the server has come.
-#[derive(Debug, Default)]
-pub(super) struct Ending {
-    stopping: bool,
-    drained: bool,
-}
-
-impl Ending {
-    /// Whether upgrades are refused.
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping
-    }
-
-    /// Whether no connections are taken any more.
-    pub(super) fn is_drained(&self) -> bool {
-        self.drained
-    }
-}
-
 impl Shard {
     /// Whether it was told to stop.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.ending.stopping
+        self.ending.is_stopping()
     }
 
     /// Whether it takes no connections any more.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.ending.drained
+        self.ending.is_drained()
     }
 
     /// How long requests for pages are served on after the stop.
@@ -47,7 +28,7 @@ impl Shard {
     /// The server is stopping: says goodbye to every session with 1001. Connections still come in
     /// until [`Self::handle_drained`], for health checks and pages; upgrades are refused.
     pub fn handle_stop(&mut self) {
-        self.ending.stopping = true;
+        self.ending.stop();
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
             match self.sessions.at(slot).phase() {
@@ -60,7 +41,7 @@ impl Shard {
 
     /// No more connections are taken, and those without a whole request are ended.
     pub fn handle_drained(&mut self) {
-        self.ending.drained = true;
+        self.ending.drain();
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
             if self.sessions.at(slot).phase() == Phase::Head {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::queues::Delivery;
-use super::{Shard, credit};
+use super::Shard;
+use super::parts::credit;
+use super::parts::queues::Delivery;
 use crate::id::{Epoch, RoomId, ShardId};
 use crate::message::{Run, Slice};
 use crate::protocol::Encoder;
@@ -108,7 +109,7 @@ impl Shard {
             room: name,
             messages,
         };
-        self.mail.to_shard(home, publish);
+        self.mail.tell(home, publish);
         match emptied {
             None => self.queues.outbound.rotate(),
             Some(group) => {
@@ -184,7 +185,7 @@ impl Shard {
                 epoch,
                 messages: Arc::clone(shared),
             };
-            self.mail.to_shard(shard, deliver);
+            self.mail.tell(shard, deliver);
         }
     }
 
@@ -233,7 +234,7 @@ impl Shard {
         let from = self.setup.number;
         while let Some((lane, shard, bytes)) = self.lanes.poll_return() {
             let credit = ToShard::Credit { from, lane, bytes };
-            self.mail.to_shard(shard, credit);
+            self.mail.tell(shard, credit);
         }
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::exceptions::{LASTING, PASSING};
+use crate::exceptions::EXCEPTIONS;
 use crate::finding::Finding;
 use crate::source::Source;
 
@@ -74,21 +74,21 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     }
 }
 
-/// Fails with every finding of the rule `name`, but for the exceptions from it, and with every lasting
+/// Fails with every finding of the rule `name`, but for the exceptions from it, and with every
 /// exception that is not needed.
 pub(crate) fn judge(name: &str, findings: &[Finding]) {
     let mut complaints = Vec::new();
     let mut needed = HashSet::new();
+    let exceptions = EXCEPTIONS.iter();
+    let mut exceptions: Vec<_> = exceptions.filter(|one| one.rule == name).collect();
     for finding in findings {
-        let mut exceptions = LASTING.iter().chain(PASSING);
-        let excuses = |place| finding.is_in(place);
-        match exceptions.find(|exception| exception.rule == name && excuses(exception.place)) {
+        match (exceptions.iter()).find(|exception| finding.is_in(exception.place)) {
             Some(exception) => _ = needed.insert(exception.place),
             None => complaints.push(finding.to_string()),
         }
     }
-    let lasting = LASTING.iter().filter(|exception| exception.rule == name);
-    for exception in lasting.filter(|exception| !needed.contains(exception.place)) {
+    exceptions.retain(|exception| !needed.contains(exception.place));
+    for exception in exceptions {
         let (place, reason) = (exception.place, exception.reason);
         complaints.push(format!(
             "{place} keeps the rule: remove the exception ({reason})"

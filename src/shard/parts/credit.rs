@@ -20,13 +20,13 @@ const MESSAGE_BYTES: usize = 160;
 const RETURN_PARTS: usize = 4;
 
 /// What frames of `weight` cost on their way to another shard.
-pub(super) fn cost(weight: usize) -> usize {
+pub(crate) fn cost(weight: usize) -> usize {
     weight + MESSAGE_BYTES
 }
 
 /// One of a shard's accounts with all the others.
 #[derive(Debug)]
-pub(super) struct Credits {
+pub(crate) struct Credits {
     limit: usize,
     /// Sent to each shard and not used up there.
     outstanding: Box<[usize]>,
@@ -38,7 +38,7 @@ pub(super) struct Credits {
 
 /// Both of a shard's accounts with all the others.
 #[derive(Debug)]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     /// For what is on its way to a room's home.
     to_home: Credits,
     /// For what comes from there.
@@ -47,7 +47,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Accounts with `shards` shards, each with the same limit.
-    pub(super) fn new(shards: u16, limit: usize) -> Self {
+    pub(crate) fn new(shards: u16, limit: usize) -> Self {
         Self {
             to_home: Credits::new(shards, limit),
             from_home: Credits::new(shards, limit),
@@ -55,7 +55,7 @@ impl Lanes {
     }
 
     /// The account for what goes on `lane`.
-    pub(super) fn of(&mut self, lane: Lane) -> &mut Credits {
+    pub(crate) fn of(&mut self, lane: Lane) -> &mut Credits {
         match lane {
             Lane::ToHome => &mut self.to_home,
             Lane::FromHome => &mut self.from_home,
@@ -63,7 +63,7 @@ impl Lanes {
     }
 
     /// The next shard to be told how much of what it sent, and on which lane, is used up.
-    pub(super) fn poll_return(&mut self) -> Option<(Lane, ShardId, usize)> {
+    pub(crate) fn poll_return(&mut self) -> Option<(Lane, ShardId, usize)> {
         [Lane::ToHome, Lane::FromHome].into_iter().find_map(|lane| {
             let (shard, bytes) = self.of(lane).poll_return()?;
             Some((lane, shard, bytes))
@@ -84,32 +84,32 @@ impl Credits {
     }
 
     /// What may still be sent to `shard`. One message may exceed it, the next then waits.
-    pub(super) fn left(&self, shard: ShardId) -> usize {
+    pub(crate) fn left(&self, shard: ShardId) -> usize {
         self.limit.saturating_sub(self.outstanding[shard.index()])
     }
 
     /// Something is sent to `shard`.
-    pub(super) fn spend(&mut self, shard: ShardId, bytes: usize) {
+    pub(crate) fn spend(&mut self, shard: ShardId, bytes: usize) {
         self.outstanding[shard.index()] += bytes;
     }
 
     /// `shard` has used so much up.
-    pub(super) fn give_back(&mut self, shard: ShardId, bytes: usize) {
+    pub(crate) fn give_back(&mut self, shard: ShardId, bytes: usize) {
         self.outstanding[shard.index()] -= bytes;
     }
 
     /// Something from `shard` is used up.
-    pub(super) fn use_up(&mut self, shard: ShardId, bytes: usize) {
+    pub(crate) fn use_up(&mut self, shard: ShardId, bytes: usize) {
         self.used[shard.index()] += bytes;
     }
 
     /// Something from `shard` was taken over and waits for [`Self::release`].
-    pub(super) fn hold(&mut self, shard: ShardId, bytes: usize) {
+    pub(crate) fn hold(&mut self, shard: ShardId, bytes: usize) {
         self.held[shard.index()] += bytes;
     }
 
     /// There is room again: all that is held counts as used up.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         for (used, held) in self.used.iter_mut().zip(&mut self.held) {
             *used += std::mem::take(held);
         }

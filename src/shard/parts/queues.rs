@@ -12,7 +12,7 @@ use crate::talk::JoinAnswer;
 
 /// What arrived from a room's home and waits for its turn.
 #[derive(Debug)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     /// Messages in their final order.
     Messages {
         from: ShardId,
@@ -30,11 +30,11 @@ pub(super) enum Delivery {
 
 /// The queues of a shard.
 #[derive(Debug)]
-pub(super) struct Queues {
+pub(crate) struct Queues {
     /// Messages for rooms whose home this is: they wait for their place in the order.
-    pub(super) sequencing: Staging,
+    pub(crate) sequencing: Staging,
     /// Messages for rooms with other homes: they wait to be passed on.
-    pub(super) outbound: Staging,
+    pub(crate) outbound: Staging,
     /// What homes have sent, waiting until the flush under way has come further.
     deliveries: VecDeque<Delivery>,
     /// What one flush may append.
@@ -43,7 +43,7 @@ pub(super) struct Queues {
 
 impl Queues {
     /// Empty ones, where a flush may append so much, and as much may wait before publishers do.
-    pub(super) fn new(append_bytes_max: usize) -> Self {
+    pub(crate) fn new(append_bytes_max: usize) -> Self {
         Self {
             sequencing: Staging::default(),
             outbound: Staging::default(),
@@ -53,22 +53,22 @@ impl Queues {
     }
 
     /// Whether anything can go on without anything happening outside.
-    pub(super) fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         !self.sequencing.is_empty() || !self.outbound.is_empty() || !self.deliveries.is_empty()
     }
 
     /// Whether anything waits, for whatever reason.
-    pub(super) fn holds_anything(&self) -> bool {
+    pub(crate) fn holds_anything(&self) -> bool {
         self.sequencing.weight() + self.outbound.weight() > 0
     }
 
     /// Something happened in `room` that is to be said there.
-    pub(super) fn stage(&mut self, rooms: &mut Rooms, room: RoomId, message: &Message<'_>) {
+    pub(crate) fn stage(&mut self, rooms: &mut Rooms, room: RoomId, message: &Message<'_>) {
         self.extend(rooms, room, |group| group.push(message));
     }
 
     /// The same of several things.
-    pub(super) fn stage_run(&mut self, rooms: &mut Rooms, room: RoomId, mut messages: Run) {
+    pub(crate) fn stage_run(&mut self, rooms: &mut Rooms, room: RoomId, mut messages: Run) {
         if !messages.is_empty() {
             self.extend(rooms, room, |group| group.append(&mut messages));
         }
@@ -91,17 +91,17 @@ impl Queues {
     }
 
     /// Something that a home has sent.
-    pub(super) fn deliver(&mut self, delivery: Delivery) {
+    pub(crate) fn deliver(&mut self, delivery: Delivery) {
         self.deliveries.push_back(delivery);
     }
 
     /// What homes have sent, one by one.
-    pub(super) fn next_delivery(&mut self) -> Option<Delivery> {
+    pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
         self.deliveries.pop_front()
     }
 
     /// Whether whoever publishes to `room` must wait.
-    pub(super) fn must_wait(&self, rooms: &Rooms, room: RoomId) -> bool {
+    pub(crate) fn must_wait(&self, rooms: &Rooms, room: RoomId) -> bool {
         let here = rooms.get(room);
         let staging = match here.home {
             Some(_) => &self.sequencing,
@@ -111,7 +111,7 @@ impl Queues {
     }
 
     /// Whether no more is to be put in order for now.
-    pub(super) fn is_home_full(&self) -> bool {
+    pub(crate) fn is_home_full(&self) -> bool {
         self.is_full(&self.sequencing)
     }
 
@@ -125,7 +125,7 @@ impl Queues {
     }
 
     /// All rooms that were set aside stand in line again, to see whether they can go on now.
-    pub(super) fn line_up(&mut self, rooms: &mut Rooms) {
+    pub(crate) fn line_up(&mut self, rooms: &mut Rooms) {
         for room in (self.outbound.line_up()).chain(self.sequencing.line_up()) {
             rooms.get_mut(room).aside = Aside::No;
         }

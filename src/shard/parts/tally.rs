@@ -2,35 +2,35 @@
 
 /// Operations in flight and open sessions.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     operations: u64,
     open: u64,
 }
 
 impl Tally {
     /// Operations that the kernel owes an answer to, over all connections.
-    pub(super) fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.operations
     }
 
     /// Sessions past their handshake and not yet closing.
-    pub(super) fn open(&self) -> u64 {
+    pub(crate) fn open(&self) -> u64 {
         self.open
     }
 
-    pub(super) fn begin_operation(&mut self) {
+    pub(crate) fn begin_operation(&mut self) {
         self.operations += 1;
     }
 
-    pub(super) fn end_operation(&mut self) {
+    pub(crate) fn end_operation(&mut self) {
         self.operations -= 1;
     }
 
-    pub(super) fn open_one(&mut self) {
+    pub(crate) fn open_one(&mut self) {
         self.open += 1;
     }
 
-    pub(super) fn close_one(&mut self) {
+    pub(crate) fn close_one(&mut self) {
         self.open -= 1;
     }
 }

@@ -8,7 +8,7 @@ use crate::talk::{Letter, ToShard, ToWeb};
 
 /// Messages on their way out, in order.
 #[derive(Debug)]
-pub(super) struct Mail {
+pub(crate) struct Mail {
     me: ShardId,
     letters: VecDeque<Letter>,
     own: VecDeque<ToShard>,
@@ -16,7 +16,7 @@ pub(super) struct Mail {
 
 impl Mail {
     /// The mail of shard `me`.
-    pub(super) fn new(me: ShardId) -> Self {
+    pub(crate) fn new(me: ShardId) -> Self {
         Self {
             me,
             letters: VecDeque::new(),
@@ -25,7 +25,7 @@ impl Mail {
     }
 
     /// Something to be said to a shard, whichever it is.
-    pub(super) fn to_shard(&mut self, to: ShardId, message: ToShard) {
+    pub(crate) fn tell(&mut self, to: ShardId, message: ToShard) {
         if to == self.me {
             self.own.push_back(message);
         } else {
@@ -34,22 +34,22 @@ impl Mail {
     }
 
     /// Something to be said to the web thread.
-    pub(super) fn to_web(&mut self, message: ToWeb) {
+    pub(crate) fn tell_web(&mut self, message: ToWeb) {
         self.letters.push_back(Letter::Web(message));
     }
 
     /// The next message to another thread.
-    pub(super) fn poll(&mut self) -> Option<Letter> {
+    pub(crate) fn poll(&mut self) -> Option<Letter> {
         self.letters.pop_front()
     }
 
     /// The next message to this shard itself.
-    pub(super) fn poll_own(&mut self) -> Option<ToShard> {
+    pub(crate) fn poll_own(&mut self) -> Option<ToShard> {
         self.own.pop_front()
     }
 
     /// Whether anything has yet to be said.
-    pub(super) fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         !self.letters.is_empty() || !self.own.is_empty()
     }
 }
@@ -65,10 +65,10 @@ mod tests {
     fn own_mail_stays() {
         let [me, other] = [ShardId::new(1), ShardId::new(0)];
         let mut mail = Mail::new(me);
-        mail.to_shard(other, ToShard::Drained);
-        mail.to_shard(me, ToShard::Drained);
+        mail.tell(other, ToShard::Drained);
+        mail.tell(me, ToShard::Drained);
         let (ticket, members) = (7, None);
-        mail.to_web(ToWeb::MembersCounted { ticket, members });
+        mail.tell_web(ToWeb::MembersCounted { ticket, members });
         assert!(matches!(mail.poll(), Some(Letter::Shard(to, ToShard::Drained)) if to == other));
         assert!(matches!(
             mail.poll(),

@@ -1,0 +1,18 @@
+//! What a shard is made of, takes in and gives out: types that know no shard.
+//!
+//! Fields are each type's own. What is done to several of them at once is done beside this folder, by
+//! the methods of the shard; a file there often has the name of the part that it is about.
+
+pub(crate) mod action;
+pub(crate) mod alive;
+pub(crate) mod batch;
+pub(crate) mod credit;
+pub(crate) mod dead;
+pub(crate) mod ending;
+pub(crate) mod flush;
+pub(crate) mod mail;
+pub(crate) mod pressure;
+pub(crate) mod queues;
+pub(crate) mod report;
+pub(crate) mod tally;
+pub(crate) mod watch;

@@ -1,0 +1,162 @@
+//! The sends of one chunk of a flush, as planned.
+
+use std::os::fd::RawFd;
+
+use crate::id::SessionKey;
+use crate::room::index::Piece;
+use crate::session::send::{Plan, Undo};
+
+/// One planned send, which refers to its batch for the pieces.
+#[derive(Debug, Clone)]
+pub struct PlannedSend {
+    /// Whose.
+    pub key: SessionKey,
+    /// Its socket.
+    pub fd: RawFd,
+    /// Its first piece in the batch, how many there are, and how many go ahead of the private bytes.
+    first: u32,
+    pieces: u8,
+    before: u8,
+    private: u32,
+    undo: Option<Undo>,
+}
+
+impl PlannedSend {
+    /// Whether [`crate::shard::Shard::handle_sent`] is to hear of it only when the socket did not take all
+    /// of it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.undo.is_some()
+    }
+
+    /// How to take back that it was taken for sent; only of a quiet one.
+    #[must_use]
+    pub(crate) fn undo(&self) -> Option<Undo> {
+        self.undo
+    }
+
+    /// How many of its session's private bytes it carries.
+    #[must_use]
+    pub(crate) fn private_bytes(&self) -> usize {
+        self.private as usize
+    }
+}
+
+/// The sends of one chunk. They are to be made, and the shard told of what became of them, before it
+/// is told of anything else: their bytes are in the log and in private buffers, which change with the
+/// next event.
+#[derive(Debug)]
+pub struct FlushBatch {
+    /// The sends.
+    pub sends: Vec<PlannedSend>,
+    sends_max: usize,
+    pieces: Vec<Piece>,
+    /// Bytes of the quiet ones.
+    quiet_bytes: u64,
+}
+
+impl FlushBatch {
+    /// An empty one, for chunks of at most `sends_max` sends.
+    #[must_use]
+    pub fn new(sends_max: usize) -> Self {
+        Self {
+            sends: Vec::new(),
+            sends_max,
+            pieces: Vec::new(),
+            quiet_bytes: 0,
+        }
+    }
+
+    /// Empties it, for the next chunk.
+    pub(crate) fn clear(&mut self) {
+        self.sends.clear();
+        self.pieces.clear();
+        self.quiet_bytes = 0;
+    }
+
+    /// Whether the chunk is as large as it may be.
+    #[must_use]
+    pub(crate) fn is_full(&self) -> bool {
+        self.sends.len() >= self.sends_max
+    }
+
+    /// Takes in a send as planned.
+    pub(crate) fn push(&mut self, key: SessionKey, fd: RawFd, plan: &Plan, undo: Option<Undo>) {
+        let narrow = |count: usize| u32::try_from(count).expect("as bounded as a batch");
+        let count = |count: usize| u8::try_from(count).expect("twice PIECES_MAX");
+        let first = self.pieces.len();
+        self.pieces.extend_from_slice(&plan.pieces);
+        self.quiet_bytes += undo.map_or(0, |undo| u64::from(undo.bytes));
+        self.sends.push(PlannedSend {
+            key,
+            fd,
+            first: narrow(first),
+            pieces: count(plan.pieces.len()),
+            before: count(plan.before),
+            private: plan.private,
+            undo,
+        });
+    }
+
+    /// Bytes of the quiet ones.
+    #[must_use]
+    pub(crate) fn quiet_bytes(&self) -> u64 {
+        self.quiet_bytes
+    }
+
+    /// The pieces of the log that a send carries before its private bytes, and those behind them.
+    #[must_use]
+    pub(crate) fn pieces(&self, send: &PlannedSend) -> (&[Piece], &[Piece]) {
+        let pieces = &self.pieces[send.first as usize..][..usize::from(send.pieces)];
+        pieces.split_at(usize::from(send.before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FlushBatch, Piece, Plan, SessionKey};
+    use crate::id::LogPosition;
+
+    const KEY: SessionKey = SessionKey {
+        slot: 3,
+        generation: 1,
+    };
+
+    fn plan(positions: &[u64], before: usize, private: u32) -> Plan {
+        let piece = |&at: &u64| Piece {
+            position: LogPosition::new(at),
+            bytes: 10,
+        };
+        Plan {
+            pieces: positions.iter().map(piece).collect(),
+            before,
+            private,
+        }
+    }
+
+    /// Goal: each send keeps its own pieces, on the sides of its private bytes that they were planned for,
+    /// and a batch that is full says so until it is cleared.
+    #[test]
+    fn sends_keep_their_pieces() {
+        let mut batch = FlushBatch::new(2);
+        for _ in 0..2 {
+            batch.push(KEY, 7, &plan(&[1, 2, 3], 1, 5), None);
+            assert!(!batch.is_full());
+            batch.push(KEY, 7, &plan(&[4], 0, 0), None);
+            assert!(batch.is_full());
+            let told: Vec<_> = (batch.sends.iter())
+                .map(|send| {
+                    let numbers = |pieces: &[Piece]| -> Vec<u64> {
+                        let from = LogPosition::default();
+                        pieces.iter().map(|piece| piece.position - from).collect()
+                    };
+                    let (before, behind) = batch.pieces(send);
+                    (numbers(before), send.private_bytes(), numbers(behind))
+                })
+                .collect();
+            assert_eq!(told, [(vec![1], 5, vec![2, 3]), (vec![], 0, vec![4])]);
+            assert!(batch.sends.iter().all(|send| !send.is_quiet()) && batch.quiet_bytes() == 0);
+            batch.clear();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Who has something to be sent: sessions, and audiences whose members are served one after the other.
+//!
+//! What each of them is sent is its outbox's to say.
+
+use std::collections::VecDeque;
+
+use crate::id::RoomId;
+use crate::room::Rooms;
+use crate::room::audience::Member;
+use crate::room::rendition::Rendition;
+use crate::session::{Flags, Session, Sessions};
+
+/// Who has something to be sent, and how far the flush of it has come.
+#[derive(Debug, Default)]
+pub(crate) struct Flush {
+    /// Slots with private replies or a writable socket.
+    sessions: VecDeque<u32>,
+    /// Audiences whose flush is under way.
+    audiences: VecDeque<(RoomId, Rendition)>,
+    /// Slots of members of several rooms, which are served once after all of them.
+    several: VecDeque<u32>,
+    /// Bytes that were appended since a flush was complete.
+    appended_bytes: usize,
+    /// Bytes counted as sent that were not, to be left out of the next count.
+    overcounted_bytes: u64,
+}
+
+impl Flush {
+    /// Puts the session among those to serve, unless its socket is known to be full.
+    pub(crate) fn add_session(&mut self, slot: u32, session: &mut Session) {
+        if !session.flags().any(Flags::DIRTY.and(Flags::BLOCKED)) {
+            session.mark(Flags::DIRTY);
+            self.sessions.push_back(slot);
+        }
+    }
+
+    /// A member has something new to be sent, of one of its rooms.
+    pub(crate) fn add_member(&mut self, member: Member, sessions: &mut Sessions) {
+        let session = sessions.at_mut(member.slot());
+        if !session.flags().any(Flags::SEVERAL) {
+            return self.add_session(member.slot(), session);
+        }
+        session.mark_due(member.membership());
+        if !session.flags().any(Flags::DIRTY.and(Flags::BLOCKED)) {
+            session.mark(Flags::DIRTY);
+            self.several.push_back(member.slot());
+        }
+    }
+
+    /// Puts the audience among those to serve; it is not among them yet.
+    pub(crate) fn add_audience(&mut self, room: RoomId, rendition: Rendition) {
+        self.audiences.push_back((room, rendition));
+    }
+
+    /// Whether every session had its send since the last append.
+    pub(crate) fn is_done(&self) -> bool {
+        self.sessions.is_empty() && self.audiences.is_empty() && self.several.is_empty()
+    }
+
+    /// Another flush begins with what is appended now, if the last one is complete.
+    pub(crate) fn begin_if_done(&mut self) {
+        if self.is_done() {
+            self.appended_bytes = 0;
+        }
+    }
+
+    /// So much was appended.
+    pub(crate) fn note_appended(&mut self, bytes: usize) {
+        self.appended_bytes += bytes;
+    }
+
+    /// What was appended since a flush was complete.
+    pub(crate) fn appended_bytes(&self) -> usize {
+        self.appended_bytes
+    }
+
+    /// The slot of the session to serve next; `None` when the flush is complete.
+    pub(crate) fn next(&mut self, sessions: &mut Sessions, rooms: &mut Rooms) -> Option<u32> {
+        if let Some(slot) = take_dirty(&mut self.sessions, sessions) {
+            return Some(slot);
+        }
+        while let Some(&(room, rendition)) = self.audiences.front() {
+            match rooms.next_to_flush(room, rendition) {
+                Some(member) if sessions.at(member.slot()).flags().any(Flags::SEVERAL) => {
+                    self.add_member(member, sessions);
+                }
+                Some(member) => return Some(member.slot()),
+                None => {
+                    self.audiences.pop_front();
+                    rooms.release(room);
+                }
+            }
+        }
+        take_dirty(&mut self.several, sessions)
+    }
+
+    /// How many bytes count as sent when `bytes` were: less those that quiet sends were counted with and
+    /// did not send.
+    pub(crate) fn count(&mut self, bytes: u64) -> u64 {
+        let known = bytes.min(self.overcounted_bytes);
+        self.overcounted_bytes -= known;
+        bytes - known
+    }
+
+    /// So many bytes of a quiet send that was counted were not sent, as far as is known.
+    pub(crate) fn take_back(&mut self, bytes: u32) {
+        self.overcounted_bytes += u64::from(bytes);
+    }
+}
+
+/// The next slot of a list that still has a session.
+fn take_dirty(slots: &mut VecDeque<u32>, sessions: &mut Sessions) -> Option<u32> {
+    while let Some(slot) = slots.pop_front() {
+        if let Some(session) = sessions.get_mut(slot) {
+            session.unmark(Flags::DIRTY);
+            return Some(slot);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::id::{Epoch, MembershipId, ShardId};
+    use crate::room::homes::Homes;
+    use crate::session::tick::Tick;
+
+    const PLAIN: Rendition = Rendition::PLAIN;
+
+    fn sessions(count: u32) -> Sessions {
+        let mut sessions = Sessions::new(count as usize);
+        for _ in 0..count {
+            let socket = File::open("/dev/null").unwrap().into();
+            sessions.insert(Session::new(socket, Uuid::nil(), Tick(0), Tick(0)));
+        }
+        sessions
+    }
+
+    fn rooms() -> (Rooms, RoomId) {
+        let mut rooms = Rooms::new(ShardId::new(0), Homes::new(1, 0), 10, 1 << 20);
+        let room = rooms.find_or_create(&Arc::from("room"), || Epoch::new(1));
+        (rooms, room.unwrap())
+    }
+
+    /// Goal: sessions come first, each once however often it is added, then all members of an audience.
+    #[test]
+    fn everybody_is_served_once() {
+        let (mut sessions, (mut rooms, room)) = (sessions(3), rooms());
+        let mut flush = Flush::default();
+        for slot in [2, 0, 2] {
+            flush.add_session(slot, sessions.at_mut(slot));
+        }
+        for slot in 0..3 {
+            rooms
+                .get_mut(room)
+                .add(PLAIN, Member::new(slot, MembershipId::INLINE));
+        }
+        let audience = rooms.get_mut(room).audiences_mut().next().unwrap();
+        assert!(audience.start_flush());
+        flush.add_audience(room, PLAIN);
+        let mut served: Vec<u32> =
+            std::iter::from_fn(|| flush.next(&mut sessions, &mut rooms)).collect();
+        assert_eq!(served[..2], [2, 0]);
+        served[2..].sort_unstable();
+        assert_eq!(served[2..], [0, 1, 2]);
+        assert!(flush.is_done());
+    }
+
+    /// Goal: what was appended counts until everybody had their sends.
+    #[test]
+    fn a_flush_counts_what_was_appended() {
+        let (mut sessions, (mut rooms, _)) = (sessions(1), rooms());
+        let mut flush = Flush::default();
+        flush.add_session(0, sessions.at_mut(0));
+        flush.note_appended(10);
+        flush.begin_if_done();
+        assert_eq!(flush.appended_bytes(), 10);
+        flush.next(&mut sessions, &mut rooms);
+        flush.begin_if_done();
+        assert_eq!(flush.appended_bytes(), 0);
+    }
+
+    /// Goal: quiet sends count at once, and what they did not send is left out of later counts.
+    #[test]
+    fn bytes_are_counted_once() {
+        let mut flush = Flush::default();
+        let mut counted = flush.count(1000);
+        flush.take_back(600);
+        counted += flush.count(500) + flush.count(200);
+        assert_eq!(counted, 1000 - 600 + 500 + 200);
+    }
+}
