@@ -115,9 +115,10 @@ impl Room {
         self.audiences.iter()
     }
 
-    /// Like [`Self::audiences`].
-    pub fn audiences_mut(&mut self) -> impl Iterator<Item = &mut Audience> {
-        self.audiences.iter_mut()
+    /// Does something to each of them.
+    #[inline]
+    pub fn for_each_audience(&mut self, each: impl FnMut(&mut Audience)) {
+        self.audiences.for_each(each);
     }
 
     /// The stream that members of `rendition` read, if there are any.
@@ -153,9 +154,7 @@ impl Room {
     /// Members on this shard.
     #[must_use]
     pub fn members_here(&self) -> usize {
-        (self.audiences())
-            .map(|audience| audience.members().len())
-            .sum()
+        (self.audiences).sum(|audience| audience.members().len())
     }
 
     /// Appends `messages`, which belong to `epoch`, to `log` and to the stream of every audience that
@@ -171,9 +170,7 @@ impl Room {
         mut is_reader: impl FnMut(&OwnMessage) -> bool,
     ) -> usize {
         if self.epoch.replace(epoch) != Some(epoch) {
-            self.audiences
-                .iter_mut()
-                .for_each(|audience| audience.index.begin_epoch());
+            (self.audiences).for_each(|audience| audience.index.begin_epoch());
         }
         let before = log.head();
         for message in messages.messages() {
@@ -193,10 +190,10 @@ impl Room {
         is_reader: &mut impl FnMut(&OwnMessage) -> bool,
     ) {
         let mut written = None;
-        for audience in self.audiences.iter_mut() {
+        self.audiences.for_each(|audience| {
             let rendition = audience.rendition();
             if rendition.protocol != protocol || !rendition.has(message) {
-                continue;
+                return;
             }
             let (position, bytes) = *written.get_or_insert_with(|| {
                 let bytes_max = encoder.encoded_bytes_max(protocol, message);
@@ -214,7 +211,7 @@ impl Room {
                     audience.index.push_own(origin, start);
                 }
             }
-        }
+        });
     }
 
     /// Compares what it keeps twice.
@@ -237,8 +234,7 @@ impl Room {
 
     /// Memory of its indexes beyond what every room may have.
     fn index_bytes(&self) -> usize {
-        let beyond = |audience: &Audience| audience.index.held_bytes_beyond_few();
-        self.audiences().map(beyond).sum()
+        (self.audiences).sum(|audience| audience.index.held_bytes_beyond_few())
     }
 
     fn is_unused(&self) -> bool {

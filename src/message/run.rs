@@ -109,6 +109,11 @@ impl Run {
         weight(self.payloads.len(), self.entries.len())
     }
 
+    /// Bytes of what they say.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.payloads.len()
+    }
+
     /// All of them.
     #[must_use]
     pub fn as_slice(&self) -> Slice<'_> {
@@ -121,8 +126,11 @@ impl Run {
     /// From the message and the payload byte on that are named: as many messages as weigh
     /// `weight_max`, at least one if there is one.
     pub(crate) fn from_place(&self, message: usize, byte: usize, weight_max: usize) -> Slice<'_> {
+        let (payloads, entries) = (&self.payloads[byte..], &self.entries[message..]);
+        if weight(payloads.len(), entries.len()) <= weight_max {
+            return Slice { payloads, entries };
+        }
         let (mut bytes, mut count) = (0, 0);
-        let entries = &self.entries[message..];
         for entry in entries {
             let more = bytes + entry.payload_bytes as usize;
             if count > 0 && weight(more, count + 1) > weight_max {
@@ -131,8 +139,28 @@ impl Run {
             (bytes, count) = (more, count + 1);
         }
         Slice {
-            payloads: &self.payloads[byte..byte + bytes],
+            payloads: &payloads[..bytes],
             entries: &entries[..count],
+        }
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.payloads.clear();
+        self.entries.clear();
+    }
+
+    /// From there on, `count` messages that say so many bytes.
+    pub(crate) fn part(
+        &self,
+        message: usize,
+        count: usize,
+        byte: usize,
+        payload_bytes: usize,
+    ) -> Slice<'_> {
+        Slice {
+            payloads: &self.payloads[byte..byte + payload_bytes],
+            entries: &self.entries[message..message + count],
         }
     }
 

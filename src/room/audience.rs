@@ -165,15 +165,34 @@ impl Audiences {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Audience> {
-        self.first
-            .iter()
-            .chain(self.more.iter().flat_map(|more| more.iter()))
+        let more = self.more.as_ref().map_or(&[][..], |more| more);
+        self.first.iter().chain(more)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Audience> {
-        self.first
-            .iter_mut()
-            .chain(self.more.iter_mut().flat_map(|more| more.iter_mut()))
+        let more = self.more.as_mut().map_or(&mut [][..], |more| more);
+        self.first.iter_mut().chain(more)
+    }
+
+    /// Does something to each of them: nearly always to one.
+    #[inline]
+    pub(super) fn for_each(&mut self, mut each: impl FnMut(&mut Audience)) {
+        if let Some(first) = &mut self.first {
+            each(first);
+        }
+        if let Some(more) = &mut self.more {
+            more.iter_mut().for_each(each);
+        }
+    }
+
+    /// The sum of what each of them counts.
+    #[inline]
+    pub(super) fn sum(&self, count: impl Fn(&Audience) -> usize) -> usize {
+        let first = self.first.as_ref().map_or(0, &count);
+        match &self.more {
+            None => first,
+            Some(more) => first + more.iter().map(count).sum::<usize>(),
+        }
     }
 
     /// The audience that reads `rendition`, if there is one.

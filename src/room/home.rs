@@ -115,6 +115,12 @@ impl Home {
         self.congestion.is_held_for_long(now)
     }
 
+    /// Whether any other shard than `here` has members.
+    #[must_use]
+    pub fn is_elsewhere(&self, here: ShardId) -> bool {
+        self.shards_with_members & !bit(here) != 0
+    }
+
     /// Shards with members, other than `except`: what is said is forwarded to them.
     pub fn shards_except(&self, except: ShardId) -> impl Iterator<Item = ShardId> + use<> {
         let mut left = self.shards_with_members & !bit(except);

@@ -22,9 +22,10 @@ struct Batch {
     position: LogPosition,
     /// Frames in the stream before it.
     first_frame: u64,
-    /// The offsets of the first and the last of its messages that have one. In between, some may be left
-    /// out.
-    offsets: Option<(Offset, Offset)>,
+    /// The offset of the first of its messages that has one.
+    first: Option<Offset>,
+    /// And that of the last one. In between, some may be left out.
+    last: Option<Offset>,
     /// How many of its messages have one.
     offset_count: u32,
     bytes: u32,
@@ -104,6 +105,7 @@ impl Index {
 
     /// Adds a frame of `bytes` at `position` of the log, which is of the message with `offset`, if it
     /// has one; returns its stream position.
+    #[inline]
     pub fn push(
         &mut self,
         position: LogPosition,
@@ -111,41 +113,43 @@ impl Index {
         offset: Option<Offset>,
     ) -> StreamPosition {
         let start = self.head;
-        if let Some(offset) = offset {
-            assert!(self.top < Some(offset), "offsets of a room increase");
-            self.top = Some(offset);
+        if offset.is_some() {
+            assert!(self.top < offset, "offsets of a room increase");
+            self.top = offset;
         }
         match self.batches.back_mut() {
             Some(last)
                 if last.position_end() == position
-                    && last.first_frame >= self.frames_before_epoch
                     && last.bytes.saturating_add(bytes) <= MERGED_BATCH_BYTES_MAX
-                    && self.frames - last.first_frame < MERGED_BATCH_FRAMES_MAX =>
+                    && self.frames < last.first_frame + MERGED_BATCH_FRAMES_MAX
+                    && last.first_frame >= self.frames_before_epoch =>
             {
                 last.bytes += bytes;
-                if let Some(offset) = offset {
-                    last.offset_count += 1;
-                    last.offsets = Some(match last.offsets {
-                        Some((first, _)) => (first, offset),
-                        None => (offset, offset),
-                    });
-                }
+                last.first = last.first.or(offset);
+                last.last = offset.or(last.last);
+                last.offset_count += u32::from(offset.is_some());
             }
-            _ => self.batches.push_back(Batch {
-                start,
-                position,
-                first_frame: self.frames,
-                offsets: offset.map(|offset| (offset, offset)),
-                offset_count: u32::from(offset.is_some()),
-                bytes,
-            }),
+            _ => self.begin_batch(position, bytes, offset),
         }
         self.head += u64::from(bytes);
         self.frames += 1;
         start
     }
 
+    fn begin_batch(&mut self, position: LogPosition, bytes: u32, offset: Option<Offset>) {
+        self.batches.push_back(Batch {
+            start: self.head,
+            position,
+            first_frame: self.frames,
+            first: offset,
+            last: offset,
+            offset_count: u32::from(offset.is_some()),
+            bytes,
+        });
+    }
+
     /// Records that the newest frame, from `start` of the stream on, came from `origin`.
+    #[inline]
     pub fn push_own(&mut self, origin: MemberId, start: StreamPosition) {
         self.own.push(origin, start, self.head, self.frames);
     }
@@ -236,7 +240,7 @@ impl Index {
         let goal = end.min(at.onward(bytes_max));
         let mut number = self.find(at)?;
         while at < goal {
-            let batch = self.batches[number];
+            let batch = &self.batches[number];
             let batch_end = batch.end();
             let stop = end.min(batch_end).min(self.own.next(reading, at));
             let piece = Piece {
@@ -252,6 +256,9 @@ impl Index {
                 _ => pieces.push(piece),
             }
             at = self.own.skip(reading, stop);
+            if at >= goal {
+                break;
+            }
             while (self.batches.get(number)).is_some_and(|batch| batch.end() <= at) {
                 number += 1;
             }
@@ -325,7 +332,7 @@ impl Index {
         let mut top = None;
         for batch in &self.batches {
             let follows = batch.start == end && batch.position >= position && batch.bytes > 0;
-            let ordered = batch.offsets.is_none_or(|(first, last)| {
+            let ordered = batch.first.zip(batch.last).is_none_or(|(first, last)| {
                 let (count, span) = (
                     u64::from(batch.offset_count),
                     last.number() - first.number(),
@@ -334,7 +341,7 @@ impl Index {
                 (is_first || top < Some(first)) && (1..=span + 1).contains(&count)
             });
             if batch.first_frame >= self.frames_before_epoch {
-                top = batch.offsets.map(|(_, last)| last).or(top);
+                top = batch.last.or(top);
             }
             if !follows || !ordered {
                 return Err(format!("{batch:?} does not follow {end:?}, {top:?}"));

@@ -79,6 +79,7 @@ impl OwnRanges {
     pub(super) const ENTRY_BYTES: usize = size_of::<OwnRange>();
 
     /// The newest frame, `start..end` of the stream and the last of `frames`, came from `origin`.
+    #[inline]
     pub(super) fn push(
         &mut self,
         origin: MemberId,

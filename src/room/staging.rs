@@ -54,6 +54,12 @@ impl Group {
             .from_place(self.taken, self.taken_bytes, weight_max)
     }
 
+    /// The first `count` messages, which say so many bytes.
+    #[must_use]
+    pub fn first(&self, count: usize, payload_bytes: usize) -> Slice<'_> {
+        (self.run).part(self.taken, count, self.taken_bytes, payload_bytes)
+    }
+
     /// Gives those of the first `count` messages that were published the places that `offset` says.
     pub fn put_in_order(&mut self, count: usize, offset: impl FnMut() -> crate::id::Offset) {
         self.run.put_in_order(self.taken, count, offset);
@@ -80,18 +86,14 @@ impl Group {
             if self.run.held_bytes() > KEPT_BYTES_MAX {
                 self.run = Run::default();
             }
-            self.forget();
-        } else if self.taken * 2 > self.run.len() && self.taken_bytes * 2 > self.run.weight() {
+            self.run.clear();
+            (self.taken, self.taken_bytes) = (0, 0);
+        } else if self.taken * 2 > self.run.len() && self.taken_bytes * 2 > self.run.payload_bytes()
+        {
             // What was taken goes even if there is always more, at the price of less than was taken.
-            self.forget();
+            self.run.forget(self.taken, self.taken_bytes);
+            (self.taken, self.taken_bytes) = (0, 0);
         }
-    }
-
-    fn forget(&mut self) {
-        let (messages, bytes) = (self.taken.min(self.run.len()), self.taken_bytes);
-        self.run
-            .forget(messages, bytes.min(self.run.as_slice().payload_bytes()));
-        (self.taken, self.taken_bytes) = (0, 0);
     }
 }
 

@@ -155,7 +155,7 @@ impl Rooms {
                 for (_, room) in &mut self.rooms {
                     let before = room.index_bytes();
                     if before > long {
-                        (room.audiences_mut()).for_each(|audience| audience.index.forget(tail));
+                        room.for_each_audience(|audience| audience.index.forget(tail));
                         self.index_bytes -= before - room.index_bytes();
                     }
                 }

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use super::Shard;
 use super::parts::action::Action;
 use super::parts::batch::{FlushBatch, PlannedSend};
+use super::parts::flush::Turn;
 use crate::id::SessionKey;
 use crate::room::index::Piece;
 use crate::session::send::{Nothing, Progress};
@@ -15,9 +16,9 @@ impl Shard {
     pub fn poll_flush(&mut self, batch: &mut FlushBatch) {
         batch.clear();
         while !batch.is_full()
-            && let Some(slot) = self.flush.next(&mut self.sessions, &mut self.rooms)
+            && let Some(turn) = self.flush.next(&mut self.sessions, &mut self.rooms)
         {
-            self.plan(slot, batch);
+            self.plan(turn, batch);
         }
         self.metrics().sends.add(batch.sends.len() as u64);
         self.count_sent(batch.quiet_bytes());
@@ -28,14 +29,25 @@ impl Shard {
         self.metrics().sent_bytes.add(count);
     }
 
-    fn plan(&mut self, slot: u32, batch: &mut FlushBatch) {
+    fn plan(&mut self, turn: Turn, batch: &mut FlushBatch) {
+        let slot = match turn {
+            Turn::Session(slot) => slot,
+            Turn::Member(member) => member.slot(),
+        };
         let (key, member) = (self.sessions.key(slot), self.member_id(slot));
         let session = self.sessions.at_mut(slot);
+        if session.flags().any(Flags::SEVERAL)
+            && let Turn::Member(member) = turn
+        {
+            return self.flush.add_member(member, &mut self.sessions);
+        }
         let may_send = matches!(session.phase(), Phase::Open | Phase::Closing);
         if !may_send || session.flags().any(Flags::SENDING.and(Flags::BLOCKED)) {
             return;
         }
         match session.plan_send(member, &self.rooms, &self.log, &mut self.plan) {
+            // It may have waited for its last bytes; an open one waits for nothing that it has not asked for.
+            Err(Nothing::ToSend) if session.phase() == Phase::Open => {}
             Err(Nothing::ToSend) => self.settle(slot),
             Err(Nothing::Left(_)) => self.kill(slot),
             Ok(undo) => {

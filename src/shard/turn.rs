@@ -135,10 +135,14 @@ impl Shard {
         };
         let here = self.rooms.get_mut(room);
         let home = here.home.as_mut().expect("this is its home");
-        let credit = (home.shards_except(me))
-            .map(|shard| self.lanes.of(Lane::FromHome).left(shard))
-            .min()
-            .unwrap_or(usize::MAX);
+        let is_elsewhere = home.is_elsewhere(me);
+        let credit = if is_elsewhere {
+            (home.shards_except(me))
+                .map(|shard| self.lanes.of(Lane::FromHome).left(shard))
+                .fold(usize::MAX, usize::min)
+        } else {
+            usize::MAX
+        };
         let mut group = here.staged.take().expect("a room in line has a group");
         if let Some(aside) = aside(here.held, credit) {
             here.aside = aside;
@@ -152,16 +156,23 @@ impl Shard {
         group.put_in_order(count, || home.next_offset());
         let (epoch, elsewhere) = (home.epoch(), home.shards_except(me));
         self.queues.sequencing.taken(weight);
-        self.pass_on(room, epoch, elsewhere, group.front(most));
-        self.append(room, epoch, group.front(most));
-        group.remove(count, bytes);
+        if is_elsewhere {
+            let messages = Arc::new(group.take(count));
+            self.pass_on(room, epoch, elsewhere, &messages);
+            self.append(room, epoch, messages.as_slice());
+        } else {
+            self.append(room, epoch, group.first(count, bytes));
+            group.remove(count, bytes);
+        }
         if group.is_empty() {
             self.queues.sequencing.finish(group);
         } else {
             self.queues.sequencing.rotate();
             self.rooms.get_mut(room).staged = Some(group);
         }
-        self.rooms.release(room);
+        if self.rooms.get(room).members_here() == 0 {
+            self.rooms.release(room);
+        }
         true
     }
 
@@ -171,19 +182,20 @@ impl Shard {
         room: RoomId,
         epoch: Epoch,
         elsewhere: impl Iterator<Item = ShardId>,
-        messages: Slice<'_>,
+        messages: &Arc<Run>,
     ) {
-        let mut shared: Option<Arc<Run>> = None;
+        let (cost, published) = (
+            credit::cost(messages.weight()),
+            messages.as_slice().published(),
+        );
         for shard in elsewhere {
-            let cost = credit::cost(messages.weight());
             self.lanes.of(Lane::FromHome).spend(shard, cost);
-            self.metrics().mesh_publishes.add(messages.published());
-            let shared = shared.get_or_insert_with(|| Arc::new(messages.to_run()));
+            self.metrics().mesh_publishes.add(published);
             let deliver = ToShard::Deliver {
                 from: self.setup.number,
                 room: Arc::clone(&self.rooms.get(room).name),
                 epoch,
-                messages: Arc::clone(shared),
+                messages: Arc::clone(messages),
             };
             self.mail.tell(shard, deliver);
         }
@@ -191,12 +203,12 @@ impl Shard {
 
     /// Messages of `room` in their final order: into the log, and to the members here.
     fn append(&mut self, room: RoomId, epoch: Epoch, messages: Slice<'_>) {
-        if self.rooms.get(room).members_here() == 0 {
-            return;
-        }
         let (me, sessions, log) = (self.setup.number, &mut self.sessions, &mut self.log);
         let flush = &mut self.flush;
         let appended = self.rooms.change(room, |here| {
+            if here.members_here() == 0 {
+                return 0;
+            }
             let appended = here.append(log, epoch, messages, &Encoder, |own| {
                 (sessions.lookup(own.origin.key()))
                     .filter(|_| own.origin.shard == me)
@@ -204,7 +216,7 @@ impl Shard {
                         session.note_own(room, own.rendition, own.start, own.end)
                     })
             });
-            for audience in here.audiences_mut() {
+            here.for_each_audience(|audience| {
                 if audience.start_flush() {
                     flush.add_audience(room, audience.rendition());
                 }
@@ -212,7 +224,7 @@ impl Shard {
                     let membership = sessions.at(member.slot()).membership(member.membership());
                     membership.expect("members know their places").cursor()
                 });
-            }
+            });
             appended
         });
         self.flush.note_appended(appended);

@@ -10,6 +10,15 @@ use crate::room::audience::Member;
 use crate::room::rendition::Rendition;
 use crate::session::{Flags, Session, Sessions};
 
+/// Whose turn it is in a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A session that has something to be sent.
+    Session(u32),
+    /// A member of a room where something was said.
+    Member(Member),
+}
+
 /// Who has something to be sent, and how far the flush of it has come.
 #[derive(Debug, Default)]
 pub(crate) struct Flush {
@@ -74,24 +83,19 @@ impl Flush {
         self.appended_bytes
     }
 
-    /// The slot of the session to serve next; `None` when the flush is complete.
-    pub(crate) fn next(&mut self, sessions: &mut Sessions, rooms: &mut Rooms) -> Option<u32> {
+    /// Who is to be served next; `None` when the flush is complete.
+    pub(crate) fn next(&mut self, sessions: &mut Sessions, rooms: &mut Rooms) -> Option<Turn> {
         if let Some(slot) = take_dirty(&mut self.sessions, sessions) {
-            return Some(slot);
+            return Some(Turn::Session(slot));
         }
         while let Some(&(room, rendition)) = self.audiences.front() {
-            match rooms.next_to_flush(room, rendition) {
-                Some(member) if sessions.at(member.slot()).flags().any(Flags::SEVERAL) => {
-                    self.add_member(member, sessions);
-                }
-                Some(member) => return Some(member.slot()),
-                None => {
-                    self.audiences.pop_front();
-                    rooms.release(room);
-                }
+            if let Some(member) = rooms.next_to_flush(room, rendition) {
+                return Some(Turn::Member(member));
             }
+            self.audiences.pop_front();
+            rooms.release(room);
         }
-        take_dirty(&mut self.several, sessions)
+        take_dirty(&mut self.several, sessions).map(Turn::Session)
     }
 
     /// How many bytes count as sent when `bytes` were: less those that quiet sends were counted with and
@@ -161,11 +165,16 @@ mod tests {
                 .get_mut(room)
                 .add(PLAIN, Member::new(slot, MembershipId::INLINE));
         }
-        let audience = rooms.get_mut(room).audiences_mut().next().unwrap();
-        assert!(audience.start_flush());
+        rooms
+            .get_mut(room)
+            .for_each_audience(|audience| assert!(audience.start_flush()));
         flush.add_audience(room, PLAIN);
-        let mut served: Vec<u32> =
-            std::iter::from_fn(|| flush.next(&mut sessions, &mut rooms)).collect();
+        let mut served: Vec<u32> = std::iter::from_fn(|| flush.next(&mut sessions, &mut rooms))
+            .map(|turn| match turn {
+                Turn::Session(slot) => slot,
+                Turn::Member(member) => member.slot(),
+            })
+            .collect();
         assert_eq!(served[..2], [2, 0]);
         served[2..].sort_unstable();
         assert_eq!(served[2..], [0, 1, 2]);
