@@ -21,11 +21,9 @@ pub mod table;
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use self::audience::{Audience, Audiences, Member};
 use self::congestion::Behind;
-use self::home::{Home, Visible};
+use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
 use self::rendition::{Encode, Protocol, Rendition};
@@ -34,15 +32,13 @@ pub use self::table::Rooms;
 use crate::id::{Epoch, MemberId, ShardId, StreamPosition};
 use crate::message::{Message, Slice};
 
-/// A member that has left.
+/// A member that has left, and its home has yet to hear of that.
 #[derive(Debug, Clone, Copy)]
 pub struct Departure {
-    /// Which session it was.
-    pub member: MemberId,
-    /// Its public name.
-    pub id: Uuid,
-    /// Whether it took part in presence.
-    pub visible: Visible,
+    /// Who.
+    pub guest: Guest,
+    /// Whether it has asked to join again since.
+    pub returns: bool,
 }
 
 /// An own message of a member, as it was appended to the stream of an audience.

@@ -302,31 +302,13 @@ impl Shard {
                 placed,
             } => self.adopt(from, connection, placed),
             ToShard::Drained => self.handle_drained(),
-            ToShard::Join {
-                room,
-                member,
-                id,
-                visible,
-            } => self.join(&room, member, id, visible),
+            ToShard::Join { room, guest } => self.join(&room, guest),
             ToShard::Joined {
                 room,
-                member,
+                guest,
                 answer,
-            } => {
-                self.note_answer(&room, answer);
-                self.queues.deliver(Delivery::Joined {
-                    room,
-                    member,
-                    answer,
-                });
-                self.deliver_waiting();
-            }
-            ToShard::Leave {
-                room,
-                member,
-                id,
-                visible,
-            } => self.left(&room, member, id, visible),
+            } => self.answered(room, guest, answer),
+            ToShard::Leave { room, guest } => self.left(&room, guest),
             ToShard::Publish {
                 from,
                 room,

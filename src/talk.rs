@@ -3,12 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use crate::id::{Epoch, MemberId, ShardId, ThreadId};
+use crate::id::{Epoch, ShardId, ThreadId};
 use crate::message::Run;
 use crate::room::congestion::Behind;
-use crate::room::home::Visible;
+use crate::room::home::Guest;
 
 /// A connection that changes hands.
 #[derive(Debug)]
@@ -38,31 +36,23 @@ pub enum ToShard {
         /// The room's name.
         room: Arc<str>,
         /// The session.
-        member: MemberId,
-        /// Its public name.
-        id: Uuid,
-        /// Whether it takes part in presence.
-        visible: Visible,
+        guest: Guest,
     },
     /// By a room's home: the join counts from here on in the order of what it says.
     Joined {
         /// The room's name.
         room: Arc<str>,
         /// The session.
-        member: MemberId,
+        guest: Guest,
         /// What has become of it.
         answer: JoinAnswer,
     },
-    /// At a room's home: a member left.
+    /// At a room's home: a member that was let in has left.
     Leave {
         /// The room's name.
         room: Arc<str>,
         /// The session.
-        member: MemberId,
-        /// Its public name.
-        id: Uuid,
-        /// Whether it took part in presence.
-        visible: Visible,
+        guest: Guest,
     },
     /// At a room's home: messages that want a place in its order.
     Publish {

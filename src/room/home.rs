@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::congestion::{Behind, Congestion, HoldFor};
 use super::order::Order;
-use crate::id::{Epoch, Offset, ShardId};
+use crate::id::{Epoch, MemberId, Offset, ShardId};
 
 /// At most one member count in this time.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
@@ -156,17 +158,17 @@ impl Home {
         }
     }
 
-    /// A member left on `shard`; `None` when none was known there: one whose join was refused may not
-    /// have heard of that before it left.
+    /// A member left on `shard`.
     pub fn leave(
         &mut self,
         shard: ShardId,
         visible: Visible,
         sizes: &Sizes,
         now: Duration,
-    ) -> Option<Said> {
+    ) -> Said {
         let members = &mut self.members_by_shard[shard.index()];
-        *members = members.checked_sub(1)?;
+        assert!(*members > 0, "only those leave who were let in");
+        *members -= 1;
         let is_last = *members == 0;
         let announcement = self.announce(visible, sizes);
         self.visible -= u32::from(visible == Visible::Yes);
@@ -177,11 +179,11 @@ impl Home {
             self.congestion.set_behind(shard, Behind::default());
             hold = self.congestion.reconsider(&self.members_by_shard, now);
         }
-        Some(Said {
+        Said {
             announcement,
             spread: self.reconsider_spread(sizes),
             hold,
-        })
+        }
     }
 
     fn announce(&mut self, visible: Visible, sizes: &Sizes) -> Announcement {
@@ -264,6 +266,17 @@ impl Home {
     }
 }
 
+/// A session as the home of a room knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Guest {
+    /// Which session.
+    pub member: MemberId,
+    /// Its public name.
+    pub id: Uuid,
+    /// Whether it takes part in presence.
+    pub visible: Visible,
+}
+
 /// Whether a member takes part in presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visible {
@@ -307,20 +320,25 @@ mod tests {
         assert_eq!(join(ONE, Visible::Yes), Announcement::Member);
         assert_eq!(join(ZERO, Visible::Yes), Announcement::Count);
         assert_eq!((room.members(), room.visible()), (4, 3));
-        let mut leave = |shard, visible| {
-            let said = room.leave(shard, visible, &SIZES, NOW);
-            said.map(|said| said.announcement)
-        };
-        assert_eq!(leave(ZERO, Visible::Yes), Some(Announcement::Count));
-        assert_eq!(leave(ONE, Visible::No), Some(Announcement::None));
-        assert_eq!(leave(ONE, Visible::Yes), Some(Announcement::Member));
-        assert_eq!(leave(ONE, Visible::Yes), None, "nobody is left there");
+        let mut leave = |shard, visible| room.leave(shard, visible, &SIZES, NOW).announcement;
+        assert_eq!(leave(ZERO, Visible::Yes), Announcement::Count);
+        assert_eq!(leave(ONE, Visible::No), Announcement::None);
+        assert_eq!(leave(ONE, Visible::Yes), Announcement::Member);
         assert!(room.shards_except(ZERO).next().is_none());
         assert_eq!(room.shards_except(ONE).collect::<Vec<_>>(), [ZERO]);
-        let said = room.leave(ZERO, Visible::Yes, &SIZES, NOW).unwrap();
+        let said = room.leave(ZERO, Visible::Yes, &SIZES, NOW);
         assert_eq!(said.announcement, Announcement::Member);
         assert!(room.is_idle());
         room.check_invariants().unwrap();
+    }
+
+    /// Goal: nobody leaves who was not let in.
+    #[test]
+    #[should_panic(expected = "only those leave who were let in")]
+    fn only_members_leave() {
+        let mut room = home();
+        room.join(ZERO, Visible::Yes, &SIZES);
+        room.leave(ONE, Visible::Yes, &SIZES, NOW);
     }
 
     /// Goal: shards are told that a room has become large, and that it is small again once it has half of
@@ -333,7 +351,7 @@ mod tests {
             spread.collect::<Vec<_>>(),
             [None, None, None, Some(true), None]
         );
-        let spread = (0..5).map(|_| room.leave(ZERO, Visible::No, &SIZES, NOW).unwrap().spread);
+        let spread = (0..5).map(|_| room.leave(ZERO, Visible::No, &SIZES, NOW).spread);
         assert_eq!(
             spread.collect::<Vec<_>>(),
             [None, None, Some(false), None, None]
@@ -368,7 +386,7 @@ mod tests {
             far: false,
         };
         assert_eq!(room.set_behind(ONE, behind, NOW), Some(true));
-        let said = room.leave(ONE, Visible::No, &SIZES, NOW).unwrap();
+        let said = room.leave(ONE, Visible::No, &SIZES, NOW);
         assert_eq!((said.hold, room.is_held()), (Some(false), false));
         assert_eq!(room.set_behind(ONE, behind, NOW), None, "they are gone");
     }

@@ -42,6 +42,8 @@ pub struct Membership {
     /// Its place in [`crate::room::audience::Audience::members`], or [`PENDING`].
     number: u32,
     rendition: Rendition,
+    /// Whether it is to be left as soon as the join is confirmed.
+    given_up: bool,
 }
 
 impl Membership {
@@ -54,6 +56,7 @@ impl Membership {
             room,
             number: PENDING,
             rendition,
+            given_up: false,
         }
     }
 
@@ -75,6 +78,12 @@ impl Membership {
         (self.number != PENDING).then_some(self.number)
     }
 
+    /// Whether it waits for its join to be confirmed only to leave again.
+    #[must_use]
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up
+    }
+
     /// Stream position of the next byte to send.
     #[must_use]
     pub fn cursor(&self) -> StreamPosition {
@@ -84,9 +93,23 @@ impl Membership {
     /// The join is confirmed: it is member `number` of the audience, and reads from `head` on.
     pub(super) fn enter(&mut self, number: u32, head: StreamPosition) {
         assert_eq!(self.number, PENDING, "a join is confirmed once");
+        assert!(!self.given_up, "nobody wants to be there");
         assert_ne!(number, PENDING);
         self.number = number;
         self.cursor = head;
+    }
+
+    /// It is to be left once the join is confirmed.
+    pub(super) fn give_up(&mut self) {
+        assert_eq!(self.number, PENDING, "a member leaves at once");
+        self.given_up = true;
+    }
+
+    /// It is wanted after all, to read `rendition`.
+    pub(super) fn want_again(&mut self, rendition: Rendition) {
+        assert!(self.given_up, "it was wanted all the time");
+        self.given_up = false;
+        self.rendition = rendition;
     }
 
     /// Another member has left: it is number `number` of its audience now.
@@ -175,6 +198,9 @@ impl Membership {
 
     /// What holds of every membership.
     pub(super) fn check(&self) -> Result<(), String> {
+        if self.number != PENDING && self.given_up {
+            return Err(format!("{self:?} is where it has not wanted to be"));
+        }
         if self.number == PENDING && (self.cursor > StreamPosition::default() || self.cut_bytes > 0)
         {
             return Err(format!("{self:?} has read before it was let in"));

@@ -96,6 +96,18 @@ impl Session {
         });
     }
 
+    /// It no longer wants to join a room that it has asked to: it leaves again once it is let in, since the
+    /// home counts it from then on.
+    pub(crate) fn give_up(&mut self, id: MembershipId) {
+        self.membership_mut(id).expect("it was to join").give_up();
+    }
+
+    /// It wants to join after all, to read `rendition`.
+    pub(crate) fn want_again(&mut self, id: MembershipId, rendition: Rendition) {
+        let membership = self.membership_mut(id).expect("it was to join");
+        membership.want_again(rendition);
+    }
+
     /// Another member has left: it is number `number` of its audience now.
     pub fn renumber(&mut self, id: MembershipId, number: u32) {
         let membership = self.membership_mut(id).expect("a member is there");
@@ -227,6 +239,23 @@ mod tests {
         assert_eq!(numbers(&session), [0]);
         assert!(session.side.is_none() && !session.flags().any(Flags::SEVERAL));
         session.check_invariants().unwrap();
+    }
+
+    /// Goal: a join that was given up is remembered until it is confirmed, and may be wanted again.
+    #[test]
+    fn a_join_may_be_given_up_and_wanted_again() {
+        let mut session = open();
+        add(&mut session, 1);
+        let id = add(&mut session, 2).unwrap();
+        session.give_up(id);
+        session.check_invariants().unwrap();
+        assert!(session.membership(id).unwrap().is_given_up());
+        session.want_again(id, Rendition::PLAIN_QUIET);
+        session.enter(id, 0, StreamPosition::default());
+        session.check_invariants().unwrap();
+        let membership = session.membership(id).unwrap();
+        assert!(!membership.is_given_up());
+        assert_eq!(membership.rendition(), Rendition::PLAIN_QUIET);
     }
 
     /// Goal: nobody joins a room twice.

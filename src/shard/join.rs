@@ -5,15 +5,15 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::Shard;
-use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey};
+use super::parts::queues::Delivery;
+use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey, ShardId};
 use crate::message::{Event, Message};
 use crate::room::Departure;
 use crate::room::audience::Member;
-use crate::room::home::{Announcement, Said, Visible};
+use crate::room::home::{Announcement, Guest, Said, Visible};
 use crate::room::rendition::Rendition;
+use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
 use crate::talk::{JoinAnswer, ToShard};
 use crate::wire::http::Refusal;
@@ -74,8 +74,14 @@ impl Shard {
             .find_or_create(name)
             .ok_or(SubscribeError::TooManyRooms)?;
         let session = self.sessions.at_mut(key.slot);
-        if session.membership_in(room).is_some() {
-            return Err(SubscribeError::Already);
+        if let Some(id) = session.membership_in(room) {
+            let given_up = (session.membership(id)).is_some_and(Membership::is_given_up);
+            if !given_up {
+                return Err(SubscribeError::Already);
+            }
+            // The join that is under way counts for this one.
+            session.want_again(id, rendition);
+            return Ok(());
         }
         if session.add_membership(room, rendition).is_none() {
             self.rooms.release(room);
@@ -95,76 +101,104 @@ impl Shard {
         if !self.sessions.find(key).is_some_and(is_open) {
             return Err(SubscribeError::NotNow);
         }
-        let member = self.member_id(key.slot);
         let session = self.sessions.at_mut(key.slot);
         let room = self.rooms.find(name);
-        let Some(id) = room.and_then(|room| session.membership_in(room)) else {
-            return Err(SubscribeError::NotThere);
-        };
-        if !session.rescue_cut_frame(id, member, &self.rooms, &self.log) {
-            self.kill(key.slot);
-            return Ok(());
+        let found = room.and_then(|room| session.membership_in(room));
+        let wanted = found.and_then(|id| {
+            let one = session.membership(id).filter(|one| !one.is_given_up())?;
+            Some((id, one.number()))
+        });
+        match wanted {
+            None => return Err(SubscribeError::NotThere),
+            Some((id, None)) => {
+                session.give_up(id);
+                return Ok(());
+            }
+            Some((id, Some(_))) => self.leave_room(key.slot, id),
         }
-        self.depart_from(key.slot, id);
-        self.remove_member(key.slot, id);
-        self.note_holding(key.slot);
-        self.mark_dirty(key.slot);
         Ok(())
     }
 
-    /// Asks the home of `room` to let the session in.
-    pub(super) fn ask_to_join(&mut self, slot: u32, room: RoomId) {
+    /// In which form a session is sent what is said in a room; `None` when it is not, or not yet.
+    #[must_use]
+    pub fn reads(&self, key: SessionKey, name: &str) -> Option<Rendition> {
+        let session = self.sessions.find(key)?;
+        let one = session.membership(session.membership_in(self.rooms.find(name)?)?)?;
+        one.number().map(|_| one.rendition())
+    }
+
+    /// Takes an open session out of one of its rooms.
+    fn leave_room(&mut self, slot: u32, id: MembershipId) {
         let member = self.member_id(slot);
+        let session = self.sessions.at_mut(slot);
+        if !session.rescue_cut_frame(id, member, &self.rooms, &self.log) {
+            return self.kill(slot);
+        }
+        self.depart_from(slot, id);
+        self.remove_member(slot, id);
+        self.note_holding(slot);
+        self.mark_dirty(slot);
+    }
+
+    /// A session as homes know it.
+    fn guest(&self, slot: u32) -> Guest {
         let session = self.sessions.at(slot);
-        let (id, visible) = (session.id(), visible(session));
+        Guest {
+            member: self.member_id(slot),
+            id: session.id(),
+            visible: visible(session),
+        }
+    }
+
+    /// Asks the home of `room` to let the session in. Of one that has left and whose home has yet to hear
+    /// of that, it hears first.
+    pub(super) fn ask_to_join(&mut self, slot: u32, room: RoomId) {
+        let guest = self.guest(slot);
         let here = self.rooms.get_mut(room);
         here.joining += 1;
+        let mut departures = here.departures.iter_mut().flat_map(|all| all.iter_mut());
+        match departures.find(|departure| departure.guest.member == guest.member) {
+            Some(departure) => departure.returns = true,
+            None => self.tell_join(room, guest),
+        }
+    }
+
+    fn tell_join(&mut self, room: RoomId, guest: Guest) {
+        let here = self.rooms.get(room);
         let (home, room) = (here.home_shard, Arc::clone(&here.name));
-        self.mail.tell(
-            home,
-            ToShard::Join {
-                room,
-                member,
-                id,
-                visible,
-            },
-        );
+        self.mail.tell(home, ToShard::Join { room, guest });
     }
 
     /// At the room's home: a session of any shard joins.
-    pub(super) fn join(&mut self, name: &Arc<str>, member: MemberId, id: Uuid, visible: Visible) {
+    pub(super) fn join(&mut self, name: &Arc<str>, guest: Guest) {
         let sizes = self.sizes();
         let room = self.find_or_create(name);
         let answer = match room {
             Some(room) => {
                 let home = self.rooms.home_mut(room);
-                let said = home.join(member.shard, visible, &sizes);
+                let said = home.join(guest.member.shard, guest.visible, &sizes);
                 let held = home.is_held();
-                self.say(room, said, member, Event::Joined(id));
+                self.say(room, said, guest.member, Event::Joined(guest.id));
                 JoinAnswer::Welcome { held }
             }
             None => JoinAnswer::Full,
         };
-        self.mail.tell(
-            member.shard,
-            ToShard::Joined {
-                room: Arc::clone(name),
-                member,
-                answer,
-            },
-        );
+        let room = Arc::clone(name);
+        let joined = ToShard::Joined {
+            room,
+            guest,
+            answer,
+        };
+        self.mail.tell(guest.member.shard, joined);
     }
 
     /// At the room's home: a member of any shard left.
-    pub(super) fn left(&mut self, name: &Arc<str>, member: MemberId, id: Uuid, visible: Visible) {
+    pub(super) fn left(&mut self, name: &Arc<str>, guest: Guest) {
         let (sizes, now) = (self.sizes(), self.now);
-        let Some(room) = self.rooms.find(name) else {
-            return;
-        };
+        let room = self.rooms.find(name).expect("it has a member at least");
         let home = self.rooms.home_mut(room);
-        if let Some(said) = home.leave(member.shard, visible, &sizes, now) {
-            self.say(room, said, member, Event::Left(id));
-        }
+        let said = home.leave(guest.member.shard, guest.visible, &sizes, now);
+        self.say(room, said, guest.member, Event::Left(guest.id));
         self.rooms.release(room);
     }
 
@@ -196,48 +230,57 @@ impl Shard {
         self.rooms.note_deadline(room, self.now);
     }
 
-    /// The home has answered a join that is to be acted on in its turn. Whether the room is held counts
-    /// at once, as everything does that is said of it later.
-    pub(super) fn note_answer(&mut self, name: &Arc<str>, answer: JoinAnswer) {
+    /// The home has answered a join. It counts in the order of what the home says. Whether the
+    /// room is held counts at once, as everything does that is said of it later.
+    pub(super) fn answered(&mut self, room: Arc<str>, guest: Guest, answer: JoinAnswer) {
         if let JoinAnswer::Welcome { held } = answer {
-            self.held_by_home(name, held);
+            self.held_by_home(&room, held);
         }
+        self.queues.deliver(Delivery::Joined {
+            room,
+            guest,
+            answer,
+        });
+        self.deliver_waiting();
     }
 
-    /// The home shard has answered the join: whatever it delivers from now on, this session gets.
-    pub(super) fn joined(&mut self, name: &str, member: MemberId, answer: JoinAnswer) {
-        let (key, slot) = (member.key(), member.slot);
-        let Some((room, session)) = self.rooms.find(name).zip(self.sessions.lookup(key)) else {
+    /// The home shard has answered the join: whatever it delivers from now on, this session gets. Of one
+    /// that is gone or does not want it any more, the home hears so now: before, it would not have known
+    /// whom it let in.
+    pub(super) fn joined(&mut self, name: &Arc<str>, guest: Guest, answer: JoinAnswer) {
+        let (key, slot) = (guest.member.key(), guest.member.slot);
+        let room = self.rooms.find(name);
+        let asked = (room.zip(self.sessions.lookup(key)))
+            .and_then(|(room, session)| Some((room, session.membership_in(room)?, session)));
+        let is_in = answer != JoinAnswer::Full;
+        let Some((room, id, session)) = asked else {
+            if is_in {
+                self.tell_leave(self.setup.homes.of(name), name, guest);
+            }
             return;
         };
-        // It may have left in the meantime, or come again: then another answer is under way.
-        let asked = (session.membership_in(room)).filter(|&id| {
-            session
-                .membership(id)
-                .is_some_and(|one| one.number().is_none())
-        });
-        let Some(id) = asked else {
-            return;
-        };
+        let one = session.membership(id).expect("it was just found");
+        assert!(one.number().is_none(), "a join is answered once");
+        let (rendition, given_up) = (one.rendition(), one.is_given_up());
         let is_first = session.phase() == Phase::Joining;
-        match answer {
-            JoinAnswer::Full if is_first => {
-                self.rooms.get_mut(room).joining -= 1;
-                self.tally.close_one();
-                self.refuse(slot, b"", &Refusal::full());
-                self.rooms.release(room);
+        if is_in && !given_up {
+            let here = self.rooms.get_mut(room);
+            here.joining -= 1;
+            let (number, head) = here.add(rendition, Member::new(slot, id));
+            session.enter(id, number, head);
+            if is_first {
+                self.open(slot);
             }
-            JoinAnswer::Full => self.remove_member(slot, id),
-            JoinAnswer::Welcome { .. } => {
-                let rendition = session.membership(id).expect("it has asked").rendition();
-                let here = self.rooms.get_mut(room);
-                here.joining -= 1;
-                let (number, head) = here.add(rendition, Member::new(slot, id));
-                session.enter(id, number, head);
-                if is_first {
-                    self.open(slot);
-                }
-            }
+        } else if is_in {
+            self.tell_leave(self.rooms.get(room).home_shard, name, guest);
+            self.remove_member(slot, id);
+        } else if is_first {
+            self.rooms.get_mut(room).joining -= 1;
+            self.tally.close_one();
+            self.refuse(slot, b"", &Refusal::full());
+            self.rooms.release(room);
+        } else {
+            self.remove_member(slot, id);
         }
         self.settle(slot);
     }
@@ -254,24 +297,26 @@ impl Shard {
         }
     }
 
-    /// Has the homes of the session's rooms told that it is gone, after what it said.
+    /// Has the homes of the session's rooms told that it is gone, after what it said. Those that have yet to
+    /// answer its join hear of it then.
     pub(super) fn depart(&mut self, slot: u32) {
         self.tally.close_one();
         self.watch.forget(self.sessions.key(slot));
-        let session = self.sessions.at(slot);
-        let ids: Vec<MembershipId> = session.memberships().map(|(id, _)| id).collect();
-        for id in ids {
+        let members = (self.sessions.at(slot).memberships())
+            .filter(|(_, one)| one.number().is_some())
+            .map(|(id, _)| id);
+        for id in members.collect::<Vec<MembershipId>>() {
             self.depart_from(slot, id);
         }
     }
 
     fn depart_from(&mut self, slot: u32, id: MembershipId) {
+        let guest = self.guest(slot);
         let session = self.sessions.at(slot);
         let room = session.membership(id).expect("it is in there").room();
         let departure = Departure {
-            member: self.member_id(slot),
-            id: session.id(),
-            visible: visible(session),
+            guest,
+            returns: false,
         };
         let here = self.rooms.get_mut(room);
         if here.home.is_some() || here.staged.is_none() {
@@ -281,24 +326,19 @@ impl Shard {
         }
     }
 
-    /// Tells the home of `room` that a member has left.
+    /// Tells the home of `room` that a member has left, and that it has come again if it has.
     pub(super) fn tell_departure(&mut self, room: RoomId, departure: Departure) {
-        let Departure {
-            member,
-            id,
-            visible,
-        } = departure;
         let here = self.rooms.get(room);
-        let (home, room) = (here.home_shard, Arc::clone(&here.name));
-        self.mail.tell(
-            home,
-            ToShard::Leave {
-                room,
-                member,
-                id,
-                visible,
-            },
-        );
+        let (home, name) = (here.home_shard, Arc::clone(&here.name));
+        self.tell_leave(home, &name, departure.guest);
+        if departure.returns {
+            self.tell_join(room, departure.guest);
+        }
+    }
+
+    fn tell_leave(&mut self, home: ShardId, name: &Arc<str>, guest: Guest) {
+        let room = Arc::clone(name);
+        self.mail.tell(home, ToShard::Leave { room, guest });
     }
 
     /// Takes the session out of a room's audience, or gives up joining it.

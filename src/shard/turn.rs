@@ -61,9 +61,9 @@ impl Shard {
                 }
                 Delivery::Joined {
                     room,
-                    member,
+                    guest,
                     answer,
-                } => self.joined(&room, member, answer),
+                } => self.joined(&room, guest, answer),
             }
         }
     }

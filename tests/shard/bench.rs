@@ -154,7 +154,13 @@ impl Bench {
         String::from_utf8(std::mem::take(&mut self.clients[client].wire)).unwrap()
     }
 
-    fn key(&self, client: usize) -> SessionKey {
+    /// Which shard a client has connected to.
+    pub(crate) fn shard(&self, client: usize) -> usize {
+        self.clients[client].shard
+    }
+
+    /// Which session of its shard a client has.
+    pub(crate) fn key(&self, client: usize) -> SessionKey {
         self.clients[client].key.expect("it has joined")
     }
 
@@ -392,10 +398,16 @@ fn homes(shards: u16) -> Homes {
     Homes::new(shards, 0)
 }
 
-/// The name of a room whose home is shard `home` of `shards`.
-pub(crate) fn room_at(home: u16, shards: u16) -> String {
+/// The names of rooms whose home is shard `home` of `shards`.
+pub(crate) fn rooms_at(home: u16, shards: u16) -> impl Iterator<Item = String> {
     (0..)
         .map(|number| format!("room{number}"))
-        .find(|name| homes(shards).of(name) == ShardId::new(home))
+        .filter(move |name| homes(shards).of(name) == ShardId::new(home))
+}
+
+/// The first of them.
+pub(crate) fn room_at(home: u16, shards: u16) -> String {
+    rooms_at(home, shards)
+        .next()
         .expect("names spread over all shards")
 }

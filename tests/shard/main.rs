@@ -6,6 +6,7 @@ mod heads;
 mod holdings;
 mod holds;
 mod limits;
+mod memberships;
 mod replies;
 mod silence;
 

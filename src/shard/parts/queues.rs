@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::id::{Epoch, MemberId, RoomId, ShardId};
+use crate::id::{Epoch, RoomId, ShardId};
 use crate::message::{Message, Run};
 use crate::room::Rooms;
+use crate::room::home::Guest;
 use crate::room::staging::{Aside, Staging};
 use crate::talk::JoinAnswer;
 
@@ -23,7 +24,7 @@ pub(crate) enum Delivery {
     /// The answer to a join: the member gets the messages behind it, none of those before.
     Joined {
         room: Arc<str>,
-        member: MemberId,
+        guest: Guest,
         answer: JoinAnswer,
     },
 }

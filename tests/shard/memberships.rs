@@ -1,0 +1,142 @@
+//! Sessions that join further rooms and leave them again, in orders that chance seldom brings.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use fanring::config::{Config, LOG_BYTES_MIN};
+use fanring::room::rendition::Rendition;
+use fanring::shard::join::SubscribeError;
+use fanring::talk::Letter;
+use fanring::wire::frame::OpCode;
+
+use crate::bench::{Bench, room_at, rooms_at};
+
+impl Bench {
+    fn subscribe(&mut self, client: usize, room: &str) -> Result<(), SubscribeError> {
+        let (shard, key) = (self.shard(client), self.key(client));
+        self.shards[shard].subscribe(key, &Arc::from(room), Rendition::PLAIN)
+    }
+
+    fn unsubscribe(&mut self, client: usize, room: &str) -> Result<(), SubscribeError> {
+        let (shard, key) = (self.shard(client), self.key(client));
+        self.shards[shard].unsubscribe(key, room)
+    }
+
+    /// Whether the room's home has let the client in, as far as its shard has heard.
+    fn reads(&self, client: usize, room: &str) -> bool {
+        self.shards[self.shard(client)]
+            .reads(self.key(client), room)
+            .is_some()
+    }
+
+    /// A turn without a flush; returns what the shard has to say to others.
+    fn turn(&mut self, shard: usize) -> Vec<Letter> {
+        self.shards[shard].handle_turn();
+        std::iter::from_fn(|| self.shards[shard].poll_letter()).collect()
+    }
+
+    fn hand_out_all(&mut self, letters: Vec<Letter>) {
+        for letter in letters {
+            self.hand_out(letter);
+        }
+    }
+}
+
+/// Goal: whoever gives up a join that is under way, and wants it after all, has missed nothing of what was
+/// said since it was let in.
+#[test]
+fn a_join_that_was_given_up_and_wanted_again_counts_once() {
+    let mut bench = Bench::new(2);
+    let (here, there) = (room_at(0, 2), room_at(1, 2));
+    let roamer = bench.join(0, &format!("/ws/{here}?presence=0"));
+    let speaker = bench.join(1, &format!("/ws/{there}?presence=0"));
+    assert_eq!(bench.subscribe(roamer, &there), Ok(()));
+    let mut asked = bench.turn(0);
+    assert_eq!(bench.unsubscribe(roamer, &there), Ok(()));
+    asked.extend(bench.turn(0));
+    assert_eq!(bench.subscribe(roamer, &there), Ok(()));
+    asked.extend(bench.turn(0));
+    // One after the other, with something said after each.
+    let mut asked = asked.into_iter();
+    let mut said = Vec::new();
+    for number in 0..4 {
+        asked
+            .next()
+            .into_iter()
+            .for_each(|letter| bench.hand_out(letter));
+        let answers = bench.turn(1);
+        bench.hand_out_all(answers);
+        bench.shards[0].handle_turn();
+        if bench.reads(roamer, &there) {
+            said.push(number.to_string());
+        }
+        bench.say(speaker, OpCode::Text, number.to_string().as_bytes());
+        let news = bench.turn(1);
+        bench.hand_out_all(news);
+    }
+    bench.settle();
+    assert!(!said.is_empty());
+    assert_eq!(bench.heard(roamer), said);
+}
+
+/// Goal: one that was not let in, and left before it heard of that, takes nobody else's place with it.
+#[test]
+fn one_that_was_refused_takes_nobody_with_it() {
+    let mut bench = Bench::with(Config {
+        shards: NonZeroUsize::new(2).unwrap(),
+        rooms_max: 2,
+        log_bytes: LOG_BYTES_MIN,
+        lag_bytes_max: LOG_BYTES_MIN / 2,
+        descriptors_max: 64,
+        ..Config::default()
+    });
+    let (here, there) = (room_at(0, 2), rooms_at(1, 2).take(3).collect::<Vec<_>>());
+    let roamer = bench.join(0, &format!("/ws/{here}"));
+    let others = [0, 1].map(|number| bench.join(1, &format!("/ws/{}", there[number])));
+    assert_eq!(bench.subscribe(roamer, &there[2]), Ok(()));
+    let asked = bench.turn(0);
+    bench.hand_out_all(asked);
+    let refusal = bench.turn(1);
+    bench.fail(others[0]);
+    bench.turn(1);
+    // From here on the room may be made, and the refusal has not arrived.
+    let member = bench.ask(0, &format!("/ws/{}?presence=0", there[2]));
+    assert_eq!(bench.unsubscribe(roamer, &there[2]), Ok(()));
+    let asked = bench.turn(0);
+    bench.hand_out_all(asked);
+    bench.hand_out_all(refusal);
+    bench.settle();
+    let speaker = bench.join(1, &format!("/ws/{}?presence=0", there[2]));
+    bench.say(speaker, OpCode::Text, b"hello");
+    bench.settle();
+    assert!(bench.wire(member).ends_with(b"hello"));
+}
+
+/// Goal: a session that leaves a room and comes again while something said there is on its way is there
+/// afterwards, for everybody who hears of it.
+#[test]
+fn one_that_comes_again_comes_after_it_left() {
+    let mut bench = Bench::new(2);
+    let (here, there) = (room_at(0, 2), room_at(1, 2));
+    let observer = bench.join(1, &format!("/ws/{there}"));
+    let speaker = bench.join(0, &format!("/ws/{there}?presence=0"));
+    let roamer = bench.join(0, &format!("/ws/{here}"));
+    assert_eq!(bench.subscribe(roamer, &there), Ok(()));
+    bench.settle();
+    let joined = bench.heard(observer);
+    assert!(joined.len() == 1 && joined[0].contains("connect"));
+    bench.say(speaker, OpCode::Text, b"said");
+    assert_eq!(bench.unsubscribe(roamer, &there), Ok(()));
+    assert_eq!(bench.subscribe(roamer, &there), Ok(()));
+    bench.settle();
+    let heard = bench.heard(observer);
+    assert_eq!((heard.len(), heard[0].as_str()), (3, "said"));
+    assert!(
+        heard[1].starts_with(r#"{"event":"disconnect""#),
+        "{heard:?}"
+    );
+    assert_eq!(heard[2], joined[0]);
+    bench.say(speaker, OpCode::Text, b"more");
+    bench.settle();
+    assert_eq!(bench.heard(roamer).last().unwrap(), "more");
+}
