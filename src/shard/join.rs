@@ -230,11 +230,15 @@ impl Shard {
         self.rooms.note_deadline(room, self.now);
     }
 
-    /// The home has answered a join. It counts in the order of what the home says. Whether the
+    /// The home has answered a join. It counts in the order of what the home says: behind what waits here
+    /// of another shard's, and at once if this is the home, whose messages are in the log. Whether the
     /// room is held counts at once, as everything does that is said of it later.
     pub(super) fn answered(&mut self, room: Arc<str>, guest: Guest, answer: JoinAnswer) {
         if let JoinAnswer::Welcome { held } = answer {
             self.held_by_home(&room, held);
+        }
+        if self.setup.homes.of(&room) == self.setup.number {
+            return self.joined(&room, guest, answer);
         }
         self.queues.deliver(Delivery::Joined {
             room,

@@ -140,3 +140,32 @@ fn one_that_comes_again_comes_after_it_left() {
     bench.settle();
     assert_eq!(bench.heard(roamer).last().unwrap(), "more");
 }
+
+/// Goal: whoever is told that somebody has joined, and says hello, is heard by them: at the room's home too,
+/// while its log has no room for what other homes have sent.
+#[test]
+fn one_that_is_seen_to_join_hears_what_is_said_then() {
+    let mut bench = Bench::new(2);
+    let (here, there) = (room_at(0, 2), room_at(1, 2));
+    let neighbours = [0, 1].map(|shard| bench.join(shard, &format!("/ws/{there}?presence=0")));
+    let greeter = bench.join(1, &format!("/ws/{here}"));
+    // More than other homes may have of a flush, and less than all.
+    bench.say(
+        neighbours[1],
+        OpCode::Binary,
+        &[0; LOG_BYTES_MIN / 32 / 8 * 7],
+    );
+    let news = bench.turn(1);
+    bench.hand_out_all(news);
+    let guest = bench.ask(0, &format!("/ws/{here}?presence=1"));
+    let news = bench.turn(0);
+    bench.hand_out_all(news);
+    bench.turn(1);
+    bench.flush(1, 10);
+    assert!(bench.heard(greeter)[0].contains("connect"));
+    bench.say(greeter, OpCode::Text, b"hello");
+    let news = bench.turn(1);
+    bench.hand_out_all(news);
+    bench.settle();
+    assert!(bench.wire(guest).ends_with(b"hello"));
+}
