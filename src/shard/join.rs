@@ -30,6 +30,12 @@ pub enum SubscribeError {
     /// It is not.
     #[error("the session is not in the room")]
     NotThere,
+    /// It has come for this room, where its messages go, and leaves it only with its connection.
+    #[error("the session stays in the room of its request")]
+    OfItsRequest,
+    /// It has come for no room: its messages go back to itself.
+    #[error("the session echoes, and is in no room")]
+    Echoes,
     /// It is in as many rooms as it may be.
     #[error("the session is in as many rooms as it may be")]
     TooManyMemberships,
@@ -67,8 +73,11 @@ impl Shard {
         rendition: Rendition,
     ) -> Result<(), SubscribeError> {
         let is_open = |session: &Session| session.phase() == Phase::Open && !session.is_sending();
-        if !self.sessions.find(key).is_some_and(is_open) {
+        let Some(session) = self.sessions.find(key).filter(|session| is_open(session)) else {
             return Err(SubscribeError::NotNow);
+        };
+        if session.flags().any(Flags::ALONE) {
+            return Err(SubscribeError::Echoes);
         }
         let room = self
             .find_or_create(name)
@@ -110,6 +119,7 @@ impl Shard {
         });
         match wanted {
             None => return Err(SubscribeError::NotThere),
+            Some((MembershipId::INLINE, _)) => return Err(SubscribeError::OfItsRequest),
             Some((id, None)) => {
                 session.give_up(id);
                 return Ok(());

@@ -169,3 +169,38 @@ fn one_that_is_seen_to_join_hears_what_is_said_then() {
     bench.settle();
     assert!(bench.wire(guest).ends_with(b"hello"));
 }
+
+/// Goal: a session stays in the room of its request, one that echoes in none, and both are told so.
+#[test]
+fn some_rooms_are_not_left_or_joined() {
+    let mut bench = Bench::with(Config {
+        shards: NonZeroUsize::new(1).unwrap(),
+        echo: true,
+        descriptors_max: 64,
+        ..Config::default()
+    });
+    let member = bench.join(0, "/ws/room?echo=1");
+    assert_eq!(
+        bench.subscribe(member, "room"),
+        Err(SubscribeError::Already)
+    );
+    assert_eq!(
+        bench.unsubscribe(member, "room"),
+        Err(SubscribeError::OfItsRequest)
+    );
+    assert_eq!(
+        bench.unsubscribe(member, "other"),
+        Err(SubscribeError::NotThere)
+    );
+    let echo = bench.join(0, "/echo");
+    assert_eq!(bench.subscribe(echo, "room"), Err(SubscribeError::Echoes));
+    assert_eq!(
+        bench.unsubscribe(echo, "room"),
+        Err(SubscribeError::NotThere)
+    );
+    for client in [member, echo] {
+        bench.say(client, OpCode::Text, b"on");
+        bench.settle();
+        assert_eq!(bench.heard(client), ["on"]);
+    }
+}
