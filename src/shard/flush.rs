@@ -61,6 +61,7 @@ impl Shard {
 
     /// The bytes of a planned send, slice by slice, at most as many as a send may
     /// gather pieces, and two.
+    #[inline]
     pub fn slices<'a>(
         &'a self,
         batch: &'a FlushBatch,

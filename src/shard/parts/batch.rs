@@ -25,6 +25,7 @@ impl PlannedSend {
     /// Whether [`crate::shard::Shard::handle_sent`] is to hear of it only when the socket did not take all
     /// of it.
     #[must_use]
+    #[inline]
     pub fn is_quiet(&self) -> bool {
         self.undo.is_some()
     }
@@ -37,6 +38,7 @@ impl PlannedSend {
 
     /// How many of its session's private bytes it carries.
     #[must_use]
+    #[inline]
     pub(crate) fn private_bytes(&self) -> usize {
         self.private as usize
     }
@@ -81,6 +83,7 @@ impl FlushBatch {
     }
 
     /// Takes in a send as planned.
+    #[inline]
     pub(crate) fn push(&mut self, key: SessionKey, fd: RawFd, plan: &Plan, undo: Option<Undo>) {
         let narrow = |count: usize| u32::try_from(count).expect("as bounded as a batch");
         let count = |count: usize| u8::try_from(count).expect("twice PIECES_MAX");
@@ -106,6 +109,7 @@ impl FlushBatch {
 
     /// The pieces of the log that a send carries before its private bytes, and those behind them.
     #[must_use]
+    #[inline]
     pub(crate) fn pieces(&self, send: &PlannedSend) -> (&[Piece], &[Piece]) {
         let pieces = &self.pieces[send.first as usize..][..usize::from(send.pieces)];
         pieces.split_at(usize::from(send.before))
