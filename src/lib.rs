@@ -3,7 +3,7 @@
 //! Modules stand in the order the data flows: bytes come in by [`ring`], [`wire`] turns them into frames'
 //! payloads, [`protocol`] says what those mean. What happened in a room is a [`message`]; [`room`] puts it
 //! in order and appends it to a log, [`session`] is a cursor into it. [`mesh`] joins the threads, which
-//! [`talk`] to each other, [`shard`] is all of it on one core, `drive` runs that on a ring, and `web`
+//! [`talk`] to each other, [`shard`] is all of it on one core, `transport` is how bytes leave, `drive` runs a shard on a ring, and `web`
 //! serves what is not a WebSocket.
 
 pub mod config;
@@ -23,6 +23,7 @@ pub mod room;
 
 pub mod protocol;
 pub mod session;
+mod transport;
 
 pub mod mesh;
 pub mod talk;

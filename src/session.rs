@@ -43,6 +43,7 @@ use self::tick::Tick;
 use self::timers::Timers;
 use crate::id::{RoomId, StreamPosition};
 use crate::room::rendition::Rendition;
+use crate::transport::Transport;
 use crate::wire::message::Reader;
 
 /// Where the messages of a session go that is in one room at most.
@@ -75,6 +76,8 @@ pub struct Session {
     socket: OwnedFd,
     phase: Phase,
     flags: Flags,
+    /// How its bytes leave.
+    transport: Transport,
     /// What the send in flight carries.
     in_flight: InFlight,
     /// Frames and messages that are not complete yet.
@@ -100,6 +103,7 @@ impl Session {
             socket,
             flags: Flags::default(),
             phase: Phase::Head,
+            transport: Transport::default(),
             in_flight: InFlight::default(),
             reader: Reader::default(),
             side: None,
@@ -112,6 +116,13 @@ impl Session {
     #[must_use]
     pub(crate) fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// How its bytes leave.
+    #[must_use]
+    #[inline]
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// Its socket.

@@ -118,7 +118,8 @@ impl Session {
             }
             return Err(Nothing::ToSend);
         }
-        if at_head && private == 0 && plan.before == 0 && self.phase == Phase::Open {
+        let foreseen = at_head && private == 0 && plan.before == 0 && self.phase == Phase::Open;
+        if foreseen && self.transport.may_be_quiet() {
             return Ok(Some(self.assume_sent(
                 MembershipId::INLINE,
                 narrow(bytes),

@@ -54,7 +54,7 @@ impl Shard {
                 if undo.is_none() {
                     self.tally.begin_operation();
                 }
-                batch.push(key, session.socket().as_raw_fd(), &self.plan, undo);
+                batch.push(key, session, &self.plan, undo);
             }
         }
     }
@@ -76,9 +76,10 @@ impl Shard {
             &session.unsent()[..send.private_bytes()]
         });
         let (before, after) = batch.pieces(send);
-        (before.iter().map(from_log))
+        let frames = (before.iter().map(from_log))
             .chain(private)
-            .chain(after.iter().map(from_log))
+            .chain(after.iter().map(from_log));
+        send.transport().leaving(frames)
     }
 
     /// The kernel took `sent` bytes of the send at `place` in `batch`; 0 when the socket was full,
@@ -105,6 +106,7 @@ impl Shard {
             // It may have been dead already, with this as its last operation.
             return self.settle(slot);
         };
+        let bytes = session.transport().released(bytes);
         let progress = session.sent(member, &self.rooms, &self.log, bytes);
         let (output, phase) = (session.has_output(&self.rooms), session.phase());
         self.count_sent(u64::from(bytes));

@@ -29,7 +29,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("src/message", &["id", "wire"]),
     ("src/room", &["id", "wire", "message"]),
     ("src/protocol", &["wire", "message", "room::rendition"]),
-    ("src/session", &["id", "wire", "room"]),
+    ("src/transport", &[]),
+    ("src/session", &["id", "wire", "room", "transport"]),
     ("src/mesh", &["id"]),
     (
         "src/talk",
@@ -38,7 +39,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/shard",
         &[
-            "id", "wire", "message", "room", "protocol", "session", "talk", "metrics", "config",
+            "id",
+            "wire",
+            "message",
+            "room",
+            "protocol",
+            "session",
+            "transport",
+            "talk",
+            "metrics",
+            "config",
         ],
     ),
     (

@@ -1,10 +1,12 @@
 //! The sends of one chunk of a flush, as planned.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use crate::id::SessionKey;
 use crate::room::index::Piece;
+use crate::session::Session;
 use crate::session::send::{Plan, Undo};
+use crate::transport::Transport;
 
 /// One planned send, which refers to its batch for the pieces.
 #[derive(Debug, Clone)]
@@ -19,6 +21,7 @@ pub struct PlannedSend {
     before: u8,
     private: u32,
     undo: Option<Undo>,
+    transport: Transport,
 }
 
 impl PlannedSend {
@@ -34,6 +37,13 @@ impl PlannedSend {
     #[must_use]
     pub(crate) fn undo(&self) -> Option<Undo> {
         self.undo
+    }
+
+    /// How its bytes leave.
+    #[must_use]
+    #[inline]
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// How many of its session's private bytes it carries.
@@ -84,7 +94,13 @@ impl FlushBatch {
 
     /// Takes in a send as planned.
     #[inline]
-    pub(crate) fn push(&mut self, key: SessionKey, fd: RawFd, plan: &Plan, undo: Option<Undo>) {
+    pub(crate) fn push(
+        &mut self,
+        key: SessionKey,
+        session: &Session,
+        plan: &Plan,
+        undo: Option<Undo>,
+    ) {
         let narrow = |count: usize| u32::try_from(count).expect("as bounded as a batch");
         let count = |count: usize| u8::try_from(count).expect("twice PIECES_MAX");
         let first = self.pieces.len();
@@ -92,7 +108,8 @@ impl FlushBatch {
         self.quiet_bytes += undo.map_or(0, |undo| u64::from(undo.bytes));
         self.sends.push(PlannedSend {
             key,
-            fd,
+            fd: session.socket().as_raw_fd(),
+            transport: session.transport(),
             first: narrow(first),
             pieces: count(plan.pieces.len()),
             before: count(plan.before),
@@ -118,8 +135,13 @@ impl FlushBatch {
 
 #[cfg(test)]
 mod tests {
-    use super::{FlushBatch, Piece, Plan, SessionKey};
+    use std::fs::File;
+
+    use uuid::Uuid;
+
+    use super::{FlushBatch, Piece, Plan, Session, SessionKey};
     use crate::id::LogPosition;
+    use crate::session::tick::Tick;
 
     const KEY: SessionKey = SessionKey {
         slot: 3,
@@ -142,11 +164,13 @@ mod tests {
     /// and a batch that is full says so until it is cleared.
     #[test]
     fn sends_keep_their_pieces() {
+        let socket = File::open("/dev/null").unwrap().into();
+        let session = Session::new(socket, Uuid::nil(), Tick(0), Tick(0));
         let mut batch = FlushBatch::new(2);
         for _ in 0..2 {
-            batch.push(KEY, 7, &plan(&[1, 2, 3], 1, 5), None);
+            batch.push(KEY, &session, &plan(&[1, 2, 3], 1, 5), None);
             assert!(!batch.is_full());
-            batch.push(KEY, 7, &plan(&[4], 0, 0), None);
+            batch.push(KEY, &session, &plan(&[4], 0, 0), None);
             assert!(batch.is_full());
             let told: Vec<_> = (batch.sends.iter())
                 .map(|send| {
