@@ -9,6 +9,7 @@ pub(crate) mod batch;
 pub(crate) mod credit;
 pub(crate) mod dead;
 pub(crate) mod ending;
+pub(crate) mod figures;
 pub(crate) mod flush;
 pub(crate) mod mail;
 pub(crate) mod pressure;

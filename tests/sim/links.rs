@@ -69,7 +69,13 @@ impl<M> Links<M> {
         }
     }
 
-    /// Ms from one thread that the other has not taken.
+    /// What is on its way from one thread to another.
+    pub(crate) fn between(&self, from: usize, to: usize) -> impl Iterator<Item = &M> {
+        let link = &self.links[from * self.threads + to];
+        link.ring.iter().chain(&link.parked)
+    }
+
+    /// Messages from one thread that the other has not taken.
     pub(crate) fn waiting(&self, from: usize, to: usize) -> usize {
         let link = &self.links[from * self.threads + to];
         link.ring.len() + link.parked.len()

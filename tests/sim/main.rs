@@ -5,6 +5,7 @@
 //! `SIM_SEED=N cargo test --test sim` replays one seed with a trace on standard error;
 //! `SIM_SEEDS=N` runs so many of them, from `SIM_FIRST` on.
 
+mod books;
 mod client;
 mod decode;
 mod driver;

@@ -6,6 +6,7 @@ use fanring::config::SlowConsumer;
 use fanring::metrics::ShardMetrics;
 use fanring::shard::clock::SLACK;
 
+use crate::books::{check_credit, check_members};
 use crate::client::{Client, Role, Stage};
 use crate::order::{Moment, check_room};
 use crate::trace;
@@ -26,6 +27,7 @@ pub(crate) fn run(seed: u64) -> Result<(), String> {
         stop(&mut world)?;
     } else {
         rest(&mut world)?;
+        check_members(&world)?;
         check_rooms(&world, Moment::Rest)?;
         leave(&mut world)?;
     }
@@ -70,7 +72,8 @@ fn crowd(world: &mut World) -> Result<(), String> {
 }
 
 fn check_invariants(world: &World) -> Result<(), String> {
-    (world.shards.iter()).try_for_each(|shard| shard.check_invariants())
+    (world.shards.iter()).try_for_each(|shard| shard.check_invariants())?;
+    check_credit(world)
 }
 
 /// Nobody says anything new, everybody reads: all of it arrives, and everything rests.

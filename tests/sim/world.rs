@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) kernel: Kernel,
     pub(crate) clients: Vec<Client>,
+    /// The rooms' names.
+    pub(crate) names: Vec<Arc<str>>,
     pub(crate) shards: Vec<Shard>,
     pub(crate) metrics: Arc<[ShardMetrics]>,
     pub(crate) to_shards: Links<ToShard>,
@@ -63,6 +65,9 @@ impl World {
         let mut world = Self {
             kernel: Kernel::new(shards, settings.odds),
             clients: Vec::new(),
+            names: (0..settings.rooms)
+                .map(|room| format!("r{room}").into())
+                .collect(),
             shards: ShardId::all(shards_u16).map(make).collect(),
             metrics: Arc::clone(&metrics),
             to_shards: Links::new(shards + 1, settings.mesh_messages),
@@ -106,6 +111,11 @@ impl World {
         for client in &mut self.clients {
             client.hasty = self.settings.config.idle_timeout < Duration::from_secs(60);
         }
+    }
+
+    /// How many shards there are.
+    pub(crate) fn shard_count(&self) -> u16 {
+        u16::try_from(self.shards.len()).expect("three at most")
     }
 
     /// A client connects, to whichever shard's listener the kernel picks.

@@ -62,6 +62,18 @@ impl Lanes {
         }
     }
 
+    /// What was sent to `shard` on `lane` and has not come back, and what has come from there and was not
+    /// sent back.
+    pub(crate) fn figures(&self, lane: Lane, shard: ShardId) -> (usize, usize) {
+        let credits = match lane {
+            Lane::ToHome => &self.to_home,
+            Lane::FromHome => &self.from_home,
+        };
+        let at = shard.index();
+        let unreturned = credits.used[at] + credits.held[at];
+        (credits.outstanding[at], unreturned)
+    }
+
     /// The next shard to be told how much of what it sent, and on which lane, is used up.
     pub(crate) fn poll_return(&mut self) -> Option<(Lane, ShardId, usize)> {
         [Lane::ToHome, Lane::FromHome].into_iter().find_map(|lane| {

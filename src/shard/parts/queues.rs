@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::credit;
 use crate::id::{Epoch, RoomId, ShardId};
 use crate::message::{Message, Run};
 use crate::room::Rooms;
@@ -99,6 +100,18 @@ impl Queues {
     /// What homes have sent, one by one.
     pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
         self.deliveries.pop_front()
+    }
+
+    /// What those messages of a home cost it that wait here.
+    pub(crate) fn delivered_cost(&self, home: ShardId) -> usize {
+        (self.deliveries.iter())
+            .map(|delivery| match delivery {
+                Delivery::Messages { from, messages, .. } if *from == home => {
+                    credit::cost(messages.weight())
+                }
+                _ => 0,
+            })
+            .sum()
     }
 
     /// Whether whoever publishes to `room` must wait.

@@ -1,0 +1,45 @@
+//! What a shard tells of itself, so that what several shards know of each other can be compared.
+
+use super::{Account, HomeFigures, RoomFigures, Shard};
+use crate::id::ShardId;
+use crate::session::Flags;
+use crate::talk::Lane;
+
+impl Shard {
+    /// What stands on its account with another shard for what goes on `lane`.
+    #[must_use]
+    pub fn account(&self, lane: Lane, other: ShardId) -> Account {
+        let (outstanding, taken_over) = self.lanes.figures(lane, other);
+        let waiting = match lane {
+            Lane::ToHome => 0,
+            Lane::FromHome => self.queues.delivered_cost(other),
+        };
+        Account {
+            outstanding,
+            unreturned: taken_over + waiting,
+        }
+    }
+
+    /// What it knows of a room; `None` when there is none here.
+    #[must_use]
+    pub fn room_figures(&self, name: &str) -> Option<RoomFigures> {
+        let room = self.rooms.get(self.rooms.find(name)?);
+        let members = (room.audiences())
+            .flat_map(|audience| audience.members())
+            .map(|member| self.sessions.at(member.slot()));
+        let visible = members.filter(|session| session.flags().any(Flags::VISIBLE));
+        let narrow = |count: usize| u32::try_from(count).expect("slots are below 2^24");
+        Some(RoomFigures {
+            members: narrow(room.members_here()),
+            visible: narrow(visible.count()),
+            held: room.held,
+            home: room.home.as_ref().map(|home| HomeFigures {
+                members: (ShardId::all(self.shards()))
+                    .map(|shard| home.members_on(shard))
+                    .collect(),
+                visible: home.visible(),
+                held: home.is_held(),
+            }),
+        })
+    }
+}
