@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Counts what a message costs in echo and small rooms, for Fanring and the bare relay's forms: instructions of user space
+# (Callgrind), system calls, entries and completions of the ring, switches (perf). Where times can't be told apart, these can.
+#   scripts/counts.sh [--servers A,B]     needs root for perf; some 15 minutes for all
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/common.sh
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+export PATH="$HOME/.cargo/bin:$PATH"
+command -v valgrind >/dev/null || install_packages valgrind libc6-dbg
+command -v perf >/dev/null || install_packages linux-perf
+case " $* " in
+  *" --help "* | *" -h "*) ;;
+  *)
+    cargo build --release --locked -q -p fanload
+    benches/peers/peer setup fanring fanring-epoll relay uwebsockets >&2
+    ;;
+esac
+ulimit -S -n "$(ulimit -H -n)"
+exec python3 -m benches.compare.counts "$@"
