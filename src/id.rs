@@ -74,7 +74,7 @@ pub struct MemberId {
 impl MemberId {
     /// The session that `key` names on `shard`.
     #[must_use]
-    pub const fn new(shard: ShardId, key: SessionKey) -> Self {
+    pub(crate) const fn new(shard: ShardId, key: SessionKey) -> Self {
         Self {
             shard,
             slot: key.slot,
@@ -84,7 +84,7 @@ impl MemberId {
 
     /// Its key on the shard that owns it.
     #[must_use]
-    pub const fn key(self) -> SessionKey {
+    pub(crate) const fn key(self) -> SessionKey {
         SessionKey {
             slot: self.slot,
             generation: self.generation,
@@ -116,17 +116,17 @@ pub struct MembershipId(u8);
 
 impl MembershipId {
     /// The one that stands in the session itself: the only one of most sessions.
-    pub const INLINE: Self = Self(0);
+    pub(crate) const INLINE: Self = Self(0);
 
     /// The membership with this number.
     #[must_use]
-    pub const fn new(number: u8) -> Self {
+    pub(crate) const fn new(number: u8) -> Self {
         Self(number)
     }
 
     /// Its number.
     #[must_use]
-    pub const fn number(self) -> u8 {
+    pub(crate) const fn number(self) -> u8 {
         self.0
     }
 }
@@ -138,11 +138,11 @@ pub struct Offset(NonZeroU64);
 
 impl Offset {
     /// That of the first message of a room.
-    pub const FIRST: Self = Self(NonZeroU64::MIN);
+    pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
 
     /// Its number.
     #[must_use]
-    pub const fn number(self) -> u64 {
+    pub(crate) const fn number(self) -> u64 {
         self.0.get()
     }
 
@@ -161,7 +161,7 @@ pub struct Epoch(u64);
 impl Epoch {
     /// The epoch with this number.
     #[must_use]
-    pub const fn new(number: u64) -> Self {
+    pub(crate) const fn new(number: u64) -> Self {
         Self(number)
     }
 }
@@ -183,18 +183,6 @@ macro_rules! position {
             #[must_use]
             pub const fn bytes(self) -> u64 {
                 self.0
-            }
-
-            /// So many bytes back, or the beginning.
-            #[must_use]
-            pub const fn back(self, bytes: u64) -> Self {
-                Self(self.0.saturating_sub(bytes))
-            }
-
-            /// So many bytes on, or the last position there is.
-            #[must_use]
-            pub const fn onward(self, bytes: u64) -> Self {
-                Self(self.0.saturating_add(bytes))
             }
         }
 
@@ -234,9 +222,25 @@ position! {
     LogPosition
 }
 
+impl StreamPosition {
+    /// So many bytes on, or the last position there is.
+    #[must_use]
+    pub(crate) const fn onward(self, bytes: u64) -> Self {
+        Self(self.0.saturating_add(bytes))
+    }
+}
+
+impl LogPosition {
+    /// So many bytes back, or the beginning.
+    #[must_use]
+    pub(crate) const fn back(self, bytes: u64) -> Self {
+        Self(self.0.saturating_sub(bytes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{LogPosition, MemberId, SessionKey, ShardId};
+    use super::{LogPosition, MemberId, SessionKey, ShardId, StreamPosition};
 
     /// Goal: a member's key is the one it was made of, and the list of shards is in their order.
     #[test]
@@ -256,7 +260,8 @@ mod tests {
         let position = LogPosition::new(10);
         assert_eq!((position + 5) - position, 5);
         assert_eq!(position.back(11), LogPosition::default());
-        assert_eq!(position.onward(u64::MAX).bytes(), u64::MAX);
+        let far = StreamPosition::new(1).onward(u64::MAX);
+        assert_eq!(far.bytes(), u64::MAX);
         assert!(position.back(1) < position);
     }
 }

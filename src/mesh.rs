@@ -14,17 +14,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rtrb::RingBuffer;
 
-pub use self::doorbell::Doorbell;
-pub use self::lane::{Inbox, Lane, RING_MESSAGES_MAX};
+pub(crate) use self::doorbell::Doorbell;
+pub(crate) use self::lane::{Inbox, Lane, RING_MESSAGES_MAX};
 use crate::id::ShardId;
 
 /// A shard's end of the mesh: shards are told `S`, the web thread `W`.
 #[derive(Debug)]
 pub struct ShardEnd<S, W> {
     /// To the other shards; none to itself.
-    pub shards: Vec<Option<Lane<S>>>,
+    pub(crate) shards: Vec<Option<Lane<S>>>,
     /// To the web thread.
-    pub web: Lane<W>,
+    pub(crate) web: Lane<W>,
     /// From all of them.
     pub inbox: Inbox<S>,
     /// How it is woken.
@@ -35,11 +35,11 @@ pub struct ShardEnd<S, W> {
 #[derive(Debug)]
 pub struct WebEnd<S, W> {
     /// To the shards.
-    pub shards: Vec<Lane<S>>,
+    pub(crate) shards: Vec<Lane<S>>,
     /// From them.
-    pub inbox: Inbox<W>,
+    pub(crate) inbox: Inbox<W>,
     /// How it is woken.
-    pub bell: Bell,
+    pub(crate) bell: Bell,
 }
 
 /// What a thread sleeps on.
@@ -52,14 +52,14 @@ pub struct Bell {
 
 /// Tells every thread of a mesh to stop, from any thread, and waits for none of them.
 #[derive(Debug, Clone)]
-pub struct Stopper {
+pub(crate) struct Stopper {
     doorbells: Arc<[Arc<Doorbell>]>,
     stop: Arc<AtomicBool>,
 }
 
 impl Stopper {
     /// Says it; once is enough.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         // As with a message, they look for it after they have announced their sleep.
         for doorbell in &*self.doorbells {
@@ -77,12 +77,12 @@ impl Bell {
 
     /// What tells this thread and all others to stop.
     #[must_use]
-    pub fn stopper(&self) -> Stopper {
+    pub(crate) fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }
 
     /// Whether the threads were told to stop and this one did not yet know.
-    pub fn take_stop(&mut self) -> bool {
+    pub(crate) fn take_stop(&mut self) -> bool {
         let news = self.has_stop_news();
         self.stop_taken |= news;
         news
@@ -94,7 +94,7 @@ impl Bell {
 
     /// Whether there is nothing to receive from `inbox`, and no news of a stop.
     #[must_use]
-    pub fn is_quiet<M>(&self, inbox: &Inbox<M>) -> bool {
+    pub(crate) fn is_quiet<M>(&self, inbox: &Inbox<M>) -> bool {
         !self.has_stop_news() && inbox.is_empty()
     }
 }
@@ -159,39 +159,39 @@ impl<S, W> ShardEnd<S, W> {
     }
 
     /// Moves parked messages to rings that have room again.
-    pub fn unpark(&mut self) {
+    pub(crate) fn unpark(&mut self) {
         self.shards.iter_mut().flatten().for_each(Lane::unpark);
         self.web.unpark();
     }
 
     /// Whether messages are parked.
     #[must_use]
-    pub fn is_congested(&self) -> bool {
+    pub(crate) fn is_congested(&self) -> bool {
         self.web.is_congested() || self.shards.iter().flatten().any(Lane::is_congested)
     }
 
     /// Whether there is nothing to receive, and no news of a stop.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.bell.is_quiet(&self.inbox)
     }
 }
 
 impl<S, W> WebEnd<S, W> {
     /// Moves parked messages to rings that have room again.
-    pub fn unpark(&mut self) {
+    pub(crate) fn unpark(&mut self) {
         self.shards.iter_mut().for_each(Lane::unpark);
     }
 
     /// Whether messages are parked.
     #[must_use]
-    pub fn is_congested(&self) -> bool {
+    pub(crate) fn is_congested(&self) -> bool {
         self.shards.iter().any(Lane::is_congested)
     }
 
     /// Whether there is nothing to receive, and no news of a stop.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.bell.is_quiet(&self.inbox)
     }
 }

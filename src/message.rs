@@ -13,7 +13,7 @@ use crate::wire::message::Kind;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// Somebody said something.
     Published(Kind, &'a [u8]),
     /// A member joined.
@@ -26,19 +26,19 @@ pub enum Event<'a> {
 
 /// Something that happened in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// What.
-    pub event: Event<'a>,
+    pub(crate) event: Event<'a>,
     /// The session that is not to get it.
-    pub origin: Option<MemberId>,
+    pub(crate) origin: Option<MemberId>,
     /// Its place among what was published in the room, once it has one; notices have none.
-    pub offset: Option<Offset>,
+    pub(crate) offset: Option<Offset>,
 }
 
 impl<'a> Message<'a> {
     /// Something that has no place in the order yet.
     #[must_use]
-    pub const fn new(event: Event<'a>, origin: Option<MemberId>) -> Self {
+    pub(crate) const fn new(event: Event<'a>, origin: Option<MemberId>) -> Self {
         Self {
             event,
             origin,
@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
 
     /// Whether it is about members and not from one.
     #[must_use]
-    pub const fn is_notice(&self) -> bool {
+    pub(crate) const fn is_notice(&self) -> bool {
         !matches!(self.event, Event::Published(..))
     }
 }

@@ -1,14 +1,14 @@
 //! What messages mean: which command a client's message is, and which bytes its members are sent for
 //! one. Knows frames, and neither sessions nor sockets nor clocks.
 
-pub mod plain;
+pub(crate) mod plain;
 
 use crate::message::Message;
 use crate::room::rendition::{Encode, Protocol};
 
 /// Makes the frames of every protocol.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Encoder;
+pub(crate) struct Encoder;
 
 impl Encode for Encoder {
     #[inline]

@@ -5,9 +5,9 @@
 //! also has a [`home::Home`], which alone decides who is in and in which order things were said. Rooms
 //! know neither sockets nor clocks, and are handed whatever makes the bytes of messages.
 
-pub mod audience;
-pub mod congestion;
-pub mod home;
+pub(crate) mod audience;
+pub(crate) mod congestion;
+pub(crate) mod home;
 pub mod homes;
 pub mod index;
 pub mod log;
@@ -16,8 +16,8 @@ mod order;
 pub mod own;
 pub mod rendition;
 mod spare;
-pub mod staging;
-pub mod table;
+pub(crate) mod staging;
+pub(crate) mod table;
 
 use std::sync::Arc;
 
@@ -28,60 +28,60 @@ use self::index::Index;
 use self::log::Log;
 use self::rendition::{Encode, Protocol, Rendition};
 use self::staging::{Aside, Group};
-pub use self::table::Rooms;
+pub(crate) use self::table::Rooms;
 use crate::id::{Epoch, MemberId, ShardId, StreamPosition};
 use crate::message::{Message, Slice};
 
 /// A member that has left, and its home has yet to hear of that.
 #[derive(Debug, Clone, Copy)]
-pub struct Departure {
+pub(crate) struct Departure {
     /// Who.
-    pub guest: Guest,
+    pub(crate) guest: Guest,
     /// Whether it has asked to join again since.
-    pub returns: bool,
+    pub(crate) returns: bool,
 }
 
 /// An own message of a member, as it was appended to the stream of an audience.
 #[derive(Debug, Clone, Copy)]
-pub struct OwnMessage {
+pub(crate) struct OwnMessage {
     /// Who said it.
-    pub origin: MemberId,
+    pub(crate) origin: MemberId,
     /// Which stream it is in.
-    pub rendition: Rendition,
+    pub(crate) rendition: Rendition,
     /// Where its frame begins there.
-    pub start: StreamPosition,
+    pub(crate) start: StreamPosition,
     /// Where it ends.
-    pub end: StreamPosition,
+    pub(crate) end: StreamPosition,
 }
 
 /// A room as one shard sees it: a cache line of its own state, and three for the audience that nearly
 /// every room has.
 #[derive(Debug)]
 #[repr(C, align(64))]
-pub struct Room {
+pub(crate) struct Room {
     /// What this turn has gathered for it, if it is anything.
-    pub staged: Option<Box<Group>>,
+    pub(crate) staged: Option<Box<Group>>,
     /// Present on the home shard.
-    pub home: Option<Box<Home>>,
+    pub(crate) home: Option<Box<Home>>,
     /// Members that left after what is staged was said: their homes hear of it in that order.
     #[expect(
         clippy::box_collection,
         reason = "nearly always there is none, and that costs a pointer"
     )]
-    pub departures: Option<Box<Vec<Departure>>>,
+    pub(crate) departures: Option<Box<Vec<Departure>>>,
     /// What its home was last told of members here that are behind; `None` once it may have forgotten,
     /// because all have left.
-    pub told_behind: Option<Behind>,
+    pub(crate) told_behind: Option<Behind>,
     /// Its name; empty for the default room.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Sessions here whose join the home shard has yet to confirm.
-    pub joining: u32,
+    pub(crate) joining: u32,
     /// The shard that puts its messages in order.
-    pub home_shard: ShardId,
+    pub(crate) home_shard: ShardId,
     /// Whether it is held: half of its members are behind because their sockets are full.
-    pub held: bool,
+    pub(crate) held: bool,
     /// Whether what is staged was set aside until something outside happens.
-    pub aside: Aside,
+    pub(crate) aside: Aside,
     audiences: Audiences,
     /// The incarnation that the newest message was of.
     epoch: Option<Epoch>,
@@ -107,31 +107,31 @@ impl Room {
     }
 
     /// Its audiences here.
-    pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
+    pub(crate) fn audiences(&self) -> impl Iterator<Item = &Audience> {
         self.audiences.iter()
     }
 
     /// Does something to each of them.
     #[inline]
-    pub fn for_each_audience(&mut self, each: impl FnMut(&mut Audience)) {
+    pub(crate) fn for_each_audience(&mut self, each: impl FnMut(&mut Audience)) {
         self.audiences.for_each(each);
     }
 
     /// The stream that members of `rendition` read, if there are any.
     #[must_use]
-    pub fn index(&self, rendition: Rendition) -> Option<&Index> {
+    pub(crate) fn index(&self, rendition: Rendition) -> Option<&Index> {
         (self.audiences.find(rendition)).map(Audience::index)
     }
 
     /// Adds a member; returns where it stands in its audience, and where its stream begins.
-    pub fn add(&mut self, rendition: Rendition, member: Member) -> (u32, StreamPosition) {
+    pub(crate) fn add(&mut self, rendition: Rendition, member: Member) -> (u32, StreamPosition) {
         let audience = self.audiences.find_or_begin(rendition);
         (audience.add(member), audience.index.head())
     }
 
     /// Takes out the member that stands at `number` of its audience; returns the one that moved into
     /// its place, and whether a flush is under way that may now pass that one by.
-    pub fn remove(&mut self, rendition: Rendition, number: u32) -> (Option<Member>, bool) {
+    pub(crate) fn remove(&mut self, rendition: Rendition, number: u32) -> (Option<Member>, bool) {
         let audience = self.audiences.find_mut(rendition);
         let audience = audience.expect("a member has its audience");
         let moved = (audience.remove(number), audience.is_flushing());
@@ -143,13 +143,13 @@ impl Room {
     }
 
     /// The member of an audience that the flush under way serves next; `None` when it is complete.
-    pub fn next_to_flush(&mut self, rendition: Rendition) -> Option<Member> {
+    pub(crate) fn next_to_flush(&mut self, rendition: Rendition) -> Option<Member> {
         self.audiences.find_mut(rendition)?.next_to_flush()
     }
 
     /// Members on this shard.
     #[must_use]
-    pub fn members_here(&self) -> usize {
+    pub(crate) fn members_here(&self) -> usize {
         (self.audiences).sum(|audience| audience.members().len())
     }
 
@@ -157,7 +157,7 @@ impl Room {
     /// reads them: each message once for each protocol in use, which `encoder` writes. `is_reader` is
     /// told of every own message, and says whether whoever said it reads it there. Returns the bytes
     /// that were appended.
-    pub fn append(
+    pub(crate) fn append(
         &mut self,
         log: &mut Log,
         epoch: Epoch,

@@ -8,7 +8,7 @@
 
 // The types.
 mod flags;
-pub mod holdings;
+pub(crate) mod holdings;
 pub mod membership;
 mod phase;
 mod private;

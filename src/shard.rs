@@ -51,7 +51,7 @@ use self::parts::mail::Mail;
 use self::parts::pressure::Pressure;
 use self::parts::queues::{Delivery, Queues};
 use self::parts::report::Reports;
-pub use self::parts::report::{End, Report, ReportEvent};
+pub(crate) use self::parts::report::{End, Report, ReportEvent};
 use self::parts::tally::Tally;
 use self::parts::watch::Watch;
 use crate::config::Config;
@@ -205,7 +205,7 @@ impl Shard {
 
     /// How many shards there are.
     #[must_use]
-    pub fn shards(&self) -> u16 {
+    pub(crate) fn shards(&self) -> u16 {
         self.setup.homes.shards()
     }
 
@@ -223,7 +223,7 @@ impl Shard {
 
     /// When [`Self::handle_time`] has something to do next, if ever.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Duration> {
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
         [
             self.alive.next_deadline(),
             self.rooms.next_deadline(self.now),

@@ -22,7 +22,7 @@ impl Doorbell {
     ///
     /// # Errors
     /// When no descriptor is to be had.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // Not NONBLOCK: a ring would then answer EAGAIN instead of waiting.
         let eventfd = eventfd(0, EventfdFlags::CLOEXEC)?;
         Ok(Self {
@@ -33,12 +33,12 @@ impl Doorbell {
 
     /// For the owner to keep a READ of 8 bytes armed on.
     #[must_use]
-    pub fn raw_fd(&self) -> RawFd {
+    pub(crate) fn raw_fd(&self) -> RawFd {
         self.eventfd.as_raw_fd()
     }
 
     /// The owner is about to sleep: it must look at its rings after this and before it sleeps.
-    pub fn announce_sleep(&self) {
+    pub(crate) fn announce_sleep(&self) {
         self.sleeping.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
@@ -49,7 +49,7 @@ impl Doorbell {
     }
 
     /// Something was pushed: wakes the owner if it sleeps.
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::Relaxed) {
             // It cannot fail, and blocks only at 2^64 - 2 unread rings.

@@ -8,7 +8,7 @@ use rtrb::{Consumer, Producer};
 use super::doorbell::Doorbell;
 
 /// Messages a ring holds.
-pub const RING_MESSAGES_MAX: usize = 1024;
+pub(crate) const RING_MESSAGES_MAX: usize = 1024;
 
 /// The sender's side of the ring from one thread to another.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl<M> Lane<M> {
     }
 
     /// Moves parked messages to the ring as far as it has room again.
-    pub fn unpark(&mut self) {
+    pub(crate) fn unpark(&mut self) {
         let mut moved = false;
         while !self.parked.is_empty() && self.ring.slots() > 0 {
             let message = self.parked.pop_front().expect("one is parked");
@@ -54,13 +54,13 @@ impl<M> Lane<M> {
 
     /// Whether messages are parked.
     #[must_use]
-    pub fn is_congested(&self) -> bool {
+    pub(crate) fn is_congested(&self) -> bool {
         !self.parked.is_empty()
     }
 
     /// How many messages were not taken at the other end yet.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.parked.len() + RING_MESSAGES_MAX - self.ring.slots()
     }
 }
@@ -93,7 +93,7 @@ impl<M> Inbox<M> {
 
     /// Whether nothing has arrived.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(Consumer::is_empty)
     }
 }

@@ -49,7 +49,7 @@ impl Run {
     pub const ENTRY_BYTES: usize = size_of::<Entry>();
 
     /// Adds a message; returns its weight.
-    pub fn push(&mut self, message: &Message<'_>) -> usize {
+    pub(crate) fn push(&mut self, message: &Message<'_>) -> usize {
         let before = self.payloads.len();
         let tag = match message.event {
             Event::Published(kind, payload) => {
@@ -82,7 +82,7 @@ impl Run {
     }
 
     /// Adds all of `other` behind what there is.
-    pub fn append(&mut self, other: &mut Self) {
+    pub(crate) fn append(&mut self, other: &mut Self) {
         if self.is_empty() {
             std::mem::swap(self, other);
         } else {
@@ -99,7 +99,7 @@ impl Run {
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
@@ -116,7 +116,7 @@ impl Run {
 
     /// All of them.
     #[must_use]
-    pub fn as_slice(&self) -> Slice<'_> {
+    pub(crate) fn as_slice(&self) -> Slice<'_> {
         Slice {
             payloads: &self.payloads,
             entries: &self.entries,
@@ -212,14 +212,8 @@ impl Run {
 impl<'a> Slice<'a> {
     /// How many messages it has.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// Bytes of what its messages say.
@@ -229,20 +223,20 @@ impl<'a> Slice<'a> {
 
     /// What they take in memory, in bytes.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         weight(self.payloads.len(), self.entries.len())
     }
 
     /// How many were published and are no notices.
     #[must_use]
-    pub fn published(&self) -> u64 {
+    pub(crate) fn published(&self) -> u64 {
         let published = |entry: &&Entry| matches!(entry.tag, Tag::Text | Tag::Binary);
         self.entries.iter().filter(published).count() as u64
     }
 
     /// The same messages, to keep.
     #[must_use]
-    pub fn to_run(&self) -> Run {
+    pub(crate) fn to_run(&self) -> Run {
         Run {
             payloads: self.payloads.to_vec(),
             entries: self.entries.to_vec(),
@@ -250,7 +244,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Its messages, in their order.
-    pub fn messages(&self) -> impl Iterator<Item = Message<'a>> + use<'a> {
+    pub(crate) fn messages(&self) -> impl Iterator<Item = Message<'a>> + use<'a> {
         let mut rest = self.payloads;
         self.entries.iter().map(move |entry| {
             let (payload, after) = rest.split_at(entry.payload_bytes as usize);
@@ -357,7 +351,7 @@ mod tests {
             for weight_max in weights {
                 let part = run.from_place(message, byte, weight_max);
                 prop_assert!(part.weight() <= weight_max || part.len() <= 1);
-                prop_assert_eq!(part.is_empty(), message == lengths.len());
+                prop_assert_eq!(part.len() == 0, message == lengths.len());
                 for (at, found) in part.messages().enumerate() {
                     let number = u8::try_from(message + at).unwrap();
                     let payload = vec![number; lengths[message + at]];

@@ -13,7 +13,7 @@ use crate::wire::message::Kind;
 
 /// What a client asks for with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Send the message to the other members of the room.
     Publish,
     /// Answer with an empty text message and tell nobody.
@@ -22,7 +22,7 @@ pub enum Command {
 
 /// What the message asks for: an empty text is the keep-alive, all else is published.
 #[must_use]
-pub fn command(kind: Kind, payload: &[u8]) -> Command {
+pub(crate) fn command(kind: Kind, payload: &[u8]) -> Command {
     match kind {
         Kind::Text if payload.is_empty() => Command::KeepAlive,
         Kind::Text | Kind::Binary => Command::Publish,
@@ -74,17 +74,17 @@ fn written<'a>(text: &'a mut [u8], notice: std::fmt::Arguments<'_>) -> &'a [u8] 
 }
 
 /// Appends a message that is sent back to whoever said it.
-pub fn append_message(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+pub(crate) fn append_message(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
     append_frame(out, kind.opcode(), payload);
 }
 
 /// Appends the answer to a keep-alive: an empty text.
-pub fn append_keep_alive(out: &mut Vec<u8>) {
+pub(crate) fn append_keep_alive(out: &mut Vec<u8>) {
     append_frame(out, OpCode::Text, b"");
 }
 
 /// Appends `{"event":"gap","missed":<messages>}`: how many messages a slow session was spared.
-pub fn append_gap(out: &mut Vec<u8>, messages: u64) {
+pub(crate) fn append_gap(out: &mut Vec<u8>, messages: u64) {
     let text = format!(r#"{{"event":"gap","missed":{messages}}}"#);
     append_frame(out, OpCode::Text, text.as_bytes());
 }

@@ -9,7 +9,7 @@ use crate::id::{LogPosition, MembershipId, StreamPosition};
 
 /// A member of an audience: a session's slot, and which of its memberships this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Member(u32);
+pub(crate) struct Member(u32);
 
 /// Slots are below 2^24, which leaves 8 bits.
 const SLOT_BITS: u32 = 24;
@@ -17,20 +17,20 @@ const SLOT_BITS: u32 = 24;
 impl Member {
     /// The membership with this number of the session in `slot`.
     #[must_use]
-    pub fn new(slot: u32, membership: MembershipId) -> Self {
+    pub(crate) fn new(slot: u32, membership: MembershipId) -> Self {
         assert!(slot >> SLOT_BITS == 0, "slots are below 2^24");
         Self(u32::from(membership.number()) << SLOT_BITS | slot)
     }
 
     /// The session's slot.
     #[must_use]
-    pub const fn slot(self) -> u32 {
+    pub(crate) const fn slot(self) -> u32 {
         self.0 & ((1 << SLOT_BITS) - 1)
     }
 
     /// Which of the session's memberships it is.
     #[must_use]
-    pub const fn membership(self) -> MembershipId {
+    pub(crate) const fn membership(self) -> MembershipId {
         MembershipId::new((self.0 >> SLOT_BITS).to_le_bytes()[0])
     }
 }
@@ -40,7 +40,7 @@ const FLUSH_ROTATION: u32 = 97;
 
 /// Members of one rendition.
 #[derive(Debug)]
-pub struct Audience {
+pub(crate) struct Audience {
     /// The stream.
     pub(super) index: Index,
     /// In no order.
@@ -55,7 +55,7 @@ pub struct Audience {
 impl Audience {
     /// One without members.
     #[must_use]
-    pub fn new(rendition: Rendition) -> Self {
+    pub(crate) fn new(rendition: Rendition) -> Self {
         Self {
             index: Index::default(),
             members: Vec::new(),
@@ -67,24 +67,24 @@ impl Audience {
 
     /// What its members read.
     #[must_use]
-    pub fn rendition(&self) -> Rendition {
+    pub(crate) fn rendition(&self) -> Rendition {
         self.rendition
     }
 
     /// Where its stream lies in the log.
     #[must_use]
-    pub fn index(&self) -> &Index {
+    pub(crate) fn index(&self) -> &Index {
         &self.index
     }
 
     /// Its members.
     #[must_use]
-    pub fn members(&self) -> &[Member] {
+    pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }
 
     /// Every member has something new to send; true when no flush was under way.
-    pub fn start_flush(&mut self) -> bool {
+    pub(crate) fn start_flush(&mut self) -> bool {
         let idle = self.flush_left == 0;
         let count = u32::try_from(self.members.len()).expect("slots are below 2^24");
         if idle && count > 0 {
@@ -95,7 +95,7 @@ impl Audience {
     }
 
     /// The member to serve next; `None` when the flush is complete.
-    pub fn next_to_flush(&mut self) -> Option<Member> {
+    pub(crate) fn next_to_flush(&mut self) -> Option<Member> {
         self.flush_left = self.flush_left.checked_sub(1)?;
         if self.flush_next as usize >= self.members.len() {
             self.flush_next = 0;
@@ -107,7 +107,7 @@ impl Audience {
 
     /// Adds a member; returns where it stands among the members. A flush under way may come by it,
     /// and then has one more to serve.
-    pub fn add(&mut self, member: Member) -> u32 {
+    pub(crate) fn add(&mut self, member: Member) -> u32 {
         let number = u32::try_from(self.members.len()).expect("slots are below 2^24");
         self.members.push(member);
         self.flush_left += u32::from(self.is_flushing());
@@ -116,7 +116,7 @@ impl Audience {
 
     /// Takes out the member that stands at `number`; returns the one that moved into its place, which
     /// the flush under way may now pass by.
-    pub fn remove(&mut self, number: u32) -> Option<Member> {
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Member> {
         self.members.swap_remove(number as usize);
         if self.members.is_empty() {
             self.index.prune(self.index.head(), LogPosition::default());
@@ -128,13 +128,17 @@ impl Audience {
 
     /// Whether a flush is under way.
     #[must_use]
-    pub fn is_flushing(&self) -> bool {
+    pub(crate) fn is_flushing(&self) -> bool {
         self.flush_left > 0
     }
 
     /// Forgets what all of its members were sent, when enough of it has gathered that a look at all
     /// their cursors is worth it.
-    pub fn prune(&mut self, log_tail: LogPosition, cursor: impl Fn(Member) -> StreamPosition) {
+    pub(crate) fn prune(
+        &mut self,
+        log_tail: LogPosition,
+        cursor: impl Fn(Member) -> StreamPosition,
+    ) {
         if self.index.wants_pruning(self.members.len()) {
             let oldest = self.members.iter().map(|&member| cursor(member)).min();
             let oldest = oldest.unwrap_or(self.index.head());

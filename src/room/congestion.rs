@@ -22,9 +22,9 @@ const SPARED_FOR: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behind {
     /// All of them.
-    pub members: u32,
+    pub(crate) members: u32,
     /// Whether one of them came far behind and has not caught up since.
-    pub far: bool,
+    pub(crate) far: bool,
 }
 
 /// For whom a room is held.

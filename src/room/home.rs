@@ -14,16 +14,16 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Sizes at which a room changes its manners.
 #[derive(Debug, Clone, Copy)]
-pub struct Sizes {
+pub(crate) struct Sizes {
     /// Members up to which each join and leave is announced; above it, only the count.
-    pub announced_members_max: usize,
+    pub(crate) announced_members_max: usize,
     /// Members from which a room spreads over the shards that accepted its sessions.
-    pub spread_members_min: usize,
+    pub(crate) spread_members_min: usize,
 }
 
 /// How a join or leave is made known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Announcement {
+pub(crate) enum Announcement {
     /// To everybody, with the member's id.
     Member,
     /// As a member count, soon.
@@ -34,18 +34,18 @@ pub enum Announcement {
 
 /// What is to be told after a join, a leave, or some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Said {
+pub(crate) struct Said {
     /// To the members.
-    pub announcement: Announcement,
+    pub(crate) announcement: Announcement,
     /// To all shards: whether sessions stay on the shard that accepted them.
-    pub spread: Option<bool>,
+    pub(crate) spread: Option<bool>,
     /// To all shards: whether whoever publishes to the room waits.
-    pub hold: Option<bool>,
+    pub(crate) hold: Option<bool>,
 }
 
 /// What a room's home knows.
 #[derive(Debug)]
-pub struct Home {
+pub(crate) struct Home {
     order: Order,
     members_by_shard: Box<[u32]>,
     /// A bit for each shard with members: what a message needs to know, in one cache line with the rest.
@@ -64,7 +64,7 @@ pub struct Home {
 impl Home {
     /// A room without members, on a machine of `shards`.
     #[must_use]
-    pub fn new(shards: u16, epoch: Epoch) -> Self {
+    pub(crate) fn new(shards: u16, epoch: Epoch) -> Self {
         Self {
             order: Order::new(epoch),
             members_by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
@@ -82,49 +82,49 @@ impl Home {
 
     /// Members that take part in presence.
     #[must_use]
-    pub fn visible(&self) -> u32 {
+    pub(crate) fn visible(&self) -> u32 {
         self.visible
     }
 
     /// All members, on all shards.
     #[must_use]
-    pub fn members(&self) -> u32 {
+    pub(crate) fn members(&self) -> u32 {
         self.members_by_shard.iter().sum()
     }
 
     /// Members on one shard.
     #[must_use]
-    pub fn members_on(&self, shard: ShardId) -> u32 {
+    pub(crate) fn members_on(&self, shard: ShardId) -> u32 {
         self.members_by_shard[shard.index()]
     }
 
     /// Whether nobody is in the room.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.shards_with_members == 0
     }
 
     /// Whether whoever publishes to it waits.
     #[must_use]
-    pub fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         self.congestion.is_held()
     }
 
     /// Whether that lasts for longer than it may while what the room has staged keeps others from
     /// sending.
     #[must_use]
-    pub fn is_held_for_long(&self, now: Duration) -> bool {
+    pub(crate) fn is_held_for_long(&self, now: Duration) -> bool {
         self.congestion.is_held_for_long(now)
     }
 
     /// Whether any other shard than `here` has members.
     #[must_use]
-    pub fn is_elsewhere(&self, here: ShardId) -> bool {
+    pub(crate) fn is_elsewhere(&self, here: ShardId) -> bool {
         self.shards_with_members & !bit(here) != 0
     }
 
     /// Shards with members, other than `except`: what is said is forwarded to them.
-    pub fn shards_except(&self, except: ShardId) -> impl Iterator<Item = ShardId> + use<> {
+    pub(crate) fn shards_except(&self, except: ShardId) -> impl Iterator<Item = ShardId> + use<> {
         let mut left = self.shards_with_members & !bit(except);
         std::iter::from_fn(move || {
             let shard = u16::try_from(left.trailing_zeros()).expect("64 at most");
@@ -135,19 +135,19 @@ impl Home {
 
     /// Which incarnation of the room it is.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         self.order.epoch()
     }
 
     // What happens.
 
     /// The offset of the next message.
-    pub fn next_offset(&mut self) -> Offset {
+    pub(crate) fn next_offset(&mut self) -> Offset {
         self.order.next()
     }
 
     /// A member joined on `shard`.
-    pub fn join(&mut self, shard: ShardId, visible: Visible, sizes: &Sizes) -> Said {
+    pub(crate) fn join(&mut self, shard: ShardId, visible: Visible, sizes: &Sizes) -> Said {
         self.members_by_shard[shard.index()] += 1;
         self.shards_with_members |= bit(shard);
         self.visible += u32::from(visible == Visible::Yes);
@@ -159,7 +159,7 @@ impl Home {
     }
 
     /// A member left on `shard`.
-    pub fn leave(
+    pub(crate) fn leave(
         &mut self,
         shard: ShardId,
         visible: Visible,
@@ -206,7 +206,12 @@ impl Home {
     }
 
     /// So many members on `shard` are behind now; says whether the room is held, if that has changed.
-    pub fn set_behind(&mut self, shard: ShardId, behind: Behind, now: Duration) -> Option<bool> {
+    pub(crate) fn set_behind(
+        &mut self,
+        shard: ShardId,
+        behind: Behind,
+        now: Duration,
+    ) -> Option<bool> {
         // Those who were behind may all have left on the way here.
         let members = behind.members.min(self.members_on(shard));
         self.congestion
@@ -215,13 +220,13 @@ impl Home {
     }
 
     /// Lets go of a held room that has too much staged, and does not hold it again for a while.
-    pub fn let_go(&mut self, now: Duration) -> Option<bool> {
+    pub(crate) fn let_go(&mut self, now: Duration) -> Option<bool> {
         (self.congestion).let_go(HoldFor::Anybody, &self.members_by_shard, now)
     }
 
     /// When [`Self::handle_time`] has something to do, if ever.
     #[must_use]
-    pub fn deadline(&self, now: Duration) -> Option<Duration> {
+    pub(crate) fn deadline(&self, now: Duration) -> Option<Duration> {
         let count = self.count_due.then(|| self.count_at(now));
         [count, self.congestion.deadline(now)]
             .into_iter()
@@ -235,7 +240,7 @@ impl Home {
     }
 
     /// What is due at `now`: a member count, and whether the room is held, if that changes.
-    pub fn handle_time(&mut self, now: Duration) -> (Option<u32>, Option<bool>) {
+    pub(crate) fn handle_time(&mut self, now: Duration) -> (Option<u32>, Option<bool>) {
         let is_due = self.count_due && self.count_at(now) <= now;
         let count = is_due.then(|| {
             self.count_due = false;
@@ -270,16 +275,16 @@ impl Home {
 #[derive(Debug, Clone, Copy)]
 pub struct Guest {
     /// Which session.
-    pub member: MemberId,
+    pub(crate) member: MemberId,
     /// Its public name.
-    pub id: Uuid,
+    pub(crate) id: Uuid,
     /// Whether it takes part in presence.
-    pub visible: Visible,
+    pub(crate) visible: Visible,
 }
 
 /// Whether a member takes part in presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visible {
+pub(crate) enum Visible {
     /// Others hear of its join and leave.
     Yes,
     /// Nobody does.

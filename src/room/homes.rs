@@ -26,7 +26,7 @@ impl Homes {
 
     /// How many shards there are.
     #[must_use]
-    pub fn shards(&self) -> u16 {
+    pub(crate) fn shards(&self) -> u16 {
         self.shards
     }
 

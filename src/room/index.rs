@@ -53,7 +53,7 @@ const MERGED_BATCH_FRAMES_MAX: u64 = 1024;
 const PRUNE_BATCHES_MIN: u32 = 4;
 const PRUNE_BATCHES_MAX: usize = 64;
 /// Entries of a kind that any index may have room for, however many indexes there are.
-pub const KEPT_ENTRIES_MAX: usize = 8;
+pub(crate) const KEPT_ENTRIES_MAX: usize = 8;
 /// Entries that a busy room gathers again and again: their memory is not given back each time.
 const KEPT_WHILE_BUSY: usize = 4 * PRUNE_BATCHES_MAX;
 
@@ -188,7 +188,7 @@ impl Index {
 
     /// Forgets what has a log position before `log_tail`, as if the log did not reach further back,
     /// and gives the memory back.
-    pub fn forget(&mut self, log_tail: LogPosition) {
+    pub(crate) fn forget(&mut self, log_tail: LogPosition) {
         self.prune(StreamPosition::default(), log_tail);
         self.give_back_memory(KEPT_ENTRIES_MAX);
     }
@@ -200,11 +200,11 @@ impl Index {
     }
 
     /// Memory of an entry of each kind, in bytes.
-    pub const ENTRY_BYTES: usize = size_of::<Batch>() + OwnRanges::ENTRY_BYTES;
+    pub(crate) const ENTRY_BYTES: usize = size_of::<Batch>() + OwnRanges::ENTRY_BYTES;
 
     /// Memory it holds beyond [`KEPT_ENTRIES_MAX`] entries of a kind, in bytes.
     #[must_use]
-    pub fn held_bytes_beyond_few(&self) -> usize {
+    pub(crate) fn held_bytes_beyond_few(&self) -> usize {
         let batches = self.batches.capacity().saturating_sub(KEPT_ENTRIES_MAX);
         let own = self.own.capacity().saturating_sub(KEPT_ENTRIES_MAX);
         batches * size_of::<Batch>() + own * OwnRanges::ENTRY_BYTES
@@ -213,7 +213,7 @@ impl Index {
     /// Log position of the stream position `at`, or `None` when it has left the index or is the
     /// head.
     #[must_use]
-    pub fn position(&self, at: StreamPosition) -> Option<LogPosition> {
+    pub(crate) fn position(&self, at: StreamPosition) -> Option<LogPosition> {
         let batch = self.batches.get(self.find(at)?)?;
         Some(batch.position + (at - batch.start))
     }
@@ -268,7 +268,7 @@ impl Index {
 
     /// Where the cursor stands after `sent` bytes of what [`Self::plan`] gave out.
     #[must_use]
-    pub fn advance(&self, reading: &Reading, sent: u64) -> StreamPosition {
+    pub(crate) fn advance(&self, reading: &Reading, sent: u64) -> StreamPosition {
         let mut at = self.own.skip(reading, reading.cursor);
         let mut left = sent;
         while left > 0 {
@@ -283,7 +283,7 @@ impl Index {
     /// `boundary` is a stream position at or before `at` where a frame begins. `None` when those
     /// bytes are gone.
     #[must_use]
-    pub fn frame_end(
+    pub(crate) fn frame_end(
         &self,
         log: &Log,
         boundary: StreamPosition,

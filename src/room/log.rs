@@ -30,13 +30,13 @@ impl Log {
 
     /// How many bytes back from the head can be read.
     #[must_use]
-    pub fn capacity_bytes(&self) -> usize {
+    pub(crate) fn capacity_bytes(&self) -> usize {
         self.mapping.bytes()
     }
 
     /// Position of the next byte to be written.
     #[must_use]
-    pub fn head(&self) -> LogPosition {
+    pub(crate) fn head(&self) -> LogPosition {
         self.head
     }
 
@@ -59,7 +59,7 @@ impl Log {
 
     /// Has `write` write at the head, over the oldest bytes, into the `bytes_max` it is given; it returns
     /// how many of them it has used. Returns where they begin, and how many they are.
-    pub fn write(
+    pub(crate) fn write(
         &mut self,
         bytes_max: usize,
         write: impl FnOnce(&mut [u8]) -> usize,

@@ -4,19 +4,19 @@ use crate::message::Message;
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// Verbatim, a frame each (docs/PROTOCOL.md).
     Plain,
 }
 
 impl Protocol {
     /// All there are.
-    pub const ALL: [Self; 1] = [Self::Plain];
+    pub(crate) const ALL: [Self; 1] = [Self::Plain];
 }
 
 /// Whether members hear of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notices {
+pub(crate) enum Notices {
     /// Of joins, leaves and member counts.
     With,
     /// Of messages only.
@@ -27,9 +27,9 @@ pub enum Notices {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rendition {
     /// How they are written. Those of one protocol share their bytes in the log.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Which of them there are.
-    pub notices: Notices,
+    pub(crate) notices: Notices,
 }
 
 impl Rendition {
@@ -39,20 +39,20 @@ impl Rendition {
         notices: Notices::With,
     };
     /// The same without notices.
-    pub const PLAIN_QUIET: Self = Self {
+    pub(crate) const PLAIN_QUIET: Self = Self {
         notices: Notices::Without,
         ..Self::PLAIN
     };
 
     /// Whether members that read it are sent `message`.
     #[must_use]
-    pub fn has(self, message: &Message<'_>) -> bool {
+    pub(crate) fn has(self, message: &Message<'_>) -> bool {
         self.notices == Notices::With || !message.is_notice()
     }
 }
 
 /// Makes the bytes of messages. Rooms are handed one by whoever knows the protocols.
-pub trait Encode {
+pub(crate) trait Encode {
     /// As many bytes as `message` takes, or more.
     fn encoded_bytes_max(&self, protocol: Protocol, message: &Message<'_>) -> usize;
 

@@ -8,7 +8,7 @@ use crate::message::{Message, Run, Slice};
 
 /// The staged messages of one room, in order.
 #[derive(Debug, Default)]
-pub struct Group {
+pub(crate) struct Group {
     run: Run,
     /// Messages at the front of it that were taken, and the bytes of what they said.
     taken: usize,
@@ -20,12 +20,12 @@ const KEPT_BYTES_MAX: usize = 4 << 10;
 
 impl Group {
     /// Adds a message; returns its weight.
-    pub fn push(&mut self, message: &Message<'_>) -> usize {
+    pub(crate) fn push(&mut self, message: &Message<'_>) -> usize {
         self.run.push(message)
     }
 
     /// Adds all messages of `run`; returns their weight.
-    pub fn append(&mut self, run: &mut Run) -> usize {
+    pub(crate) fn append(&mut self, run: &mut Run) -> usize {
         let weight = run.weight();
         self.run.append(run);
         weight
@@ -33,19 +33,19 @@ impl Group {
 
     /// Whether nothing is staged.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.taken == self.run.len()
     }
 
     /// What it weighs.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.rest(usize::MAX).weight()
     }
 
     /// The first messages, at least one and, beyond that, of at most `weight_max`.
     #[must_use]
-    pub fn front(&self, weight_max: usize) -> Slice<'_> {
+    pub(crate) fn front(&self, weight_max: usize) -> Slice<'_> {
         self.rest(weight_max)
     }
 
@@ -56,17 +56,17 @@ impl Group {
 
     /// The first `count` messages, which say so many bytes.
     #[must_use]
-    pub fn first(&self, count: usize, payload_bytes: usize) -> Slice<'_> {
+    pub(crate) fn first(&self, count: usize, payload_bytes: usize) -> Slice<'_> {
         (self.run).part(self.taken, count, self.taken_bytes, payload_bytes)
     }
 
     /// Gives those of the first `count` messages that were published the places that `offset` says.
-    pub fn put_in_order(&mut self, count: usize, offset: impl FnMut() -> crate::id::Offset) {
+    pub(crate) fn put_in_order(&mut self, count: usize, offset: impl FnMut() -> crate::id::Offset) {
         self.run.put_in_order(self.taken, count, offset);
     }
 
     /// Takes out the first `count` messages, to keep.
-    pub fn take(&mut self, count: usize) -> Run {
+    pub(crate) fn take(&mut self, count: usize) -> Run {
         if self.taken == 0 && count == self.run.len() {
             return std::mem::take(&mut self.run);
         }
@@ -79,7 +79,7 @@ impl Group {
     }
 
     /// Takes out the first `count` messages, which say so many bytes.
-    pub fn remove(&mut self, count: usize, payload_bytes: usize) {
+    pub(crate) fn remove(&mut self, count: usize, payload_bytes: usize) {
         self.taken += count;
         self.taken_bytes += payload_bytes;
         if self.is_empty() {
@@ -102,7 +102,7 @@ const SPARE_GROUPS_MAX: usize = 64;
 
 /// Why a room with something staged is not served for now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Aside {
+pub(crate) enum Aside {
     /// It is.
     #[default]
     No,
@@ -117,7 +117,7 @@ pub enum Aside {
 /// Rooms borrow their groups from here for a turn: of ten thousand rooms few speak in the same one, and the
 /// group that was used last is in the cache.
 #[derive(Debug, Default)]
-pub struct Staging {
+pub(crate) struct Staging {
     line: VecDeque<RoomId>,
     /// Rooms that can't be served until something outside happens.
     aside: Vec<RoomId>,
@@ -134,42 +134,42 @@ pub struct Staging {
 impl Staging {
     /// What all that is staged weighs.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.weight
     }
 
     /// What the rooms weigh whose turn comes without anything happening outside.
     #[must_use]
-    pub fn weight_in_line(&self) -> usize {
+    pub(crate) fn weight_in_line(&self) -> usize {
         self.weight - self.for_credit - self.for_members
     }
 
     /// What the rooms weigh that are held for their members.
     #[must_use]
-    pub fn weight_held(&self) -> usize {
+    pub(crate) fn weight_held(&self) -> usize {
         self.for_members
     }
 
     /// The rooms that were set aside.
     #[must_use]
-    pub fn aside(&self) -> &[RoomId] {
+    pub(crate) fn aside(&self) -> &[RoomId] {
         &self.aside
     }
 
     /// Whether no room stands in line.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.line.is_empty()
     }
 
     /// A place in line and an empty group for `room`, which had nothing staged before.
-    pub fn begin(&mut self, room: RoomId) -> Box<Group> {
+    pub(crate) fn begin(&mut self, room: RoomId) -> Box<Group> {
         self.line.push_back(room);
         self.spare.pop().unwrap_or_default()
     }
 
     /// A room staged more; `aside` says where it stands.
-    pub fn extend(&mut self, weight: usize, aside: Aside) {
+    pub(crate) fn extend(&mut self, weight: usize, aside: Aside) {
         self.weight += weight;
         self.count_aside(weight, aside);
     }
@@ -184,28 +184,28 @@ impl Staging {
 
     /// The room whose turn it is.
     #[must_use]
-    pub fn next(&self) -> Option<RoomId> {
+    pub(crate) fn next(&self) -> Option<RoomId> {
         self.line.front().copied()
     }
 
     /// So much of the room whose turn it is was taken.
-    pub fn taken(&mut self, weight: usize) {
+    pub(crate) fn taken(&mut self, weight: usize) {
         self.weight -= weight;
     }
 
     /// The room whose turn it is has had it, and goes to the end of the line.
-    pub fn rotate(&mut self) {
+    pub(crate) fn rotate(&mut self) {
         self.line.rotate_left(1);
     }
 
     /// The room whose turn it is, with a group of `weight`, can't be served for now.
-    pub fn set_aside(&mut self, weight: usize, aside: Aside) {
+    pub(crate) fn set_aside(&mut self, weight: usize, aside: Aside) {
         self.aside.extend(self.line.pop_front());
         self.count_aside(weight, aside);
     }
 
     /// The rooms set aside stand in line again; returns them.
-    pub fn line_up(&mut self) -> impl Iterator<Item = RoomId> + use<> {
+    pub(crate) fn line_up(&mut self) -> impl Iterator<Item = RoomId> + use<> {
         (self.for_credit, self.for_members) = (0, 0);
         let rooms = std::mem::take(&mut self.aside);
         self.line.extend(&rooms);
@@ -213,7 +213,7 @@ impl Staging {
     }
 
     /// The room whose turn it is has nothing staged any more, and gives its group back.
-    pub fn finish(&mut self, group: Box<Group>) {
+    pub(crate) fn finish(&mut self, group: Box<Group>) {
         assert!(group.is_empty());
         self.line.pop_front();
         if self.spare.len() < SPARE_GROUPS_MAX {
@@ -244,7 +244,7 @@ mod tests {
             let mut take = |group: &mut Group, most: usize| {
                 let before = group.weight();
                 let front = group.front(most);
-                assert!(!front.is_empty() && (front.weight() <= most || front.len() == 1));
+                assert!(front.len() > 0 && (front.weight() <= most || front.len() == 1));
                 for message in front.messages() {
                     let Event::Published(_, payload) = message.event else {
                         panic!("{message:?}");

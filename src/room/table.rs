@@ -16,7 +16,7 @@ use crate::id::{Epoch, RoomId, ShardId};
 
 /// All rooms that exist on a shard, because they have members here, or anywhere and their home here.
 #[derive(Debug)]
-pub struct Rooms {
+pub(crate) struct Rooms {
     by_name: HashMap<Arc<str>, RoomId>,
     rooms: Slab<Room>,
     shard: ShardId,
@@ -32,7 +32,12 @@ pub struct Rooms {
 impl Rooms {
     /// An empty table for shard `shard`.
     #[must_use]
-    pub fn new(shard: ShardId, homes: Homes, rooms_max: usize, index_bytes_max: usize) -> Self {
+    pub(crate) fn new(
+        shard: ShardId,
+        homes: Homes,
+        rooms_max: usize,
+        index_bytes_max: usize,
+    ) -> Self {
         Self {
             by_name: HashMap::new(),
             rooms: Slab::new(),
@@ -47,30 +52,24 @@ impl Rooms {
 
     /// How many rooms exist here.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rooms.is_empty()
-    }
-
     /// Every room with its handle.
-    pub fn iter(&self) -> impl Iterator<Item = (RoomId, &Room)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (RoomId, &Room)> {
         (self.rooms.iter()).map(|(index, room)| (RoomId::at(index), room))
     }
 
     /// The room called `name`, if it exists here.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<RoomId> {
+    pub(crate) fn find(&self, name: &str) -> Option<RoomId> {
         self.by_name.get(name).copied()
     }
 
     /// The room called `name`, made when it does not exist; `None` when there are too many. `epoch`
     /// draws one for a room that has its home here.
-    pub fn find_or_create(
+    pub(crate) fn find_or_create(
         &mut self,
         name: &Arc<str>,
         epoch: impl FnOnce() -> Epoch,
@@ -92,34 +91,34 @@ impl Rooms {
 
     /// The room of a handle that is held by a member, a staged message or a flush.
     #[must_use]
-    pub fn get(&self, id: RoomId) -> &Room {
+    pub(crate) fn get(&self, id: RoomId) -> &Room {
         &self.rooms[id.index()]
     }
 
     /// Like [`Self::get`].
-    pub fn get_mut(&mut self, id: RoomId) -> &mut Room {
+    pub(crate) fn get_mut(&mut self, id: RoomId) -> &mut Room {
         &mut self.rooms[id.index()]
     }
 
     /// The room of a handle that may be gone, or another room's by now.
-    pub fn lookup(&mut self, id: RoomId) -> Option<&mut Room> {
+    pub(crate) fn lookup(&mut self, id: RoomId) -> Option<&mut Room> {
         self.rooms.get_mut(id.index())
     }
 
     /// The home's part of a room that has its home here.
-    pub fn home_mut(&mut self, id: RoomId) -> &mut Home {
+    pub(crate) fn home_mut(&mut self, id: RoomId) -> &mut Home {
         let home = self.get_mut(id).home.as_mut();
         home.expect("this is the room's home")
     }
 
     /// The member of an audience that the flush under way serves next; `None` when it is complete
     /// or the room is gone.
-    pub fn next_to_flush(&mut self, id: RoomId, rendition: Rendition) -> Option<Member> {
+    pub(crate) fn next_to_flush(&mut self, id: RoomId, rendition: Rendition) -> Option<Member> {
         self.rooms.get_mut(id.index())?.next_to_flush(rendition)
     }
 
     /// Does something to a room that changes its indexes.
-    pub fn change<R>(&mut self, id: RoomId, change: impl FnOnce(&mut Room) -> R) -> R {
+    pub(crate) fn change<R>(&mut self, id: RoomId, change: impl FnOnce(&mut Room) -> R) -> R {
         let room = &mut self.rooms[id.index()];
         let before = room.index_bytes();
         let result = change(room);
@@ -130,20 +129,20 @@ impl Rooms {
 
     /// Memory of all indexes beyond the few entries that every room may have.
     #[must_use]
-    pub fn index_bytes(&self) -> usize {
+    pub(crate) fn index_bytes(&self) -> usize {
         self.index_bytes
     }
 
     /// The same, counted anew.
     #[must_use]
-    pub fn count_index_bytes(&self) -> usize {
+    pub(crate) fn count_index_bytes(&self) -> usize {
         self.rooms.iter().map(|(_, room)| room.index_bytes()).sum()
     }
 
     /// Keeps the indexes within their memory: the oldest entries are forgotten as if they had left
     /// the log, those of the longest indexes first. It looks at all rooms, but not before as much
     /// as it has freed is used again.
-    pub fn bound_indexes(&mut self, log: &Log) {
+    pub(crate) fn bound_indexes(&mut self, log: &Log) {
         if self.index_bytes <= self.index_bytes_max {
             return;
         }
@@ -165,7 +164,7 @@ impl Rooms {
     }
 
     /// Something has happened to the home's part of a room: it may have something to do in time.
-    pub fn note_deadline(&mut self, id: RoomId, now: Duration) {
+    pub(crate) fn note_deadline(&mut self, id: RoomId, now: Duration) {
         let room = self.rooms.get_mut(id.index());
         if let Some(home) = room.and_then(|room| room.home.as_mut())
             && home.deadline(now).is_some()
@@ -177,7 +176,7 @@ impl Rooms {
 
     /// When the first home has something to do.
     #[must_use]
-    pub fn next_deadline(&self, now: Duration) -> Option<Duration> {
+    pub(crate) fn next_deadline(&self, now: Duration) -> Option<Duration> {
         (self.timed.iter())
             .filter_map(|id| self.rooms.get(id.index())?.home.as_ref()?.deadline(now))
             .min()
@@ -185,7 +184,7 @@ impl Rooms {
 
     /// The rooms whose homes have something to do at `now`. Those that will have something later stay
     /// noted.
-    pub fn take_due(&mut self, now: Duration) -> Vec<RoomId> {
+    pub(crate) fn take_due(&mut self, now: Duration) -> Vec<RoomId> {
         let (rooms, mut due) = (&mut self.rooms, Vec::new());
         self.timed.retain(|&id| {
             let room = rooms.get_mut(id.index());
@@ -203,7 +202,7 @@ impl Rooms {
     }
 
     /// Forgets the room if nobody needs it any more.
-    pub fn release(&mut self, id: RoomId) {
+    pub(crate) fn release(&mut self, id: RoomId) {
         let unused = self.rooms.get(id.index()).is_some_and(Room::is_unused);
         if unused {
             let room = self.rooms.remove(id.index());

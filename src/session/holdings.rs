@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::id::SessionKey;
 
 /// What any session may hold without being asked for it: a short request head, a few replies.
-pub const SMALL_BYTES: usize = 512;
+pub(crate) const SMALL_BYTES: usize = 512;
 
 /// What the session in a slot holds.
 #[derive(Debug, Clone, Copy, Default)]

@@ -10,7 +10,7 @@ use crate::room::own::{OwnMessages, Reading};
 use crate::room::rendition::Rendition;
 
 /// Rooms that a session can be in at a time: as many as there are due bits.
-pub const MEMBERSHIPS_MAX: usize = u128::BITS as usize;
+pub(crate) const MEMBERSHIPS_MAX: usize = u128::BITS as usize;
 
 /// The number of a member whose join is not confirmed.
 const PENDING: u32 = u32::MAX;
@@ -62,19 +62,19 @@ impl Membership {
 
     /// Which room.
     #[must_use]
-    pub fn room(&self) -> RoomId {
+    pub(crate) fn room(&self) -> RoomId {
         self.room
     }
 
     /// In which form it reads it.
     #[must_use]
-    pub fn rendition(&self) -> Rendition {
+    pub(crate) fn rendition(&self) -> Rendition {
         self.rendition
     }
 
     /// Its place in [`crate::room::audience::Audience::members`], once the join is confirmed.
     #[must_use]
-    pub fn number(&self) -> Option<u32> {
+    pub(crate) fn number(&self) -> Option<u32> {
         (self.number != PENDING).then_some(self.number)
     }
 

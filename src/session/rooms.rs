@@ -30,7 +30,7 @@ impl Session {
     }
 
     /// All of them.
-    pub fn memberships(&self) -> impl Iterator<Item = (MembershipId, &Membership)> {
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = (MembershipId, &Membership)> {
         let first = (self.membership.iter()).map(|membership| (MembershipId::INLINE, membership));
         first.chain(self.side.iter().flat_map(|side| side.memberships()))
     }
@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// Another member has left: it is number `number` of its audience now.
-    pub fn renumber(&mut self, id: MembershipId, number: u32) {
+    pub(crate) fn renumber(&mut self, id: MembershipId, number: u32) {
         let membership = self.membership_mut(id).expect("a member is there");
         membership.renumber(number);
     }

@@ -41,7 +41,7 @@ pub struct Undo {
     /// Where the cursor stood.
     pub(super) cursor: StreamPosition,
     /// All bytes of the send.
-    pub bytes: u32,
+    pub(crate) bytes: u32,
     /// Whose cursor.
     pub(super) membership: MembershipId,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Resolution of every deadline.
-pub const TICK: Duration = Duration::from_millis(100);
+pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// A point in time in ticks since the shard began; 13 years fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -12,7 +12,7 @@ pub struct Tick(pub u32);
 impl Tick {
     /// The tick that `time`, counted from the shard's beginning, falls into.
     #[must_use]
-    pub fn at(time: Duration) -> Self {
+    pub(crate) fn at(time: Duration) -> Self {
         let ticks = time.as_millis() / TICK.as_millis();
         // Saturates: time stands still after 13 years.
         Self(u32::try_from(ticks).unwrap_or(u32::MAX))
@@ -20,7 +20,7 @@ impl Tick {
 
     /// The tick by which `wait` has surely passed.
     #[must_use]
-    pub fn after(self, wait: Duration) -> Self {
+    pub(crate) fn after(self, wait: Duration) -> Self {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis());
         // Saturates: what is more than 13 years away never comes.
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);

@@ -12,12 +12,12 @@ use crate::wire::http::Refusal;
 
 impl Shard {
     /// The next report. To be asked for until there is none, before the turn's actions.
-    pub fn poll_report(&mut self) -> Option<Report> {
+    pub(crate) fn poll_report(&mut self) -> Option<Report> {
         self.reports.poll()
     }
 
     /// How many reports there was no room for, since this was last asked.
-    pub fn take_left_out(&mut self) -> u64 {
+    pub(crate) fn take_left_out(&mut self) -> u64 {
         self.reports.take_left_out()
     }
 

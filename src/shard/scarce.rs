@@ -15,7 +15,7 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(1);
 impl Shard {
     /// Accepting was put off because a limit was reached. Otherwise connections that are only waited
     /// for, with pages asked for and refused, would keep everybody out until their time is over.
-    pub fn accept_backed_off(&mut self) {
+    pub(crate) fn accept_backed_off(&mut self) {
         self.metrics().accept_backoffs.add(1);
         let head_timeout = self.config().head_timeout;
         let late = Tick::at((self.now + head_timeout).saturating_sub(HEAD_PATIENCE));

@@ -15,13 +15,13 @@ impl Shard {
 
     /// Whether it takes no connections any more.
     #[must_use]
-    pub fn is_drained(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
         self.ending.is_drained()
     }
 
     /// How long requests for pages are served on after the stop.
     #[must_use]
-    pub fn drain_timeout(&self) -> Duration {
+    pub(crate) fn drain_timeout(&self) -> Duration {
         self.config().drain_timeout
     }
 

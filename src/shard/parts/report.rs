@@ -20,9 +20,9 @@ const REQUEST_BYTES_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Report {
     /// Whose; the connection is still there until the next action is taken.
-    pub key: SessionKey,
+    pub(crate) key: SessionKey,
     /// What happened.
-    pub event: ReportEvent,
+    pub(crate) event: ReportEvent,
 }
 
 impl Report {
@@ -42,7 +42,7 @@ impl Report {
 
 /// What happened to a connection.
 #[derive(Debug)]
-pub enum ReportEvent {
+pub(crate) enum ReportEvent {
     /// A request was refused.
     Refused {
         /// The answer's status.
@@ -65,7 +65,7 @@ pub enum ReportEvent {
 
 /// How a session ended.
 #[derive(Debug)]
-pub enum End {
+pub(crate) enum End {
     /// The server closed it.
     Closed(CloseCode, String),
     /// The peer closed it, with or without a code.
