@@ -109,11 +109,6 @@ impl Run {
         weight(self.payloads.len(), self.entries.len())
     }
 
-    /// Bytes of what they say.
-    pub(crate) fn payload_bytes(&self) -> usize {
-        self.payloads.len()
-    }
-
     /// All of them.
     #[must_use]
     pub(crate) fn as_slice(&self) -> Slice<'_> {

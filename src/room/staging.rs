@@ -16,7 +16,10 @@ pub(crate) struct Group {
 }
 
 /// A group that holds more memory than this gives it back once it is empty.
-const KEPT_BYTES_MAX: usize = 4 << 10;
+const KEPT_BYTES_MAX: usize = 8 << 10;
+
+/// Memory beyond its weight, and a quarter of that, with which a run is passed on.
+const SPARE_BYTES_MAX: usize = 512;
 
 impl Group {
     /// Adds a message; returns its weight.
@@ -40,16 +43,17 @@ impl Group {
     /// What it weighs.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
-        self.rest(usize::MAX).weight()
+        self.run.weight() - self.taken_weight()
+    }
+
+    /// What those weigh that were taken and are not forgotten yet.
+    fn taken_weight(&self) -> usize {
+        self.taken_bytes + self.taken * Run::ENTRY_BYTES
     }
 
     /// The first messages, at least one and, beyond that, of at most `weight_max`.
     #[must_use]
     pub(crate) fn front(&self, weight_max: usize) -> Slice<'_> {
-        self.rest(weight_max)
-    }
-
-    fn rest(&self, weight_max: usize) -> Slice<'_> {
         self.run
             .from_place(self.taken, self.taken_bytes, weight_max)
     }
@@ -67,7 +71,9 @@ impl Group {
 
     /// Takes out the first `count` messages, to keep.
     pub(crate) fn take(&mut self, count: usize) -> Run {
-        if self.taken == 0 && count == self.run.len() {
+        // As it is, unless it holds much more memory than whoever counts its weight knows of.
+        let held_max = self.run.weight() / 4 * 5 + SPARE_BYTES_MAX;
+        if self.taken == 0 && count == self.run.len() && self.run.held_bytes() <= held_max {
             return std::mem::take(&mut self.run);
         }
         let front = self
@@ -88,8 +94,7 @@ impl Group {
             }
             self.run.clear();
             (self.taken, self.taken_bytes) = (0, 0);
-        } else if self.taken * 2 > self.run.len() && self.taken_bytes * 2 > self.run.payload_bytes()
-        {
+        } else if 2 * self.taken_weight() > self.run.weight() {
             // What was taken goes even if there is always more, at the price of less than was taken.
             self.run.forget(self.taken, self.taken_bytes);
             (self.taken, self.taken_bytes) = (0, 0);
@@ -292,6 +297,27 @@ mod tests {
             group.run.held_bytes() < 30_000,
             "{}",
             group.run.held_bytes()
+        );
+    }
+
+    /// Goal: a group of small messages that is never emptied does not keep what was taken either.
+    #[test]
+    fn a_group_forgets_small_messages_that_were_taken() {
+        let mut group = Group::default();
+        for _ in 0..100_000 {
+            group.push(&message(b"hello"));
+            if group.run.len() > group.taken + 10 {
+                let front = group.front(1);
+                let (count, bytes) = (front.len(), front.payload_bytes());
+                group.remove(count, bytes);
+            }
+        }
+        assert!(group.weight() < 2_000);
+        assert!(
+            group.run.held_bytes() < 30_000,
+            "{} bytes for {} staged",
+            group.run.held_bytes(),
+            group.weight()
         );
     }
 

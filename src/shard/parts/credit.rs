@@ -12,9 +12,9 @@
 use crate::id::ShardId;
 use crate::talk::Lane;
 
-/// What a message takes beside its frames and their descriptions: its slot, two allocations and
-/// their sizes, a count of the room's name.
-const MESSAGE_BYTES: usize = 160;
+/// What a run takes beside what its messages say and what describes them: its slot, three allocations
+/// and their sizes, a count of the room's name.
+const MESSAGE_BYTES: usize = 224;
 
 /// A credit is given back in parts of this size, so that it costs few messages.
 const RETURN_PARTS: usize = 4;
