@@ -201,7 +201,9 @@ impl Home {
     /// to come and go without a message each time.
     fn reconsider_spread(&mut self, sizes: &Sizes) -> Option<bool> {
         let (members, least) = (self.members() as usize, sizes.spread_members_min);
-        let spread = members >= least || (self.is_spread && members > least / 2);
+        let is_large = members >= least || (self.is_spread && members > least / 2);
+        // Or the names of rooms that are gone would be kept, where none is too small.
+        let spread = is_large && members > 0;
         (spread != std::mem::replace(&mut self.is_spread, spread)).then_some(spread)
     }
 

@@ -53,6 +53,8 @@ impl Session {
             !self.flags.any(Flags::SEVERAL),
             "it has joined one room at most"
         );
+        // What came early was meant for an open session.
+        drop(self.take_head());
         self.membership = None;
         self.private = None;
         self.private_mut()

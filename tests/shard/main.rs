@@ -5,6 +5,7 @@ mod figures;
 mod heads;
 mod holdings;
 mod holds;
+mod joins;
 mod limits;
 mod memberships;
 mod replies;
