@@ -5,10 +5,9 @@ use crate::paths::{self, Path};
 use crate::source::Source;
 
 /// Where files are, and what they may name besides what is there: a module, or one part of it.
-/// `shard::Message` is `shard::message::Message` under its short name.
 /// The first place that fits decides, so parts stand before their modules. A module that is not
 /// here may not exist: whoever adds one says first where it belongs.
-const LAYERS: &[(&str, &[&str])] = &[
+pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/main.rs",
         &["cli", "doctor", "logs", "process", "server"],
@@ -70,15 +69,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "room::homes",
             "mesh",
             "metrics",
-            "logs",
             "config",
             "talk",
         ],
-    ),
-    ("src/auth", &["wire", "config"]),
-    (
-        "src/backplane",
-        &["id", "wire", "mesh", "metrics", "config", "talk"],
     ),
     (
         "src/budget",
@@ -126,7 +119,28 @@ pub(crate) fn imports(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-fn list(may_import: &[&str]) -> String {
+/// What the table allows and nobody does.
+pub(crate) fn unused(sources: &[Source]) -> Vec<Finding> {
+    let place_of = |source: &Source| LAYERS.iter().position(|(place, _)| source.is_in(place));
+    let mut named_by: Vec<Vec<Path>> = LAYERS.iter().map(|_| Vec::new()).collect();
+    for source in sources {
+        if let Some(place) = place_of(source) {
+            named_by[place].extend(named(source));
+        }
+    }
+    let rows = LAYERS.iter().zip(&named_by);
+    rows.flat_map(|((place, may_import), named)| {
+        let idle = (may_import.iter()).filter(|entry| !named.iter().any(|path| path.is_in(entry)));
+        idle.map(move |entry| {
+            let fix = format!("nothing in {place} imports `{entry}`: take it out of LAYERS");
+            Finding::at("tests/tidy/layers.rs", 1, fix)
+        })
+    })
+    .collect()
+}
+
+/// The modules of an entry, as a sentence names them.
+pub(crate) fn list(may_import: &[&str]) -> String {
     if may_import.is_empty() {
         "no other module".to_owned()
     } else {
@@ -240,4 +254,17 @@ fn a_way_round_by_super_is_found() {
     for (path, text, expected) in cases {
         assert_eq!(lines(imports, path, text), expected, "{path}: {text}");
     }
+}
+
+/// Goal: what nobody needs is found, by each of its places, and what somebody needs is not.
+#[test]
+fn an_idle_permission_is_found() {
+    let all: usize = LAYERS.iter().map(|(_, may_import)| may_import.len()).sum();
+    assert_eq!(unused(&[]).len(), all);
+    let source = |path: &str, text: &str| Source::new(path, text.to_owned());
+    let sources = [
+        source("src/room/log.rs", "use crate::wire::frame;"),
+        source("src/wire.rs", "// crate::id"),
+    ];
+    assert_eq!(unused(&sources).len(), all - 1);
 }

@@ -120,6 +120,12 @@ fn imports_run_in_no_circle() {
     judge("circles", &circles::among(&Project::here().sources));
 }
 
+/// Goal: the table of layers lists what is there and used, and nothing else.
+#[test]
+fn layers_are_in_use() {
+    judge("layers in use", &layers::unused(&Project::here().sources));
+}
+
 /// Goal: a contributor sees what there is: `cargo test --test tidy report -- --nocapture`.
 #[test]
 fn report() {
