@@ -77,10 +77,14 @@ fn an_unused_dependency_is_found() {
         ("p/Cargo.toml".to_owned(), manifest.to_owned()),
         ("p/q/Cargo.toml".to_owned(), "[package]".to_owned()),
     ];
-    let found: Vec<String> = unused(&Project { sources, manifests })
-        .iter()
-        .map(Finding::to_string)
-        .collect();
+    let found: Vec<String> = unused(&Project {
+        sources,
+        manifests,
+        documents: Vec::new(),
+    })
+    .iter()
+    .map(Finding::to_string)
+    .collect();
     let expected = [
         "p/Cargo.toml:3: nothing names `c`: remove it from [dependencies]",
         "p/Cargo.toml:4: nothing names `d`: remove it from [dependencies]",

@@ -6,7 +6,7 @@ use crate::source::Source;
 
 /// Where files are, and what they may name besides what is there: a module, or one part of it.
 /// The first place that fits decides, so parts stand before their modules. A module that is not
-/// here may not exist: whoever adds one says first where it belongs.
+/// here may not exist: whoever adds one says first where it belongs. docs/ARCHITECTURE.md says the same.
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/main.rs",

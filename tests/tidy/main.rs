@@ -6,6 +6,7 @@
 mod circles;
 mod conversions;
 mod dependencies;
+mod documents;
 mod exceptions;
 mod finding;
 mod goals;
@@ -21,7 +22,7 @@ mod sizes;
 mod source;
 
 use crate::finding::Finding;
-use crate::project::{Project, judge};
+use crate::project::{Project, exists, judge};
 use crate::source::Source;
 
 /// Fails with every finding of a rule on single files.
@@ -124,6 +125,20 @@ fn imports_run_in_no_circle() {
 #[test]
 fn layers_are_in_use() {
     judge("layers in use", &layers::unused(&Project::here().sources));
+}
+
+/// Goal: the map of the code shows the code.
+#[test]
+fn the_map_is_true() {
+    judge("map", &documents::map(Project::here()));
+}
+
+/// Goal: whatever file a document names can be opened.
+#[test]
+fn documents_name_what_is_there() {
+    let documents = Project::here().documents.iter();
+    let findings = documents.flat_map(|(path, text)| documents::paths((path, text), exists));
+    judge("paths in documents", &findings.collect::<Vec<_>>());
 }
 
 /// Goal: a contributor sees what there is: `cargo test --test tidy report -- --nocapture`.

@@ -12,12 +12,17 @@ use crate::source::Source;
 /// Folders with packages of this project, besides what is directly in it.
 const ROOTS: [&str; 5] = ["src", "loadgen", "benches", "tests", "fuzz"];
 
+/// Folders with documents directly in them.
+const SHELVES: [&str; 4] = ["", "docs", "benches", "fuzz"];
+
 /// All that the rules read.
 pub(crate) struct Project {
     /// Rust files, by their paths.
     pub(crate) sources: Vec<Source>,
     /// Paths and texts of every `Cargo.toml`.
     pub(crate) manifests: Vec<(String, String)>,
+    /// Paths and texts of what is written in Markdown.
+    pub(crate) documents: Vec<(String, String)>,
 }
 
 impl Project {
@@ -28,18 +33,24 @@ impl Project {
     }
 
     fn read() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = root();
         let mut paths = vec![root.join("Cargo.toml")];
         for folder in ROOTS {
             collect(&root.join(folder), &mut paths);
         }
         paths.sort();
+        let mut shelved: Vec<PathBuf> = SHELVES
+            .iter()
+            .flat_map(|shelf| on(&root.join(shelf)))
+            .collect();
+        shelved.sort();
         let read = |path: PathBuf| {
             let text =
                 fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
             let path = path.strip_prefix(root).expect("inside the project");
             (path.to_str().expect("a UTF-8 path").to_owned(), text)
         };
+        let documents = shelved.into_iter().map(read).collect();
         let files = paths.into_iter().map(read);
         let (sources, manifests): (Vec<_>, Vec<_>) =
             files.partition(|(path, _)| Path::new(path).extension().is_some_and(|e| e == "rs"));
@@ -51,8 +62,30 @@ impl Project {
             sources.iter().any(|source| source.path == "src/lib.rs"),
             "found no sources"
         );
-        Self { sources, manifests }
+        Self {
+            sources,
+            manifests,
+            documents,
+        }
     }
+}
+
+/// Where the project is.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether there is a file or folder of this path from the project's root.
+pub(crate) fn exists(path: &str) -> bool {
+    root().join(path).exists()
+}
+
+/// The documents directly in a folder.
+fn on(shelf: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(shelf).unwrap_or_else(|error| panic!("{shelf:?}: {error}"));
+    entries
+        .map(|entry| entry.expect("a folder entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
