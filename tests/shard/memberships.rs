@@ -204,3 +204,33 @@ fn some_rooms_are_not_left_or_joined() {
         assert_eq!(bench.heard(client), ["on"]);
     }
 }
+
+/// Goal: a session in several rooms has one send in a flush, whatever of its rooms was due before it and
+/// becomes due in it: a second one would go into the middle of the first.
+#[test]
+fn a_session_in_several_rooms_has_one_send_in_a_flush() {
+    let mut bench = Bench::new(1);
+    let [first, second] =
+        ["one", "two"].map(|room| bench.join(0, &format!("/ws/{room}?presence=0")));
+    let roamer = bench.join(0, "/ws/one?presence=0");
+    assert_eq!(bench.subscribe(roamer, "two"), Ok(()));
+    bench.settle();
+    bench.block(roamer);
+    bench.say(first, OpCode::Text, b"something long in the one");
+    bench.settle();
+    bench.crawl(roamer, 10);
+    bench.wake(roamer);
+    bench.say(second, OpCode::Text, b"something long in the other");
+    bench.turn(0);
+    let served = bench.flush(0, 256);
+    assert_eq!(served.iter().filter(|&&client| client == roamer).count(), 1);
+    bench.act(0);
+    bench.unblock(roamer);
+    bench.settle();
+    let mut heard = bench.heard(roamer);
+    heard.sort_unstable();
+    assert_eq!(
+        heard,
+        ["something long in the one", "something long in the other"]
+    );
+}

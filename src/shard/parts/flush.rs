@@ -22,11 +22,13 @@ pub(crate) enum Turn {
 /// Who has something to be sent, and how far the flush of it has come.
 #[derive(Debug, Default)]
 pub(crate) struct Flush {
-    /// Slots with private replies or a writable socket.
+    /// Slots with private replies or a writable socket, of sessions in one room or none.
     sessions: VecDeque<u32>,
     /// Audiences whose flush is under way.
     audiences: VecDeque<(RoomId, Rendition)>,
-    /// Slots of members of several rooms, which are served once after all of them.
+    /// Slots of members of several rooms, whatever they have to be sent. They are served after all
+    /// audiences, when it is known which of their rooms have something: two sends of one session in a
+    /// flush might be cut both.
     several: VecDeque<u32>,
     /// Bytes that were appended since a flush was complete.
     appended_bytes: usize,
@@ -39,21 +41,19 @@ impl Flush {
     pub(crate) fn add_session(&mut self, slot: u32, session: &mut Session) {
         if !session.flags().any(Flags::DIRTY.and(Flags::BLOCKED)) {
             session.mark(Flags::DIRTY);
-            self.sessions.push_back(slot);
+            let slots = match session.flags().any(Flags::SEVERAL) {
+                true => &mut self.several,
+                false => &mut self.sessions,
+            };
+            slots.push_back(slot);
         }
     }
 
     /// A member has something new to be sent, of one of its rooms.
     pub(crate) fn add_member(&mut self, member: Member, sessions: &mut Sessions) {
         let session = sessions.at_mut(member.slot());
-        if !session.flags().any(Flags::SEVERAL) {
-            return self.add_session(member.slot(), session);
-        }
         session.mark_due(member.membership());
-        if !session.flags().any(Flags::DIRTY.and(Flags::BLOCKED)) {
-            session.mark(Flags::DIRTY);
-            self.several.push_back(member.slot());
-        }
+        self.add_session(member.slot(), session);
     }
 
     /// Puts the audience among those to serve; it is not among them yet.
@@ -85,8 +85,13 @@ impl Flush {
 
     /// Who is to be served next; `None` when the flush is complete.
     pub(crate) fn next(&mut self, sessions: &mut Sessions, rooms: &mut Rooms) -> Option<Turn> {
-        if let Some(slot) = take_dirty(&mut self.sessions, sessions) {
-            return Some(Turn::Session(slot));
+        while let Some(slot) = take_dirty(&mut self.sessions, sessions) {
+            let session = sessions.at_mut(slot);
+            if !session.flags().any(Flags::SEVERAL) {
+                return Some(Turn::Session(slot));
+            }
+            // It has joined another room since.
+            self.add_session(slot, session);
         }
         while let Some(&(room, rendition)) = self.audiences.front() {
             if let Some(member) = rooms.next_to_flush(room, rendition) {
@@ -133,6 +138,7 @@ mod tests {
     use super::*;
     use crate::id::{Epoch, MembershipId, ShardId};
     use crate::room::homes::Homes;
+    use crate::session::Place;
     use crate::session::tick::Tick;
 
     const PLAIN: Rendition = Rendition::PLAIN;
@@ -178,6 +184,39 @@ mod tests {
         assert_eq!(served[..2], [2, 0]);
         served[2..].sort_unstable();
         assert_eq!(served[2..], [0, 1, 2]);
+        assert!(flush.is_done());
+    }
+
+    /// Goal: a session in several rooms is served after all audiences, also one that has come to be so since it
+    /// was added.
+    #[test]
+    fn those_in_several_rooms_come_last() {
+        let (mut sessions, (mut rooms, room)) = (sessions(2), rooms());
+        let mut flush = Flush::default();
+        for slot in [0, 1] {
+            let session = sessions.at_mut(slot);
+            session.join(Place::None, Flags::default(), b"");
+            session.open(Tick(0));
+            flush.add_session(slot, session);
+        }
+        let session = sessions.at_mut(0);
+        for other in 0..2 {
+            session.add_membership(RoomId::at(other), PLAIN).unwrap();
+        }
+        rooms
+            .get_mut(room)
+            .add(PLAIN, Member::new(1, MembershipId::INLINE));
+        rooms
+            .get_mut(room)
+            .for_each_audience(|audience| assert!(audience.start_flush()));
+        flush.add_audience(room, PLAIN);
+        let turns: Vec<Turn> =
+            std::iter::from_fn(|| flush.next(&mut sessions, &mut rooms)).collect();
+        let member = Member::new(1, MembershipId::INLINE);
+        assert_eq!(
+            turns,
+            [Turn::Session(1), Turn::Member(member), Turn::Session(0)]
+        );
         assert!(flush.is_done());
     }
 
