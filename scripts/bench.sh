@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The comparison: Fanring beside its peers, one processor for the server and one for fanload, and docs/BENCHMARKS.md
-# written from it. Installs what is missing. `scripts/bench.sh --quick` takes about 10 minutes; see --help for the rest.
+# The comparison: Fanring beside its peers, one processor for the server and one for fanload. docs/BENCHMARKS.md and the
+# figure in README.md are written from it. Installs what is missing. `--quick` takes about 10 minutes; see --help.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from . import cells, machine, report, runs
 
-PAGE = Path("docs/BENCHMARKS.md")
-
 
 @dataclass
 class Settings:
@@ -35,14 +33,12 @@ def main():
     work = Path(options.work)
     if not options.report:
         measure_all(options, work)
-    records = load(work)
+    out = Path(options.out)
+    records, about = load(work) or report.read(out)
     if not records:
         raise SystemExit(f"bench: there are no runs in {work}; run scripts/bench.sh --quick first")
-    about = json.loads((work / "about.json").read_text())
-    out = Path(options.out)
-    page = out / PAGE.name
-    missed = report.write(records, about, page if page.exists() else PAGE, out)
-    print(f"bench: wrote {page}, and plots and every run in {out}/bench")
+    missed = report.write(records, about, out)
+    print(f"bench: wrote {out}/BENCHMARKS.md, README.md, and plots and every run in {out}/bench")
     for line in missed:
         print(f"bench: missed: {line}")
     return 1 if missed and options.strict else 0
@@ -51,7 +47,7 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(
         prog="scripts/bench.sh",
-        description="Measures Fanring beside its peers, and writes docs/BENCHMARKS.md.",
+        description="Measures Fanring beside its peers, and writes docs/BENCHMARKS.md and the figure in README.md.",
         epilog="Every run is kept in --work; what is there already is not run again, so an interrupted comparison "
         "goes on where it was. Exit codes: 0 done, 1 a bar was missed and --strict given, or it can't be run.",
     )
@@ -62,7 +58,7 @@ def parse():
     add("--runs", type=int, help="interleaved runs of each cell (default 5, and 15 of the small rooms; 3 with --quick)")
     add("--seconds", type=float, help="measured seconds of a run, where the cell does not say (default 2; 1.5 with --quick)")
     add("--fresh", action="store_true", help="forget the runs that are there")
-    add("--report", action="store_true", help="write the report from the runs that are there, and measure nothing")
+    add("--report", action="store_true", help="measure nothing: write the report from the runs in --work, or from those of the report in --out")
     add("--strict", action="store_true", help="exit with 1 when a bar is missed")
     add("--list", action="store_true", help="list the cells and end")
     add("--out", default="docs", help="folder for the report (default docs)")
@@ -153,8 +149,9 @@ def set_up(chosen, options):
 
 
 def load(work):
-    """All runs that are there."""
-    return [json.loads(path.read_text()) for path in sorted(work.glob("*.*.*.json"))]
+    """All runs that are there, and what was said of machine and servers; None when there are no runs."""
+    records = [json.loads(path.read_text()) for path in sorted(work.glob("*.*.*.json"))]
+    return (records, json.loads((work / "about.json").read_text())) if records else None
 
 
 if __name__ == "__main__":

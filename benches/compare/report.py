@@ -1,10 +1,15 @@
-"""Writes docs/BENCHMARKS.md: the parts between its markers are made here, the rest is written by hand."""
+"""Writes docs/BENCHMARKS.md, and the figure in README.md: the parts between markers are made here, the rest is written by hand."""
 
 import json
 import re
+from pathlib import Path
 
-from . import tables
+from . import cells, headline, tables
 from .summary import Summary
+
+DOCS = Path("docs")
+PAGE = DOCS / "BENCHMARKS.md"
+README = Path("README.md")
 
 
 def one_line(record):
@@ -21,29 +26,22 @@ def one_line(record):
     return f"exit code {record['exit_code']}"
 
 
-def fill(text, parts):
+def fill(text, parts, name="docs/BENCHMARKS.md"):
     """Puts each part between `<!-- name -->` and `<!-- /name -->`; a part without such a place is a mistake."""
-    for name, body in parts.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+    for part, body in parts.items():
+        pattern = re.compile(rf"(<!-- {part} -->\n).*?(<!-- /{part} -->)", re.S)
         if not pattern.search(text):
-            raise SystemExit(f"bench: docs/BENCHMARKS.md has no place for {name}: add <!-- {name} --> and <!-- /{name} -->")
+            raise SystemExit(f"bench: {name} has no place for {part}: add <!-- {part} --> and <!-- /{part} -->")
         text = pattern.sub(lambda found: found[1] + (body + "\n" if body else "Not measured in this run.\n") + found[2], text)
     return text
 
 
-def write(records, about, template, out):
-    """Writes BENCHMARKS.md, from `template`, the plots and every run below `out`; returns the bars that were missed."""
-    folder = out / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = Summary(records)
-    bars, missed = tables.bars(summary)
-    from . import plots  # matplotlib is only there where the report is written
-
-    drawn = plots.write(summary, folder)
-    parts = {
+def parts_of_page(summary, about):
+    """The parts of docs/BENCHMARKS.md, but for the pictures."""
+    return {
         "machine": tables.machine(about),
         "servers": tables.servers(about),
-        "bars": bars,
+        "bars": tables.bars(summary)[0],
         "main": f"{tables.LEGEND}\n\n" + tables.group(summary, "main"),
         "small": tables.group(summary, "small"),
         "knees": tables.knees(summary),
@@ -56,9 +54,44 @@ def write(records, about, template, out):
         "idle": tables.idle(summary),
         "storm": tables.storm(summary),
         "matrix": "\n\n".join(filter(None, (tables.matrix(summary, 1), tables.matrix(summary, 2)))),
-        "plots": "\n\n".join(f"![{name}](bench/{name}.svg)" for name in drawn),
     }
-    (out / "BENCHMARKS.md").write_text(fill(template.read_text(), parts))
+
+
+def parts_of_readme(summary, about):
+    """The part of README.md."""
+    return {"headline": headline.part(summary, about, {cell.name: cell.title for cell in cells.ALL})}
+
+
+def write(records, about, out):
+    """Writes the page, the plots and every run below `out`, and the README beside `docs`; returns the bars that were missed.
+
+    A report that is not for the project's own folder has a copy of the README in it.
+    """
+    folder = out / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = Summary(records)
+    from . import plots  # matplotlib is only there where the report is written
+
+    drawn = plots.write(summary, folder)
+    pictures = "\n\n".join(f"![{name}](bench/{name}.svg)" for name in drawn)
+    page, readme = out / PAGE.name, README if out.resolve() == DOCS.resolve() else out / README.name
+    rewrite(page, PAGE, parts_of_page(summary, about) | {"plots": pictures})
+    rewrite(readme, README, parts_of_readme(summary, about))
     lines = ",\n".join(json.dumps(record, sort_keys=True) for record in records)
     (folder / "results.json").write_text(f'{{"about": {json.dumps(about)},\n"runs": [\n{lines}\n]}}\n')
-    return missed
+    return tables.bars(summary)[1]
+
+
+def rewrite(path, template, parts):
+    """Fills the parts of a document that is there, or of a copy of the project's."""
+    text = (path if path.exists() else template).read_text()
+    path.write_text(fill(text, parts, template))
+
+
+def read(folder):
+    """The runs that a report was made of, and what it says of machine and servers; nothing when there is no report."""
+    try:
+        found = json.loads((folder / "bench" / "results.json").read_text())
+    except FileNotFoundError:
+        return [], {}
+    return found["runs"], found["about"]
