@@ -54,7 +54,9 @@ impl OwnMessages {
         self.last_start_and_several & 1 != 0
     }
 
-    fn is_ahead_of(&self, cursor: StreamPosition) -> bool {
+    /// Whether some of it lies ahead of `cursor`.
+    #[inline]
+    pub(crate) fn is_ahead_of(&self, cursor: StreamPosition) -> bool {
         self.last_end > cursor
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of the session's other rooms, nor of what else shares its socket.
 
+use super::send::Shared;
 use crate::id::{MemberId, RoomId, StreamPosition};
 use crate::room::Rooms;
 use crate::room::index::Index;
@@ -122,6 +123,28 @@ impl Membership {
     /// Whether it reads `room` in `rendition`, as a member.
     pub(super) fn reads(&self, room: RoomId, rendition: Rendition) -> bool {
         self.room == room && self.rendition == rendition && self.number != PENDING
+    }
+
+    /// Whether it is to be sent exactly what `shared` has.
+    #[inline]
+    pub(super) fn shares(&self, shared: &Shared) -> bool {
+        self.cursor == shared.cursor
+            && self.cut_bytes == 0
+            && self.reads(shared.room, shared.rendition)
+            && !self.own.is_ahead_of(self.cursor)
+    }
+
+    /// What others are to be sent who stood where it stood, at `cursor`, before a send of `bytes`; `None`
+    /// when messages of its own were left out.
+    #[inline]
+    pub(super) fn shared(&self, cursor: StreamPosition, bytes: u32) -> Option<Shared> {
+        (!self.own.is_ahead_of(cursor)).then_some(Shared {
+            room: self.room,
+            rendition: self.rendition,
+            cursor,
+            end: self.cursor,
+            bytes,
+        })
     }
 
     /// It has published `start..end` of the stream it reads.

@@ -9,7 +9,7 @@ mod several;
 use super::membership::{Membership, Streams};
 use super::phase::Phase;
 use super::private::Private;
-use super::send::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Undo};
+use super::send::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Shared, Undo};
 use super::send::{narrow, total_bytes};
 use super::side::Part;
 use super::{Flags, Session};
@@ -134,6 +134,33 @@ impl Session {
             end,
         };
         Ok(None)
+    }
+
+    /// Plans the send that is `shared` by others of its audience, if it is the same for this one: it is
+    /// assumed to be taken, as by [`Self::plan_send`].
+    #[inline]
+    pub(crate) fn take_share(&mut self, shared: &Shared) -> Option<Undo> {
+        const OTHERWISE: Flags = Flags::SEVERAL.and(Flags::SENDING).and(Flags::BLOCKED);
+        let is_free = self.phase == Phase::Open && !self.flags.any(OTHERWISE);
+        let first = self.membership.as_mut()?;
+        if !is_free || self.private.is_some() || !first.shares(shared) {
+            return None;
+        }
+        first.stand_at(shared.end);
+        Some(Undo {
+            cursor: shared.cursor,
+            bytes: shared.bytes,
+            membership: MembershipId::INLINE,
+        })
+    }
+
+    /// What others of its audience are to be sent who stood where it did before the send of `undo`.
+    #[inline]
+    pub(crate) fn share(&self, undo: &Undo) -> Option<Shared> {
+        if self.flags.any(Flags::SEVERAL) {
+            return None;
+        }
+        (self.membership.as_ref()?).shared(undo.cursor, undo.bytes)
     }
 
     /// Takes a send of one membership for taken.

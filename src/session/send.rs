@@ -2,8 +2,9 @@
 //!
 //! Which bytes those are is decided in `session/outbox`.
 
-use crate::id::{MembershipId, StreamPosition};
+use crate::id::{MembershipId, RoomId, StreamPosition};
 use crate::room::index::Piece;
+use crate::room::rendition::Rendition;
 
 /// Pieces one send may gather.
 pub(crate) const PIECES_MAX: usize = 14;
@@ -44,6 +45,18 @@ pub struct Undo {
     pub(crate) bytes: u32,
     /// Whose cursor.
     pub(super) membership: MembershipId,
+}
+
+/// A quiet send that is the same for all members of an audience who stand at the same place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared {
+    pub(super) room: RoomId,
+    pub(super) rendition: Rendition,
+    /// Where they stand.
+    pub(super) cursor: StreamPosition,
+    /// And where when it is sent.
+    pub(super) end: StreamPosition,
+    pub(super) bytes: u32,
 }
 
 /// Why nothing was planned.

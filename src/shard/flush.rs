@@ -6,8 +6,7 @@ use super::Shard;
 use super::parts::action::Action;
 use super::parts::batch::{FlushBatch, PlannedSend};
 use super::parts::flush::Turn;
-use crate::id::SessionKey;
-use crate::room::index::Piece;
+use crate::id::{MemberId, SessionKey};
 use crate::session::send::{Nothing, Progress};
 use crate::session::{Flags, Phase};
 
@@ -34,8 +33,13 @@ impl Shard {
             Turn::Session(slot) => slot,
             Turn::Member(member) => member.slot(),
         };
-        let (key, member) = (self.sessions.key(slot), self.member_id(slot));
+        let key = self.sessions.key(slot);
         let session = self.sessions.at_mut(slot);
+        if let (Turn::Member(_), Some(shared)) = (turn, batch.shared())
+            && let Some(undo) = session.take_share(shared)
+        {
+            return batch.push_shared(key, session, undo);
+        }
         if session.flags().any(Flags::SEVERAL)
             && let Turn::Member(member) = turn
         {
@@ -45,6 +49,7 @@ impl Shard {
         if !may_send || session.flags().any(Flags::SENDING.and(Flags::BLOCKED)) {
             return;
         }
+        let member = MemberId::new(self.setup.number, key);
         match session.plan_send(member, &self.rooms, &self.log, &mut self.plan) {
             // It may have waited for its last bytes; an open one waits for nothing that it has not asked for.
             Err(Nothing::ToSend) if session.phase() == Phase::Open => {}
@@ -55,6 +60,11 @@ impl Shard {
                     self.tally.begin_operation();
                 }
                 batch.push(key, session, &self.plan, undo);
+                if let (Turn::Member(_), Some(undo)) = (turn, &undo)
+                    && let Some(shared) = session.share(undo)
+                {
+                    batch.share(shared);
+                }
             }
         }
     }
@@ -67,19 +77,22 @@ impl Shard {
         batch: &'a FlushBatch,
         send: &'a PlannedSend,
     ) -> impl Iterator<Item = &'a [u8]> {
-        let from_log = |piece: &Piece| {
-            let bytes = usize::try_from(piece.bytes).expect("the log fits in memory");
-            self.log.slice(piece.position, bytes)
-        };
-        let private = (send.private_bytes() > 0).then(|| {
+        let mut private = (send.private_bytes() > 0).then(|| {
             let session = self.sessions.at(send.key.slot);
             &session.unsent()[..send.private_bytes()]
         });
-        let (before, after) = batch.pieces(send);
-        let frames = (before.iter().map(from_log))
-            .chain(private)
-            .chain(after.iter().map(from_log));
-        send.transport().leaving(frames)
+        let (mut before, mut pieces) = batch.pieces(send);
+        send.transport().leaving(std::iter::from_fn(move || {
+            match before.checked_sub(1) {
+                Some(left) => before = left,
+                None if private.is_some() => return private.take(),
+                None => {}
+            }
+            let (piece, rest) = pieces.split_first()?;
+            pieces = rest;
+            let bytes = usize::try_from(piece.bytes).expect("the log fits in memory");
+            Some(self.log.slice(piece.position, bytes))
+        }))
     }
 
     /// The kernel took `sent` bytes of the send at `place` in `batch`; 0 when the socket was full,

@@ -307,3 +307,70 @@ fn a_log_may_be_larger_than_four_gibibytes() {
     assert_eq!((sent, sends), (12 * GIB, 12));
     assert_eq!(bench.session.cursor(), StreamPosition::new(20 * GIB));
 }
+
+/// Goal: a send is shared by those alone to whom it is the same, and is taken back like any other.
+#[test]
+fn a_send_is_shared_by_those_to_whom_it_is_the_same() {
+    type Change = fn(&mut Bench);
+    let changes: [(&str, Change, bool); 6] = [
+        ("stands there", |_| {}, true),
+        ("has a reply", |bench| bench.reply(b"pong"), false),
+        (
+            "said some of it",
+            |bench| bench.publish(b"own", true),
+            false,
+        ),
+        (
+            "is in the middle of a frame",
+            |bench| {
+                bench.publish(b"more", false);
+                bench.send(1).unwrap();
+            },
+            false,
+        ),
+        (
+            "stands elsewhere",
+            |bench| {
+                bench.publish(b"more", false);
+                bench.send(usize::MAX).unwrap();
+            },
+            false,
+        ),
+        (
+            "is in the middle of a send",
+            |bench| {
+                bench.reply(b"pong");
+                let mut plan = Plan::default();
+                let streams = OneStream(&bench.index);
+                let undo = (bench.session).plan_send(ME, &streams, &bench.log, &mut plan);
+                assert!(matches!(undo, Ok(None)));
+            },
+            false,
+        ),
+    ];
+    let mut first = Bench::new();
+    first.publish(b"hello", false);
+    let mut plan = Plan::default();
+    let streams = OneStream(&first.index);
+    let undo = (first.session).plan_send(ME, &streams, &first.log, &mut plan);
+    let undo = undo.unwrap().expect("a quiet send");
+    let shared = first.session.share(&undo).expect("nothing was left out");
+    for (what, change, takes) in changes {
+        let mut bench = Bench::new();
+        change(&mut bench);
+        let before = bench.session.cursor();
+        let taken = bench.session.take_share(&shared);
+        assert_eq!(taken.is_some(), takes, "one that {what}");
+        if let Some(taken) = taken {
+            assert_eq!(bench.session.cursor(), first.session.cursor());
+            bench.session.not_sent(taken);
+        }
+        assert_eq!(bench.session.cursor(), before, "one that {what}");
+    }
+    first.publish(b"own", true);
+    first.publish(b"to all", false);
+    let streams = OneStream(&first.index);
+    let undo = (first.session).plan_send(ME, &streams, &first.log, &mut plan);
+    let undo = undo.unwrap().expect("a quiet send");
+    assert!(first.session.share(&undo).is_none(), "its own was left out");
+}

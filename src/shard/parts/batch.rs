@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use crate::id::SessionKey;
 use crate::room::index::Piece;
 use crate::session::Session;
-use crate::session::send::{Plan, Undo};
+use crate::session::send::{Plan, Shared, Undo};
 use crate::transport::Transport;
 
 /// One planned send, which refers to its batch for the pieces.
@@ -65,6 +65,8 @@ pub struct FlushBatch {
     pieces: Vec<Piece>,
     /// Bytes of the quiet ones.
     quiet_bytes: u64,
+    /// A send that others may have the same, and its place.
+    shared: Option<(Shared, usize)>,
 }
 
 impl FlushBatch {
@@ -76,6 +78,7 @@ impl FlushBatch {
             sends_max,
             pieces: Vec::new(),
             quiet_bytes: 0,
+            shared: None,
         }
     }
 
@@ -84,6 +87,7 @@ impl FlushBatch {
         self.sends.clear();
         self.pieces.clear();
         self.quiet_bytes = 0;
+        self.shared = None;
     }
 
     /// Whether the chunk is as large as it may be.
@@ -118,18 +122,45 @@ impl FlushBatch {
         });
     }
 
+    /// The last send is the same for all who stand where its session stood.
+    #[inline]
+    pub(crate) fn share(&mut self, shared: Shared) {
+        self.shared = Some((shared, self.sends.len() - 1));
+    }
+
+    /// The send that others may have the same.
+    #[must_use]
+    #[inline]
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref().map(|(shared, _)| shared)
+    }
+
+    /// Takes in the same send for another session.
+    #[inline]
+    pub(crate) fn push_shared(&mut self, key: SessionKey, session: &Session, undo: Undo) {
+        let (_, place) = self.shared.as_ref().expect("a send is shared");
+        self.quiet_bytes += u64::from(undo.bytes);
+        self.sends.push(PlannedSend {
+            key,
+            fd: session.socket().as_raw_fd(),
+            transport: session.transport(),
+            undo: Some(undo),
+            ..self.sends[*place]
+        });
+    }
+
     /// Bytes of the quiet ones.
     #[must_use]
     pub(crate) fn quiet_bytes(&self) -> u64 {
         self.quiet_bytes
     }
 
-    /// The pieces of the log that a send carries before its private bytes, and those behind them.
+    /// How many pieces of the log a send carries before its private bytes, and all of its pieces.
     #[must_use]
     #[inline]
-    pub(crate) fn pieces(&self, send: &PlannedSend) -> (&[Piece], &[Piece]) {
+    pub(crate) fn pieces(&self, send: &PlannedSend) -> (usize, &[Piece]) {
         let pieces = &self.pieces[send.first as usize..][..usize::from(send.pieces)];
-        pieces.split_at(usize::from(send.before))
+        (usize::from(send.before), pieces)
     }
 }
 
@@ -178,7 +209,8 @@ mod tests {
                         let from = LogPosition::default();
                         pieces.iter().map(|piece| piece.position - from).collect()
                     };
-                    let (before, behind) = batch.pieces(send);
+                    let (before, pieces) = batch.pieces(send);
+                    let (before, behind) = pieces.split_at(before);
                     (numbers(before), send.private_bytes(), numbers(behind))
                 })
                 .collect();
