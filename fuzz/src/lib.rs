@@ -1,5 +1,5 @@
 //! What must hold for any bytes. Each function here is a fuzz target of its name; it panics when its
-//! invariant is broken. `fuzz_targets/` runs them under libFuzzer, `tests/smoke.rs` without it.
+//! invariant is broken. `fuzz_targets/` runs them under libFuzzer, `fuzz/tests/smoke.rs` without it.
 
 mod streams;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::finding::Finding;
 use crate::layers::{self, LAYERS};
 use crate::project::Project;
-use crate::source::is_identifier;
+use crate::source::{Source, is_identifier};
 
 /// The map of the code.
 const MAP: &str = "docs/ARCHITECTURE.md";
@@ -49,6 +49,19 @@ pub(crate) fn paths(document: Document<'_>, exists: impl Fn(&str) -> bool) -> Ve
                 let fix = format!("the link leads to `{target}`, which is not there");
                 findings.push(Finding::at(path, number, fix));
             }
+        }
+    }
+    findings
+}
+
+/// Every comment that names a file or folder which is not there, by what `exists` says.
+pub(crate) fn comments(source: &Source, exists: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (line, number) in source.text.lines().zip(1..) {
+        if line.trim_start().starts_with("//") {
+            let gone = named_paths(line).into_iter().filter(|named| !exists(named));
+            let fix = |named: &str| format!("there is no `{named}`");
+            findings.extend(gone.map(|named| Finding::at(&source.path, number, fix(named))));
         }
     }
     findings
@@ -225,5 +238,14 @@ mod tests {
         let found = of("docs/a.md", "src/z.rs: [x](docs/b.md)");
         let link = "docs/a.md:1: the link leads to `docs/b.md`, which is not there";
         assert_eq!(found, ["docs/a.md:1: there is no `src/z.rs`", link]);
+    }
+
+    /// Goal: a comment that names what is not there is found, and code may name what it likes.
+    #[test]
+    fn dead_paths_in_comments_are_found() {
+        let text = "//! See src/z.rs and src/a.rs.\nlet path = \"src/y.rs\"; // src/x.rs\n";
+        let source = Source::new("src/b.rs", text.to_owned());
+        let found = lines(&comments(&source, |named| named == "src/a.rs"));
+        assert_eq!(found, ["src/b.rs:1: there is no `src/z.rs`"]);
     }
 }

@@ -133,12 +133,21 @@ fn the_map_is_true() {
     judge("map", &documents::map(Project::here()));
 }
 
-/// Goal: whatever file a document names can be opened.
+/// Goal: whatever file a document or a comment names can be opened.
 #[test]
 fn documents_name_what_is_there() {
-    let documents = Project::here().documents.iter();
-    let findings = documents.flat_map(|(path, text)| documents::paths((path, text), exists));
-    judge("paths in documents", &findings.collect::<Vec<_>>());
+    let Project {
+        documents, sources, ..
+    } = Project::here();
+    let documents = documents.iter();
+    let in_documents = documents.flat_map(|(path, text)| documents::paths((path, text), exists));
+    let in_comments = sources
+        .iter()
+        .flat_map(|one| documents::comments(one, exists));
+    judge(
+        "dead paths",
+        &in_documents.chain(in_comments).collect::<Vec<_>>(),
+    );
 }
 
 /// Goal: a contributor sees what there is: `cargo test --test tidy report -- --nocapture`.
