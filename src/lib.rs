@@ -1,10 +1,10 @@
 //! Fanring: an io_uring WebSocket fan-out server for Linux.
 //!
-//! Modules stand in the order the data flows: bytes come in by [`ring`], [`wire`] turns them into frames'
-//! payloads, [`protocol`] says what those mean. What happened in a room is a [`message`]; [`room`] puts it
-//! in order and appends it to a log, [`session`] is a cursor into it. [`mesh`] joins the threads, which
-//! [`talk`] to each other, [`shard`] is all of it on one core, `transport` is how bytes leave, `drive` runs a shard on a ring, and `web`
-//! serves what is not a WebSocket.
+//! Modules stand in the order the data flows: bytes come in by [`ring`], [`wire`] turns them into messages,
+//! [`protocol`] says what those mean. What happened in a room is a [`message`]; [`room`] puts it in order and
+//! appends it to a log, [`session`] is a cursor into it, and `transport` is how bytes leave. [`mesh`] joins the
+//! threads, which [`talk`] to each other, [`shard`] is all of it on one core, `drive` runs a shard on a ring, and
+//! `web` serves what is not a WebSocket. docs/ARCHITECTURE.md says where each feature lives.
 
 pub mod config;
 pub mod id;

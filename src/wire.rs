@@ -1,5 +1,5 @@
 //! The bytes a peer sends and the bytes it is sent: HTTP request heads, the WebSocket handshake,
-//! frames, messages and close codes (RFC 6455), and the words of the plain protocol.
+//! frames, messages and close codes (RFC 6455). What messages mean is `protocol`'s to say.
 //!
 //! Sans-IO: nothing here reads a clock, touches a socket or knows what a session or room is.
 //! Callers own every buffer; bytes go in, events or bytes come out.

@@ -32,8 +32,8 @@ impl Config {
         self.log_bytes / 4
     }
 
-    /// What a shard may have sent to another that was not used up there, in bytes of frames and
-    /// what describes them: all the others together fill the part of its log that one flush
+    /// What a shard may have sent to another that was not used up there, in bytes of what messages
+    /// say and what describes them: all the others together fill the part of its log that one flush
     /// appends.
     #[must_use]
     pub(crate) fn mesh_credit_bytes(&self) -> usize {

@@ -33,7 +33,7 @@ impl Shard {
         self.assert_invariants();
     }
 
-    /// Appends what other shards have sequenced, as far as the flush under way leaves room for:
+    /// Appends what other shards have put in order, as far as the flush under way leaves room for:
     /// a home with few members runs ahead of a shard with many, and must not lap its sessions.
     pub(super) fn deliver_waiting(&mut self) {
         // A part is left for what is published here, however much arrives.

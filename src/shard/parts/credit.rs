@@ -1,7 +1,7 @@
 //! Credit for payloads between shards: how much of what one shard has sent to another may be
 //! waiting there, and how much of what came from others has been used up here.
 //!
-//! The mesh bounds the number of messages, not their size. A shard sends frames to another only
+//! The mesh bounds how many letters are under way, not their size. A shard passes messages on to another only
 //! while what the other has not used up is below a limit, so that a shard that falls behind slows
 //! down whoever publishes to it instead of gathering what they said. It knows bytes, not rooms.
 //!
@@ -14,14 +14,14 @@ use crate::talk::Lane;
 
 /// What a run takes beside what its messages say and what describes them: its slot, three allocations
 /// and their sizes, a count of the room's name.
-const MESSAGE_BYTES: usize = 224;
+const RUN_BYTES: usize = 224;
 
 /// A credit is given back in parts of this size, so that it costs few messages.
 const RETURN_PARTS: usize = 4;
 
-/// What frames of `weight` cost on their way to another shard.
+/// What messages of `weight` cost on their way to another shard.
 pub(crate) fn cost(weight: usize) -> usize {
-    weight + MESSAGE_BYTES
+    weight + RUN_BYTES
 }
 
 /// One of a shard's accounts with all the others.
