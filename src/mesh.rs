@@ -99,11 +99,14 @@ impl Bell {
     }
 }
 
-/// The ends of a mesh of `shards` and a web thread, in their order.
+/// All ends of a mesh: of its shards, in their order, and of the web thread.
+pub type Ends<S, W> = (Vec<ShardEnd<S, W>>, WebEnd<S, W>);
+
+/// Joins `shards` and a web thread.
 ///
 /// # Errors
 /// When a doorbell cannot be made for want of descriptors.
-pub fn connect<S, W>(shards: u16) -> io::Result<(Vec<ShardEnd<S, W>>, WebEnd<S, W>)> {
+pub fn connect<S, W>(shards: u16) -> io::Result<Ends<S, W>> {
     let doorbells: Arc<[Arc<Doorbell>]> = (0..=shards)
         .map(|_| Doorbell::new().map(Arc::new))
         .collect::<io::Result<Vec<_>>>()?
@@ -235,12 +238,12 @@ mod tests {
     #[test]
     fn everybody_reaches_everybody() {
         let (mut ends, mut web) = connect::<(usize, usize), usize>(3).unwrap();
-        for from in 0..3 {
+        for (from, end) in ends.iter_mut().enumerate() {
             for to in (0..3).filter(|&to| to != from) {
                 let shard = ShardId::new(u16::try_from(to).unwrap());
-                ends[from].to_shard(shard).send((from, to));
+                end.to_shard(shard).send((from, to));
             }
-            ends[from].web.send(from);
+            end.web.send(from);
             web.shards[from].send((3, from));
         }
         for (me, end) in ends.iter_mut().enumerate() {

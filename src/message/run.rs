@@ -99,7 +99,7 @@ impl Run {
 
     /// Whether there is none.
     #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
@@ -120,7 +120,12 @@ impl Run {
 
     /// From the message and the payload byte on that are named: as many messages as weigh
     /// `weight_max`, at least one if there is one.
-    pub(crate) fn from_place(&self, message: usize, byte: usize, weight_max: usize) -> Slice<'_> {
+    pub(crate) fn part_of_weight(
+        &self,
+        message: usize,
+        byte: usize,
+        weight_max: usize,
+    ) -> Slice<'_> {
         let (payloads, entries) = (&self.payloads[byte..], &self.entries[message..]);
         if weight(payloads.len(), entries.len()) <= weight_max {
             return Slice { payloads, entries };
@@ -160,12 +165,7 @@ impl Run {
     }
 
     /// From there on, `count` messages.
-    pub(crate) fn from_place_counted(
-        &self,
-        message: usize,
-        byte: usize,
-        count: usize,
-    ) -> Slice<'_> {
+    pub(crate) fn part_of_count(&self, message: usize, byte: usize, count: usize) -> Slice<'_> {
         let entries = &self.entries[message..message + count];
         let bytes: usize = (entries.iter())
             .map(|entry| entry.payload_bytes as usize)
@@ -231,7 +231,7 @@ impl<'a> Slice<'a> {
 
     /// The same messages, to keep.
     #[must_use]
-    pub(crate) fn to_run(&self) -> Run {
+    pub(crate) fn to_run(self) -> Run {
         Run {
             payloads: self.payloads.to_vec(),
             entries: self.entries.to_vec(),
@@ -344,7 +344,7 @@ mod tests {
             }
             let (mut message, mut byte) = (0, 0);
             for weight_max in weights {
-                let part = run.from_place(message, byte, weight_max);
+                let part = run.part_of_weight(message, byte, weight_max);
                 prop_assert!(part.weight() <= weight_max || part.len() <= 1);
                 prop_assert_eq!(part.len() == 0, message == lengths.len());
                 for (at, found) in part.messages().enumerate() {

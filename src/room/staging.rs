@@ -55,7 +55,7 @@ impl Group {
     #[must_use]
     pub(crate) fn front(&self, weight_max: usize) -> Slice<'_> {
         self.run
-            .from_place(self.taken, self.taken_bytes, weight_max)
+            .part_of_weight(self.taken, self.taken_bytes, weight_max)
     }
 
     /// The first `count` messages, which say so many bytes.
@@ -76,9 +76,7 @@ impl Group {
         if self.taken == 0 && count == self.run.len() && self.run.held_bytes() <= held_max {
             return std::mem::take(&mut self.run);
         }
-        let front = self
-            .run
-            .from_place_counted(self.taken, self.taken_bytes, count);
+        let front = self.run.part_of_count(self.taken, self.taken_bytes, count);
         let (run, bytes) = (front.to_run(), front.payload_bytes());
         self.remove(count, bytes);
         run

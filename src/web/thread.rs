@@ -216,13 +216,12 @@ async fn drain(shards: Shards, site: Rc<Site<Shards>>) {
 }
 
 async fn unpark(shards: Shards) {
-    loop {
+    let is_congested = || {
         let mut mesh = shards.mesh.borrow_mut();
         mesh.unpark();
-        if !mesh.is_congested() {
-            break;
-        }
-        drop(mesh);
+        mesh.is_congested()
+    };
+    while is_congested() {
         tokio::time::sleep(UNPARK_INTERVAL).await;
     }
     shards.is_unparking.set(false);
