@@ -1,6 +1,6 @@
 //! What happened in a room, before anybody has made a frame of it.
 //!
-//! A [`Message`] says it, a [`Run`] holds several in their order: that is what is staged, crosses
+//! A `Message` says it, a [`Run`] holds several in their order: that is what is staged, crosses
 //! the mesh and is put in order. Which bytes a member is sent for it is not known here.
 
 mod run;

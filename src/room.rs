@@ -1,8 +1,8 @@
 //! Rooms: who is in them, what has been said, and in which order.
 //!
-//! A [`Room`] on a shard is what that shard's members need: an [`audience::Audience`] for each
+//! A `Room` on a shard is what that shard's members need: an `Audience` for each
 //! rendition in use, which maps their stream to the shard's [`log::Log`]. On the room's home shard it
-//! also has a [`home::Home`], which alone decides who is in and in which order things were said. Rooms
+//! also has a `Home`, which alone decides who is in and in which order things were said. Rooms
 //! know neither sockets nor clocks, and are handed whatever makes the bytes of messages.
 
 pub(crate) mod audience;

@@ -91,16 +91,16 @@ pub struct ShardSetup {
 ///    for taken, and their bytes change with the next event.
 /// 2. [`Self::handle_clock`] with the time of the turn.
 /// 3. What happened to sockets: [`Self::handle_accepted`], [`Self::handle_received`],
-///    [`Self::handle_writable`], [`Self::accept_backed_off`]. All that has happened by then, since a
+///    [`Self::handle_writable`], `Self::accept_backed_off`. All that has happened by then, since a
 ///    shard judges silence only after it has heard everybody.
 /// 4. What other threads say: [`Self::handle_message`], [`Self::handle_stop`], and
 ///    [`Self::handle_web_waiting`].
 /// 5. [`Self::handle_time`]: deadlines, then [`Self::handle_turn`]: what was published is appended.
 /// 6. [`Self::publish_gauges`], then [`Self::poll_letter`] until there is none: what others read when
 ///    they hear of the turn is no older than the turn, and they flush while this shard does.
-/// 7. [`Self::poll_report`] and [`Self::take_left_out`], while the connections they name are there.
+/// 7. `Self::poll_report` and `Self::take_left_out`, while the connections they name are there.
 /// 8. [`Self::poll_action`] until there is none. Each may be answered at once.
-/// 9. [`Self::next_deadline`] and [`Self::has_work`] say how long the driver may wait.
+/// 9. `Self::next_deadline` and [`Self::has_work`] say how long the driver may wait.
 #[derive(Debug)]
 pub struct Shard {
     setup: ShardSetup,

@@ -1,6 +1,6 @@
 //! The log: a fixed ring of bytes that holds every message as a frame, once for each protocol in use.
 //!
-//! Positions are 64-bit and never wrap; only the last [`Log::capacity_bytes`] of them can be read.
+//! Positions are 64-bit and never wrap; only the last `Log::capacity_bytes` of them can be read.
 //! The log knows neither rooms nor sessions: who may still need a byte is decided above it.
 
 use std::io;
