@@ -88,7 +88,8 @@ pub struct ShardSetup {
 /// A turn is made of these steps, in this order; [`drive::turn`] makes them:
 /// 1. [`Self::poll_flush`]. Its sends are made, and [`Self::handle_sent`] told of every one that was not
 ///    taken whole or is not quiet, before anything else is told: until then the shard takes quiet sends
-///    for taken, and their bytes change with the next event.
+///    for taken, and their bytes change with the next event. [`Self::handle_flushed`] says that this
+///    is all.
 /// 2. [`Self::handle_clock`] with the time of the turn.
 /// 3. What happened to sockets: [`Self::handle_accepted`], [`Self::handle_received`],
 ///    [`Self::handle_writable`], `Self::accept_backed_off`. All that has happened by then, since a

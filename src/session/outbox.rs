@@ -89,11 +89,12 @@ impl Session {
             plan.before = plan.pieces.len();
             left = left.saturating_sub(total_bytes(&plan.pieces));
         }
-        let private = (self.private_bytes() as u64).min(left);
+        let replies = self.unplanned_bytes();
+        let private = replies.min(left);
         // The room's next frame comes behind the last private one.
-        let whole = private == self.private_bytes() as u64;
+        let whole = private == replies;
         left -= private;
-        let mut at_head = false;
+        let mut at_head = stream.is_none();
         if let Some((first, index)) = stream {
             if whole && left > 0 {
                 let rest = Reading {
@@ -118,22 +119,58 @@ impl Session {
             }
             return Err(Nothing::ToSend);
         }
-        let foreseen = at_head && private == 0 && plan.before == 0 && self.phase == Phase::Open;
-        if foreseen && self.transport.may_be_quiet() {
-            return Ok(Some(self.assume_sent(
-                MembershipId::INLINE,
-                narrow(bytes),
-                end,
-            )));
-        }
         plan.private = narrow(private);
-        self.flags.set(Flags::SENDING);
-        self.in_flight = InFlight {
+        let in_flight = InFlight {
             private: plan.private,
             bytes: narrow(bytes),
             end,
         };
+        let foreseen = at_head && whole && plan.before == 0 && self.phase == Phase::Open;
+        if foreseen && self.transport.may_be_quiet() {
+            return Ok(Some(self.assume_one_sent(in_flight)));
+        }
+        self.flags.set(Flags::SENDING);
+        self.in_flight = in_flight;
         Ok(None)
+    }
+
+    /// Private bytes that are in no send yet. One that is assumed to be taken has them until it is made, and
+    /// a session may come up twice before that.
+    fn unplanned_bytes(&self) -> u64 {
+        match self.private_bytes() {
+            0 => 0,
+            bytes => bytes as u64 - u64::from(self.in_flight.private),
+        }
+    }
+
+    /// Takes a send for taken that carries all replies and what there is of one room at most. The replies
+    /// themselves are needed until it is made, see [`Self::replies_sent`].
+    fn assume_one_sent(&mut self, in_flight: InFlight) -> Undo {
+        if in_flight.private > 0 {
+            self.in_flight = in_flight;
+        }
+        if self.membership.is_some() {
+            let undo = self.assume_sent(MembershipId::INLINE, in_flight.bytes, in_flight.end);
+            return Undo {
+                private: in_flight.private,
+                ..undo
+            };
+        }
+        Undo {
+            cursor: in_flight.end,
+            bytes: in_flight.bytes,
+            private: in_flight.private,
+            membership: MembershipId::INLINE,
+        }
+    }
+
+    /// The send that was assumed to be taken was made, and is not one of those that were not taken: its
+    /// replies may go.
+    pub fn replies_sent(&mut self) {
+        if !self.flags.any(Flags::SENDING) {
+            let InFlight { private, .. } = std::mem::take(&mut self.in_flight);
+            self.private_sent(private);
+        }
     }
 
     /// Plans the send that is `shared` by others of its audience, if it is the same for this one: it is
@@ -150,6 +187,7 @@ impl Session {
         Some(Undo {
             cursor: shared.cursor,
             bytes: shared.bytes,
+            private: 0,
             membership: MembershipId::INLINE,
         })
     }
@@ -157,7 +195,7 @@ impl Session {
     /// What others of its audience are to be sent who stood where it did before the send of `undo`.
     #[inline]
     pub(crate) fn share(&self, undo: &Undo) -> Option<Shared> {
-        if self.flags.any(Flags::SEVERAL) {
+        if self.flags.any(Flags::SEVERAL) || undo.private > 0 {
             return None;
         }
         (self.membership.as_ref()?).shared(undo.cursor, undo.bytes)
@@ -171,6 +209,7 @@ impl Session {
         Undo {
             cursor,
             bytes,
+            private: 0,
             membership: id,
         }
     }
@@ -179,12 +218,13 @@ impl Session {
     pub fn not_sent(&mut self, undo: Undo) {
         assert!(!self.flags.any(Flags::SENDING));
         self.flags.set(Flags::SENDING);
-        let membership = self.membership_mut(undo.membership);
-        let membership = membership.expect("it has left no room since");
-        let end = membership.cursor();
-        membership.stand_at(undo.cursor);
+        let mut end = undo.cursor;
+        if let Some(membership) = self.membership_mut(undo.membership) {
+            end = membership.cursor();
+            membership.stand_at(undo.cursor);
+        }
         self.in_flight = InFlight {
-            private: 0,
+            private: undo.private,
             bytes: undo.bytes,
             end,
         };

@@ -43,6 +43,8 @@ pub struct Undo {
     pub(super) cursor: StreamPosition,
     /// All bytes of the send.
     pub(crate) bytes: u32,
+    /// Those of them that are private replies.
+    pub(crate) private: u32,
     /// Whose cursor.
     pub(super) membership: MembershipId,
 }

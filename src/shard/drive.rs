@@ -61,6 +61,7 @@ pub fn turn<D: Driver>(
 ) -> Result<(), D::Error> {
     shard.poll_flush(batch);
     driver.send(shard, batch)?;
+    shard.handle_flushed();
     shard.handle_clock(driver.now());
     driver.tell_events(shard);
     driver.tell_messages(shard);

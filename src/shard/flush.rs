@@ -13,6 +13,7 @@ use crate::session::{Flags, Phase};
 impl Shard {
     /// Plans as many sends as `batch` takes, whose ranges reach up to the head as of now.
     pub fn poll_flush(&mut self, batch: &mut FlushBatch) {
+        assert!(self.flush.is_answered(), "handle_flushed comes in between");
         batch.clear();
         while !batch.is_full()
             && let Some(turn) = self.flush.next(&mut self.sessions, &mut self.rooms)
@@ -56,8 +57,10 @@ impl Shard {
             Err(Nothing::ToSend) => self.settle(slot),
             Err(Nothing::Left(_)) => self.kill(slot),
             Ok(undo) => {
-                if undo.is_none() {
-                    self.tally.begin_operation();
+                match undo {
+                    None => self.tally.begin_operation(),
+                    Some(undo) if undo.private > 0 => self.flush.assume_replied(slot),
+                    Some(_) => {}
                 }
                 batch.push(key, session, &self.plan, undo);
                 if let (Turn::Member(_), Some(undo)) = (turn, &undo)
@@ -152,6 +155,21 @@ impl Shard {
         if self.sessions.at(slot).phase() != Phase::Open {
             self.settle(slot);
         }
+    }
+
+    /// All has been told of the chunk's sends: what was not told of was taken whole.
+    pub fn handle_flushed(&mut self) {
+        if self.flush.is_answered() {
+            return;
+        }
+        let mut replying = self.flush.take_replying();
+        for slot in replying.drain(..) {
+            let session = self.sessions.at_mut(slot);
+            session.replies_sent();
+            self.pressure.note_drained(session);
+            self.note_holding(slot);
+        }
+        self.flush.give_back(replying);
     }
 
     /// The poll for writability has answered.

@@ -311,6 +311,7 @@ impl Bench {
         for (place, sent) in answers {
             self.shards[shard].handle_sent(&batch, place, sent);
         }
+        self.shards[shard].handle_flushed();
         reached
     }
 

@@ -242,6 +242,7 @@ impl Driven {
             for (place, taken) in self.answers.drain(..) {
                 self.shard.handle_sent(&self.batch, place, Some(taken));
             }
+            self.shard.handle_flushed();
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Flush {
     /// audiences, when it is known which of their rooms have something: two sends of one session in a
     /// flush might be cut both.
     several: VecDeque<u32>,
+    /// Slots of sessions whose replies are in a quiet send of the chunk.
+    replying: Vec<u32>,
     /// Bytes that were appended since a flush was complete.
     appended_bytes: usize,
     /// Bytes counted as sent that were not, to be left out of the next count.
@@ -101,6 +103,27 @@ impl Flush {
             rooms.release(room);
         }
         take_dirty(&mut self.several, sessions).map(Turn::Session)
+    }
+
+    /// Replies of the session in `slot` are in a quiet send: when nothing else is said of it, they are sent.
+    #[inline]
+    pub(crate) fn assume_replied(&mut self, slot: u32) {
+        self.replying.push(slot);
+    }
+
+    /// The sessions whose replies were, in a list to be given back.
+    pub(crate) fn take_replying(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.replying)
+    }
+
+    /// The list that [`Self::take_replying`] gave out, which is empty now.
+    pub(crate) fn give_back(&mut self, replying: Vec<u32>) {
+        self.replying = replying;
+    }
+
+    /// Whether all has been heard of the sends of the last chunk.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.replying.is_empty()
     }
 
     /// How many bytes count as sent when `bytes` were: less those that quiet sends were counted with and

@@ -162,6 +162,7 @@ impl Bench {
         let sent = u32::try_from(bytes.len()).unwrap();
         if let Some(undo) = undo {
             if bytes.len() == all {
+                self.session.replies_sent();
                 return Ok(Progress::All);
             }
             self.session.not_sent(undo);
