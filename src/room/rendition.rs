@@ -39,7 +39,7 @@ impl Rendition {
         notices: Notices::With,
     };
     /// The same without notices.
-    pub(crate) const PLAIN_QUIET: Self = Self {
+    pub const PLAIN_QUIET: Self = Self {
         notices: Notices::Without,
         ..Self::PLAIN
     };

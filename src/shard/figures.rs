@@ -1,11 +1,19 @@
 //! What a shard tells of itself, so that what several shards know of each other can be compared.
 
+use uuid::Uuid;
+
 use super::{Account, HomeFigures, RoomFigures, Shard};
-use crate::id::ShardId;
-use crate::session::Flags;
+use crate::id::{SessionKey, ShardId};
+use crate::session::{Flags, Session};
 use crate::talk::Lane;
 
 impl Shard {
+    /// The public name of a session, if it is still there.
+    #[must_use]
+    pub fn public_id(&self, key: SessionKey) -> Option<Uuid> {
+        self.sessions.find(key).map(Session::id)
+    }
+
     /// What stands on its account with another shard for what goes on `lane`.
     #[must_use]
     pub fn account(&self, lane: Lane, other: ShardId) -> Account {

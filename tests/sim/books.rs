@@ -5,6 +5,7 @@ use fanring::shard::{RoomFigures, cost_of};
 use fanring::talk::{Lane, ToShard};
 
 use crate::client::Client;
+use crate::stay::Stay;
 use crate::world::World;
 
 /// Every byte that a shard counts as sent and not used up is on its way, waits there, or is on its way
@@ -51,7 +52,10 @@ pub(crate) fn check_members(world: &World) -> Result<(), String> {
         let figures: Vec<Option<RoomFigures>> = (world.shards.iter())
             .map(|shard| shard.room_figures(name))
             .collect();
-        let present = |client: &&Client| client.is_open() && client.room == room;
+        let is_in = |stay: &Stay| stay.room == room && stay.is_in();
+        let present = |client: &&Client| {
+            client.is_open() && (client.room == room || client.stays.iter().any(is_in))
+        };
         let expected = world.clients.iter().filter(present);
         let visible = expected.clone().filter(|client| client.presence).count();
         check_room(&figures, expected.count(), visible)

@@ -5,56 +5,19 @@ use std::time::Duration;
 
 use fanring::wire::frame::{OpCode, append_masked_frame};
 use fastrand::Rng;
+use uuid::Uuid;
 
 use crate::decode::{Decoder, Entry, compose, read};
 use crate::kernel::Kernel;
+use crate::roles::{Leave, Manners, Role, Stage};
+use crate::stay::Stay;
 
-/// What sort of client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// First in, last out; gets everything, reads everything at once, says nothing.
-    Witness,
-    /// Chats.
-    Member,
-    /// Breaks a rule of the protocol after its handshake.
-    Rude,
-    /// Never gets as far as a handshake: half a head, a bad one, or none.
-    Stranger,
-    /// Asks for a page.
-    Browser,
-}
-
-/// How far a client has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Absent,
-    Head,
-    Open,
-    /// It has sent its Close frame or its FIN.
-    Leaving,
-    Ended,
-}
-
-/// How a client leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leave {
-    Close,
-    Finish,
-    Vanish,
-}
-
-/// How the clients of a run behave.
+/// What was heard, and where it stood in what was sent.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Manners {
-    /// Largest payload they publish.
-    pub(crate) payload_bytes_max: usize,
-    /// Chances in a thousand, each time a client acts.
-    pub(crate) publish: u32,
-    pub(crate) stall: u32,
-    pub(crate) wake: u32,
-    pub(crate) leave: u32,
-    /// Chances in a thousand that a client reads when it acts.
-    pub(crate) read: u32,
+pub(crate) struct Heard {
+    pub(crate) entry: Entry,
+    /// Bytes that came before it.
+    pub(crate) at: u64,
 }
 
 /// One client.
@@ -67,11 +30,17 @@ pub(crate) struct Client {
     pub(crate) role: Role,
     pub(crate) stage: Stage,
     pub(crate) connection: usize,
+    /// Its public name, once its session has one.
+    pub(crate) id: Option<Uuid>,
+    /// Whether it goes to further rooms.
+    pub(crate) roams: bool,
+    /// Where it was, or asked to be, besides its own room.
+    pub(crate) stays: Vec<Stay>,
     /// When its handshake was answered, by the world's clock.
     pub(crate) welcomed_at: Option<u64>,
     /// When each of its messages was written.
     pub(crate) published_at: Vec<u64>,
-    pub(crate) received: Vec<Entry>,
+    pub(crate) received: Vec<Heard>,
     /// The code of the server's Close frame.
     pub(crate) close_code: Option<u16>,
     /// The status of the server's answer when it was not 101.
@@ -81,6 +50,8 @@ pub(crate) struct Client {
     pub(crate) stalled: bool,
     /// The server's deadlines are so short that one who stalls may meet them.
     pub(crate) hasty: bool,
+    /// It left with something it said.
+    pub(crate) last_words: bool,
     /// It was stalled at least once.
     pub(crate) was_stalled: bool,
     /// The time, without that in which the server stood still.
@@ -108,6 +79,9 @@ impl Client {
             role,
             stage: Stage::Absent,
             connection: usize::MAX,
+            id: None,
+            roams: false,
+            stays: Vec::new(),
             welcomed_at: None,
             published_at: Vec::new(),
             received: Vec::new(),
@@ -116,6 +90,7 @@ impl Client {
             parted: matches!(role, Role::Rude | Role::Stranger | Role::Browser),
             stalled: false,
             hasty: false,
+            last_words: false,
             was_stalled: false,
             now: Duration::ZERO,
             lively_at: Duration::ZERO,
@@ -175,6 +150,44 @@ impl Client {
         }
     }
 
+    /// Says goodbye in some way in the packet of its request, which it has just written.
+    pub(crate) fn leave_at_once(&mut self, how: Leave, kernel: &mut Kernel) {
+        self.parted = true;
+        if how == Leave::Close {
+            self.close();
+        }
+        kernel.write(self.connection, &mut self.unsent);
+        match how {
+            Leave::Close => {}
+            Leave::Finish => {
+                self.finished = true;
+                kernel.finish(self.connection);
+            }
+            Leave::Vanish => {
+                self.stage = Stage::Ended;
+                kernel.vanish(self.connection);
+            }
+        }
+    }
+
+    /// Whether everything that it has written was heard by its shard, and it is not there any more: the
+    /// server has answered its goodbye.
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.close_code == Some(1000)
+    }
+
+    /// Which of its stays in a room goes on, if one does.
+    pub(crate) fn stay_in(&self, room: usize) -> Option<usize> {
+        let lasting = |stay: &Stay| stay.room == room && stay.lasts();
+        self.stays.iter().position(lasting)
+    }
+
+    /// Whether it is told of those who come and go, in its room or in another.
+    pub(crate) fn hears_of_others(&self) -> bool {
+        let mut stays = self.stays.iter();
+        self.presence || stays.any(|stay| stay.lasts() && stay.has_notices())
+    }
+
     /// Writes and reads what it can.
     pub(crate) fn exchange(
         &mut self,
@@ -214,12 +227,13 @@ impl Client {
     }
 
     fn digest(&mut self, clock: u64) -> Result<(), String> {
-        if self.stage == Stage::Head && self.refused.is_none() {
+        if self.welcomed_at.is_none() && self.refused.is_none() {
             let Some(head) = self.decoder.head() else {
                 return Ok(());
             };
             if head.starts_with(b"HTTP/1.1 101 ") {
-                self.stage = Stage::Open;
+                let leaves = self.closing || self.finished;
+                self.stage = if leaves { Stage::Leaving } else { Stage::Open };
                 self.welcomed_at = Some(clock);
             } else {
                 let digits = head.get(9..12).and_then(|at| std::str::from_utf8(at).ok());
@@ -239,7 +253,13 @@ impl Client {
                     self.keep_alives = (self.keep_alives.checked_sub(1))
                         .ok_or("an answer to somebody else's keep-alive")?;
                 }
-                1 | 2 => self.received.push(read(frame.payload)?),
+                1 | 2 => {
+                    let entry = read(frame.payload)?;
+                    self.received.push(Heard {
+                        entry,
+                        at: frame.at,
+                    });
+                }
                 9 => {
                     let payload = frame.payload.to_vec();
                     append_masked_frame(&mut self.unsent, OpCode::Pong, true, &payload, [0; 4]);
@@ -303,8 +323,13 @@ impl Client {
             self.stalled = true;
             self.was_stalled = true;
         } else if chance < manners.publish + 60 + manners.stall + manners.leave {
-            let leaves = [Leave::Close, Leave::Finish, Leave::Vanish];
-            self.leave(leaves[rng.usize(..3)], kernel);
+            let how = Leave::ALL[rng.usize(..3)];
+            if rng.bool() {
+                self.publish(rng.usize(..200), clock, rng);
+                self.leave_with_a_word(how, kernel);
+            } else {
+                self.leave(how, kernel);
+            }
         }
     }
 
@@ -349,6 +374,18 @@ impl Client {
             _ => &[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xff],
         };
         self.unsent.extend_from_slice(offence);
+    }
+
+    /// Leaves in the packet that has what it said last.
+    fn leave_with_a_word(&mut self, how: Leave, kernel: &mut Kernel) {
+        self.last_words = true;
+        if how == Leave::Vanish {
+            kernel.write(self.connection, &mut self.unsent);
+        }
+        self.leave(how, kernel);
+        if how == Leave::Close {
+            kernel.write(self.connection, &mut self.unsent);
+        }
     }
 
     /// Leaves; without a witness nobody may know why.

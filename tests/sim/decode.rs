@@ -30,8 +30,17 @@ pub(crate) enum Entry {
 /// A whole frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
+    /// How many bytes came before it on its connection.
+    pub(crate) at: u64,
     pub(crate) opcode: u8,
     pub(crate) payload: &'a [u8],
+}
+
+/// How long a frame is, as its header says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Length {
+    pub(crate) header: usize,
+    pub(crate) payload: usize,
 }
 
 /// Gathers bytes and gives out whole frames.
@@ -39,12 +48,15 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct Decoder {
     bytes: Vec<u8>,
     taken: usize,
+    /// Bytes that came before those.
+    before: u64,
 }
 
 impl Decoder {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.taken > 0 {
             self.bytes.drain(..self.taken);
+            self.before += self.taken as u64;
             self.taken = 0;
         }
         self.bytes.extend_from_slice(bytes);
@@ -66,36 +78,48 @@ impl Decoder {
     /// this server sends.
     pub(crate) fn frame(&mut self) -> Result<Option<Frame<'_>>, String> {
         let bytes = &self.bytes[self.taken..];
-        let [first, second, ..] = *bytes else {
+        let Some(Length { header, payload }) = frame_length(bytes)? else {
             return Ok(None);
         };
-        if !matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a) || second & 0x80 != 0 {
-            return Err(format!("a frame begins with {first:#04x} {second:#04x}"));
-        }
-        let (header, length) = match second {
-            126 => match bytes.get(2..4) {
-                Some(long) => (4, u64::from(u16::from_be_bytes([long[0], long[1]]))),
-                None => return Ok(None),
-            },
-            127 => match bytes.get(2..10) {
-                Some(long) => (10, u64::from_be_bytes(long.try_into().expect("8 bytes"))),
-                None => return Ok(None),
-            },
-            short => (2, u64::from(short)),
-        };
-        if length > FRAME_BYTES_MAX || (first >= 0x88 && length > 125) {
-            return Err(format!("a frame {first:#04x} of {length} bytes"));
-        }
-        let end = header + usize::try_from(length).expect("it is within the limit");
+        let end = header + payload;
         let Some(payload) = bytes.get(header..end) else {
             return Ok(None);
         };
+        let at = self.before + self.taken as u64;
         self.taken += end;
         Ok(Some(Frame {
-            opcode: first & 0xf,
+            at,
+            opcode: bytes[0] & 0xf,
             payload,
         }))
     }
+}
+
+/// How long the frame is that begins with `bytes`, if its header is whole; an error when the server
+/// sends none that begins so.
+pub(crate) fn frame_length(bytes: &[u8]) -> Result<Option<Length>, String> {
+    let [first, second, ..] = *bytes else {
+        return Ok(None);
+    };
+    if !matches!(first, 0x81 | 0x82 | 0x88 | 0x89 | 0x8a) || second & 0x80 != 0 {
+        return Err(format!("a frame begins with {first:#04x} {second:#04x}"));
+    }
+    let (header, length) = match second {
+        126 => match bytes.get(2..4) {
+            Some(long) => (4, u64::from(u16::from_be_bytes([long[0], long[1]]))),
+            None => return Ok(None),
+        },
+        127 => match bytes.get(2..10) {
+            Some(long) => (10, u64::from_be_bytes(long.try_into().expect("8 bytes"))),
+            None => return Ok(None),
+        },
+        short => (2, u64::from(short)),
+    };
+    if length > FRAME_BYTES_MAX || (first >= 0x88 && length > 125) {
+        return Err(format!("a frame {first:#04x} of {length} bytes"));
+    }
+    let payload = usize::try_from(length).expect("it is within the limit");
+    Ok(Some(Length { header, payload }))
 }
 
 /// The payload of the `seq`-th message of `author`, of at least `bytes`.
@@ -104,6 +128,12 @@ pub(crate) fn compose(author: u32, seq: u32, bytes: usize) -> Vec<u8> {
     let from = seq as usize % 199;
     payload.extend_from_slice(&FILLING[from..from + bytes]);
     payload
+}
+
+/// Who wrote the message that begins with `payload`; `None` when it is a notice or nothing.
+pub(crate) fn author(payload: &[u8]) -> Option<u32> {
+    let digits = payload.split(|&byte| byte == b':').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// What a text or binary payload says; an error when it is not, byte for byte, something that

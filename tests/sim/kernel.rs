@@ -126,6 +126,8 @@ struct Connection {
     read: u64,
     /// The socket was full, or a send was cut, at least once.
     was_full: bool,
+    /// Which session it was when a receive began on it last.
+    session: Option<(usize, SessionKey)>,
     receive: Option<Receive>,
     poll: Option<(usize, SessionKey)>,
     /// Completions not reaped yet.
@@ -193,6 +195,7 @@ impl Kernel {
             server_reset: false,
             read: 0,
             was_full: false,
+            session: None,
             receive: None,
             poll: None,
             unreaped: 0,
@@ -251,11 +254,27 @@ impl Kernel {
         here.to_client = Pipe::default();
     }
 
+    /// Whether the server waits for the client to read something.
+    pub(crate) fn is_full(&self, connection: usize) -> bool {
+        self.connections[connection].poll.is_some()
+    }
+
     // The server's side.
+
+    /// The shard and the session that a connection has, or had last.
+    pub(crate) fn session(&self, connection: usize) -> Option<(usize, SessionKey)> {
+        self.connections[connection].session
+    }
+
+    /// Which connection a descriptor of the server's is.
+    pub(crate) fn connection(&self, fd: RawFd) -> usize {
+        self.by_fd[&fd]
+    }
 
     pub(crate) fn receive(&mut self, shard: usize, key: SessionKey, fd: RawFd, multishot: bool) {
         let here = &mut self.connections[self.by_fd[&fd]];
         assert!(here.receive.is_none() && !here.closed);
+        here.session = Some((shard, key));
         here.receive = Some(Receive {
             shard,
             key,

@@ -1,5 +1,6 @@
 //! The course of a run: witnesses first, then the crowd, then either rest or a stop, then the end.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use fanring::config::SlowConsumer;
@@ -7,8 +8,13 @@ use fanring::metrics::ShardMetrics;
 use fanring::shard::clock::SLACK;
 
 use crate::books::{check_credit, check_members};
-use crate::client::{Client, Role, Stage};
-use crate::order::{Moment, check_room};
+use crate::client::Client;
+use crate::counts::Counts;
+use crate::decode::Entry;
+use crate::hearing::{Sorter, check_presence};
+use crate::order::{Announced, Hall, Moment, Spared};
+use crate::roles::{Role, Stage};
+use crate::stay::Stay;
 use crate::trace;
 use crate::world::World;
 
@@ -18,8 +24,8 @@ const REST_STEPS_MAX: u32 = 6000;
 /// How long the event loop gives goodbyes.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Runs a seed; an error says which invariant was broken.
-pub(crate) fn run(seed: u64) -> Result<(), String> {
+/// Runs a seed and says what happened in it; an error says which invariant was broken.
+pub(crate) fn run(seed: u64) -> Result<Counts, String> {
     let mut world = World::new(seed);
     witnesses_first(&mut world)?;
     crowd(&mut world)?;
@@ -32,7 +38,26 @@ pub(crate) fn run(seed: u64) -> Result<(), String> {
         leave(&mut world)?;
     }
     check_rooms(&world, Moment::Busy)?;
-    check_nothing_left(&world)
+    check_nothing_left(&world)?;
+    count_heard(&mut world)?;
+    Ok(world.counts)
+}
+
+/// Everybody was where it heard something.
+fn count_heard(world: &mut World) -> Result<(), String> {
+    let counts = &mut world.counts;
+    for client in &world.clients {
+        let notices = check_presence(client, &world.clients);
+        counts.notices_elsewhere +=
+            notices.map_err(|why| format!("client {}: {why}", client.number))?;
+        let of_several = client.received.iter().filter(|heard| {
+            let is_gap = matches!(heard.entry, Entry::Gap(_));
+            is_gap && client.stays.iter().any(|stay| stay.covers(heard.at))
+        });
+        counts.gaps_of_several += of_several.count() as u64;
+        counts.left_with_a_word += u64::from(client.last_words);
+    }
+    Ok(())
 }
 
 fn witnesses_first(world: &mut World) -> Result<(), String> {
@@ -47,7 +72,7 @@ fn witnesses_first(world: &mut World) -> Result<(), String> {
             return Ok(());
         }
         world.exchange(false)?;
-        world.step();
+        take_step(world)?;
     }
     Err("the witnesses were not let in".to_owned())
 }
@@ -63,12 +88,18 @@ fn crowd(world: &mut World) -> Result<(), String> {
         }
         world.exchange(false)?;
         world.act();
+        world.desert_rooms();
         world.stall()?;
-        world.step();
-        check_causes(world)?;
-        check_invariants(world)?;
+        take_step(world)?;
     }
     Ok(())
+}
+
+/// One step, after which what always holds is looked at.
+fn take_step(world: &mut World) -> Result<(), String> {
+    world.step()?;
+    check_causes(world)?;
+    check_invariants(world)
 }
 
 fn check_invariants(world: &World) -> Result<(), String> {
@@ -80,6 +111,7 @@ fn check_invariants(world: &World) -> Result<(), String> {
 fn rest(world: &mut World) -> Result<(), String> {
     trace!("rest");
     world.kernel.calm_down();
+    world.settings.manners.roam = 0;
     for client in &mut world.clients {
         client.stalled = false;
     }
@@ -89,9 +121,7 @@ fn rest(world: &mut World) -> Result<(), String> {
             world.leave_one();
         }
         world.exchange(true)?;
-        world.step();
-        check_causes(world)?;
-        check_invariants(world)?;
+        take_step(world)?;
         let settled = |client: &Client| {
             client.is_settled(&world.kernel) || (client.parted && client.stage != Stage::Leaving)
         };
@@ -133,7 +163,7 @@ fn run_until_empty(world: &mut World, seconds: u64, everybody: bool) -> Result<(
     let until = world.now + Duration::from_secs(seconds);
     while world.now < until {
         world.exchange(true)?;
-        world.step();
+        take_step(world)?;
         let empty = world.shards.iter().all(|shard| shard.is_empty());
         if world.is_quiet() && (empty || !everybody && only_witnesses(world)) {
             break;
@@ -167,7 +197,7 @@ fn stop(world: &mut World) -> Result<(), String> {
     let deadline = world.now + STOP_TIMEOUT;
     while world.now < deadline {
         world.exchange(true)?;
-        world.step();
+        take_step(world)?;
     }
     for number in open {
         let client = &world.clients[number];
@@ -186,7 +216,7 @@ fn stop(world: &mut World) -> Result<(), String> {
     }
     for _ in 0..50 {
         world.exchange(true)?;
-        world.step();
+        take_step(world)?;
     }
     Ok(())
 }
@@ -219,11 +249,46 @@ fn check_causes(world: &World) -> Result<(), String> {
 }
 
 fn check_rooms(world: &World, moment: Moment) -> Result<(), String> {
-    for room in 0..world.settings.rooms {
-        let members: Vec<&Client> = (world.clients.iter())
-            .filter(|client| client.room == room && client.welcomed_at.is_some())
-            .collect();
-        check_room(&members, moment).map_err(|why| format!("room {room}: {why}"))?;
+    let announced = match world.settings.config.presence_members_max {
+        2000 => Announced::All,
+        _ => Announced::Some,
+    };
+    let sorter = Sorter::new(&world.clients);
+    let mut spared = HashMap::new();
+    for room in 0..world.names.len() {
+        let authors = world.clients.iter().filter(|client| client.room == room);
+        let hall = Hall {
+            authors: authors.collect(),
+            hearings: sorter.of_room(room)?,
+            moment,
+            announced,
+        };
+        hall.check(&mut spared)
+            .map_err(|why| format!("room {room}: {why}"))?;
+    }
+    (world.clients.iter())
+        .filter_map(|client| Some((client, *spared.get(&client.number)?)))
+        .try_for_each(|(client, spared)| check_spared(client, spared, moment))
+}
+
+/// What a client was told that it missed is what it missed in all its rooms.
+fn check_spared(client: &Client, spared: Spared, moment: Moment) -> Result<(), String> {
+    let told = client.received.iter().map(|heard| match heard.entry {
+        Entry::Gap(missed) => missed,
+        _ => 0,
+    });
+    let told: u64 = told.sum();
+    let is_known = moment == Moment::Rest && client.is_open();
+    let is_all = is_known && client.stays.iter().all(Stay::is_in);
+    if spared.least > told || (is_all && spared.is_exact && spared.least < told) {
+        let number = client.number;
+        trace!(
+            "client {number} heard {:?} in {:?}",
+            client.received, client.stays
+        );
+        return Err(format!(
+            "client {number} missed {spared:?}, and was told of {told}"
+        ));
     }
     Ok(())
 }

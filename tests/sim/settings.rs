@@ -6,8 +6,8 @@ use std::time::Duration;
 use fanring::config::{Config, LOG_BYTES_MIN, SlowConsumer};
 use fastrand::Rng;
 
-use crate::client::Manners;
 use crate::kernel::Odds;
+use crate::roles::Manners;
 
 /// The settings of a run.
 #[derive(Debug, Clone)]
@@ -15,7 +15,12 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) odds: Odds,
     pub(crate) manners: Manners,
+    /// Rooms that clients ask for in their requests.
     pub(crate) rooms: usize,
+    /// Rooms that only roamers come to.
+    pub(crate) side_rooms: usize,
+    /// Whether there is one roamer at most, who then hears of others in every room.
+    pub(crate) lone_roamer: bool,
     pub(crate) clients: u32,
     pub(crate) steps: u32,
     /// Messages that a mesh ring holds.
@@ -38,29 +43,40 @@ impl Settings {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         let message_bytes_max = [16 << 10, 64 << 10, LOG_BYTES_MIN / 4][rng.usize(..3)];
         let lag_least = message_bytes_max + 14;
-        let heavy = rng.u8(..3) == 0;
+        // Many are behind, and told so.
+        let pressed = rng.u8(..8) == 0;
+        let heavy = pressed || rng.u8(..3) == 0;
         let crowded = rng.u8(..10) == 0;
         let tight = rng.u8(..5) == 0;
         let clients = rng.u32(3..14);
+        let lone_roamer = rng.u8(..3) == 0;
+        let presence_members_max = [0, 2, 2000][rng.usize(..3)];
         let seconds = |tight_seconds, seconds| {
             Duration::from_secs(if tight { tight_seconds } else { seconds })
         };
         let config = Config {
             shards: NonZeroUsize::new(rng.usize(1..=3)).expect("at least one"),
             log_bytes: LOG_BYTES_MIN,
-            lag_bytes_max: rng.usize(lag_least..=LOG_BYTES_MIN / 2),
+            lag_bytes_max: match pressed {
+                true => lag_least,
+                false => rng.usize(lag_least..=LOG_BYTES_MIN / 2),
+            },
             connections_max: if crowded { 4 } else { 1000 },
             message_bytes_max,
             ping_interval: seconds(1, 20),
             idle_timeout: seconds(4, 600),
             head_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
-            slow_consumer: if rng.bool() {
-                SlowConsumer::Close
-            } else {
-                SlowConsumer::Skip
+            slow_consumer: match pressed || rng.bool() {
+                true => SlowConsumer::Skip,
+                false => SlowConsumer::Close,
             },
-            presence_members_max: [0, 2, 2000][rng.usize(..3)],
+            // Counts do not say of which room they are.
+            presence_members_max: if lone_roamer {
+                2000
+            } else {
+                presence_members_max
+            },
             spread_members_min: [1, 3, 64][rng.usize(..3)],
             rooms_max: if crowded { 1 } else { 100 },
             descriptors_max: 64,
@@ -69,16 +85,19 @@ impl Settings {
         let manners = Manners {
             payload_bytes_max: if heavy { message_bytes_max - 40 } else { 2000 },
             publish: if heavy { 150 } else { 60 },
-            stall: rng.u32(..20),
+            stall: if pressed { 40 } else { rng.u32(..20) },
             wake: rng.u32(5..60),
             leave: rng.u32(..5),
             read: rng.u32(300..=1000),
+            roam: [20, 100, 400][rng.usize(..3)],
         };
         Self {
             config,
             odds: Self::draw_odds(rng),
             manners,
             rooms: rng.usize(1..=3),
+            side_rooms: rng.usize(..=2),
+            lone_roamer,
             clients,
             steps: rng.u32(100..350),
             mesh_messages: [2, 8, 64, 1024][rng.usize(..4)],

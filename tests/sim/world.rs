@@ -12,12 +12,24 @@ use fanring::shard::{FlushBatch, Shard, ShardSetup};
 use fanring::talk::{Handover, ToShard, ToWeb};
 use fastrand::Rng;
 
-use crate::client::{Client, Leave, Role, Stage};
+use crate::client::Client;
+use crate::counts::Counts;
 use crate::driver::SimDriver;
 use crate::kernel::Kernel;
 use crate::links::Links;
+use crate::roles::{Leave, Role, Stage};
 use crate::settings::Settings;
+use crate::tape::Tape;
 use crate::trace;
+
+/// How far a room has come that everybody is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deserted {
+    /// They are on their way out.
+    Leaving,
+    /// Its home has forgotten it.
+    Gone,
+}
 
 /// Everything there is in a run.
 pub(crate) struct World {
@@ -26,6 +38,13 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// The rooms' names.
     pub(crate) names: Vec<Arc<str>>,
+    pub(crate) homes: Homes,
+    /// Which of them are held, and which everybody has left.
+    pub(crate) held: Vec<bool>,
+    pub(crate) deserted: Vec<Option<Deserted>>,
+    /// What each connection was sent.
+    pub(crate) tapes: Vec<Tape>,
+    pub(crate) counts: Counts,
     pub(crate) shards: Vec<Shard>,
     pub(crate) metrics: Arc<[ShardMetrics]>,
     pub(crate) to_shards: Links<ToShard>,
@@ -52,10 +71,12 @@ impl World {
         let config = Arc::new(settings.config.clone());
         let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
         let shards_u16 = u16::try_from(shards).expect("three at most");
+        let homes = Homes::new(shards_u16, u128::from(seed));
+        let rooms = settings.rooms + settings.side_rooms;
         let make = |number: ShardId| {
             let setup = ShardSetup {
                 number,
-                homes: Homes::new(shards_u16, u128::from(seed)),
+                homes,
                 config: Arc::clone(&config),
                 metrics: Arc::clone(&metrics),
                 seed: seed.wrapping_add(u64::from(number.number())),
@@ -65,9 +86,12 @@ impl World {
         let mut world = Self {
             kernel: Kernel::new(shards, settings.odds),
             clients: Vec::new(),
-            names: (0..settings.rooms)
-                .map(|room| format!("r{room}").into())
-                .collect(),
+            names: (0..rooms).map(|room| format!("r{room}").into()).collect(),
+            homes,
+            held: vec![false; rooms],
+            deserted: vec![None; rooms],
+            tapes: Vec::new(),
+            counts: Counts::default(),
             shards: ShardId::all(shards_u16).map(make).collect(),
             metrics: Arc::clone(&metrics),
             to_shards: Links::new(shards + 1, settings.mesh_messages),
@@ -110,6 +134,11 @@ impl World {
         }
         for client in &mut self.clients {
             client.hasty = self.settings.config.idle_timeout < Duration::from_secs(60);
+            client.roams = client.role == Role::Member && self.rng.bool();
+        }
+        if self.settings.lone_roamer {
+            let roamers = self.clients.iter_mut().filter(|client| client.roams);
+            roamers.skip(1).for_each(|client| client.roams = false);
         }
     }
 
@@ -129,7 +158,14 @@ impl World {
         let (connection, socket) = self.kernel.connect(window);
         let shard = self.rng.usize(..self.shards.len());
         self.clock += 1;
-        self.clients[client].connect(connection, self.clock, &mut self.rng);
+        self.tapes.push(Tape::default());
+        assert_eq!(self.tapes.len(), connection + 1);
+        let here = &mut self.clients[client];
+        here.connect(connection, self.clock, &mut self.rng);
+        if here.role == Role::Member && self.rng.u8(..12) == 0 {
+            here.leave_at_once(Leave::ALL[self.rng.usize(..3)], &mut self.kernel);
+            self.counts.left_at_once += 1;
+        }
         trace!("client {client} connects to shard {shard} as connection {connection}");
         self.shards[shard].handle_accepted(socket);
     }
@@ -174,20 +210,25 @@ impl World {
     }
 
     /// Time passes, operations end, and shards have their turns.
-    pub(crate) fn step(&mut self) {
+    pub(crate) fn step(&mut self) -> Result<(), String> {
         let most = u64::try_from(self.settings.step_max.as_micros()).unwrap_or(u64::MAX);
         self.now += Duration::from_micros(self.rng.u64(..=most));
         self.kernel.progress(&mut self.rng);
         let first = self.rng.usize(..self.shards.len());
         for number in 0..self.shards.len() {
             if self.rng.u8(..4) > 0 {
-                self.turn((first + number) % self.shards.len());
+                self.turn((first + number) % self.shards.len())?;
             }
         }
         self.web_turn();
+        self.watch_rooms();
+        Ok(())
     }
 
-    fn turn(&mut self, number: usize) {
+    fn turn(&mut self, number: usize) -> Result<(), String> {
+        self.clock += 1;
+        let own_rooms: Vec<usize> = self.clients.iter().map(|client| client.room).collect();
+        let wishes = self.wishes(number);
         let mut driver = SimDriver {
             number,
             shards: self.shards.len(),
@@ -198,8 +239,18 @@ impl World {
             clock: &mut self.clocks[number],
             now: self.now,
             stopping: self.stopping,
+            names: &self.names,
+            own_rooms: &own_rooms,
+            tapes: &mut self.tapes,
+            counts: &mut self.counts,
+            wishes,
+            granted: Vec::new(),
         };
-        let Ok(()) = turn(&mut self.shards[number], &mut self.batch, &mut driver);
+        turn(&mut self.shards[number], &mut self.batch, &mut driver)?;
+        let granted = driver.granted;
+        self.clock += 1;
+        self.note_granted(granted)?;
+        self.note_changes(number)
     }
 
     /// At times the whole process stands still for longer than anybody may be silent. Clients don't: they
@@ -262,8 +313,7 @@ impl World {
     pub(crate) fn leave_all(&mut self, witnesses: bool) {
         for client in &mut self.clients {
             if (client.role == Role::Witness) == witnesses && client.stage != Stage::Ended {
-                let leaves = [Leave::Close, Leave::Finish, Leave::Vanish];
-                client.leave(leaves[self.rng.usize(..3)], &mut self.kernel);
+                client.leave(Leave::ALL[self.rng.usize(..3)], &mut self.kernel);
             }
         }
     }
