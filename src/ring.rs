@@ -305,9 +305,13 @@ impl Ring {
     #[inline]
     unsafe fn push(&mut self, entry: squeue::Entry, token: Token) {
         let entry = entry.user_data(token.into());
-        self.make_space();
         // SAFETY: the caller's promise.
-        let pushed = unsafe { self.queue.submission().push(&entry) };
+        let mut pushed = unsafe { self.queue.submission().push(&entry) };
+        if pushed.is_err() {
+            self.submit();
+            // SAFETY: as above, and the queue has not taken it yet.
+            pushed = unsafe { self.queue.submission().push(&entry) };
+        }
         // A queue that is full even now belongs to a ring that failed: `submit_and_wait` tells.
         // A quiet send does not answer as a rule, and is over once it is submitted.
         if pushed.is_ok() && token.op != Op::QuietSend {
@@ -339,7 +343,6 @@ impl Ring {
         }
         let mut slices = (outgoing.slices.into_iter()).filter(|slice| !slice.is_empty());
         let (first, second) = (slices.next().unwrap_or_default(), slices.next());
-        self.make_space();
         let entry = match second {
             None => {
                 // Saturates: no send takes so much (MAX_RW_COUNT is below 2 GiB), the rest is short.
@@ -349,6 +352,7 @@ impl Ring {
                     .build()
             }
             Some(second) => {
+                self.make_space();
                 if self.gathers_used == GATHERS_MAX {
                     self.submit();
                 }
