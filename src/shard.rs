@@ -285,11 +285,12 @@ impl Shard {
     /// Everything that has arrived by the time of the turn was handled: deadlines that have passed are
     /// acted on.
     pub fn handle_time(&mut self) {
-        let mut due = self.alive.expire(self.tick());
-        for key in due.drain(..) {
-            self.deadline_reached(key);
+        if let Some(mut due) = self.alive.expire(self.tick()) {
+            for key in due.drain(..) {
+                self.deadline_reached(key);
+            }
+            self.alive.give_back(due);
         }
-        self.alive.give_back(due);
         for room in self.rooms.take_due(self.now) {
             self.home_has_time(room);
         }

@@ -185,6 +185,9 @@ impl Rooms {
     /// The rooms whose homes have something to do at `now`. Those that will have something later stay
     /// noted.
     pub(crate) fn take_due(&mut self, now: Duration) -> Vec<RoomId> {
+        if self.timed.is_empty() {
+            return Vec::new();
+        }
         let (rooms, mut due) = (&mut self.rooms, Vec::new());
         self.timed.retain(|&id| {
             let room = rooms.get_mut(id.index());

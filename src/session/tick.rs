@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Resolution of every deadline.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
+/// How many there are in a second.
+const TICKS_PER_SECOND: u32 = 1_000_000_000 / TICK.subsec_nanos();
+
 /// A point in time in ticks since the shard began; 13 years fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Tick(pub u32);
@@ -13,7 +16,9 @@ impl Tick {
     /// The tick that `time`, counted from the shard's beginning, falls into.
     #[must_use]
     pub(crate) fn at(time: Duration) -> Self {
-        let ticks = time.as_millis() / TICK.as_millis();
+        let part = time.subsec_nanos() / TICK.subsec_nanos();
+        let ticks =
+            (time.as_secs().saturating_mul(TICKS_PER_SECOND.into())).saturating_add(part.into());
         // Saturates: time stands still after 13 years.
         Self(u32::try_from(ticks).unwrap_or(u32::MAX))
     }

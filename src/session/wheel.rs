@@ -16,6 +16,8 @@ pub(crate) struct Wheel {
     occupied: [u64; WORDS as usize],
     /// The tick whose bucket is looked at next.
     next: Tick,
+    /// The next tick at which something comes up: asked for in every turn, changed in few.
+    first: Option<Tick>,
 }
 
 impl Default for Wheel {
@@ -24,6 +26,7 @@ impl Default for Wheel {
             buckets: (0..BUCKETS).map(|_| Vec::new()).collect(),
             occupied: [0; WORDS as usize],
             next: Tick(0),
+            first: None,
         }
     }
 }
@@ -36,11 +39,16 @@ impl Wheel {
         let bucket = at % BUCKETS;
         self.buckets[bucket as usize].push(key);
         self.occupied[(bucket / 64) as usize] |= 1 << (bucket % 64);
-        Tick(at)
+        let at = Tick(at);
+        self.first = Some(self.first.map_or(at, |first| first.min(at)));
+        at
     }
 
     /// Moves everything that has come up by `now` to `due`.
     pub(crate) fn expire(&mut self, now: Tick, due: &mut Vec<SessionKey>) {
+        if now < self.next {
+            return;
+        }
         let steps = now
             .0
             .saturating_add(1)
@@ -55,12 +63,17 @@ impl Wheel {
                 due.append(&mut std::mem::take(&mut self.buckets[bucket as usize]));
             }
         }
-        self.next = self.next.max(Tick(now.0.saturating_add(1)));
+        self.next = Tick(now.0.saturating_add(1));
+        self.first = self.find_first();
     }
 
     /// The next tick at which something comes up.
     #[must_use]
     pub(crate) fn next_due(&self) -> Option<Tick> {
+        self.first
+    }
+
+    fn find_first(&self) -> Option<Tick> {
         let start = self.next.0 % BUCKETS;
         (0..=WORDS).find_map(|step| {
             let word_number = (start / 64 + step) % WORDS;

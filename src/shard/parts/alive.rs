@@ -55,11 +55,10 @@ impl Alive {
         session.schedule(&mut self.wheel, key, deadline, now);
     }
 
-    /// The sessions that come up by `now`, in a list to be given back.
-    pub(crate) fn expire(&mut self, now: Tick) -> Vec<SessionKey> {
-        let mut due = std::mem::take(&mut self.due);
-        self.wheel.expire(now, &mut due);
-        due
+    /// The sessions that come up by `now`, in a list to be given back; `None` when there are none.
+    pub(crate) fn expire(&mut self, now: Tick) -> Option<Vec<SessionKey>> {
+        self.wheel.expire(now, &mut self.due);
+        (!self.due.is_empty()).then(|| std::mem::take(&mut self.due))
     }
 
     /// The list that [`Self::expire`] gave out, which is empty now.
