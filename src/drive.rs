@@ -16,7 +16,7 @@ use crate::id::SessionKey;
 use crate::listener::{Listener, Role};
 use crate::mesh::ShardEnd;
 use crate::ring::{Completion, Op, Outgoing, Ring, Token};
-use crate::shard::clock::Clock;
+use crate::shard::clock::{Clock, earlier};
 use crate::shard::drive::{Driver, turn};
 use crate::shard::{Action, FlushBatch, Measured, Received, Report, Shard};
 use crate::socket;
@@ -95,7 +95,7 @@ impl EventLoop {
             mut batch,
             mut driver,
         } = self;
-        driver.accepts.arm(&mut driver.ring, driver.now);
+        driver.accepts.arm(&mut driver.ring);
         driver.arm_doorbell();
         loop {
             turn(&mut shard, &mut batch, &mut driver)?;
@@ -226,17 +226,12 @@ impl Driver for RingDriver {
     /// Arms the timeout for whatever is due next, and does what is due here.
     fn rest(&mut self, deadline: Option<Duration>) {
         let now = self.now;
-        self.accepts.arm(&mut self.ring, now);
+        if self.accepts.is_due(now) {
+            self.accepts.arm(&mut self.ring);
+        }
         let unpark = self.mesh.is_congested().then(|| now + UNPARK_INTERVAL);
-        let next = [
-            deadline,
-            self.accepts.deadline(),
-            self.farewell.deadline(),
-            unpark,
-        ]
-        .into_iter()
-        .flatten()
-        .min();
+        let of_others = earlier(self.accepts.deadline(), self.farewell.deadline());
+        let next = earlier(deadline, earlier(of_others, unpark));
         self.clock.await_deadline(next);
         if let Some(next) = next
             && self.timer.at.is_none_or(|at| next < at)

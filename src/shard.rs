@@ -39,6 +39,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::clock::earlier;
 pub use self::parts::action::{Action, Measured, Received};
 use self::parts::alive::Alive;
 pub use self::parts::batch::{FlushBatch, PlannedSend};
@@ -225,14 +226,9 @@ impl Shard {
     /// When [`Self::handle_time`] has something to do next, if ever.
     #[must_use]
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        [
-            self.alive.next_deadline(),
-            self.rooms.next_deadline(self.now),
-            self.pressure.next_look(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let room = self.rooms.next_deadline(self.now);
+        let room_or_look = earlier(room, self.pressure.next_look());
+        earlier(self.alive.next_deadline(), room_or_look)
     }
 
     /// The socket of a session, if it is still there.

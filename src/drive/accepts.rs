@@ -46,16 +46,19 @@ impl Accepts {
         self.accept_at = Some(now + BACKOFF);
     }
 
-    /// When [`Self::arm`] has something to do, if nothing ends until then.
+    /// When [`Self::is_due`] comes true, if nothing ends until then.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.accept_at
     }
 
-    /// Accepts from those again that are not accepted from, unless it is too early.
-    pub(super) fn arm(&mut self, ring: &mut Ring, now: Duration) {
-        if self.stopped || self.accept_at.is_some_and(|at| at > now) {
-            return;
-        }
+    /// Whether it is time to accept again from those that are not accepted from.
+    #[inline]
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        !self.stopped && (self.accept_at).map_or(!self.ended.is_empty(), |at| at <= now)
+    }
+
+    /// Accepts from those again that are not accepted from.
+    pub(super) fn arm(&mut self, ring: &mut Ring) {
         self.accept_at = None;
         for number in self.ended.drain(..) {
             if let Some(listener) = self.listeners[number as usize].fd() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::shard::Shard;
+use crate::shard::clock::earlier;
 
 /// How much longer than it may take the web thread is waited for, should it be stuck.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
@@ -27,7 +28,7 @@ pub(super) struct Farewell {
 impl Farewell {
     /// When [`Self::proceed`] has something to do.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        [self.stop_at, self.drained_at].into_iter().flatten().min()
+        earlier(self.stop_at, self.drained_at)
     }
 
     /// Goes on with the end of a stopping shard, as far as it is time; true when nothing is to be accepted

@@ -36,11 +36,21 @@ impl Clock {
     }
 }
 
+/// The earlier of two times, neither of which need ever come.
+#[must_use]
+#[inline]
+pub(crate) fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Clock, SLACK};
+    use super::{Clock, SLACK, earlier};
 
     const fn ms(count: u64) -> Duration {
         Duration::from_millis(count)
@@ -72,6 +82,15 @@ mod tests {
         assert_eq!(clock.read(ms(60_000)), ms(400) + 2 * SLACK);
         clock.await_deadline(None);
         assert_eq!(clock.read(ms(70_000)), ms(10_400) + 2 * SLACK);
+    }
+
+    /// Goal: a time that comes is earlier than one that never does, whichever is named first.
+    #[test]
+    fn what_never_comes_is_not_earlier() {
+        let (one, other) = (Some(ms(1)), Some(ms(2)));
+        assert_eq!([earlier(one, other), earlier(other, one)], [one; 2]);
+        assert_eq!([earlier(None, one), earlier(one, None)], [one; 2]);
+        assert_eq!(earlier(None, None), None);
     }
 
     /// Goal: a clock that is read twice at a time, or told of an earlier one, stands.
