@@ -131,8 +131,8 @@ pub struct Shard {
     actions: VecDeque<Action>,
     /// Names of the rooms whose sessions stay where they were accepted.
     spread_rooms: HashSet<Arc<str>>,
-    /// Connections that may yet be handed to the web thread before it has taken earlier ones.
-    web_room: usize,
+    /// Messages that the web thread has not taken yet, and connections handed to it since.
+    web_waiting: usize,
 }
 
 impl Shard {
@@ -169,7 +169,7 @@ impl Shard {
             ending: Ending::default(),
             actions: VecDeque::new(),
             spread_rooms: HashSet::new(),
-            web_room: config.web_waiting_max(),
+            web_waiting: 0,
             setup,
         })
     }
@@ -354,7 +354,7 @@ impl Shard {
 
     /// So many messages to the web thread were not taken yet; once a turn.
     pub fn handle_web_waiting(&mut self, messages: usize) {
-        self.web_room = self.config().web_waiting_max().saturating_sub(messages);
+        self.web_waiting = messages;
     }
 
     // Helpers that every part of the shard uses.

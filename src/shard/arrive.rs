@@ -125,10 +125,10 @@ impl Shard {
         } else {
             self.config().web_waiting_health()
         };
-        if self.web_room <= reserved {
+        if self.web_waiting + reserved >= self.config().web_waiting_max() {
             return self.refuse(slot, bytes, &Refusal::busy());
         }
-        self.web_room -= 1;
+        self.web_waiting += 1;
         let connection = self.hand_over(slot, bytes);
         self.mail.tell_web(ToWeb::Serve(connection));
     }
