@@ -224,7 +224,7 @@ impl Driver for RingDriver {
     }
 
     /// Arms the timeout for whatever is due next, and does what is due here.
-    fn rest(&mut self, deadline: Option<Duration>) {
+    fn rest(&mut self, shard: &Shard, deadline: Option<Duration>) {
         let now = self.now;
         if self.accepts.is_due(now) {
             self.accepts.arm(&mut self.ring);
@@ -232,7 +232,10 @@ impl Driver for RingDriver {
         let unpark = self.mesh.is_congested().then(|| now + UNPARK_INTERVAL);
         let of_others = earlier(self.accepts.deadline(), self.farewell.deadline());
         let next = earlier(deadline, earlier(of_others, unpark));
-        self.clock.await_deadline(next);
+        match shard.has_work() {
+            true => self.clock.await_turn(),
+            false => self.clock.await_deadline(next),
+        }
         if let Some(next) = next
             && self.timer.at.is_none_or(|at| next < at)
         {
@@ -309,7 +312,7 @@ impl RingDriver {
             self.accepts.stop(&mut self.ring);
         }
         if self.farewell.deadline() != before {
-            self.rest(shard.next_deadline());
+            self.rest(shard, shard.next_deadline());
         }
         shard.is_drained() && shard.is_empty() && !shard.has_work()
     }

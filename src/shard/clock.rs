@@ -30,6 +30,11 @@ impl Clock {
         self.now
     }
 
+    /// There is something to be done at once.
+    pub fn await_turn(&mut self) {
+        self.due = Some(self.now);
+    }
+
     /// Something is to be done at `due`, by this clock, if not before; `None` when nothing ever is.
     pub fn await_deadline(&mut self, due: Option<Duration>) {
         self.due = due;
@@ -91,6 +96,19 @@ mod tests {
         assert_eq!([earlier(one, other), earlier(other, one)], [one; 2]);
         assert_eq!([earlier(None, one), earlier(one, None)], [one; 2]);
         assert_eq!(earlier(None, None), None);
+    }
+
+    /// Goal: of a stall between two turns of which the second was to come at once, nothing counts but a
+    /// little.
+    #[test]
+    fn stalls_in_work_are_lost() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.read(ms(10)), ms(10));
+        clock.await_deadline(Some(ms(5000)));
+        clock.await_turn();
+        assert_eq!(clock.read(ms(400)), ms(400));
+        clock.await_turn();
+        assert_eq!(clock.read(ms(9000)), ms(400) + SLACK);
     }
 
     /// Goal: a clock that is read twice at a time, or told of an earlier one, stands.

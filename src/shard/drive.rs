@@ -46,8 +46,9 @@ pub trait Driver {
     /// Does something to a socket; it may be answered at once.
     fn act(&mut self, shard: &mut Shard, action: Action);
 
-    /// The turn is over; the shard has something to do at `deadline`, if nothing happens before.
-    fn rest(&mut self, deadline: Option<Duration>);
+    /// The turn is over. The shard has something to do at once if it has work, else at `deadline`, if
+    /// nothing happens before.
+    fn rest(&mut self, shard: &Shard, deadline: Option<Duration>);
 }
 
 /// One turn of a shard.
@@ -78,6 +79,6 @@ pub fn turn<D: Driver>(
     while let Some(action) = shard.poll_action() {
         driver.act(shard, action);
     }
-    driver.rest(shard.next_deadline());
+    driver.rest(shard, shard.next_deadline());
     Ok(())
 }

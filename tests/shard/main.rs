@@ -10,6 +10,7 @@ mod limits;
 mod memberships;
 mod replies;
 mod silence;
+mod standstill;
 
 use std::time::Duration;
 

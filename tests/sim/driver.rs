@@ -277,8 +277,11 @@ impl Driver for SimDriver<'_> {
         }
     }
 
-    fn rest(&mut self, deadline: Option<Duration>) {
-        self.clock.await_deadline(deadline);
+    fn rest(&mut self, shard: &Shard, deadline: Option<Duration>) {
+        match shard.has_work() {
+            true => self.clock.await_turn(),
+            false => self.clock.await_deadline(deadline),
+        }
     }
 }
 

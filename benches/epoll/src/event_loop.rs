@@ -172,9 +172,12 @@ impl Driver for EpollDriver {
         }
     }
 
-    fn rest(&mut self, deadline: Option<Duration>) {
+    fn rest(&mut self, shard: &Shard, deadline: Option<Duration>) {
         self.deadline = deadline;
-        self.clock.await_deadline(deadline);
+        match shard.has_work() {
+            true => self.clock.await_turn(),
+            false => self.clock.await_deadline(deadline),
+        }
     }
 }
 
