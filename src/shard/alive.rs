@@ -141,7 +141,8 @@ impl Shard {
 
     fn judge_goodbye(&mut self, key: SessionKey, measured: &Measured) {
         let (slot, tick) = (key.slot, self.tick());
-        let moved = self.alive.look_at_closing(key, measured, tick);
+        let left_bytes = self.sessions.at(slot).private_bytes();
+        let moved = (self.alive).look_at_closing(key, measured, left_bytes, tick);
         let again = tick.after(self.config().close_timeout);
         let session: &mut Session = self.sessions.at_mut(slot);
         if moved {

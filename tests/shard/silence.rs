@@ -58,6 +58,33 @@ fn a_dead_peer_is_closed_in_time() {
     }
 }
 
+/// Goal: who has taken all that it was sent of a goodbye is not cut off before it was sent the rest.
+#[test]
+fn a_goodbye_is_not_cut_off_when_its_peer_has_room() {
+    let mut bench = Bench::new(1);
+    let member = bench.join(0, "/ws?presence=0");
+    bench.crawl(member, 10);
+    bench.say(member, OpCode::Continuation, b"of nothing");
+    bench.settle();
+    bench.measure(
+        member,
+        Measured {
+            acknowledged: 10,
+            ..Measured::default()
+        },
+    );
+    bench.pass_time(0, SECOND * 6);
+    bench.settle();
+    bench.unblock(member);
+    bench.settle();
+    assert_eq!(bench.heard(member), ["close 1002"]);
+    for second in 7..13 {
+        bench.pass_time(0, SECOND * second);
+        bench.settle();
+    }
+    assert!(bench.shards[0].is_empty(), "it has had its time");
+}
+
 /// Goal: what a kernel acknowledges for a process that stands still does not count for it, as long
 /// as there is no backlog; it does when the peer's window has held bytes back.
 #[test]

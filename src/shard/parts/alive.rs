@@ -94,12 +94,13 @@ impl Alive {
         heard.max(look.progress)
     }
 
-    /// Takes in what was measured of a session that is to take its last bytes; true when it has just
-    /// taken some.
+    /// Takes in what was measured of a session that is to take its last bytes, of which `left_bytes` have
+    /// yet to be sent; true when it has just taken some.
     pub(crate) fn look_at_closing(
         &mut self,
         key: SessionKey,
         measured: &Measured,
+        left_bytes: usize,
         now: Tick,
     ) -> bool {
         let waiting = measured.outstanding > 0;
@@ -108,8 +109,10 @@ impl Alive {
             waiting,
             progress: Tick(0),
         });
+        // It has taken all that it was sent: what it waits for is here.
+        let is_ready = !waiting && left_bytes > 0 && measured.acknowledged > look.acknowledged;
         look.update(measured, waiting, now);
-        look.progress == now
+        is_ready || look.progress == now
     }
 }
 
@@ -157,12 +160,26 @@ mod tests {
     fn a_closing_peer_is_given_time_while_it_reads() {
         let mut alive = Alive::default();
         let mut look = |acknowledged, unsent, now| {
-            alive.look_at_closing(KEY, &measured(acknowledged, unsent), Tick(now))
+            alive.look_at_closing(KEY, &measured(acknowledged, unsent), 0, Tick(now))
         };
         assert!(!look(100, 50, 5));
         assert!(look(120, 30, 6));
         assert!(!look(120, 30, 7));
         assert!(look(150, 0, 8));
         assert!(!look(150, 0, 9));
+    }
+
+    /// Goal: one that has taken all it was sent is given time for the rest, each time it has taken more; what its
+    /// kernel acknowledges when nothing is left counts for nothing.
+    #[test]
+    fn a_closing_peer_is_given_time_for_the_rest() {
+        let mut alive = Alive::default();
+        let mut look = |acknowledged, left_bytes, now| {
+            alive.look_at_closing(KEY, &measured(acknowledged, 0), left_bytes, Tick(now))
+        };
+        assert!(!look(100, 500, 5), "it was not sent anything yet");
+        assert!(look(140, 460, 6));
+        assert!(!look(140, 460, 7));
+        assert!(!look(600, 0, 8));
     }
 }
