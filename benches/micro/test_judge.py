@@ -1,8 +1,13 @@
 """A path that needs over 5% more instructions is named."""
 
+import json
+import re
 import unittest
+from pathlib import Path
 
-from judge import judge, read
+from judge import RECORD, judge, read
+
+PROFILE = Path(__file__).parents[2] / "docs" / "PROFILE.md"
 
 
 class Judge(unittest.TestCase):
@@ -20,6 +25,13 @@ class Judge(unittest.TestCase):
     def test_objects_stand_one_after_the_other(self):
         one = '{"function_name": "f", "id": "%s", "profiles": [{"data": {"total": {"metrics": {"Ir": {"values": {"new": %d}}}}}}]}'
         self.assertEqual(read(one % ("a", 7) + "\n" + one % ("b", 8) + "\n"), {"f/a": 7, "f/b": 8})
+
+
+class Claims(unittest.TestCase):
+    def test_the_profile_says_what_a_delivery_takes(self):
+        said = int(re.search(r"Today it is (\d+)\s+instructions a delivery", PROFILE.read_text()).group(1))
+        recorded = json.loads(RECORD.read_text())["instructions"]["fan_out/to_10000"] / 10_000
+        self.assertLess(abs(said / recorded - 1), 0.05, f"{recorded:.0f} by the record")
 
 
 if __name__ == "__main__":

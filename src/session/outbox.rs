@@ -125,7 +125,11 @@ impl Session {
             bytes: narrow(bytes),
             end,
         };
-        let foreseen = at_head && whole && plan.before == 0 && self.phase == Phase::Open;
+        // One that is not read from until its replies have left needs the answer: nothing else need ever
+        // wake the shard.
+        let is_awaited = private > 0 && self.flags.any(Flags::PAUSED);
+        let is_open = self.phase == Phase::Open && !is_awaited;
+        let foreseen = at_head && whole && plan.before == 0 && is_open;
         if foreseen && self.transport.may_be_quiet() {
             return Ok(Some(self.assume_one_sent(in_flight)));
         }

@@ -166,7 +166,6 @@ impl Shard {
         for slot in replying.drain(..) {
             let session = self.sessions.at_mut(slot);
             session.replies_sent();
-            self.pressure.note_drained(session);
             self.note_holding(slot);
         }
         self.flush.give_back(replying);

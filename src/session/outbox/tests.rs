@@ -375,3 +375,14 @@ fn a_send_is_shared_by_those_to_whom_it_is_the_same() {
     let undo = undo.unwrap().expect("a quiet send");
     assert!(first.session.share(&undo).is_none(), "its own was left out");
 }
+
+/// Goal: replies that a session is paused for have an answer, which wakes whoever waits for them to leave.
+#[test]
+fn replies_that_are_waited_for_are_answered() {
+    let mut bench = Bench::new();
+    bench.reply(b"pong");
+    bench.session.mark(Flags::PAUSED);
+    let (mut plan, streams) = (Plan::default(), OneStream(&bench.index));
+    let undo = (bench.session).plan_send(ME, &streams, &bench.log, &mut plan);
+    assert!(matches!(undo, Ok(None)), "{undo:?}");
+}
