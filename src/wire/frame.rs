@@ -111,6 +111,7 @@ pub struct Header {
 ///
 /// # Errors
 /// A [`FrameError`] as soon as the bytes at hand show it, even if the header is not whole.
+#[inline]
 pub fn decode_header(bytes: &[u8], role: Role) -> Result<Option<Header>, FrameError> {
     let Some(&first) = bytes.first() else {
         return Ok(None);

@@ -39,26 +39,35 @@ impl Reader {
     /// A [`WireError`] as soon as the bytes show it: in particular too long a message at its
     /// header, and bad text at its first bad byte. After an error or [`Event::Close`] the reader
     /// must not be used any more.
+    #[inline]
     pub fn next<'event, 'input: 'event>(
         &'event mut self,
         input: &mut &'input mut [u8],
         rules: &Rules,
     ) -> Result<Option<Event<'event>>, WireError> {
-        if self
-            .assembly
-            .as_mut()
-            .is_some_and(|assembly| assembly.forget_delivered())
+        if let Some(assembly) = &mut self.assembly
+            && assembly.forget_delivered()
         {
             self.assembly = None;
         }
         if self.assembly.is_none() {
-            if let Some(event) = whole_message(input, rules)? {
-                return Ok(Some(event));
-            }
+            // The second call for nearly every message: there is nothing behind it.
             if input.is_empty() {
                 return Ok(None);
             }
+            if let Some(event) = whole_message(input, rules)? {
+                return Ok(Some(event));
+            }
         }
+        self.assemble(input, rules)
+    }
+
+    /// Copies what is no whole message, up to the next event.
+    fn assemble<'event>(
+        &'event mut self,
+        input: &mut &mut [u8],
+        rules: &Rules,
+    ) -> Result<Option<Event<'event>>, WireError> {
         let assembly = self.assembly.get_or_insert_default();
         while !input.is_empty() {
             if let Some(opcode) = assembly.take(input, rules)? {
@@ -85,6 +94,7 @@ impl Reader {
 }
 
 /// Takes a frame that is an event by itself and whole within `input`; `None` leaves `input` as it is.
+#[inline]
 fn whole_message<'input>(
     input: &mut &'input mut [u8],
     rules: &Rules,
