@@ -4,16 +4,15 @@
 ///
 /// `phase` is how many payload bytes of the same frame came before this piece, so that a payload
 /// cut anywhere continues with the right byte of the key. Only its lowest two bits count.
+#[inline]
 pub fn apply(payload: &mut [u8], key: [u8; 4], phase: usize) {
-    let mut turned = key;
-    turned.rotate_left(phase & 3);
-    let [a, b, c, d] = turned;
-    let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let turned = u32::from_le_bytes(key).rotate_right([0, 8, 16, 24][phase & 3]);
+    let word = (u64::from(turned) << 32) | u64::from(turned);
     let (words, rest) = payload.as_chunks_mut::<8>();
     for chunk in words {
-        *chunk = (u64::from_ne_bytes(*chunk) ^ word).to_ne_bytes();
+        *chunk = (u64::from_le_bytes(*chunk) ^ word).to_le_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(turned.iter().cycle()) {
+    for (byte, key) in rest.iter_mut().zip(word.to_le_bytes()) {
         *byte ^= key;
     }
 }
