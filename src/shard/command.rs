@@ -37,10 +37,10 @@ impl Shard {
                 return;
             }
         }
-        self.sessions.at_mut(slot).return_reader(reader);
+        let session = self.sessions.at_mut(slot);
+        session.return_reader(reader);
         // Of what is held, sent or not: a peer may read without end and yet leave a little each time.
-        let session = self.sessions.at(slot);
-        if session.private_held_bytes() > self.config().private_bytes_max
+        if session.private_held_bytes() > self.setup.config.private_bytes_max
             && session.phase() == Phase::Open
         {
             self.pause(slot);
@@ -73,12 +73,11 @@ impl Shard {
     }
 
     fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
-        self.metrics().published.add(1);
         let echo = self.sessions.at(slot).flags().any(Flags::ECHO);
         let origin = (!echo).then(|| self.member_id(slot));
+        self.metrics().published.add(1);
         let message = Message::new(message::Event::Published(kind, payload), origin);
-        self.queues.stage(&mut self.rooms, room, &message);
-        if self.queues.must_wait(&self.rooms, room) {
+        if self.queues.publish(&mut self.rooms, room, &message) {
             self.pause(slot);
         }
     }

@@ -11,19 +11,16 @@ use crate::session::{Flags, Phase};
 impl Shard {
     /// A receive gave a result; with `more` it goes on by itself.
     pub fn handle_received(&mut self, key: SessionKey, received: Received<'_>, more: bool) {
-        assert!(
-            self.sessions.lookup(key).is_some(),
-            "its slot outlives every operation"
-        );
-        let slot = key.slot;
+        let (slot, tick) = (key.slot, self.tick());
+        let session = self.sessions.lookup(key);
+        let session = session.expect("its slot outlives every operation");
         if !more {
-            self.end_operation(slot, Flags::RECEIVING);
-            self.sessions.at_mut(slot).unmark(Flags::CANCELLING);
+            session.end(Flags::RECEIVING);
+            session.unmark(Flags::CANCELLING);
+            self.tally.end_operation();
         }
         match received {
             Received::Data(bytes) => {
-                let tick = self.tick();
-                let session = self.sessions.at_mut(slot);
                 session.hear(tick);
                 let phase = session.phase();
                 if session.flags().any(Flags::PINGED) {
@@ -63,14 +60,13 @@ impl Shard {
         self.note_holding(slot);
         let session = self.sessions.at(slot);
         let flags = session.flags();
-        let drained = session.is_drained();
         match session.phase() {
-            Phase::Closing if drained && flags.any(Flags::CLOSE_RECEIVED) => {
+            Phase::Closing if session.is_drained() && flags.any(Flags::CLOSE_RECEIVED) => {
                 // Both Close frames are through; the server ends the connection first
                 // (RFC 6455 section 7.1.1).
                 return self.kill(slot);
             }
-            Phase::Closing if drained => {
+            Phase::Closing if session.is_drained() => {
                 let key = self.sessions.key(slot);
                 self.sessions.at_mut(slot).linger();
                 self.actions.push_back(Action::ShutdownWrite(key));
@@ -78,11 +74,11 @@ impl Shard {
             Phase::Dead => return self.dead.add(self.sessions.key(slot)),
             _ => {}
         }
-        let (session, key) = (self.sessions.at(slot), self.sessions.key(slot));
-        let fd = session.socket().as_raw_fd();
         if flags.any(Flags::RECEIVING.and(Flags::PAUSED).and(Flags::ENDED)) {
             return;
         }
+        let (session, key) = (self.sessions.at(slot), self.sessions.key(slot));
+        let fd = session.socket().as_raw_fd();
         match session.phase() {
             Phase::Head => {
                 self.begin_operation(slot, Flags::RECEIVING);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::credit;
 use crate::id::{Epoch, RoomId, ShardId};
 use crate::message::{Message, Run};
-use crate::room::Rooms;
 use crate::room::home::Guest;
-use crate::room::staging::{Aside, Staging};
+use crate::room::staging::{Aside, Group, Staging};
+use crate::room::{Room, Rooms};
 use crate::talk::JoinAnswer;
 
 /// What arrived from a room's home and waits for its turn.
@@ -66,23 +66,32 @@ impl Queues {
 
     /// Something happened in `room` that is to be said there.
     pub(crate) fn stage(&mut self, rooms: &mut Rooms, room: RoomId, message: &Message<'_>) {
-        self.extend(rooms, room, |group| group.push(message));
+        self.extend(rooms.get_mut(room), room, |group| group.push(message));
+    }
+
+    /// The same of what a member says; true when it must wait before it says more.
+    #[must_use]
+    pub(crate) fn publish(
+        &mut self,
+        rooms: &mut Rooms,
+        room: RoomId,
+        message: &Message<'_>,
+    ) -> bool {
+        let here = rooms.get_mut(room);
+        self.extend(here, room, |group| group.push(message));
+        self.must_wait_in(here)
     }
 
     /// The same of several things.
     pub(crate) fn stage_run(&mut self, rooms: &mut Rooms, room: RoomId, mut messages: Run) {
         if !messages.is_empty() {
-            self.extend(rooms, room, |group| group.append(&mut messages));
+            self.extend(rooms.get_mut(room), room, |group| {
+                group.append(&mut messages)
+            });
         }
     }
 
-    fn extend(
-        &mut self,
-        rooms: &mut Rooms,
-        room: RoomId,
-        add: impl FnOnce(&mut crate::room::staging::Group) -> usize,
-    ) {
-        let here = rooms.get_mut(room);
+    fn extend(&mut self, here: &mut Room, room: RoomId, add: impl FnOnce(&mut Group) -> usize) {
         let staging = match here.home {
             Some(_) => &mut self.sequencing,
             None => &mut self.outbound,
@@ -116,7 +125,10 @@ impl Queues {
 
     /// Whether whoever publishes to `room` must wait.
     pub(crate) fn must_wait(&self, rooms: &Rooms, room: RoomId) -> bool {
-        let here = rooms.get(room);
+        self.must_wait_in(rooms.get(room))
+    }
+
+    fn must_wait_in(&self, here: &Room) -> bool {
         let staging = match here.home {
             Some(_) => &self.sequencing,
             None => &self.outbound,
