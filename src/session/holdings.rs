@@ -38,15 +38,21 @@ impl Holdings {
     }
 
     /// The session holds so much now; nothing when it is gone.
+    #[inline]
     pub(crate) fn note(&mut self, key: SessionKey, bytes: usize) {
+        let before = (self.by_slot.get(key.slot as usize)).map_or(0, |holding| holding.bytes);
+        // Nearly always nothing, as before.
+        if bytes != before {
+            self.change(key, bytes);
+        }
+    }
+
+    fn change(&mut self, key: SessionKey, bytes: usize) {
         let slot = key.slot as usize;
         if self.by_slot.len() <= slot {
             self.by_slot.resize(slot + 1, Holding::default());
         }
         let holding = &mut self.by_slot[slot];
-        if holding.bytes == bytes {
-            return;
-        }
         self.bytes = self.bytes - holding.bytes + bytes;
         holding.bytes = bytes;
         match (bytes > SMALL_BYTES, holding.entry) {

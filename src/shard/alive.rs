@@ -82,6 +82,7 @@ impl Shard {
         if quiet >= Tick::at(ping_interval.mul_f64(0.9)).0 {
             session.mark(Flags::PINGED);
             self.reply(slot, |out| append_frame(out, OpCode::Ping, &[]));
+            self.note_holding(slot);
             self.schedule(slot, Tick(tick.0 + self.look_ticks()));
         } else {
             self.schedule_ping(slot);

@@ -82,10 +82,10 @@ impl Shard {
         }
     }
 
-    /// Appends a private reply.
+    /// Appends a private reply. Whoever calls this notes afterwards what the session holds: once for
+    /// all that has happened to it.
     pub(super) fn reply(&mut self, slot: u32, write: impl FnOnce(&mut Vec<u8>)) {
         write(self.sessions.at_mut(slot).private_mut());
-        self.note_holding(slot);
         self.mark_dirty(slot);
     }
 

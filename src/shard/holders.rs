@@ -8,6 +8,7 @@ use crate::wire::http::Refusal;
 
 impl Shard {
     /// Notes what the session holds now, after something has happened to it.
+    #[inline]
     pub(super) fn note_holding(&mut self, slot: u32) {
         let bytes = self.sessions.at(slot).held_bytes();
         self.holdings.note(self.sessions.key(slot), bytes);

@@ -71,6 +71,7 @@ impl Shard {
     pub(super) fn tell_missed(&mut self, key: SessionKey) {
         if let Some(missed) = self.watch.take_missed(key) {
             self.reply(key.slot, |out| plain::append_gap(out, missed));
+            self.note_holding(key.slot);
         }
     }
 }
