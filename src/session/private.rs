@@ -4,12 +4,24 @@
 //! buffer without end. Forgetting costs a copy of what is left, so it waits until that is no more
 //! than what has gone: each byte sent pays for at most one byte copied.
 
+/// Room for a short reply, a pong or the answer to a handshake, so that few buffers have to grow.
+const BYTES_FIRST: usize = 256;
+
 /// The buffer of one session. It exists only while something in it has yet to be sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Private {
     bytes: Vec<u8>,
     /// How many at the front were sent; fewer than those that were not.
     sent: usize,
+}
+
+impl Default for Private {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::with_capacity(BYTES_FIRST),
+            sent: 0,
+        }
+    }
 }
 
 impl Private {
