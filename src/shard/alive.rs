@@ -109,7 +109,13 @@ impl Shard {
             return self.schedule(slot, Tick(tick.0 + 1));
         }
         let (heard, unheard_bytes) = (session.heard(), session.sent_unheard_bytes());
-        let alive = (self.alive).look_at_silent(key, measured, heard, tick);
+        // What there was no room for in the socket waits, too, even if the socket was emptied since.
+        let is_behind = session.flags().any(Flags::BLOCKED) || session.is_mid_frame();
+        let seen = Measured {
+            unsent: measured.unsent.max(u64::from(is_behind)),
+            ..*measured
+        };
+        let alive = (self.alive).look_at_silent(key, &seen, heard, tick);
         // What a proxy or the peer's machine has taken in one go may still lie before the ping there.
         let swallowed = if measured.outstanding == 0 {
             Duration::from_secs(u64::from(unheard_bytes / READING_BYTES_PER_SECOND))

@@ -119,6 +119,27 @@ fn only_a_backlog_shows_that_somebody_reads() {
     }
 }
 
+/// Goal: who reads all at once, as much as its socket holds, is alive, although nothing waits in the socket when it
+/// is looked at: the rest waits here.
+#[test]
+fn a_socket_that_was_full_shows_that_somebody_reads() {
+    let mut bench = Bench::new(1);
+    let member = bench.join(0, "/ws");
+    let speaker = bench.join(0, "/ws?presence=0");
+    bench.block(member);
+    bench.say(speaker, OpCode::Text, b"said");
+    bench.settle();
+    bench.fail(speaker);
+    let read = |second| Measured {
+        acknowledged: 4000 * u64::from(second),
+        ..Measured::default()
+    };
+    closed_after(&mut bench, member, 200, read);
+    assert_eq!(bench.metrics[0].idle_closed.get(), 0);
+    closed_after(&mut bench, member, 67, |_| read(200));
+    assert_eq!(bench.metrics[0].idle_closed.get(), 1, "it reads no more");
+}
+
 /// Goal: nobody is closed for silence whose words wait to be received.
 #[test]
 fn what_waits_to_be_received_is_no_silence() {
