@@ -165,7 +165,8 @@ impl Driver for SimDriver<'_> {
                 )
             })?;
             self.check_send(shard, send.key, &pieces)?;
-            let sent = self.kernel.send(send.fd, &bytes, self.rng);
+            let session = (self.number, send.key);
+            let sent = self.kernel.send(session, send.fd, &bytes, self.rng);
             self.tapes[connection].take(&pieces, sent.unwrap_or(0) as usize);
             trace!(
                 "shard {}, connection {connection}: {sent:?} of {} bytes were taken of {} frames",

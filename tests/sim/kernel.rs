@@ -126,7 +126,7 @@ struct Connection {
     read: u64,
     /// The socket was full, or a send was cut, at least once.
     was_full: bool,
-    /// Which session it was when a receive began on it last.
+    /// Which session it was when something was done to it last.
     session: Option<(usize, SessionKey)>,
     receive: Option<Receive>,
     poll: Option<(usize, SessionKey)>,
@@ -320,9 +320,17 @@ impl Kernel {
         }
     }
 
-    /// Takes what fits of `bytes`, and says how many that were; `None` on a broken connection.
-    pub(crate) fn send(&mut self, fd: RawFd, bytes: &[u8], rng: &mut Rng) -> Option<u32> {
+    /// Takes what fits of `bytes` of a session of a shard, and says how many that were; `None` on a broken
+    /// connection.
+    pub(crate) fn send(
+        &mut self,
+        session: (usize, SessionKey),
+        fd: RawFd,
+        bytes: &[u8],
+        rng: &mut Rng,
+    ) -> Option<u32> {
         let here = &mut self.connections[self.by_fd[&fd]];
+        here.session = Some(session);
         assert!(!here.closed && !bytes.is_empty());
         if here.client_gone || here.server_fin || here.server_shut {
             return None;
