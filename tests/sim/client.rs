@@ -59,6 +59,9 @@ pub(crate) struct Client {
     /// When it last wrote or read something, and the longest it did neither.
     lively_at: Duration,
     pub(crate) mute_max: Duration,
+    /// When it last read all there was, or something of it, and the longest it did not.
+    reading_at: Duration,
+    pub(crate) deaf_max: Duration,
     unsent: Vec<u8>,
     decoder: Decoder,
     keep_alives: u32,
@@ -95,6 +98,8 @@ impl Client {
             now: Duration::ZERO,
             lively_at: Duration::ZERO,
             mute_max: Duration::ZERO,
+            reading_at: Duration::ZERO,
+            deaf_max: Duration::ZERO,
             unsent: Vec::new(),
             decoder: Decoder::default(),
             keep_alives: 0,
@@ -128,6 +133,7 @@ impl Client {
     pub(crate) fn connect(&mut self, connection: usize, clock: u64, rng: &mut Rng) {
         self.connection = connection;
         self.stage = Stage::Head;
+        (self.lively_at, self.reading_at) = (self.now, self.now);
         let (echo, presence) = (u8::from(self.echo), u8::from(self.presence));
         let room = self.room;
         let request = match self.role {
@@ -201,8 +207,10 @@ impl Client {
         let unsent = self.unsent.len();
         kernel.write(self.connection, &mut self.unsent);
         let mut lively = self.unsent.len() < unsent || self.stage == Stage::Head;
+        let mut reads = kernel.unread(self.connection) == 0;
         if !self.stalled && read_bytes > 0 {
             let bytes = kernel.read(self.connection, read_bytes);
+            reads |= !bytes.is_empty();
             lively |= !bytes.is_empty();
             self.decoder.push(&bytes);
             self.digest(clock)?;
@@ -210,6 +218,10 @@ impl Client {
         self.mute_max = self.mute_max.max(self.now - self.lively_at);
         if lively {
             self.lively_at = self.now;
+        }
+        self.deaf_max = self.deaf_max.max(self.now - self.reading_at);
+        if reads {
+            self.reading_at = self.now;
         }
         if kernel.is_ended(self.connection) && !self.stalled {
             // Of one who reads slowly, the goodbye's deadline may cut the rest of a frame.

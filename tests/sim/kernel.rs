@@ -211,6 +211,11 @@ impl Kernel {
         bytes.drain(..count);
     }
 
+    /// Bytes for the client that it has not read.
+    pub(crate) fn unread(&self, connection: usize) -> usize {
+        self.connections[connection].to_client.len()
+    }
+
     /// Bytes of the client that the server has not received.
     pub(crate) fn unreceived(&self, connection: usize) -> usize {
         self.connections[connection].to_server.len()

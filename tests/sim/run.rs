@@ -232,8 +232,12 @@ fn check_causes(world: &World) -> Result<(), String> {
             (Some(503), _) => world.settings.crowded,
             (Some(_), _) => false,
             (None, Some(4001)) => slow,
-            // It neither wrote nor read anything for the whole timeout.
-            (None, Some(1001)) => client.mute_max + slack >= world.settings.config.idle_timeout,
+            // It neither wrote nor read anything for the whole timeout, or read nothing: who does not take
+            // what it is owed is not listened to.
+            (None, Some(1001)) => {
+                let silent = client.mute_max.max(client.deaf_max);
+                silent + slack >= world.settings.config.idle_timeout
+            }
             (None, Some(_)) => false,
             // One who was told, but did not read it in time, or has never got so far.
             (None, None) => client.stage != Stage::Ended || (client.hasty && client.was_stalled),

@@ -161,6 +161,7 @@ impl World {
         self.tapes.push(Tape::default());
         assert_eq!(self.tapes.len(), connection + 1);
         let here = &mut self.clients[client];
+        here.now = self.now - self.stalled;
         here.connect(connection, self.clock, &mut self.rng);
         if here.role == Role::Member && self.rng.u8(..12) == 0 {
             here.leave_at_once(Leave::ALL[self.rng.usize(..3)], &mut self.kernel);
