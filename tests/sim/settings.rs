@@ -95,7 +95,10 @@ impl Settings {
             config,
             odds: Self::draw_odds(rng),
             manners,
-            rooms: rng.usize(1..=3),
+            rooms: match rng.u8(..12) {
+                0 => rng.usize(8..=16),
+                _ => rng.usize(1..=3),
+            },
             side_rooms: rng.usize(..=2),
             lone_roamer,
             clients,
