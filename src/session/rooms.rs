@@ -162,6 +162,17 @@ impl Session {
         }
     }
 
+    /// Whether the next plan looks at a membership, or the send in flight carries what it has.
+    #[must_use]
+    pub(crate) fn is_due(&self, id: MembershipId) -> bool {
+        match &self.side {
+            Some(side) if self.flags.any(Flags::SEVERAL) => {
+                self.is_sending() || side.cut == Some(id) || side.due.contains(id)
+            }
+            _ => id == MembershipId::INLINE,
+        }
+    }
+
     /// It passes by everything before `head`. A frame that was cut is to be rescued first.
     pub fn skip_to(&mut self, id: MembershipId, head: StreamPosition) {
         let membership = self.membership_mut(id).expect("a member is there");
@@ -306,6 +317,8 @@ mod tests {
         session.skip_to(ids[2], StreamPosition::new(5));
         session.remove_membership(ids[1]).unwrap();
         assert_eq!(due(&session), [ids[0], ids[3]]);
+        let are_due: Vec<bool> = ids.iter().map(|&id| session.is_due(id)).collect();
+        assert_eq!(are_due, [true, false, false, true]);
         session.check_invariants().unwrap();
     }
 

@@ -20,6 +20,10 @@ impl Due {
         self.0 &= !bit(id);
     }
 
+    pub(super) fn contains(self, id: MembershipId) -> bool {
+        self.0 & bit(id) != 0
+    }
+
     pub(super) fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -7,9 +7,10 @@ use super::Shard;
 use crate::config::FRAME_HEADER_BYTES_MAX;
 use crate::id::RoomId;
 use crate::room::Room;
+use crate::room::audience::Audience;
 use crate::room::staging::Aside;
 use crate::session::holdings::SMALL_BYTES;
-use crate::session::{Phase, Session};
+use crate::session::{Flags, Phase, Session};
 
 /// Bytes that may still arrive at a session once it is no longer read from: what was received in the
 /// same turn, and what comes before the kernel has heard of it; each time all receive buffers at most.
@@ -56,11 +57,36 @@ impl Shard {
         self.check_buffers()?;
         self.check_joining()?;
         self.check_staged()?;
+        self.every_session()
+            .try_for_each(|session| self.check_turn(session))?;
         (self.rooms.iter()).try_for_each(|(id, room)| self.check_room(id, room))
     }
 
     fn every_session(&self) -> impl Iterator<Item = &Session> {
         self.sessions.slots().map(|slot| self.sessions.at(slot))
+    }
+
+    /// Whoever has something to be sent has its turn in a flush, or waits for its socket.
+    fn check_turn(&self, session: &Session) -> Result<(), String> {
+        if !matches!(session.phase(), Phase::Open | Phase::Closing) {
+            return Ok(());
+        }
+        let waits = Flags::DIRTY.and(Flags::BLOCKED).and(Flags::SENDING);
+        let has_turn = session.flags().any(waits);
+        ensure(has_turn || session.private_bytes() == 0, || {
+            format!("replies that nothing will send: {session:?}")
+        })?;
+        for (id, one, index) in session.streams(&self.rooms) {
+            let mut audiences = self.rooms.get(one.room()).audiences();
+            let is_swept = (audiences.find(|audience| audience.rendition() == one.rendition()))
+                .is_some_and(Audience::is_flushing);
+            let is_planned = has_turn && session.is_due(id);
+            ensure(
+                is_swept || is_planned || one.cursor() == index.head(),
+                || format!("{id:?} has something that nothing will send: {session:?}"),
+            )?;
+        }
+        Ok(())
     }
 
     fn check_tally(&self) -> Result<(), String> {
