@@ -78,19 +78,12 @@ impl Settings {
                 presence_members_max
             },
             spread_members_min: [1, 3, 64][rng.usize(..3)],
-            rooms_max: if crowded { 1 } else { 100 },
+            rooms_max: if crowded { rng.usize(1..=3) } else { 100 },
             descriptors_max: 64,
             ..Config::default()
         };
-        let manners = Manners {
-            payload_bytes_max: if heavy { message_bytes_max - 40 } else { 2000 },
-            publish: if heavy { 150 } else { 60 },
-            stall: if pressed { 40 } else { rng.u32(..20) },
-            wake: rng.u32(5..60),
-            leave: rng.u32(..5),
-            read: rng.u32(300..=1000),
-            roam: [20, 100, 400][rng.usize(..3)],
-        };
+        let heavy_bytes_max = heavy.then_some(message_bytes_max - 40);
+        let manners = Self::draw_manners(heavy_bytes_max, pressed, rng);
         Self {
             config,
             odds: Self::draw_odds(rng),
@@ -110,6 +103,18 @@ impl Settings {
             stalls: if rng.bool() { rng.u32(..10) } else { 0 },
             stop: rng.u8(..4) == 0,
             crowded,
+        }
+    }
+
+    fn draw_manners(heavy_bytes_max: Option<usize>, pressed: bool, rng: &mut Rng) -> Manners {
+        Manners {
+            payload_bytes_max: heavy_bytes_max.unwrap_or(2000),
+            publish: if heavy_bytes_max.is_some() { 150 } else { 60 },
+            stall: if pressed { 40 } else { rng.u32(..20) },
+            wake: rng.u32(5..60),
+            leave: rng.u32(..5),
+            read: rng.u32(300..=1000),
+            roam: [20, 100, 400][rng.usize(..3)],
         }
     }
 
