@@ -47,6 +47,8 @@ impl Holdings {
         }
     }
 
+    /// Not inlined, so that [`Self::note`] is.
+    #[inline(never)]
     fn change(&mut self, key: SessionKey, bytes: usize) {
         let slot = key.slot as usize;
         if self.by_slot.len() <= slot {
