@@ -39,6 +39,8 @@ impl Flags {
     pub(crate) const ENDED: Self = Self(1 << 15);
     /// It is in no room: its messages go back to itself (`/echo`).
     pub(crate) const ALONE: Self = Self(1 << 16);
+    /// It was served in this chunk of a flush before it was known which of its rooms have something.
+    pub(crate) const SERVED: Self = Self(1 << 18);
     /// It has memberships beyond the first.
     pub(crate) const SEVERAL: Self = Self(1 << 17);
 
@@ -50,6 +52,7 @@ impl Flags {
         .and(Self::WATCHED)
         .and(Self::PAUSED)
         .and(Self::PINGED)
+        .and(Self::SERVED)
         .and(Self::PLACED)
         .and(Self::ABORT)
         .and(Self::DISCARDING);

@@ -15,6 +15,7 @@ impl Shard {
     pub fn poll_flush(&mut self, batch: &mut FlushBatch) {
         assert!(self.flush.is_answered(), "handle_flushed comes in between");
         batch.clear();
+        self.flush.begin_chunk(&mut self.sessions);
         while !batch.is_full()
             && let Some(turn) = self.flush.next(&mut self.sessions, &mut self.rooms)
         {

@@ -234,3 +234,35 @@ fn a_session_in_several_rooms_has_one_send_in_a_flush() {
         ["something long in the one", "something long in the other"]
     );
 }
+
+/// Goal: a session in several rooms is served in a flush that takes many chunks, although more is said in the
+/// meantime to all that are still to be served.
+#[test]
+fn a_session_in_several_rooms_has_its_turn_in_a_busy_flush() {
+    let mut bench = Bench::new(1);
+    let busy: Vec<usize> = (0..6)
+        .map(|_| bench.join(0, "/ws/busy?presence=0&echo=1"))
+        .collect();
+    let speaker = bench.join(0, "/ws/one?presence=0");
+    let roamer = bench.join(0, "/ws/one?presence=0");
+    assert_eq!(bench.subscribe(roamer, "two"), Ok(()));
+    bench.settle();
+    for round in 0.. {
+        assert!(round < 20, "it is never served");
+        bench.say(busy[0], OpCode::Text, b"on and on");
+        if round == 1 {
+            bench.say(speaker, OpCode::Text, b"said");
+            bench.say(roamer, OpCode::Ping, b"ping");
+        }
+        bench.turn(0);
+        let served = bench.flush(0, 2);
+        assert!(!served.is_empty());
+        if served.contains(&roamer) {
+            break;
+        }
+    }
+    let mut heard = bench.heard(roamer);
+    heard.sort_unstable();
+    assert_eq!(heard, ["ping", "said"]);
+    bench.settle();
+}

@@ -27,9 +27,14 @@ pub(crate) struct Flush {
     /// Audiences whose flush is under way.
     audiences: VecDeque<(RoomId, Rendition)>,
     /// Slots of members of several rooms, whatever they have to be sent. They are served after all
-    /// audiences, when it is known which of their rooms have something: two sends of one session in a
-    /// flush might be cut both.
+    /// audiences, when it is known which of their rooms have something, or in the next chunk.
     several: VecDeque<u32>,
+    /// How many of those have waited for a chunk.
+    waited: usize,
+    /// Slots that were served in this chunk because they had waited, and those of them that have
+    /// something again: of two sends of one session in a chunk both might be cut.
+    served: Vec<u32>,
+    again: VecDeque<u32>,
     /// Slots of sessions whose replies are in a quiet send of the chunk.
     replying: Vec<u32>,
     /// Bytes that were appended since a flush was complete.
@@ -43,9 +48,13 @@ impl Flush {
     pub(crate) fn add_session(&mut self, slot: u32, session: &mut Session) {
         if !session.flags().any(Flags::DIRTY.and(Flags::BLOCKED)) {
             session.mark(Flags::DIRTY);
-            let slots = match session.flags().any(Flags::SEVERAL) {
-                true => &mut self.several,
-                false => &mut self.sessions,
+            let flags = session.flags();
+            let slots = if flags.any(Flags::SERVED) {
+                &mut self.again
+            } else if flags.any(Flags::SEVERAL) {
+                &mut self.several
+            } else {
+                &mut self.sessions
             };
             slots.push_back(slot);
         }
@@ -65,7 +74,10 @@ impl Flush {
 
     /// Whether every session had its send since the last append.
     pub(crate) fn is_done(&self) -> bool {
-        self.sessions.is_empty() && self.audiences.is_empty() && self.several.is_empty()
+        self.sessions.is_empty()
+            && self.audiences.is_empty()
+            && self.several.is_empty()
+            && self.again.is_empty()
     }
 
     /// Another flush begins with what is appended now, if the last one is complete.
@@ -85,6 +97,21 @@ impl Flush {
         self.appended_bytes
     }
 
+    /// Another chunk begins: with another room, or one to which more is said all the time would keep the
+    /// others from their turn, and with those who have waited for the last one.
+    pub(crate) fn begin_chunk(&mut self, sessions: &mut Sessions) {
+        for slot in self.served.drain(..) {
+            if let Some(session) = sessions.get_mut(slot) {
+                session.unmark(Flags::SERVED);
+            }
+        }
+        self.several.append(&mut self.again);
+        self.waited = self.several.len();
+        if self.audiences.len() > 1 {
+            self.audiences.rotate_left(1);
+        }
+    }
+
     /// Who is to be served next; `None` when the flush is complete.
     pub(crate) fn next(&mut self, sessions: &mut Sessions, rooms: &mut Rooms) -> Option<Turn> {
         while let Some(slot) = take_dirty(&mut self.sessions, sessions) {
@@ -95,6 +122,14 @@ impl Flush {
             // It has joined another room since.
             self.add_session(slot, session);
         }
+        while let Some(waited) = self.waited.checked_sub(1) {
+            self.waited = waited;
+            if let Some(slot) = self.take_several(sessions) {
+                sessions.at_mut(slot).mark(Flags::SERVED);
+                self.served.push(slot);
+                return Some(Turn::Session(slot));
+            }
+        }
         while let Some(&(room, rendition)) = self.audiences.front() {
             if let Some(member) = rooms.next_to_flush(room, rendition) {
                 return Some(Turn::Member(member));
@@ -102,7 +137,24 @@ impl Flush {
             self.audiences.pop_front();
             rooms.release(room);
         }
-        take_dirty(&mut self.several, sessions).map(Turn::Session)
+        while !self.several.is_empty() {
+            if let Some(slot) = self.take_several(sessions) {
+                return Some(Turn::Session(slot));
+            }
+        }
+        None
+    }
+
+    /// The next of those in several rooms, unless its session is gone or was served in this chunk.
+    fn take_several(&mut self, sessions: &mut Sessions) -> Option<u32> {
+        let slot = self.several.pop_front()?;
+        let session = sessions.get_mut(slot)?;
+        if session.flags().any(Flags::SERVED) {
+            self.again.push_back(slot);
+            return None;
+        }
+        session.unmark(Flags::DIRTY);
+        Some(slot)
     }
 
     /// Replies of the session in `slot` are in a quiet send: when nothing else is said of it, they are sent.
@@ -241,6 +293,71 @@ mod tests {
             [Turn::Session(1), Turn::Member(member), Turn::Session(0)]
         );
         assert!(flush.is_done());
+    }
+
+    /// Goal: a room to which more is said in every chunk of a flush keeps no other from its turn.
+    #[test]
+    fn rooms_take_turns() {
+        let (mut sessions, (mut rooms, first)) = (sessions(6), rooms());
+        let second = (rooms.find_or_create(&Arc::from("other"), || Epoch::new(1))).unwrap();
+        let mut flush = Flush::default();
+        for slot in 0..6 {
+            let room = if slot < 3 { first } else { second };
+            let member = Member::new(slot, MembershipId::INLINE);
+            rooms.get_mut(room).add(PLAIN, member);
+        }
+        for room in [first, second] {
+            flush.add_audience(room, PLAIN);
+        }
+        let mut served = [0; 2];
+        for _ in 0..10 {
+            for room in [first, second] {
+                rooms.get_mut(room).for_each_audience(|audience| {
+                    audience.start_flush();
+                });
+            }
+            flush.begin_chunk(&mut sessions);
+            match flush.next(&mut sessions, &mut rooms) {
+                Some(Turn::Member(member)) => served[usize::from(member.slot() >= 3)] += 1,
+                turn => panic!("{turn:?}"),
+            }
+        }
+        assert_eq!(served, [5, 5]);
+    }
+
+    /// Goal: one in several rooms that has waited for a chunk comes first in the next, and once.
+    #[test]
+    fn those_in_several_rooms_do_not_wait_for_ever() {
+        let (mut sessions, (mut rooms, room)) = (sessions(2), rooms());
+        let mut flush = Flush::default();
+        let roamer = sessions.at_mut(0);
+        roamer.join(Place::None, Flags::default(), b"");
+        roamer.open(Tick(0));
+        for other in 0..2 {
+            roamer.add_membership(RoomId::at(other), PLAIN).unwrap();
+        }
+        let member = Member::new(1, MembershipId::INLINE);
+        rooms.get_mut(room).add(PLAIN, member);
+        let say = |rooms: &mut Rooms| {
+            rooms.get_mut(room).for_each_audience(|audience| {
+                audience.start_flush();
+            });
+        };
+        flush.add_audience(room, PLAIN);
+        for waited in [false, true, true] {
+            say(&mut rooms);
+            flush.begin_chunk(&mut sessions);
+            if waited {
+                let next = flush.next(&mut sessions, &mut rooms);
+                assert_eq!(next, Some(Turn::Session(0)));
+            }
+            // It has something again, for the next chunk.
+            flush.add_session(0, sessions.at_mut(0));
+            let next = flush.next(&mut sessions, &mut rooms);
+            assert_eq!(next, Some(Turn::Member(member)));
+        }
+        assert_eq!(flush.next(&mut sessions, &mut rooms), None);
+        assert!(!flush.is_done(), "it waits for the next chunk");
     }
 
     /// Goal: what was appended counts until everybody had their sends.
