@@ -13,6 +13,7 @@ use fanring::shard::join::SubscribeError;
 use fanring::shard::{Action, FlushBatch, Received, Shard};
 use fanring::talk::{Handover, Letter, ToShard, ToWeb};
 use fastrand::Rng;
+use uuid::Uuid;
 
 use crate::counts::Counts;
 use crate::kernel::{Answer, Got, Kernel};
@@ -67,6 +68,8 @@ pub(crate) struct SimDriver<'a> {
     pub(crate) counts: &'a mut Counts,
     pub(crate) wishes: Vec<Wish>,
     pub(crate) granted: Vec<Granted>,
+    /// The public names of those who were sent something, by their connections.
+    pub(crate) named: Vec<(usize, Uuid)>,
 }
 
 impl SimDriver<'_> {
@@ -166,6 +169,8 @@ impl Driver for SimDriver<'_> {
             })?;
             self.check_send(shard, send.key, &pieces)?;
             let session = (self.number, send.key);
+            let id = shard.public_id(send.key);
+            self.named.extend(id.map(|id| (connection, id)));
             let sent = self.kernel.send(session, send.fd, &bytes, self.rng);
             self.tapes[connection].take(&pieces, sent.unwrap_or(0) as usize);
             trace!(

@@ -21,6 +21,9 @@ use crate::world::World;
 /// Steps after which a run that should have come to rest has not.
 const REST_STEPS_MAX: u32 = 6000;
 
+/// The longest time between two of them.
+const REST_STEP_MAX: Duration = Duration::from_millis(10);
+
 /// How long the event loop gives goodbyes.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -112,6 +115,8 @@ fn rest(world: &mut World) -> Result<(), String> {
     trace!("rest");
     world.kernel.calm_down();
     world.settings.manners.roam = 0;
+    // With many clients and long steps somebody is always being pinged.
+    world.settings.step_max = world.settings.step_max.min(REST_STEP_MAX);
     for client in &mut world.clients {
         client.stalled = false;
     }

@@ -246,9 +246,15 @@ impl World {
             counts: &mut self.counts,
             wishes,
             granted: Vec::new(),
+            named: Vec::new(),
         };
         turn(&mut self.shards[number], &mut self.batch, &mut driver)?;
-        let granted = driver.granted;
+        let (granted, named) = (driver.granted, driver.named);
+        for (connection, id) in named {
+            let mut clients = self.clients.iter_mut();
+            let client = clients.find(|client| client.connection == connection);
+            client.expect("each connection is a client's").id = Some(id);
+        }
         self.clock += 1;
         self.note_granted(granted)?;
         self.note_changes(number)
