@@ -15,11 +15,13 @@ impl Shard {
     pub fn poll_flush(&mut self, batch: &mut FlushBatch) {
         assert!(self.flush.is_answered(), "handle_flushed comes in between");
         batch.clear();
-        self.flush.begin_chunk(&mut self.sessions);
         while !batch.is_full()
             && let Some(turn) = self.flush.next(&mut self.sessions, &mut self.rooms)
         {
             self.plan(turn, batch);
+        }
+        if batch.is_full() || self.flush.has_served_early() {
+            self.flush.end_chunk(&mut self.sessions);
         }
         self.metrics().sends.add(batch.sends.len() as u64);
         self.count_sent(batch.quiet_bytes());

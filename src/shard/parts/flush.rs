@@ -22,16 +22,15 @@ pub(crate) enum Turn {
 /// Who has something to be sent, and how far the flush of it has come.
 #[derive(Debug, Default)]
 pub(crate) struct Flush {
-    /// Slots with private replies or a writable socket, of sessions in one room or none.
+    /// Slots with private replies or a writable socket, and those in several rooms that have waited for a
+    /// chunk.
     sessions: VecDeque<u32>,
     /// Audiences whose flush is under way.
     audiences: VecDeque<(RoomId, Rendition)>,
     /// Slots of members of several rooms, whatever they have to be sent. They are served after all
     /// audiences, when it is known which of their rooms have something, or in the next chunk.
     several: VecDeque<u32>,
-    /// How many of those have waited for a chunk.
-    waited: usize,
-    /// Slots that were served in this chunk because they had waited, and those of them that have
+    /// Those of them that were served in this chunk because they had waited, and which of those have
     /// something again: of two sends of one session in a chunk both might be cut.
     served: Vec<u32>,
     again: VecDeque<u32>,
@@ -48,13 +47,9 @@ impl Flush {
     pub(crate) fn add_session(&mut self, slot: u32, session: &mut Session) {
         if !session.flags().any(Flags::DIRTY.and(Flags::BLOCKED)) {
             session.mark(Flags::DIRTY);
-            let flags = session.flags();
-            let slots = if flags.any(Flags::SERVED) {
-                &mut self.again
-            } else if flags.any(Flags::SEVERAL) {
-                &mut self.several
-            } else {
-                &mut self.sessions
+            let slots = match session.flags().any(Flags::SEVERAL) {
+                true => &mut self.several,
+                false => &mut self.sessions,
             };
             slots.push_back(slot);
         }
@@ -97,36 +92,32 @@ impl Flush {
         self.appended_bytes
     }
 
-    /// Another chunk begins: with another room, or one to which more is said all the time would keep the
-    /// others from their turn, and with those who have waited for the last one.
-    pub(crate) fn begin_chunk(&mut self, sessions: &mut Sessions) {
+    /// A chunk is full, or somebody in several rooms was served early in it. The next one begins with
+    /// another room, or one to which more is said all the time would keep the others from their turn, and
+    /// with those in several rooms who have waited.
+    #[cold]
+    pub(crate) fn end_chunk(&mut self, sessions: &mut Sessions) {
         for slot in self.served.drain(..) {
             if let Some(session) = sessions.get_mut(slot) {
                 session.unmark(Flags::SERVED);
             }
         }
-        self.several.append(&mut self.again);
-        self.waited = self.several.len();
+        self.sessions.append(&mut self.several);
+        self.sessions.append(&mut self.again);
         if self.audiences.len() > 1 {
             self.audiences.rotate_left(1);
         }
     }
 
+    /// Whether somebody in several rooms was served before it was known what all of them have.
+    pub(crate) fn has_served_early(&self) -> bool {
+        !self.served.is_empty()
+    }
+
     /// Who is to be served next; `None` when the flush is complete.
     pub(crate) fn next(&mut self, sessions: &mut Sessions, rooms: &mut Rooms) -> Option<Turn> {
-        while let Some(slot) = take_dirty(&mut self.sessions, sessions) {
-            let session = sessions.at_mut(slot);
-            if !session.flags().any(Flags::SEVERAL) {
-                return Some(Turn::Session(slot));
-            }
-            // It has joined another room since.
-            self.add_session(slot, session);
-        }
-        while let Some(waited) = self.waited.checked_sub(1) {
-            self.waited = waited;
-            if let Some(slot) = self.take_several(sessions) {
-                sessions.at_mut(slot).mark(Flags::SERVED);
-                self.served.push(slot);
+        while !self.sessions.is_empty() {
+            if let Some(slot) = self.take_session(sessions) {
                 return Some(Turn::Session(slot));
             }
         }
@@ -143,6 +134,30 @@ impl Flush {
             }
         }
         None
+    }
+
+    /// The next of those that come first, unless its session is gone or was served in this chunk.
+    fn take_session(&mut self, sessions: &mut Sessions) -> Option<u32> {
+        let slot = self.sessions.pop_front()?;
+        let session = sessions.get_mut(slot)?;
+        if session.flags().any(Flags::SEVERAL.and(Flags::SERVED)) {
+            self.serve_early(slot, session)?;
+        }
+        session.unmark(Flags::DIRTY);
+        Some(slot)
+    }
+
+    /// Notes that one in several rooms is served before it is known what all of them have, unless it was
+    /// in this chunk: it may have something again.
+    #[cold]
+    fn serve_early(&mut self, slot: u32, session: &mut Session) -> Option<()> {
+        if session.flags().any(Flags::SERVED) {
+            self.again.push_back(slot);
+            return None;
+        }
+        session.mark(Flags::SERVED);
+        self.served.push(slot);
+        Some(())
     }
 
     /// The next of those in several rooms, unless its session is gone or was served in this chunk.
@@ -190,17 +205,6 @@ impl Flush {
     pub(crate) fn take_back(&mut self, bytes: u32) {
         self.overcounted_bytes += u64::from(bytes);
     }
-}
-
-/// The next slot of a list that still has a session.
-fn take_dirty(slots: &mut VecDeque<u32>, sessions: &mut Sessions) -> Option<u32> {
-    while let Some(slot) = slots.pop_front() {
-        if let Some(session) = sessions.get_mut(slot) {
-            session.unmark(Flags::DIRTY);
-            return Some(slot);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -262,32 +266,38 @@ mod tests {
         assert!(flush.is_done());
     }
 
-    /// Goal: a session in several rooms is served after all audiences, also one that has come to be so since it
-    /// was added.
+    /// A session in two rooms, in `slot`.
+    fn roam(sessions: &mut Sessions, slot: u32) -> &mut Session {
+        let session = sessions.at_mut(slot);
+        session.join(Place::None, Flags::default(), b"");
+        session.open(Tick(0));
+        for room in 0..2 {
+            session.add_membership(RoomId::at(room), PLAIN).unwrap();
+        }
+        session
+    }
+
+    fn say(rooms: &mut Rooms, room: RoomId) {
+        let room = rooms.get_mut(room);
+        room.for_each_audience(|audience| {
+            audience.start_flush();
+        });
+    }
+
+    /// Goal: a session in several rooms is served after all audiences.
     #[test]
     fn those_in_several_rooms_come_last() {
         let (mut sessions, (mut rooms, room)) = (sessions(2), rooms());
         let mut flush = Flush::default();
-        for slot in [0, 1] {
-            let session = sessions.at_mut(slot);
-            session.join(Place::None, Flags::default(), b"");
-            session.open(Tick(0));
-            flush.add_session(slot, session);
-        }
-        let session = sessions.at_mut(0);
-        for other in 0..2 {
-            session.add_membership(RoomId::at(other), PLAIN).unwrap();
-        }
-        rooms
-            .get_mut(room)
-            .add(PLAIN, Member::new(1, MembershipId::INLINE));
-        rooms
-            .get_mut(room)
-            .for_each_audience(|audience| assert!(audience.start_flush()));
+        let roamer = roam(&mut sessions, 0);
+        flush.add_session(0, roamer);
+        flush.add_session(1, sessions.at_mut(1));
+        let member = Member::new(1, MembershipId::INLINE);
+        rooms.get_mut(room).add(PLAIN, member);
+        say(&mut rooms, room);
         flush.add_audience(room, PLAIN);
         let turns: Vec<Turn> =
             std::iter::from_fn(|| flush.next(&mut sessions, &mut rooms)).collect();
-        let member = Member::new(1, MembershipId::INLINE);
         assert_eq!(
             turns,
             [Turn::Session(1), Turn::Member(member), Turn::Session(0)]
@@ -311,16 +321,13 @@ mod tests {
         }
         let mut served = [0; 2];
         for _ in 0..10 {
-            for room in [first, second] {
-                rooms.get_mut(room).for_each_audience(|audience| {
-                    audience.start_flush();
-                });
-            }
-            flush.begin_chunk(&mut sessions);
+            say(&mut rooms, first);
+            say(&mut rooms, second);
             match flush.next(&mut sessions, &mut rooms) {
                 Some(Turn::Member(member)) => served[usize::from(member.slot() >= 3)] += 1,
                 turn => panic!("{turn:?}"),
             }
+            flush.end_chunk(&mut sessions);
         }
         assert_eq!(served, [5, 5]);
     }
@@ -330,23 +337,12 @@ mod tests {
     fn those_in_several_rooms_do_not_wait_for_ever() {
         let (mut sessions, (mut rooms, room)) = (sessions(2), rooms());
         let mut flush = Flush::default();
-        let roamer = sessions.at_mut(0);
-        roamer.join(Place::None, Flags::default(), b"");
-        roamer.open(Tick(0));
-        for other in 0..2 {
-            roamer.add_membership(RoomId::at(other), PLAIN).unwrap();
-        }
+        roam(&mut sessions, 0);
         let member = Member::new(1, MembershipId::INLINE);
         rooms.get_mut(room).add(PLAIN, member);
-        let say = |rooms: &mut Rooms| {
-            rooms.get_mut(room).for_each_audience(|audience| {
-                audience.start_flush();
-            });
-        };
         flush.add_audience(room, PLAIN);
-        for waited in [false, true, true] {
-            say(&mut rooms);
-            flush.begin_chunk(&mut sessions);
+        for waited in [false, true] {
+            say(&mut rooms, room);
             if waited {
                 let next = flush.next(&mut sessions, &mut rooms);
                 assert_eq!(next, Some(Turn::Session(0)));
@@ -355,9 +351,13 @@ mod tests {
             flush.add_session(0, sessions.at_mut(0));
             let next = flush.next(&mut sessions, &mut rooms);
             assert_eq!(next, Some(Turn::Member(member)));
+            assert_eq!(flush.has_served_early(), waited);
+            if waited {
+                assert_eq!(flush.next(&mut sessions, &mut rooms), None);
+            }
+            assert!(!flush.is_done());
+            flush.end_chunk(&mut sessions);
         }
-        assert_eq!(flush.next(&mut sessions, &mut rooms), None);
-        assert!(!flush.is_done(), "it waits for the next chunk");
     }
 
     /// Goal: what was appended counts until everybody had their sends.
