@@ -249,9 +249,10 @@ impl Hall<'_> {
             match align(&order[start..], hearing, stopped, complete) {
                 Ok(Aligned { missed }) => {
                     self.check_start(&order[..start], hearing)?;
-                    // Of what came before the first message that is known, nobody knows the room.
-                    let begins = matches!(first, Entry::Gap(_)) && hearing.has_company;
-                    return Ok(match begins {
+                    // Of what came before the first message that is known, nobody knows the room, and
+                    // notices may fit in several places.
+                    let is_vague = matches!(first, Entry::Gap(_)) || hearing.notices;
+                    return Ok(match is_vague && hearing.has_company {
                         true => Spared::UNKNOWN,
                         false => Spared {
                             least: missed,
