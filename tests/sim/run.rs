@@ -219,7 +219,11 @@ fn stop(world: &mut World) -> Result<(), String> {
         shard.handle_stop_deadline();
         shard.handle_drained();
     }
-    for _ in 0..50 {
+    // As long as a narrow mesh takes to tell all homes who has gone.
+    for step in 0..REST_STEPS_MAX {
+        if step >= 50 && world.is_quiet() {
+            break;
+        }
         world.exchange(true)?;
         take_step(world)?;
     }
