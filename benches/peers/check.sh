@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Drives every peer for some seconds and says whether it fans out correctly: 20 subscribers in one room, then in 3.
-#   benches/peers/check.sh [NAME...]      needs `peer setup` of those first, and a built fanload
+#   benches/peers/check.sh [NAME...]      sets them up first
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -9,6 +9,7 @@ fanload=${CARGO_TARGET_DIR:-target}/release/fanload
 [ -x "$fanload" ] || cargo build --release --locked -q -p fanload
 names=("$@")
 [ $# -gt 0 ] || mapfile -t names < <(benches/peers/peer list)
+benches/peers/peer setup "${names[@]}"
 
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
