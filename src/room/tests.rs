@@ -10,7 +10,9 @@ use super::audience::{Audience, Member};
 use super::homes::Homes;
 use super::log::Log;
 use super::rendition::{Encode, Protocol, Rendition};
-use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey, ShardId, StreamPosition};
+use crate::id::{
+    Epoch, MemberId, MembershipId, Offset, RoomId, SessionKey, ShardId, StreamPosition,
+};
 use crate::message::{Event, Message, Run};
 use crate::wire::frame::{OpCode, append_frame};
 use crate::wire::message::Kind;
@@ -55,6 +57,14 @@ fn rooms(index_bytes_max: usize) -> Rooms {
 fn create(rooms: &mut Rooms, name: &str) -> RoomId {
     let room = rooms.find_or_create(&Arc::from(name), || Epoch::new(1));
     room.expect("there is room for one more")
+}
+
+/// One message, with the first offset that a room gives.
+fn first_of_an_incarnation() -> Run {
+    let mut run = Run::default();
+    run.push(&Message::new(Event::Published(Kind::Text, b"a"), None));
+    run.put_in_order(0, 1, || Offset::FIRST);
+    run
 }
 
 /// Appends what happened, with offsets from 1 on for what was published.
@@ -180,9 +190,7 @@ fn audiences_end_with_their_members() {
 #[test]
 fn offsets_begin_anew_with_an_epoch() {
     let mut log = Log::new(1 << 20).unwrap();
-    let mut run = Run::default();
-    run.push(&Message::new(Event::Published(Kind::Text, b"a"), None));
-    run.put_in_order(0, 1, || crate::id::Offset::FIRST);
+    let run = first_of_an_incarnation();
     let mut rooms = rooms(1 << 20);
     let room = create(&mut rooms, "room");
     rooms.change(room, |room| {
@@ -204,9 +212,7 @@ fn offsets_begin_anew_with_an_epoch() {
 #[should_panic(expected = "offsets of a room increase")]
 fn an_offset_that_comes_again_is_an_error() {
     let mut log = Log::new(1 << 20).unwrap();
-    let mut run = Run::default();
-    run.push(&Message::new(Event::Published(Kind::Text, b"a"), None));
-    run.put_in_order(0, 1, || crate::id::Offset::FIRST);
+    let run = first_of_an_incarnation();
     let mut rooms = rooms(1 << 20);
     let room = create(&mut rooms, "room");
     rooms
