@@ -5,8 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-export PATH="$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin"
+use_tools
 
 missing=()
 for tool in taskset:util-linux python3:python3 git:git; do

@@ -7,10 +7,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 . scripts/common.sh
 
-# One target folder for all packages, so that each dependency is built once.
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-# Debian's tools of the system administrator, nginx among them, are not on every user's path.
-export PATH="$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin"
+use_tools
 
 # A step runs in a process group of its own, which an interrupt would not reach.
 child=

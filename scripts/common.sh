@@ -32,6 +32,18 @@ install_packages() {
   apt_get install -y --no-install-recommends "$@"
 }
 
+# use_tools: Cargo, the tools that it builds, and those of the system administrator, nginx among them, which are not on
+# every user's path. One target folder serves all packages, so that each dependency is built once.
+use_tools() {
+  export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+  export PATH="$HOME/.cargo/bin:$PATH:/usr/sbin:/sbin"
+}
+
+# need_valgrind: installs it, with the symbols of libc that it reads, where it is missing.
+need_valgrind() {
+  command -v valgrind >/dev/null || install_packages valgrind libc6-dbg
+}
+
 # idle_percent SECONDS: the share of all processors that nobody used meanwhile.
 idle_percent() {
   local before after

@@ -6,9 +6,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-export PATH="$HOME/.cargo/bin:$PATH"
-command -v valgrind >/dev/null || install_packages valgrind libc6-dbg
+use_tools
+need_valgrind
 command -v perf >/dev/null || install_packages linux-perf
 case " $* " in
   *" --help "* | *" -h "*) ;;

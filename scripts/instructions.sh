@@ -5,9 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-export PATH="$HOME/.cargo/bin:$PATH"
-command -v valgrind >/dev/null || install_packages valgrind libc6-dbg
+use_tools
+need_valgrind
 # The runner has to be of the library's version.
 version=$(cargo tree --locked -q -p micro -e dev --depth 1 --prefix none | sed -n 's/^gungraun v\([^ ]*\).*/\1/p')
 runner=$CARGO_TARGET_DIR/tools/bin/gungraun-runner

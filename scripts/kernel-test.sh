@@ -9,8 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-export PATH="$HOME/.cargo/bin:$PATH"
+use_tools
 # What one guest may take; on a machine with a free processor it is a third of that.
 guest_seconds_max=900
 cache=$CARGO_TARGET_DIR/kernel-test

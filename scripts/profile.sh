@@ -17,8 +17,7 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-export PATH="$HOME/.cargo/bin:$PATH"
+use_tools
 command -v perf >/dev/null || install_packages linux-perf
 tools=$CARGO_TARGET_DIR/tools
 [ -x "$tools/bin/inferno-flamegraph" ] || cargo install -q --debug --locked --target-dir "$CARGO_TARGET_DIR/inferno" --root "$tools" inferno --version 0.12.8
