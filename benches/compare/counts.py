@@ -41,7 +41,7 @@ def main():
         if name not in cells.SERVERS:
             raise SystemExit(f"counts: there is no server called {name}")
     rows = []
-    for cell in cells.SMALL:
+    for cell in (cell for cell in cells.SMALL if cell.name in options.cells):
         for name in options.servers:
             try:
                 instructions = per_message(name, cell.name, options)
@@ -58,6 +58,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="scripts/counts.sh", description="Counts what a message costs in echo and small rooms.")
     add = parser.add_argument
     add("--servers", type=lambda text: text.split(","), default=SERVERS, metavar="A,B", help="only these servers")
+    add("--cells", type=lambda text: text.split(","), default=tuple(SHAPES), metavar="A,B", help="only these cells")
     add("--fanload", type=Path, default=Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "release/fanload")
     add("--work", type=Path, default=Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "counts", help="folder for Callgrind's files")
     options = parser.parse_args()
