@@ -154,8 +154,8 @@ impl Room {
     }
 
     /// Appends `messages`, which belong to `epoch`, to `log` and to the stream of every audience that
-    /// reads them: each message once for each protocol in use, which `encoder` writes. `is_reader` is
-    /// told of every own message, and says whether whoever said it reads it there. Returns the bytes
+    /// reads them: each message once for each protocol in use, which `encoder` writes. `is_ahead` is
+    /// told of every own message, and says whether whoever said it has it ahead there. Returns the bytes
     /// that were appended.
     pub(crate) fn append(
         &mut self,
@@ -163,7 +163,7 @@ impl Room {
         epoch: Epoch,
         messages: Slice<'_>,
         encoder: &impl Encode,
-        mut is_reader: impl FnMut(&OwnMessage) -> bool,
+        mut is_ahead: impl FnMut(&OwnMessage) -> bool,
     ) -> usize {
         if self.epoch.replace(epoch) != Some(epoch) {
             (self.audiences).for_each(|audience| audience.index.begin_epoch());
@@ -171,7 +171,7 @@ impl Room {
         let before = log.head();
         for message in messages.messages() {
             for protocol in Protocol::ALL {
-                self.append_one(log, &message, protocol, encoder, &mut is_reader);
+                self.append_one(log, &message, protocol, encoder, &mut is_ahead);
             }
         }
         usize::try_from(log.head() - before).expect("a log fits in memory")
@@ -183,7 +183,7 @@ impl Room {
         message: &Message<'_>,
         protocol: Protocol,
         encoder: &impl Encode,
-        is_reader: &mut impl FnMut(&OwnMessage) -> bool,
+        is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
     ) {
         let mut written = None;
         self.audiences.for_each(|audience| {
@@ -203,7 +203,7 @@ impl Room {
                     start,
                     end: audience.index.head(),
                 };
-                if is_reader(&own) {
+                if is_ahead(&own) {
                     audience.index.push_own(origin, start);
                 }
             }

@@ -147,9 +147,18 @@ impl Membership {
         })
     }
 
-    /// It has published `start..end` of the stream it reads.
+    /// It has published `start..end` of the stream it reads, which lies ahead of its cursor.
     pub(super) fn note_own(&mut self, start: StreamPosition, end: StreamPosition) {
         self.own.note(start, end, self.cursor);
+    }
+
+    /// Passes by what it has published itself, `start..end`, if it has been sent all that comes before.
+    pub(super) fn pass_by_own(&mut self, start: StreamPosition, end: StreamPosition) -> bool {
+        let passes = self.cursor == start;
+        if passes {
+            self.cursor = end;
+        }
+        passes
     }
 
     /// It passes by everything before `head`. A frame that was cut is to be rescued first.

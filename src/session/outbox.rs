@@ -78,6 +78,12 @@ impl Session {
         let gone = Nothing::Left(MembershipId::INLINE);
         let first = self.membership.as_ref();
         let stream = first.and_then(|first| Some((first, first.stream(streams)?)));
+        if let Some((first, index)) = stream
+            && first.cursor() == index.head()
+            && self.private.is_none()
+        {
+            return Err(Nothing::ToSend);
+        }
         let (mut end, mut left) = (self.cursor(), SEND_BYTES_MAX);
         if let Some((first, index)) = stream
             && first.is_mid_frame()
@@ -125,17 +131,23 @@ impl Session {
             bytes: narrow(bytes),
             end,
         };
+        let is_foreseen = at_head && whole && plan.before == 0;
+        Ok(self.begin_one(in_flight, is_foreseen))
+    }
+
+    /// The send is on its way: it is assumed to be taken if it `is_foreseen` where that leads, or else has
+    /// an answer to wait for.
+    fn begin_one(&mut self, in_flight: InFlight, is_foreseen: bool) -> Option<Undo> {
         // One that is not read from until its replies have left needs the answer: nothing else need ever
         // wake the shard.
-        let is_awaited = private > 0 && self.flags.any(Flags::PAUSED);
+        let is_awaited = in_flight.private > 0 && self.flags.any(Flags::PAUSED);
         let is_open = self.phase == Phase::Open && !is_awaited;
-        let foreseen = at_head && whole && plan.before == 0 && is_open;
-        if foreseen && self.transport.may_be_quiet() {
-            return Ok(Some(self.assume_one_sent(in_flight)));
+        if is_foreseen && is_open && self.transport.may_be_quiet() {
+            return Some(self.assume_one_sent(in_flight));
         }
         self.flags.set(Flags::SENDING);
         self.in_flight = in_flight;
-        Ok(None)
+        None
     }
 
     /// Private bytes that are in no send yet. One that is assumed to be taken has them until it is made, and

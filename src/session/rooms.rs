@@ -182,8 +182,9 @@ impl Session {
         }
     }
 
-    /// It has published `start..end` of what members of `room` read in `rendition`; returns whether it
-    /// is one of them.
+    /// It has published `start..end` of what members of `room` read in `rendition`; returns whether that
+    /// is ahead of it: not if it is none of them, nor if it has nothing else to be sent, the usual case,
+    /// in which it passes by its own message at once and nobody need remember whose it is.
     pub fn note_own(
         &mut self,
         room: RoomId,
@@ -196,10 +197,17 @@ impl Session {
         } else {
             MembershipId::INLINE
         };
-        let reading = (self.membership_mut(id))
-            .filter(|membership| membership.reads(room, rendition))
-            .map(|membership| membership.note_own(start, end));
-        reading.is_some()
+        // What became of a send in flight decides where the cursor is to stand.
+        let may_pass = !self.flags.any(Flags::SENDING);
+        let membership = self.membership_mut(id);
+        let Some(membership) = membership.filter(|one| one.reads(room, rendition)) else {
+            return false;
+        };
+        if may_pass && membership.pass_by_own(start, end) {
+            return false;
+        }
+        membership.note_own(start, end);
+        true
     }
 }
 
@@ -343,5 +351,30 @@ mod tests {
             assert!(!note(&mut session, room, Rendition::PLAIN_QUIET));
             assert!(!note(&mut session, 9, Rendition::PLAIN));
         }
+    }
+
+    /// Goal: who has been sent all that comes before passes by its own message at once, and nobody has to
+    /// remember it; but not while a send is in flight, which decides where it stands.
+    #[test]
+    fn own_messages_are_passed_by_at_once() {
+        let room = RoomId::at(0);
+        let at = StreamPosition::new;
+        let note = |session: &mut Session, start, end| {
+            let noted = session.note_own(room, Rendition::PLAIN, at(start), at(end));
+            (noted, session.cursor())
+        };
+        let mut session = open();
+        let id = add(&mut session, 0).unwrap();
+        session.enter(id, 0, at(10));
+        assert_eq!(note(&mut session, 10, 20), (false, at(20)));
+        assert_eq!(note(&mut session, 20, 30), (false, at(30)));
+        assert_eq!(
+            note(&mut session, 40, 50),
+            (true, at(30)),
+            "others' lie between"
+        );
+        session.skip_to(id, at(50));
+        session.flags.set(Flags::SENDING);
+        assert_eq!(note(&mut session, 50, 60), (true, at(50)), "in flight");
     }
 }
