@@ -1,4 +1,8 @@
-//! Flags. What they mean together is checked in [`crate::settings`].
+//! Flags. What they mean together is checked in [`settings`].
+
+pub(crate) mod presets;
+pub(crate) mod settings;
+pub(crate) mod slo;
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -6,8 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::plan::Arrivals;
-use crate::presets;
+use crate::load::plan::Arrivals;
 use crate::results::compare::CompareArgs;
 use crate::results::output::OutputArgs;
 

@@ -1,41 +1,23 @@
 //! `fanload`: drives a WebSocket broadcast server and measures its fan-out.
 //!
-//! `cli` and `presets` say what to do, `settings` checks it. `engine` leads the run: each `worker`
-//! drives its sessions from one ring (`fleet`, `sessions`), publishes by the `plan` (`publish`) and
-//! judges what arrives (`verify`, `inflight`). `summary` and `verdict` sum up; `results` tells.
+//! `cli` says what to do and checks it. `run` leads: each worker drives its sessions from one ring
+//! (`session`), publishes by the plan (`load`) and judges what arrives (`books`); `watch` looks at the
+//! server from outside, `results` tells.
 
 mod cli;
-mod presets;
-mod settings;
-mod slo;
 
-mod engine;
-mod interrupt;
-mod progress;
-mod search;
-mod server;
-mod summary;
-mod verdict;
+mod run;
+mod watch;
 
-mod fleet;
-mod publish;
-mod sessions;
+mod session;
 mod shared;
-mod worker;
 
 mod books;
-mod clock;
-mod connection;
-mod dialogue;
-mod inflight;
-mod layout;
-mod payload;
-mod plan;
-mod process;
-mod sources;
-mod verify;
+mod load;
+mod protocol;
 
-#[allow(dead_code, reason = "the other half of the program")]
+mod clock;
+
 mod results;
 
 use std::io::Write;
@@ -43,12 +25,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::cli::{Cli, Command, FindMaxArgs};
-use self::interrupt::Interrupt;
+use self::cli::settings::Settings;
+use self::cli::{Cli, Command, FindMaxArgs, presets};
 use self::results::compare::compare;
 use self::results::output::{Output, OutputArgs};
-use self::settings::Settings;
-use self::verdict::{EXIT_INVALID, EXIT_SETUP, EXIT_SLO};
+use self::run::interrupt::Interrupt;
+use self::run::verdict::{EXIT_INVALID, EXIT_SETUP, EXIT_SLO};
+use self::run::{engine, search, verdict};
 
 fn main() -> ExitCode {
     let arguments = match presets::expand(std::env::args_os().collect()) {
@@ -66,7 +49,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::FindMax(args)) => find_max(*args),
         Some(Command::Compare(args)) => compare(&args, &mut std::io::stdout().lock()),
-        None => run(cli),
+        None => run_once(cli),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -90,7 +73,7 @@ fn refuse(why: &str) -> ExitCode {
 }
 
 /// Makes one run and tells of it; gives the exit code.
-fn run(cli: Cli) -> anyhow::Result<u8> {
+fn run_once(cli: Cli) -> anyhow::Result<u8> {
     make_run(&cli.run.check()?, &cli.output, &Interrupt::watch()?)
 }
 

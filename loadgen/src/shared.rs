@@ -11,12 +11,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::connection::Ending;
-use crate::inflight::InFlight;
-use crate::layout::Layout;
-use crate::plan::Plan;
+use crate::books::inflight::InFlight;
+use crate::cli::settings::Settings;
+use crate::load::layout::Layout;
+use crate::load::plan::Plan;
 use crate::results::interval::Interval;
-use crate::settings::Settings;
+use crate::session::connection::Ending;
 
 /// Where a worker leaves its interval; `cut` says which one it has handed over last.
 #[derive(Debug, Default)]

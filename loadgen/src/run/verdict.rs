@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::cli::settings::Settings;
 use crate::results::model::{Results, Verdict};
-use crate::settings::Settings;
 
 /// Exit code for a run that could not be made: bad flags, no server, a refused handshake.
 pub(crate) const EXIT_SETUP: u8 = 1;
@@ -107,7 +107,7 @@ mod tests {
     /// Goal: each sign that the generator was the limit makes the run invalid and is told.
     #[test]
     fn limits_of_the_generator_are_told() {
-        let settings = crate::settings::default_for_tests();
+        let settings = crate::cli::settings::default_for_tests();
         let judge = |change: &dyn Fn(&mut Results)| {
             let mut results = Results::default();
             results.generator.workers = vec![Worker::default(); 2];

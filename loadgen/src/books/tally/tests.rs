@@ -1,7 +1,7 @@
 //! What the books say of messages that arrive wrongly in known ways.
 
 use super::*;
-use crate::payload::encode;
+use crate::books::payload::encode;
 
 struct Bench {
     tally: Tally,

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::settings::Settings;
+use crate::cli::settings::Settings;
 
 /// Connections that share a source address, well below the ports there are, even while those of
 /// earlier runs are in TIME_WAIT.

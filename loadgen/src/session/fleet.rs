@@ -14,14 +14,14 @@ use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token};
 use fanring::wire::frame::OpCode;
 use rustix::io::Errno;
 
-use crate::books::RunBooks;
+use crate::books::run::RunBooks;
+use crate::books::tally::Tally;
 use crate::clock::now_ns;
-use crate::connection::{Connection, Ending};
-use crate::layout::Role;
+use crate::load::layout::Role;
 use crate::results::interval::Interval;
+use crate::session::connection::{Connection, Ending};
+use crate::session::sources::Sources;
 use crate::shared::{Shared, lock};
-use crate::sources::Sources;
-use crate::verify::Tally;
 
 /// Sends in one submission.
 const SENDS_MAX: usize = 256;

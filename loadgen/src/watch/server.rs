@@ -3,8 +3,8 @@
 use std::process;
 
 use crate::clock::now_ns;
-use crate::process::{CpuTime, peak_resident_bytes, resident_bytes, switches, tcp_pages};
 use crate::results::model::ServerUse;
+use crate::watch::process::{CpuTime, peak_resident_bytes, resident_bytes, switches, tcp_pages};
 
 /// Everything about the server's process at one moment.
 #[derive(Debug)]

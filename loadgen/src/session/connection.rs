@@ -13,7 +13,7 @@ use fanring::wire::handshake::{AnswerError, check_answer};
 use fanring::wire::message::{Event, Reader, Role, Rules, WireError};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::dialogue::Dialogue;
+use crate::protocol::dialogue::Dialogue;
 
 /// The longest response head that is read, in bytes.
 const HEAD_BYTES_MAX: usize = 8192;

@@ -2,18 +2,18 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::books::RunBooks;
+use crate::books::run::RunBooks;
+use crate::books::tally;
 use crate::cli::Workload;
+use crate::cli::settings::Settings;
 use crate::results::model::{
     Churn, Counts, Environment, Generator, Latency, Phase, Rates, Results, SCHEMA_VERSION,
     Sessions, Slow, Storm, Window,
 };
-use crate::server::Monitor;
-use crate::settings::Settings;
+use crate::run::verdict::verdict;
+use crate::run::worker::Outcome;
 use crate::shared::Shared;
-use crate::verdict::verdict;
-use crate::verify;
-use crate::worker::Outcome;
+use crate::watch::server::Monitor;
 
 /// What is known when a run is over.
 pub(crate) struct Facts<'r, 's> {
@@ -30,7 +30,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
     let shared = facts.shared;
     let settings = shared.settings;
     let mut books = RunBooks::default();
-    let mut counts = verify::Counts::default();
+    let mut counts = tally::Counts::default();
     let (mut expected, mut lost) = (0, 0);
     for outcome in &facts.outcomes {
         books.add(&outcome.books);

@@ -6,9 +6,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::inflight::InFlight;
-use crate::layout::{Layout, Role};
-use crate::payload::{Decoded, Decoder, Payload};
+use crate::books::inflight::InFlight;
+use crate::books::payload::{Decoded, Decoder, Payload};
+use crate::load::layout::{Layout, Role};
 
 /// How far back a late message is told from a repeated one.
 const WINDOW: u64 = u64::BITS as u64;

@@ -8,19 +8,19 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail, ensure};
 
 use crate::cli::Workload;
+use crate::cli::settings::Settings;
 use crate::clock::now_ns;
-use crate::interrupt::Interrupt;
-use crate::layout::Role;
-use crate::plan::{Plan, nanoseconds};
-use crate::process::prepare;
-use crate::progress::Progress;
+use crate::load::layout::Role;
+use crate::load::plan::{Plan, nanoseconds};
 use crate::results::interval::Observer;
 use crate::results::model::{PhaseName, Results};
-use crate::server::Monitor;
-use crate::settings::Settings;
+use crate::run::interrupt::Interrupt;
+use crate::run::machine::prepare;
+use crate::run::progress::Progress;
+use crate::run::summary::{Facts, summarize};
+use crate::run::worker::{self, Outcome};
 use crate::shared::Shared;
-use crate::summary::{Facts, summarize};
-use crate::worker::{self, Outcome};
+use crate::watch::server::Monitor;
 
 /// Beyond the drain, how long workers may take to end it.
 const DRAIN_SLACK: Duration = Duration::from_secs(2);

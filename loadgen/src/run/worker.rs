@@ -3,16 +3,16 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::books::RunBooks;
+use crate::books::run::RunBooks;
+use crate::books::tally::Counts;
 use crate::clock::{now_ns, thread_cpu_ns};
-use crate::fleet::{Fleet, Mode};
-use crate::layout::Role;
-use crate::plan::{Plan, nanoseconds};
-use crate::process::pin;
-use crate::publish::Publishers;
+use crate::load::layout::Role;
+use crate::load::plan::{Plan, nanoseconds};
 use crate::results::model::Worker;
+use crate::run::machine::pin;
+use crate::run::publish::Publishers;
+use crate::session::fleet::{Fleet, Mode};
 use crate::shared::Shared;
-use crate::verify::Counts;
 
 /// How long a run that was cut short waits for the rest of its sessions to end too, so that the
 /// report tells a dead server from one lost session.

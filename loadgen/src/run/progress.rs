@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::clock::now_ns;
 use crate::results::interval::{Interval, Observer};
 use crate::results::model::{Phase, PhaseName};
-use crate::server::Monitor;
 use crate::shared::{Shared, lock};
+use crate::watch::server::Monitor;
 
 /// Length of an interval, in nanoseconds.
 const INTERVAL_NS: u64 = 1_000_000_000;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rustix::io::write;
 
+use crate::books::tally::Counts;
 use crate::clock::now_ns;
-use crate::connection::Ending;
-use crate::fleet::{Fleet, Mode};
-use crate::layout::Role;
-use crate::plan::nanoseconds;
-use crate::verify::Counts;
+use crate::load::layout::Role;
+use crate::load::plan::nanoseconds;
+use crate::session::connection::Ending;
+use crate::session::fleet::{Fleet, Mode};
 
 /// How long to wait before a connection that could not be opened is tried again.
 const RETRY: Duration = Duration::from_millis(20);

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use fanring::wire::frame::OpCode;
 
+use crate::books::payload::{Payload, encode};
 use crate::clock::now_ns;
-use crate::connection::Ending;
-use crate::fleet::Fleet;
-use crate::payload::{Payload, encode};
-use crate::plan::{Plan, Schedule, nanoseconds};
+use crate::load::plan::{Plan, Schedule, nanoseconds};
+use crate::session::connection::Ending;
+use crate::session::fleet::Fleet;
 use crate::shared::Shared;
 
 /// How much a publisher may have queued before the run is given up, in bytes.

@@ -6,14 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
+use crate::books::inflight::InFlight;
+use crate::books::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
+use crate::cli::slo::Demand;
 use crate::cli::{RunArgs, Workload};
-use crate::dialogue::Dialogue;
-use crate::inflight::InFlight;
-use crate::layout::Layout;
-use crate::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
-use crate::plan::Arrivals;
+use crate::load::layout::Layout;
+use crate::load::plan::Arrivals;
+use crate::protocol::dialogue::Dialogue;
 use crate::results::model::{Parameters, Target};
-use crate::slo::Demand;
 
 /// The most subscriber and publisher pairs that are kept book of (16 bytes each).
 const PAIRS_MAX: u64 = 1 << 24;

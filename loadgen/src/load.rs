@@ -1,0 +1,4 @@
+//! The load that is asked for: who the sessions are, and when each message is due.
+
+pub(crate) mod layout;
+pub(crate) mod plan;

@@ -1,0 +1,3 @@
+//! What is said to a server, and how its messages are read.
+
+pub(crate) mod dialogue;

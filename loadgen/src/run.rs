@@ -1,0 +1,11 @@
+//! A run from its first connection to its verdict.
+
+pub(crate) mod engine;
+pub(crate) mod interrupt;
+mod machine;
+mod progress;
+mod publish;
+pub(crate) mod search;
+mod summary;
+pub(crate) mod verdict;
+mod worker;
