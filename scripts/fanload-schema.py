@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/fanload.schema.json from the structs in loadgen/src/results/model.rs.
+"""Writes docs/fanload.schema.json from the structs in loadgen/src/results/model.rs and below.
 
     scripts/fanload-schema.py [--check]
 
@@ -13,6 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODEL = ROOT / "loadgen/src/results/model.rs"
+PARTS = ROOT / "loadgen/src/results/model"
 SCHEMA = ROOT / "docs/fanload.schema.json"
 DISTRIBUTION = ["min", "mean", "stdev", "p50", "p75", "p90", "p95", "p99", "p99_9", "p99_99", "p99_999", "max"]
 PLAIN = {
@@ -102,7 +103,8 @@ def schema(source):
 
 
 def main():
-    text = json.dumps(schema(MODEL.read_text()), indent=2) + "\n"
+    sources = [MODEL, *sorted(PARTS.glob("*.rs"))]
+    text = json.dumps(schema("\n".join(source.read_text() for source in sources)), indent=2) + "\n"
     if "--check" not in sys.argv:
         SCHEMA.write_text(text)
     elif not SCHEMA.exists() or SCHEMA.read_text() != text:

@@ -13,7 +13,8 @@ use crate::cli::{RunArgs, Workload};
 use crate::load::layout::Layout;
 use crate::load::plan::Arrivals;
 use crate::protocol::dialogue::Dialogue;
-use crate::results::model::{Parameters, Target};
+use crate::results::model::Target;
+use crate::results::model::asked::Parameters;
 
 /// The most subscriber and publisher pairs that are kept book of (16 bytes each).
 const PAIRS_MAX: u64 = 1 << 24;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::results::model::{Results, Slo};
+use crate::results::model::Results;
+use crate::results::model::asked::Slo;
 
 /// A figure that is demanded.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,7 +8,8 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use super::model::{Parameters, Results, SCHEMA_VERSION, Verdict};
+use super::model::asked::Parameters;
+use super::model::{Results, SCHEMA_VERSION, Verdict};
 
 /// Exit code when one of the runs is invalid: its figures mean nothing.
 const EXIT_INVALID: u8 = 2;

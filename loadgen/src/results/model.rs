@@ -4,10 +4,13 @@
 //! connection was started, unless a field says otherwise. Every struct can be left at its default
 //! where a figure does not apply.
 
+pub(crate) mod asked;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::asked::{Parameters, Slo};
 use super::distribution::Distribution;
 use super::units::{count, of};
 
@@ -142,41 +145,6 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// Name of the protocol or preset.
     pub(crate) protocol: String,
-}
-
-/// What was asked of a run. All of it has to be equal for a fair comparison.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Parameters {
-    /// `fanout`, `rooms`, `chat`, `idle`, `storm`, `churn` or `slow`.
-    pub(crate) workload: String,
-    /// Sessions that receive and are checked.
-    pub(crate) subscribers: u32,
-    /// Sessions that publish.
-    pub(crate) publishers: u32,
-    /// Rooms the sessions are spread over.
-    pub(crate) rooms: u32,
-    /// Messages a second over all publishers; none if closed loop.
-    pub(crate) rate: Option<f64>,
-    /// Messages kept outstanding, if closed loop.
-    pub(crate) closed: Option<u32>,
-    /// `uniform` or `poisson`.
-    pub(crate) arrivals: String,
-    /// Sizes of messages that take turns, in bytes.
-    pub(crate) sizes_bytes: Vec<u32>,
-    /// Whether messages are binary rather than text.
-    pub(crate) binary: bool,
-    /// Seconds that are measured.
-    pub(crate) duration_seconds: f64,
-    /// Seconds of the same load before that.
-    pub(crate) warmup_seconds: f64,
-    /// Connections opened a second; none if as fast as they go.
-    pub(crate) connect_rate: Option<f64>,
-    /// Joins and leaves a second (`churn`).
-    pub(crate) churn_rate: Option<f64>,
-    /// Percent of the subscribers that stop reading (`slow`).
-    pub(crate) slow_percent: Option<f64>,
-    /// Whether publishers are expected to get their own messages.
-    pub(crate) self_delivery: bool,
 }
 
 /// Names of the phases of a run, in their order.
@@ -406,17 +374,6 @@ pub(crate) struct Slow {
     pub(crate) closed: u64,
     /// Deliveries they did not take; not counted as lost.
     pub(crate) untaken: u64,
-}
-
-/// A demand and its outcome.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Slo {
-    /// The demand as it was given, such as `p99=10ms,loss=0`.
-    pub(crate) demand: String,
-    /// Whether it held.
-    pub(crate) held: bool,
-    /// One sentence for each part that did not.
-    pub(crate) misses: Vec<String>,
 }
 
 /// Whether the figures of a run mean anything.

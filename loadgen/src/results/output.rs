@@ -15,7 +15,8 @@ use super::hlog::IntervalLog;
 use super::html;
 use super::interval::{Interval, Observer};
 use super::live::{Live, SCREEN_COLUMNS, Style};
-use super::model::{Parameters, Results, Target};
+use super::model::asked::Parameters;
+use super::model::{Results, Target};
 use super::table::load;
 use super::timeline::Timeline;
 

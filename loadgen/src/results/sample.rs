@@ -2,9 +2,10 @@
 //! stall in the middle.
 
 use super::interval::Interval;
+use super::model::asked::Parameters;
 use super::model::{
-    Counts, Environment, Generator, Latency, Parameters, PhaseName, Rates, Results, SCHEMA_VERSION,
-    Sessions, Target, Window, Worker,
+    Counts, Environment, Generator, Latency, PhaseName, Rates, Results, SCHEMA_VERSION, Sessions,
+    Target, Window, Worker,
 };
 
 const RATE: u64 = 100;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::model::{Results, ServerUse, Slo, Storm, Verdict};
+use super::model::asked::Slo;
+use super::model::{Results, ServerUse, Storm, Verdict};
 use super::sample;
 use super::timeline::Timeline;
 

@@ -3,7 +3,8 @@
 use std::fmt::{Display, Formatter, Result as Written};
 
 use super::distribution::Distribution;
-use super::model::{Parameters, Results, ServerUse, Verdict};
+use super::model::asked::Parameters;
+use super::model::{Results, ServerUse, Verdict};
 use super::units::{bytes, count, ms, of, rate};
 
 impl Display for Results {
@@ -282,7 +283,8 @@ fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::model::{Churn, Slo, Slow, Storm};
+    use crate::results::model::asked::Slo;
+    use crate::results::model::{Churn, Slow, Storm};
     use crate::results::sample;
 
     /// Goal: a load is told in full, with every series and separators in the counts.

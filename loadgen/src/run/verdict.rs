@@ -89,7 +89,8 @@ pub(crate) fn exit_code(results: &Results) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::model::{Slo, Worker};
+    use crate::results::model::Worker;
+    use crate::results::model::asked::Slo;
 
     /// Goal: the exit code is that of the worst finding: nothing else counts if the run is invalid.
     #[test]

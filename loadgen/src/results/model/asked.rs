@@ -1,0 +1,49 @@
+//! What was asked of a run: its load, and what it must hold.
+
+use serde::{Deserialize, Serialize};
+
+/// What was asked of a run. All of it has to be equal for a fair comparison.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Parameters {
+    /// `fanout`, `rooms`, `chat`, `idle`, `storm`, `churn` or `slow`.
+    pub(crate) workload: String,
+    /// Sessions that receive and are checked.
+    pub(crate) subscribers: u32,
+    /// Sessions that publish.
+    pub(crate) publishers: u32,
+    /// Rooms the sessions are spread over.
+    pub(crate) rooms: u32,
+    /// Messages a second over all publishers; none if closed loop.
+    pub(crate) rate: Option<f64>,
+    /// Messages kept outstanding, if closed loop.
+    pub(crate) closed: Option<u32>,
+    /// `uniform` or `poisson`.
+    pub(crate) arrivals: String,
+    /// Sizes of messages that take turns, in bytes.
+    pub(crate) sizes_bytes: Vec<u32>,
+    /// Whether messages are binary rather than text.
+    pub(crate) binary: bool,
+    /// Seconds that are measured.
+    pub(crate) duration_seconds: f64,
+    /// Seconds of the same load before that.
+    pub(crate) warmup_seconds: f64,
+    /// Connections opened a second; none if as fast as they go.
+    pub(crate) connect_rate: Option<f64>,
+    /// Joins and leaves a second (`churn`).
+    pub(crate) churn_rate: Option<f64>,
+    /// Percent of the subscribers that stop reading (`slow`).
+    pub(crate) slow_percent: Option<f64>,
+    /// Whether publishers are expected to get their own messages.
+    pub(crate) self_delivery: bool,
+}
+
+/// A demand and its outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Slo {
+    /// The demand as it was given, such as `p99=10ms,loss=0`.
+    pub(crate) demand: String,
+    /// Whether it held.
+    pub(crate) held: bool,
+    /// One sentence for each part that did not.
+    pub(crate) misses: Vec<String>,
+}
