@@ -51,7 +51,7 @@ def structs(source):
     for text, derives, name, body in re.findall(pattern, source, re.S):
         if "Serialize" not in derives:
             continue
-        fields = re.findall(r"((?:    ///.*\n)+)    pub\(crate\) (\w+): (.+),", body + "\n")
+        fields = re.findall(r"((?:    ///.*\n)+)(?:    #\[.*\]\n)*    pub\(crate\) (\w+): (.+),", body + "\n")
         assert len(fields) == body.count("pub(crate)"), name
         yield name, document(text.splitlines()), [(n, t, document(d.splitlines())) for d, n, t in fields]
 

@@ -1,5 +1,6 @@
 //! Flags. What they mean together is checked in [`settings`].
 
+pub(crate) mod dialogue;
 pub(crate) mod presets;
 pub(crate) mod settings;
 pub(crate) mod slo;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::dialogue::DialogueArgs;
 use crate::load::plan::Arrivals;
 use crate::results::compare::CompareArgs;
 use crate::results::output::OutputArgs;
@@ -90,14 +92,8 @@ pub(crate) enum Workload {
     Churn,
     /// Some of the subscribers stop reading.
     Slow,
-}
-
-/// How messages are published.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Protocol {
-    /// Whoever sends a message, the others get it.
-    #[default]
-    Plain,
+    /// Everybody is alone in a room and gets what it says back (--in-flight).
+    Echo,
 }
 
 /// A run.
@@ -116,9 +112,6 @@ pub(crate) struct RunArgs {
     /// What the sessions do.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) workload: Workload,
-    /// How messages are published.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) protocol: Protocol,
     /// Sessions that receive and are checked. [default: 1000, or --rooms times --members]
     #[arg(long, value_name = "N")]
     pub(crate) subscribers: Option<u32>,
@@ -131,15 +124,18 @@ pub(crate) struct RunArgs {
     /// Subscribers of each room, with --workload rooms.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) members: u32,
-    /// Messages a second, over all publishers together.
-    #[arg(long, value_name = "N", default_value_t = 60.0)]
-    pub(crate) rate: f64,
+    /// Messages a second, over all publishers together. [default: 60; echoes keep --in-flight instead]
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<f64>,
     /// How they are spread over time.
     #[arg(long, value_enum, default_value_t = Arrivals::Uniform)]
     pub(crate) arrivals: Arrivals,
     /// Instead of a rate: keep this many messages outstanding, shared by the publishers.
     #[arg(long, value_name = "N")]
     pub(crate) closed: Option<u32>,
+    /// Messages that each session keeps outstanding, with --workload echo. [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) in_flight: Option<u32>,
     /// Payload of each message, in bytes; several sizes, with commas, take turns.
     #[arg(long, value_name = "BYTES", default_value = "64")]
     pub(crate) size: List<u32>,
@@ -180,20 +176,6 @@ pub(crate) struct RunArgs {
     /// Seconds for which idle sessions are held before the memory is read.
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
     pub(crate) hold: Duration,
-    /// Text message each session sends when it opens, such as a join; with {room} and {i}. May be given
-    /// several times, as --header and --subprotocol may.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) send_on_open: Vec<String>,
-    /// Header of the upgrade request, as `Name: value`; with {room} and {i}.
-    #[arg(long, value_name = "HEADER")]
-    pub(crate) header: Vec<String>,
-    /// Subprotocol to offer.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) subprotocol: Vec<String>,
-    /// What is published, with {payload} where the payload goes; with {room} and {i}. Given at all, the
-    /// payload is looked for inside what arrives: {payload} alone is for servers that wrap messages.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) publish_template: Option<String>,
     /// The server sends a message to its publisher too.
     #[arg(long)]
     pub(crate) self_delivery: bool,
@@ -216,6 +198,8 @@ pub(crate) struct RunArgs {
     /// What the run must hold, such as p99=10ms,loss=0; see docs/LOADGEN.md.
     #[arg(long, value_name = "DEMAND")]
     pub(crate) slo: Option<String>,
+    #[command(flatten)]
+    pub(crate) dialogue: DialogueArgs,
 }
 
 /// Numbers with commas between them.

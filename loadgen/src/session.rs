@@ -4,3 +4,4 @@ pub(crate) mod connection;
 pub(crate) mod fleet;
 mod seats;
 mod sources;
+mod traffic;

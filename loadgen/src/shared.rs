@@ -54,6 +54,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) stormed: AtomicU32,
     /// Workers whose sessions are all open.
     pub(crate) connected: AtomicU32,
+    /// Sessions that were given up before they were open.
+    pub(crate) unopened: AtomicU32,
     /// Open sessions of those that are to stay.
     pub(crate) open: AtomicU32,
     /// Sessions that ended and should not have; publishers among them.
@@ -96,6 +98,7 @@ impl<'a> Shared<'a> {
             storm_ns: AtomicU64::new(0),
             stormed: AtomicU32::new(0),
             connected: AtomicU32::new(0),
+            unopened: AtomicU32::new(0),
             open: AtomicU32::new(0),
             ended: AtomicU32::new(0),
             publishers_ended: AtomicU32::new(0),
@@ -122,9 +125,9 @@ impl<'a> Shared<'a> {
     }
 
     /// Something went wrong that is no session's end.
-    pub(crate) fn note_cause(&self, ending: &Ending) {
+    pub(crate) fn note_cause(&self, why: &str) {
         let mut endings = lock(&self.endings);
-        endings.first.get_or_insert_with(|| ending.to_string());
+        endings.first.get_or_insert_with(|| why.to_owned());
     }
 
     pub(crate) fn endings(&self) -> MutexGuard<'_, Endings> {

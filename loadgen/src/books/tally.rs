@@ -6,9 +6,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fanring::wire::message::Kind;
+
 use crate::books::inflight::InFlight;
 use crate::books::payload::{Decoded, Decoder, Payload};
 use crate::load::layout::{Layout, Role};
+use crate::protocol::seam::{Found, Place};
 
 /// How far back a late message is told from a repeated one.
 const WINDOW: u64 = u64::BITS as u64;
@@ -44,6 +47,8 @@ pub(crate) struct Counts {
     pub(crate) corrupt: u64,
     /// Messages that are not this program's, and own ones that nobody expected back.
     pub(crate) foreign: u64,
+    /// Messages of ours that came as text and should have been binary, or the reverse.
+    pub(crate) wrong_type: u64,
 }
 
 /// A session as the books see it.
@@ -72,7 +77,8 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) struct Tally {
     layout: Layout,
-    enveloped: bool,
+    /// Text or binary, if it matters.
+    arrives_as: Option<Kind>,
     decoder: Decoder,
     receivers: Vec<Receiver>,
     tracks: Vec<Track>,
@@ -88,7 +94,7 @@ impl Tally {
         layout: &Layout,
         sessions: impl Iterator<Item = u32>,
         slots: usize,
-        enveloped: bool,
+        arrives_as: Option<Kind>,
     ) -> Self {
         let mut tracks = 0;
         let receivers: Vec<_> = sessions
@@ -107,7 +113,7 @@ impl Tally {
             .collect();
         Self {
             layout: *layout,
-            enveloped,
+            arrives_as,
             decoder: Decoder::default(),
             receivers,
             tracks: vec![Track::default(); tracks],
@@ -172,18 +178,23 @@ impl Tally {
     pub(crate) fn received(
         &mut self,
         index: usize,
-        bytes: &[u8],
+        found: Found<'_>,
         sent: &[AtomicU64],
         in_flight: &InFlight,
     ) {
         self.counts.received += 1;
-        self.counts.received_bytes += bytes.len() as u64;
+        self.counts.received_bytes += found.bytes.len() as u64;
         let receiver = self.receivers[index];
         if matches!(receiver.role, Role::Publisher | Role::Slow) {
             return;
         }
-        match self.decoder.decode(bytes, self.enveloped) {
-            Decoded::Ours(payload) => self.judge(receiver, payload, sent, in_flight),
+        let is_enveloped = found.place == Place::Within;
+        match self.decoder.decode(found.bytes, is_enveloped) {
+            Decoded::Ours(payload) => {
+                let is_right = self.arrives_as.is_none_or(|kind| kind == found.kind);
+                self.counts.wrong_type += u64::from(!is_right);
+                self.judge(receiver, payload, sent, in_flight);
+            }
             Decoded::Corrupt => self.counts.corrupt += 1,
             Decoded::Foreign => self.counts.foreign += 1,
         }
@@ -293,6 +304,7 @@ impl Counts {
         self.reordered += other.reordered;
         self.corrupt += other.corrupt;
         self.foreign += other.foreign;
+        self.wrong_type += other.wrong_type;
     }
 }
 

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 
+use crate::protocol;
+
 /// A name, and the flags it stands for.
 struct Preset {
     name: &'static str,
@@ -160,6 +162,7 @@ pub(crate) fn help() -> String {
     for preset in &PRESETS {
         let _ = writeln!(text, "  {:<16} {}", preset.name, preset.flags.join(" "));
     }
+    text.push_str(&protocol::help());
     text
 }
 
@@ -201,7 +204,7 @@ mod tests {
             "server-root",
         ])
         .run;
-        assert_eq!((run.subscribers, run.rate), (Some(10_000), 7.0));
+        assert_eq!((run.subscribers, run.rate), (Some(10_000), Some(7.0)));
         assert_eq!(run.path.as_deref(), Some("/"));
         let cli = parse(&["find-max", "--slo", "p99=1ms", "--preset", "small-room"]);
         let Some(Command::FindMax(args)) = cli.command else {

@@ -5,19 +5,25 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
+use fanring::wire::message::Kind;
 
 use crate::books::inflight::InFlight;
 use crate::books::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
+use crate::cli::dialogue::Place;
 use crate::cli::slo::Demand;
 use crate::cli::{RunArgs, Workload};
 use crate::load::layout::Layout;
 use crate::load::plan::Arrivals;
-use crate::protocol::dialogue::Dialogue;
+use crate::protocol::seam::Manner;
+use crate::protocol::speech::Speech;
 use crate::results::model::Target;
 use crate::results::model::asked::Parameters;
 
 /// The most subscriber and publisher pairs that are kept book of (16 bytes each).
 const PAIRS_MAX: u64 = 1 << 24;
+
+/// Messages a second if nothing is said.
+const RATE: f64 = 60.0;
 
 /// The most messages a second that can be asked for.
 const RATE_MAX: f64 = 10_000_000.0;
@@ -26,7 +32,9 @@ const RATE_MAX: f64 = 10_000_000.0;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) target: SocketAddr,
-    pub(crate) dialogue: Dialogue,
+    /// The target as it was given.
+    pub(crate) address: String,
+    pub(crate) speech: Speech,
     pub(crate) workload: Workload,
     pub(crate) subscribers: u32,
     pub(crate) publishers: u32,
@@ -63,7 +71,7 @@ impl Settings {
     }
 
     pub(crate) fn layout(&self) -> Layout {
-        let everybody_publishes = self.workload == Workload::Chat;
+        let everybody_publishes = matches!(self.workload, Workload::Chat | Workload::Echo);
         Layout {
             subscribers: self.subscribers,
             slow: self.slow,
@@ -108,9 +116,9 @@ impl Settings {
     /// The target as it is reported.
     pub(crate) fn target(&self) -> Target {
         Target {
-            address: self.dialogue.host.clone(),
-            path: self.dialogue.path.clone(),
-            protocol: "plain".to_owned(),
+            address: self.address.clone(),
+            path: self.speech.upgrade.path().to_owned(),
+            protocol: self.speech.name.to_owned(),
         }
     }
 }
@@ -128,34 +136,37 @@ impl RunArgs {
     pub(crate) fn check(self) -> anyhow::Result<Settings> {
         let target = resolve(&self.target)?;
         self.check_load()?;
-        let workload = self.workload();
+        let workload = self.workload()?;
         let (rooms, subscribers, publishers) = self.crowd(workload)?;
         let slow = match workload {
             Workload::Slow => share(subscribers, self.slow_percent)?,
             _ => 0,
         };
-        let default_path = if rooms > 1 {
-            "/ws/{room}?presence=0"
-        } else {
-            "/ws?presence=0"
+        let closed = self.outstanding(workload, subscribers)?;
+        let place = Place {
+            host: self.target.clone(),
+            path: self.path,
+            default_path: match workload {
+                Workload::Echo => "/ws/{room}?presence=0&echo=1",
+                _ if rooms > 1 => "/ws/{room}?presence=0",
+                _ => "/ws?presence=0",
+            },
+        };
+        let kind = match self.binary {
+            true => Kind::Binary,
+            false => Kind::Text,
         };
         let settings = Settings {
-            dialogue: Dialogue {
-                path: self.path.unwrap_or_else(|| default_path.to_owned()),
-                host: self.target,
-                headers: self.header,
-                subprotocols: self.subprotocol,
-                on_open: self.send_on_open,
-                template: self.publish_template,
-            },
+            speech: self.dialogue.speech(place, kind)?,
+            address: self.target,
             target,
             workload,
             subscribers,
             publishers,
             rooms,
-            rate: self.rate,
+            rate: self.rate.unwrap_or(RATE),
             arrivals: self.arrivals,
-            closed: self.closed,
+            closed,
             sizes: self.size.0,
             binary: self.binary,
             duration: self.duration,
@@ -169,7 +180,7 @@ impl RunArgs {
             churn_rate: self.churn_rate,
             slow,
             slow_percent: self.slow_percent,
-            self_delivery: self.self_delivery,
+            self_delivery: self.self_delivery || workload == Workload::Echo,
             source_ips: self.source_ip,
             workers: self.workers,
             pin: self.pin.map_or_else(Vec::new, |list| list.0),
@@ -177,23 +188,46 @@ impl RunArgs {
             lag_max: Duration::from_secs_f64(self.lag_max / 1e3),
             slo: self.slo.as_deref().map(Demand::parse).transpose()?,
         };
-        check_texts(&settings.dialogue)?;
         check_counts(&settings)?;
         Ok(settings)
     }
 
-    fn workload(&self) -> Workload {
-        if self.idle.is_some() {
-            Workload::Idle
-        } else {
-            self.workload
-        }
+    fn workload(&self) -> anyhow::Result<Workload> {
+        let is_idle = self.idle.is_some() || self.workload == Workload::Idle;
+        Ok(match self.dialogue.entry()?.manner {
+            _ if is_idle => Workload::Idle,
+            Manner::Echo => Workload::Echo,
+            Manner::Scripted | Manner::Own => self.workload,
+        })
+    }
+
+    /// Messages that are kept outstanding, instead of a rate.
+    fn outstanding(&self, workload: Workload, sessions: u32) -> anyhow::Result<Option<u32>> {
+        let is_echo = workload == Workload::Echo;
+        ensure!(
+            self.in_flight.is_none() || is_echo,
+            "--in-flight is for --protocol echo and --workload echo: with others, use --closed"
+        );
+        ensure!(
+            self.in_flight.is_none() || (self.rate.is_none() && self.closed.is_none()),
+            "--in-flight is instead of --rate and --closed: leave one of them away"
+        );
+        let each = self.in_flight.unwrap_or(1);
+        Ok(match self.closed {
+            None if is_echo && self.rate.is_none() => Some(each.saturating_mul(sessions)),
+            closed => closed,
+        })
     }
 
     /// Rooms, subscribers and publishers.
     fn crowd(&self, workload: Workload) -> anyhow::Result<(u32, u32, u32)> {
+        ensure!(
+            self.rooms.is_none() || workload != Workload::Echo,
+            "--rooms: each session of --workload echo has a room of its own"
+        );
         let rooms = self.rooms.unwrap_or(match workload {
             Workload::Rooms => 100,
+            Workload::Echo => self.subscribers.unwrap_or(1000),
             _ => 1,
         });
         let members = match workload {
@@ -208,7 +242,7 @@ impl RunArgs {
         ensure!(rooms > 0, "--rooms must be at least 1");
         let publishers = match workload {
             Workload::Idle => 0,
-            Workload::Chat => subscribers,
+            Workload::Chat | Workload::Echo => subscribers,
             _ => self.publishers.unwrap_or(rooms),
         };
         let is_idle = workload == Workload::Idle;
@@ -217,7 +251,7 @@ impl RunArgs {
     }
 
     fn check_load(&self) -> anyhow::Result<()> {
-        let rate = self.rate;
+        let rate = self.rate.unwrap_or(RATE);
         ensure!(
             rate > 0.0 && rate <= RATE_MAX,
             "--rate {rate}: want more than 0 and at most {RATE_MAX}"
@@ -266,33 +300,6 @@ fn share(subscribers: u32, percent: f64) -> anyhow::Result<u32> {
         "--workload slow needs at least 2 subscribers"
     );
     Ok(slow.clamp(1, subscribers - 1))
-}
-
-fn check_texts(dialogue: &Dialogue) -> anyhow::Result<()> {
-    let path = &dialogue.path;
-    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
-    ensure!(
-        is_path,
-        "--path {path}: want a path that starts with / and holds no spaces"
-    );
-    for header in &dialogue.headers {
-        let is_header = header.contains(':') && !header.contains(['\r', '\n']);
-        ensure!(is_header, "--header {header:?}: want \"Name: value\"");
-    }
-    for name in &dialogue.subprotocols {
-        let is_token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-        ensure!(
-            is_token,
-            "--subprotocol {name:?}: want a name without spaces"
-        );
-    }
-    if let Some(template) = &dialogue.template {
-        ensure!(
-            template.matches("{payload}").count() == 1,
-            "--publish-template {template:?}: want {{payload}} in it, once"
-        );
-    }
-    Ok(())
 }
 
 fn check_counts(settings: &Settings) -> anyhow::Result<()> {
@@ -354,13 +361,13 @@ mod tests {
     fn check(flags: &[&str]) -> Result<Settings, String> {
         let all = ["fanload"].iter().chain(flags);
         let cli = Cli::try_parse_from(all).map_err(|error| error.to_string())?;
-        cli.run.check().map_err(|error| error.to_string())
+        cli.run.check().map_err(|error| format!("{error:#}"))
     }
 
     /// Goal: every flag that can't work is refused with a sentence that says what would.
     #[test]
     fn bad_flags_name_the_fix() {
-        let cases: [(&[&str], &str); 17] = [
+        let cases: [(&[&str], &str); 20] = [
             (&["--size", "35"], "want 36"),
             (&["--rate", "0"], "more than 0"),
             (&["--publishers", "0"], "at least 1"),
@@ -375,6 +382,12 @@ mod tests {
             (&["--closed", "0"], "want 1 (one for each"),
             (&["--closed", "3", "--publishers", "4"], "want 4"),
             (&["--closed", "65537"], "to 65536"),
+            (&["--in-flight", "2"], "--protocol echo"),
+            (
+                &["--protocol", "echo", "--in-flight", "2", "--rate", "9"],
+                "leave one of them away",
+            ),
+            (&["--workload", "echo", "--rooms", "3"], "a room of its own"),
             (
                 &["--rooms", "5", "--publishers", "4"],
                 "each of the 5 rooms",
@@ -409,9 +422,20 @@ mod tests {
         );
         let rooms = check(&["--workload", "rooms", "--rooms", "20", "--members", "3"]).unwrap();
         assert_eq!((rooms.subscribers, rooms.publishers), (60, 20));
-        assert_eq!(rooms.dialogue.path, "/ws/{room}?presence=0");
+        assert_eq!(rooms.speech.upgrade.path(), "/ws/{room}?presence=0");
         let chat = check(&["--workload", "chat", "--subscribers", "9"]).unwrap();
         assert_eq!((chat.publishers, chat.layout().sessions()), (9, 9));
+        let flags = [
+            "--protocol",
+            "echo",
+            "--subscribers",
+            "9",
+            "--in-flight",
+            "4",
+        ];
+        let echo = check(&flags).unwrap();
+        assert_eq!((echo.publishers, echo.rooms, echo.closed), (9, 9, Some(36)));
+        assert!(echo.layout().self_delivery && echo.layout().sessions() == 9);
         let slow = check(&["--workload", "slow", "--subscribers", "40"]).unwrap();
         assert_eq!(slow.slow, 2);
         let sizes = check(&["--size", "64,128"]).unwrap();

@@ -77,6 +77,7 @@ impl Results {
             (counts.duplicated, "duplicated"),
             (counts.reordered, "reordered"),
             (counts.corrupted, "corrupted"),
+            (counts.wrong_type, "of the wrong type"),
         ]
         .into_iter()
         .filter(|(number, _)| *number > 0)
@@ -232,6 +233,9 @@ pub(crate) struct Counts {
     pub(crate) reordered: u64,
     /// Messages that began like ours and were wrong in length, content, publisher or sequence.
     pub(crate) corrupted: u64,
+    /// Messages that came as text and were published as binary, or the reverse; delivered all the same.
+    #[serde(default)]
+    pub(crate) wrong_type: u64,
     /// Messages that are not this program's, such as notices of the server.
     pub(crate) foreign: u64,
 }

@@ -102,12 +102,16 @@ impl Results {
         let counts = &self.counts;
         writeln!(
             f,
-            "judged     {} lost, {} duplicated, {} reordered, {} corrupted ({} foreign, {} of {} \
+            "judged     {} lost, {} duplicated, {} reordered, {} corrupted{} ({} foreign, {} of {} \
              expected with the warm-up)",
             count(counts.lost),
             count(counts.duplicated),
             count(counts.reordered),
             count(counts.corrupted),
+            match counts.wrong_type {
+                0 => String::new(),
+                some => format!(", {} of the wrong type", count(some)),
+            },
             count(counts.foreign),
             count(counts.delivered),
             count(counts.expected)

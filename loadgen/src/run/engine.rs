@@ -25,6 +25,9 @@ use crate::watch::server::Monitor;
 /// Beyond the drain, how long workers may take to end it.
 const DRAIN_SLACK: Duration = Duration::from_secs(2);
 
+/// Beyond the time for connecting, how long workers may take to give up.
+const CONNECT_SLACK: Duration = Duration::from_millis(500);
+
 /// How far ahead an interruption sets the end of the run, so that all workers know of it in time.
 const CUT_AHEAD: Duration = Duration::from_millis(100);
 
@@ -182,7 +185,7 @@ fn connect(
 ) -> anyhow::Result<()> {
     progress.begin(PhaseName::Connect);
     let settings = shared.settings;
-    let deadline = now_ns() + nanoseconds(settings.connect_timeout);
+    let deadline = now_ns() + nanoseconds(settings.connect_timeout + CONNECT_SLACK);
     progress.wait(deadline, || {
         shared.is_stopped() || interrupt.is_asked() || shared.all(&shared.connected)
     });
@@ -190,10 +193,14 @@ fn connect(
         bail!(why);
     }
     heed(interrupt)?;
-    if !shared.all(&shared.connected) {
+    if !shared.all(&shared.connected) || some_given_up(shared) {
         return Err(too_few(shared, "were open"));
     }
     Ok(())
+}
+
+fn some_given_up(shared: &Shared<'_>) -> bool {
+    shared.unopened.load(Ordering::Acquire) > 0
 }
 
 /// Has everybody dropped, and waits until all are back.
@@ -205,12 +212,12 @@ fn storm(
     let begun_ns = now_ns();
     shared.storm_ns.store(begun_ns, Ordering::Release);
     shared.storms.fetch_add(1, Ordering::AcqRel);
-    let deadline = begun_ns + nanoseconds(shared.settings.connect_timeout);
+    let deadline = begun_ns + nanoseconds(shared.settings.connect_timeout + CONNECT_SLACK);
     progress.wait(deadline, || {
         shared.is_stopped() || interrupt.is_asked() || shared.all(&shared.stormed)
     });
     heed(interrupt)?;
-    if !shared.all(&shared.stormed) {
+    if !shared.all(&shared.stormed) || some_given_up(shared) {
         return Err(too_few(shared, "had come back"));
     }
     Ok(())
@@ -223,7 +230,7 @@ fn too_few(shared: &Shared<'_>, did: &str) -> anyhow::Error {
     let cause = shared.endings().first.take();
     anyhow!(
         "{}: only {} of {} sessions {did} after {} s{}; --connect-timeout gives it longer",
-        settings.dialogue.host,
+        settings.address,
         opened(shared),
         steady.count(),
         settings.connect_timeout.as_secs_f64(),

@@ -4,8 +4,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::Ordering;
 
-use fanring::wire::frame::OpCode;
-
 use crate::books::payload::{Payload, encode};
 use crate::clock::now_ns;
 use crate::load::plan::{Plan, Schedule, nanoseconds};
@@ -22,8 +20,6 @@ struct Publisher {
     index: usize,
     room: u32,
     schedule: Schedule,
-    /// What stands before and after its payloads.
-    envelope: (String, String),
     /// Closed loop: messages given up for lost, so that others may follow, and what was known when.
     forgotten: u64,
     progress: (u64, u64),
@@ -35,8 +31,7 @@ pub(crate) struct Publishers {
     publishers: Vec<Publisher>,
     /// Open loop: who has its next message when.
     due: BinaryHeap<Reverse<(u64, u32)>>,
-    kind: OpCode,
-    message: Vec<u8>,
+    payload: Vec<u8>,
 }
 
 impl Publishers {
@@ -63,7 +58,6 @@ impl Publishers {
                 index,
                 room: seat.room,
                 schedule,
-                envelope: settings.dialogue.envelope(seat.session, seat.room),
                 forgotten: 0,
                 progress: (0, 0),
             });
@@ -72,12 +66,7 @@ impl Publishers {
             plan,
             publishers,
             due,
-            kind: if settings.binary {
-                OpCode::Binary
-            } else {
-                OpCode::Text
-            },
-            message: Vec::new(),
+            payload: Vec::new(),
         }
     }
 
@@ -149,20 +138,15 @@ impl Publishers {
         let number = publisher.number;
         let counter = &shared.sent[number as usize];
         let sequence = counter.load(Ordering::Relaxed);
-        let (before, after) = &publisher.envelope;
         let sizes = &shared.settings.sizes;
         let turn = usize::try_from(sequence % sizes.len() as u64).unwrap_or(0);
-        let payload_end = before.len() + sizes[turn] as usize;
-        self.message.clear();
-        self.message.extend_from_slice(before.as_bytes());
-        self.message.resize(payload_end, 0);
+        self.payload.resize(sizes[turn] as usize, 0);
         let payload = Payload {
             publisher: number,
             sequence,
             planned_ns,
         };
-        encode(payload, &mut self.message[before.len()..]);
-        self.message.extend_from_slice(after.as_bytes());
+        encode(payload, &mut self.payload);
         let is_measured = self.plan.is_measured(planned_ns);
         let evicted =
             shared
@@ -180,7 +164,7 @@ impl Publishers {
         }
         // Before the message is on its way: whoever receives it must find that it was sent.
         counter.store(sequence + 1, Ordering::Release);
-        let unsent = fleet.publish(publisher.index, self.kind, &self.message);
+        let unsent = fleet.publish(publisher.index, &self.payload);
         fleet.interval.sent += 1;
         if is_measured {
             fleet.books.sent += 1;
@@ -188,7 +172,7 @@ impl Publishers {
             fleet.books.publish_lag.record(lag_ns);
         }
         if unsent > UNSENT_BYTES_MAX {
-            shared.note_cause(&Ending::Stalled);
+            shared.note_cause(&Ending::Stalled.to_string());
             shared.stop.store(true, Ordering::Release);
         }
     }

@@ -54,6 +54,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         duplicated: counts.duplicated,
         reordered: counts.reordered,
         corrupted: counts.corrupt,
+        wrong_type: counts.wrong_type,
         foreign: counts.foreign,
     };
     let rates = rates(shared, &window, &books);

@@ -93,10 +93,20 @@ fn connect(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
             fleet.wanted.push_back((due(seat.session), index));
         }
     }
-    while fleet.is_opening() && !shared.is_stopped() {
-        fleet.turn(u64::MAX)?;
-    }
+    open_all(fleet, start)?;
     fleet.mode = Mode::Running;
+    Ok(())
+}
+
+/// Goes on until all that is to open is open, or the time for that, which began at `start`, is over.
+fn open_all(fleet: &mut Fleet<'_>, start: u64) -> anyhow::Result<()> {
+    let shared = fleet.shared;
+    let until = start + nanoseconds(shared.settings.connect_timeout);
+    while fleet.is_opening() && !shared.is_stopped() {
+        if fleet.turn(until)? >= until {
+            fleet.give_up();
+        }
+    }
     Ok(())
 }
 
@@ -114,10 +124,9 @@ fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
         let called = shared.storms.load(Ordering::Acquire);
         if called != storms {
             storms = called;
-            fleet.drop_all(now_ns());
-            while !shared.is_stopped() && fleet.is_opening() {
-                fleet.turn(u64::MAX)?;
-            }
+            let now = now_ns();
+            fleet.drop_all(now);
+            open_all(fleet, now)?;
             fleet.mode = Mode::Running;
             shared.stormed.fetch_add(1, Ordering::AcqRel);
         }

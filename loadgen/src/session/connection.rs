@@ -10,10 +10,12 @@ use fanring::socket::bind_source;
 use fanring::wire::close::CloseCode;
 use fanring::wire::frame::{OpCode, append_masked_frame};
 use fanring::wire::handshake::{AnswerError, check_answer};
-use fanring::wire::message::{Event, Reader, Role, Rules, WireError};
+use fanring::wire::message::{Event, Kind, Reader, Role, Rules, WireError};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::protocol::dialogue::Dialogue;
+use crate::protocol::seam::{Found, Listener, Place, Speaker};
+use crate::protocol::text::Who;
+use crate::protocol::upgrade::Upgrade;
 
 /// The longest response head that is read, in bytes.
 const HEAD_BYTES_MAX: usize = 8192;
@@ -45,6 +47,8 @@ pub(crate) enum Ending {
     Failed(io::Error),
     /// The server broke the protocol.
     Protocol(WireError),
+    /// The server refuses what is spoken on the session.
+    Unwanted(String),
     /// The server does not read what is published.
     Stalled,
 }
@@ -79,6 +83,7 @@ impl fmt::Display for Ending {
             Self::Dropped => write!(f, "the server dropped a connection without a close frame"),
             Self::Failed(error) => write!(f, "a connection failed: {error}"),
             Self::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
+            Self::Unwanted(why) => write!(f, "{why}"),
             Self::Stalled => write!(f, "the server stopped reading from a publisher"),
         }
     }
@@ -102,6 +107,9 @@ pub(crate) struct Connection {
     socket: Option<Socket>,
     phase: Phase,
     reader: Reader,
+    speaker: Box<dyn Speaker>,
+    /// The speaker waits for nothing more.
+    is_ready: bool,
     out: Vec<u8>,
     out_at: usize,
     /// A send, or the wait for the socket to take more, is under way.
@@ -114,6 +122,7 @@ impl Connection {
         target: SocketAddr,
         source: Option<IpAddr>,
         started_ns: u64,
+        speaker: Box<dyn Speaker>,
     ) -> Result<Self, Ending> {
         Self::open_socket(target, source)
             .map(|socket| Self {
@@ -121,6 +130,8 @@ impl Connection {
                 socket: Some(socket),
                 phase: Phase::Connecting,
                 reader: Reader::default(),
+                speaker,
+                is_ready: false,
                 out: Vec::new(),
                 out_at: 0,
                 sending: false,
@@ -153,17 +164,39 @@ impl Connection {
         matches!(self.phase, Phase::Connecting)
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    /// Whether the handshake is complete.
+    pub(crate) fn is_upgraded(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
 
+    /// Whether it is a session: the handshake is complete, and the protocol has all it waits for.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_upgraded() && self.is_ready
+    }
+
+    /// What has to come before it is open, if its handshake is complete.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        let is_waiting = self.is_upgraded() && !self.is_ready;
+        is_waiting.then(|| self.speaker.waits_for()).flatten()
+    }
+
+    /// When the protocol has something to say that nobody asked for.
+    pub(crate) fn due_ns(&self) -> Option<u64> {
+        self.is_upgraded().then(|| self.speaker.due_ns()).flatten()
+    }
+
+    /// Says it.
+    pub(crate) fn say_due(&mut self, now_ns: u64) {
+        let mut desk = Desk {
+            out: &mut self.out,
+            kind: Kind::Text,
+            on_payload: |_: Found<'_>| {},
+        };
+        self.speaker.due(now_ns, &mut desk);
+    }
+
     /// The socket is connected or has failed to: puts the upgrade request on its way.
-    pub(crate) fn connected(
-        &mut self,
-        dialogue: &Dialogue,
-        session: u32,
-        room: u32,
-    ) -> Result<(), Ending> {
+    pub(crate) fn connected(&mut self, upgrade: &Upgrade, who: &Who<'_>) -> Result<(), Ending> {
         let Some(socket) = &self.socket else {
             return Ok(());
         };
@@ -172,7 +205,7 @@ impl Connection {
             Ok(Some(error)) | Err(error) => return Err(Ending::Connect(error)),
         }
         let key = random_key();
-        dialogue.request(session, room, &key, &mut self.out);
+        upgrade.append(who, &key, &mut self.out);
         self.phase = Phase::Upgrading {
             key,
             head: Vec::new(),
@@ -180,14 +213,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes received bytes, in order, and hands out each message in them. The session may be open
+    /// Takes received bytes, in order, and hands out each payload in them. The session may be open
     /// afterwards even when this fails: a goodbye can come with the answer to the handshake.
     pub(crate) fn receive(
         &mut self,
         bytes: &mut [u8],
+        now_ns: u64,
         subprotocols: &[String],
-        mut on_message: impl FnMut(&[u8]),
+        on_payload: impl FnMut(Found<'_>),
     ) -> Result<(), Ending> {
+        let mut desk = Desk {
+            out: &mut self.out,
+            kind: Kind::Text,
+            on_payload,
+        };
         let mut rest;
         let mut bytes = bytes;
         match &mut self.phase {
@@ -203,6 +242,8 @@ impl Connection {
                 rest = head.split_off(head_bytes);
                 bytes = &mut rest;
                 self.phase = Phase::Open;
+                self.speaker.opened(now_ns, &mut desk);
+                self.is_ready = self.speaker.waits_for().is_none();
             }
             Phase::Connecting | Phase::Ended => return Ok(()),
         }
@@ -212,9 +253,16 @@ impl Connection {
             .map_err(Ending::Protocol)?
         {
             match event {
-                Event::Message { payload, .. } => on_message(payload),
+                Event::Message { kind, payload } => {
+                    desk.kind = kind;
+                    let heard = self.speaker.received(now_ns, kind, payload, &mut desk);
+                    heard.map_err(Ending::Unwanted)?;
+                    if !self.is_ready {
+                        self.is_ready = self.speaker.waits_for().is_none();
+                    }
+                }
                 Event::Ping(payload) => {
-                    append_masked_frame(&mut self.out, OpCode::Pong, true, payload, random_mask());
+                    append_masked_frame(desk.out, OpCode::Pong, true, payload, random_mask());
                 }
                 Event::Pong(_) => {}
                 Event::Close(code, _) => return Err(Ending::Closed(code)),
@@ -223,9 +271,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a whole message.
-    pub(crate) fn queue_message(&mut self, kind: OpCode, payload: &[u8]) {
-        append_masked_frame(&mut self.out, kind, true, payload, random_mask());
+    /// Queues the message that publishes a payload; `message` is room to put it together in.
+    pub(crate) fn publish(&mut self, payload: &[u8], message: &mut Vec<u8>) {
+        message.clear();
+        let kind = self.speaker.wrap(payload, message);
+        append_masked_frame(&mut self.out, kind.opcode(), true, message, random_mask());
     }
 
     /// Queues a close frame with code 1000.
@@ -270,6 +320,26 @@ impl Connection {
         } else {
             Ending::NoAnswer
         }
+    }
+}
+
+/// Where a session's speaker hands on what it found, and what it says.
+struct Desk<'a, F> {
+    out: &'a mut Vec<u8>,
+    /// Of the message it was told of.
+    kind: Kind,
+    on_payload: F,
+}
+
+impl<F: FnMut(Found<'_>)> Listener for Desk<'_, F> {
+    #[inline]
+    fn payload(&mut self, bytes: &[u8], place: Place) {
+        let kind = self.kind;
+        (self.on_payload)(Found { bytes, place, kind });
+    }
+
+    fn say(&mut self, kind: Kind, message: &[u8]) {
+        append_masked_frame(self.out, kind.opcode(), true, message, random_mask());
     }
 }
 

@@ -3,28 +3,23 @@
 //! Knows no plan: what is to be opened, published and closed is told to it. Messages go to a
 //! [`Tally`] as they come, and at the end of each turn their times to the books.
 
-use std::collections::VecDeque;
-use std::mem;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
-use fanring::ring::{Completion, Op, Outgoing, Ring, RingConfig, Token};
-use fanring::wire::frame::OpCode;
-use rustix::io::Errno;
+use fanring::ring::{Completion, Op, Ring, RingConfig, Token};
 
 use crate::books::run::RunBooks;
 use crate::books::tally::Tally;
 use crate::clock::now_ns;
 use crate::load::layout::Role;
 use crate::results::interval::Interval;
-use crate::session::connection::{Connection, Ending};
+use crate::session::connection::Connection;
 use crate::session::sources::Sources;
 use crate::shared::{Shared, lock};
-
-/// Sends in one submission.
-const SENDS_MAX: usize = 256;
 
 /// Completions that are dealt with before a look at what is due: some tenths of a millisecond.
 const COMPLETIONS_MAX: usize = 256;
@@ -42,7 +37,7 @@ const CQ_ENTRIES_MAX: u32 = 65_536;
 const TURN_NS_MAX: u64 = 20_000_000;
 
 /// Slot of the operations that belong to no session.
-const NO_SLOT: u32 = 0;
+pub(super) const NO_SLOT: u32 = 0;
 
 /// What the sessions are there for at the moment; decides what their opening and ending means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +70,15 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    fn token(&self, op: Op, index: usize) -> Token {
+    pub(super) fn token(&self, op: Op, index: usize) -> Token {
         let slot = u32::try_from(index).unwrap_or(u32::MAX);
         Token::new(op, slot, self.generation)
+    }
+
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(Connection::is_upgraded)
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -89,20 +90,24 @@ impl Seat {
 pub(crate) struct Fleet<'a> {
     pub(crate) shared: &'a Shared<'a>,
     pub(crate) worker: u32,
-    ring: Ring,
+    pub(super) ring: Ring,
     pub(crate) seats: Vec<Seat>,
     sources: Sources,
     /// What was reaped at a time, and has not been dealt with.
     completions: VecDeque<Completion>,
     reaped_ns: u64,
     /// What was reaped while sending, and has no time yet.
-    fresh: Vec<Completion>,
+    pub(super) fresh: Vec<Completion>,
     /// Seats with something to send, each once.
-    dirty: Vec<u32>,
+    pub(super) dirty: Vec<u32>,
+    /// When which seat's protocol has something to say, and the generation of that time.
+    pub(super) beats: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// Room to put a message together in.
+    pub(super) message: Vec<u8>,
     /// Seats to open and from when on, in that order.
     pub(crate) wanted: VecDeque<(u64, u32)>,
     /// The earliest time a timer is set for.
-    timer_ns: Option<u64>,
+    pub(super) timer_ns: Option<u64>,
     pub(crate) mode: Mode,
     /// Connections on their way to being open.
     pub(crate) pending: usize,
@@ -144,18 +149,20 @@ impl<'a> Fleet<'a> {
             cq_entries: operations.clamp(CQ_ENTRIES_MIN, CQ_ENTRIES_MAX),
             ..RingConfig::default()
         };
-        let enveloped = settings.dialogue.template.is_some();
+        let arrives_as = settings.speech.arrives_as;
         let mut fleet = Self {
             shared,
             worker,
             ring: Ring::new(&config)?,
-            tally: Tally::new(layout, sessions(), shared.in_flight.len(), enveloped),
+            tally: Tally::new(layout, sessions(), shared.in_flight.len(), arrives_as),
             seats,
             sources: Sources::new(settings),
             completions: VecDeque::new(),
             reaped_ns: 0,
             fresh: Vec::new(),
             dirty: Vec::new(),
+            beats: BinaryHeap::new(),
+            message: Vec::new(),
             wanted: VecDeque::new(),
             timer_ns: None,
             mode: Mode::Connecting,
@@ -169,7 +176,7 @@ impl<'a> Fleet<'a> {
         Ok(fleet)
     }
 
-    fn listen_to_doorbell(&mut self) {
+    pub(super) fn listen_to_doorbell(&mut self) {
         let doorbell = self.shared.doorbells[self.worker as usize].as_raw_fd();
         let token = Token::new(Op::Doorbell, NO_SLOT, 0);
         self.ring.read_doorbell(doorbell, token);
@@ -185,20 +192,6 @@ impl<'a> Fleet<'a> {
         self.ring.overflows()
     }
 
-    /// Queues a message on a seat. Returns how many bytes now wait to be sent for it.
-    pub(crate) fn publish(&mut self, index: usize, kind: OpCode, message: &[u8]) -> usize {
-        let Some(connection) = &mut self.seats[index].connection else {
-            return 0;
-        };
-        if !connection.is_open() {
-            return 0;
-        }
-        connection.queue_message(kind, message);
-        let unsent = connection.unsent().len();
-        self.mark(index);
-        unsent
-    }
-
     /// Opens what is due, sends what is queued, waits for something to happen, at the latest until
     /// `until_ns`, and deals with it, or with a part of it if it is much: messages that are due
     /// must not wait for all that came. Returns the time.
@@ -206,6 +199,7 @@ impl<'a> Fleet<'a> {
         let before = now_ns();
         let until_ns = self
             .open_due(before)
+            .min(self.beat(before))
             .min(until_ns)
             .min(before + TURN_NS_MAX);
         self.flush();
@@ -268,7 +262,10 @@ impl<'a> Fleet<'a> {
             self.tally.rejoined(index);
         }
         let source = self.sources.of(seat.session);
-        match Connection::start(self.shared.settings.target, source, now) {
+        let settings = self.shared.settings;
+        let who = settings.speech.who(seat.session, seat.room);
+        let speaker = settings.speech.protocol.speaker(&who);
+        match Connection::start(settings.target, source, now, speaker) {
             Ok(connection) => {
                 let token = seat.token(Op::Writable, index);
                 if let Some(fd) = connection.fd() {
@@ -276,42 +273,8 @@ impl<'a> Fleet<'a> {
                 }
                 seat.connection = Some(connection);
             }
-            Err(ending) => self.failed(index, &ending),
+            Err(ending) => self.failed(index, &ending.to_string()),
         }
-    }
-
-    /// Puts a seat on the list of those with something to send.
-    pub(crate) fn mark(&mut self, index: usize) {
-        let Some(connection) = &mut self.seats[index].connection else {
-            return;
-        };
-        if !connection.sending && !connection.unsent().is_empty() {
-            connection.sending = true;
-            self.dirty.push(u32::try_from(index).unwrap_or(u32::MAX));
-        }
-    }
-
-    fn flush(&mut self) {
-        let dirty = mem::take(&mut self.dirty);
-        for chunk in dirty.chunks(SENDS_MAX) {
-            let seats = &self.seats;
-            self.ring.send_batch(chunk.iter().filter_map(|&slot| {
-                let seat = &seats[slot as usize];
-                let connection = seat.connection.as_ref()?;
-                // Somebody else may have the seat by now, with nothing to say yet.
-                if connection.unsent().is_empty() {
-                    return None;
-                }
-                Some(Outgoing {
-                    fd: connection.fd()?,
-                    token: seat.token(Op::Send, slot as usize),
-                    slices: [connection.unsent()],
-                })
-            }));
-            self.ring.reap(&mut self.fresh);
-        }
-        self.dirty = dirty;
-        self.dirty.clear();
     }
 
     /// Makes sure that a timer fires at a time or before.
@@ -322,118 +285,6 @@ impl<'a> Fleet<'a> {
         let after = Duration::from_nanos(at_ns.saturating_sub(now_ns()));
         self.ring.timeout(after, Token::new(Op::Timer, NO_SLOT, 0));
         self.timer_ns = Some(at_ns);
-    }
-
-    fn handle(&mut self, completion: Completion, now: u64) {
-        let index = completion.token.slot as usize;
-        match completion.token.op {
-            // A timer that was overtaken by an earlier one fires as well; that only costs a turn.
-            Op::Timer => self.timer_ns = None,
-            Op::Doorbell => self.listen_to_doorbell(),
-            Op::Accept | Op::Cancel | Op::QuietSend => {}
-            _ if self.seats[index].generation != completion.token.generation => {
-                if let Some(buffer) = completion.buffer {
-                    self.ring.recycle(buffer);
-                }
-            }
-            Op::Recv => self.received(index, completion, now),
-            Op::Send => self.sent(index, completion),
-            Op::Writable => self.writable(index),
-        }
-    }
-
-    fn sent(&mut self, index: usize, completion: Completion) {
-        let Some(connection) = &mut self.seats[index].connection else {
-            return;
-        };
-        match completion.result {
-            Ok(bytes) => {
-                connection.took(bytes as usize);
-                connection.sending = false;
-                self.mark(index);
-            }
-            Err(Errno::AGAIN) => {
-                if let Some(fd) = connection.fd() {
-                    let token = self.seats[index].token(Op::Writable, index);
-                    self.ring.poll_writable(fd, token);
-                }
-            }
-            Err(errno) => self.ended(index, &Ending::Failed(errno.into())),
-        }
-    }
-
-    fn writable(&mut self, index: usize) {
-        let seat = &mut self.seats[index];
-        let Some(connection) = &mut seat.connection else {
-            return;
-        };
-        connection.sending = false;
-        if connection.is_connecting() {
-            let dialogue = &self.shared.settings.dialogue;
-            if let Err(ending) = connection.connected(dialogue, seat.session, seat.room) {
-                return self.ended(index, &ending);
-            }
-            self.read_on(index);
-        }
-        self.mark(index);
-    }
-
-    /// Receives from now on.
-    pub(crate) fn read_on(&mut self, index: usize) {
-        let seat = &self.seats[index];
-        if let Some(fd) = seat.connection.as_ref().and_then(Connection::fd) {
-            self.ring.recv_multishot(fd, seat.token(Op::Recv, index));
-        }
-    }
-
-    /// Receives no more.
-    pub(crate) fn stop_reading(&mut self, index: usize) {
-        let seat = &mut self.seats[index];
-        seat.stopped = true;
-        let target = seat.token(Op::Recv, index);
-        self.ring.cancel(target, Token::new(Op::Cancel, NO_SLOT, 0));
-    }
-
-    fn received(&mut self, index: usize, completion: Completion, now: u64) {
-        let shared = self.shared;
-        let seat = &mut self.seats[index];
-        let Some(connection) = &mut seat.connection else {
-            if let Some(buffer) = completion.buffer {
-                self.ring.recycle(buffer);
-            }
-            return;
-        };
-        let was_open = connection.is_open();
-        let outcome = match (completion.result, completion.buffer) {
-            (_, Some(mut buffer)) => {
-                let (tally, taken) = (&mut self.tally, &mut seat.taken);
-                let bytes = self.ring.bytes(&mut buffer);
-                let subprotocols = &shared.settings.dialogue.subprotocols;
-                let outcome = connection.receive(bytes, subprotocols, |payload| {
-                    *taken += 1;
-                    tally.received(index, payload, &shared.sent, &shared.in_flight);
-                });
-                self.ring.recycle(buffer);
-                outcome
-            }
-            (Err(Errno::NOBUFS), None) => Ok(()),
-            (Err(Errno::CANCELED), None) if seat.stopped => return,
-            (Err(errno), None) => Err(Ending::Failed(errno.into())),
-            (Ok(_), None) => Err(connection.end_of_stream()),
-        };
-        if !was_open && self.seats[index].is_open() {
-            self.opened(index, now);
-        }
-        match outcome {
-            Ok(()) => {
-                // Buffers of this turn are all back by the time this is submitted.
-                if !completion.more && !self.seats[index].stopped {
-                    self.read_on(index);
-                }
-                self.mark(index);
-            }
-            Err(ending) => self.ended(index, &ending),
-        }
     }
 
     /// Hands the interval over if it is over.

@@ -9,7 +9,7 @@ use crate::books::tally::Counts;
 use crate::clock::now_ns;
 use crate::load::layout::Role;
 use crate::load::plan::nanoseconds;
-use crate::session::connection::Ending;
+use crate::session::connection::{Connection, Ending};
 use crate::session::fleet::{Fleet, Mode};
 
 /// How long to wait before a connection that could not be opened is tried again.
@@ -24,30 +24,31 @@ const LAST_LOOK: Duration = Duration::from_millis(300);
 
 impl Fleet<'_> {
     /// A handshake is complete.
+    pub(crate) fn upgraded(&mut self, index: usize, now: u64) {
+        let Some(connection) = &self.seats[index].connection else {
+            return;
+        };
+        let took_ns = now.saturating_sub(connection.started_ns);
+        self.interval.upgrade.record(took_ns);
+        if self.mode == Mode::Connecting {
+            self.books.upgrade.record(took_ns);
+        }
+        self.note_beat(index);
+    }
+
+    /// A session is open: its handshake is complete, and its protocol has what it waits for.
     pub(crate) fn opened(&mut self, index: usize, now: u64) {
         let shared = self.shared;
         self.open += 1;
         self.pending -= 1;
         self.books.opened += 1;
-        let seat = &mut self.seats[index];
-        let Some(connection) = &mut seat.connection else {
-            return;
-        };
-        let took_ns = now.saturating_sub(connection.started_ns);
-        for greeting in shared.settings.dialogue.greetings(seat.session, seat.room) {
-            let kind = fanring::wire::frame::OpCode::Text;
-            connection.queue_message(kind, greeting.as_bytes());
+        self.note_beat(index);
+        if self.mode == Mode::Storm {
+            let since = shared.storm_ns.load(Ordering::Acquire);
+            self.books.returned += 1;
+            self.books.returns.record(now.saturating_sub(since));
         }
-        self.interval.upgrade.record(took_ns);
-        match self.mode {
-            Mode::Connecting => self.books.upgrade.record(took_ns),
-            Mode::Storm => {
-                let since = shared.storm_ns.load(Ordering::Acquire);
-                self.books.returned += 1;
-                self.books.returns.record(now.saturating_sub(since));
-            }
-            Mode::Running | Mode::Goodbye => {}
-        }
+        let seat = &self.seats[index];
         match seat.role {
             Role::Churner => {
                 self.books.joined += 1;
@@ -65,8 +66,9 @@ impl Fleet<'_> {
     /// A session has ended, or a connection never became one.
     pub(crate) fn ended(&mut self, index: usize, ending: &Ending) {
         if !self.seats[index].is_open() {
+            let awaited = self.awaited(index);
             self.seats[index].connection = None;
-            return self.failed(index, ending);
+            return self.failed(index, &format!("{ending}{awaited}"));
         }
         let shared = self.shared;
         self.vacate(index);
@@ -86,18 +88,26 @@ impl Fleet<'_> {
         }
     }
 
+    /// What a session still waited for, as the end of a sentence.
+    pub(crate) fn awaited(&self, index: usize) -> String {
+        let connection = self.seats[index].connection.as_ref();
+        let awaited = connection.and_then(Connection::waits_for);
+        awaited.map_or_else(String::new, |what| format!(", and {what} had not come"))
+    }
+
     /// A connection could not be opened.
-    pub(crate) fn failed(&mut self, index: usize, ending: &Ending) {
+    pub(crate) fn failed(&mut self, index: usize, why: &str) {
         self.pending -= 1;
         self.books.failed += 1;
         match self.mode {
             Mode::Connecting => {
-                let dialogue = &self.shared.settings.dialogue;
-                let why = format!("{}{}: {ending}", dialogue.host, dialogue.path);
+                let settings = self.shared.settings;
+                let path = settings.speech.upgrade.path();
+                let why = format!("{}{path}: {why}", settings.address);
                 self.shared.fail(why);
             }
             Mode::Storm | Mode::Running => {
-                self.shared.note_cause(ending);
+                self.shared.note_cause(why);
                 let slot = u32::try_from(index).unwrap_or(u32::MAX);
                 let due_ns = now_ns() + nanoseconds(RETRY);
                 // Churners have turns of their own.
@@ -107,6 +117,26 @@ impl Fleet<'_> {
             }
             Mode::Goodbye => {}
         }
+    }
+
+    /// Gives up what is not open yet, and notes what the first of it waited for.
+    pub(crate) fn give_up(&mut self) {
+        let never_begun = self.wanted.len();
+        self.wanted.clear();
+        let mut given_up = u32::try_from(never_begun).unwrap_or(u32::MAX);
+        for index in 0..self.seats.len() {
+            let connection = self.seats[index].connection.as_ref();
+            let Some(connection) = connection.filter(|connection| !connection.is_open()) else {
+                continue;
+            };
+            let what = connection.waits_for();
+            let what = what.unwrap_or_else(|| "the answer to its handshake".to_owned());
+            let why = format!("a session still waited for {what}");
+            self.shared.note_cause(&why);
+            self.force_out(index);
+            given_up += 1;
+        }
+        self.shared.unopened.fetch_add(given_up, Ordering::AcqRel);
     }
 
     /// Takes an open session out of its seat and all counts.

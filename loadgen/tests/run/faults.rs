@@ -10,6 +10,10 @@ fn against(fault: Fault) -> (Run, Server) {
     (run(server.address, &LOAD), server)
 }
 
+fn run_with(server: &Server, flags: &[&str]) -> Run {
+    run(server.address, &[&LOAD[..], flags].concat())
+}
+
 /// The exit code, and what was damaged how often.
 fn verdict(fault: Fault) -> (i32, [u64; 5]) {
     let (run, _) = against(fault);
@@ -57,6 +61,19 @@ fn single_faults_are_counted() {
     );
     assert_eq!(verdict(Fault::Repeat(30)), (3, [0, 1, 0, 0, 0]));
     assert_eq!(verdict(Fault::Damage(30)), (3, [1, 0, 0, 1, 0]));
+}
+
+/// Goal: a text message that comes as a binary one is damage, though it is there; unless it is said that it
+/// does not matter.
+#[test]
+fn other_types_are_damage() {
+    let (run, _server) = against(Fault::OtherType(30));
+    assert_eq!((run.code, run.damage()), (3, [0; 5]), "{}", run.text);
+    assert_eq!(run.figure("/counts/wrong_type"), 1);
+    assert!(run.text.contains("1 of the wrong type"), "{}", run.text);
+    let server = Server::start(Fault::OtherType(30));
+    let asked = run_with(&server, &["--any-type"]);
+    assert_eq!((asked.code, asked.figure("/counts/wrong_type")), (0, 0));
 }
 
 /// Goal: faults that happen all the time are counted to the last one, over several workers, and a

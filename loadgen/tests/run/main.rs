@@ -1,6 +1,7 @@
 //! The program from outside: against a server whose faults are known exactly, and against Fanring.
 
 mod arithmetic;
+mod dialogue;
 mod faults;
 mod interrupts;
 mod output;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fanring::wire::frame::{OpCode, append_frame};
 use fanring::wire::handshake::{Policy, Route, accept_response, route};
 use fanring::wire::http::{head_end, parse_head};
-use fanring::wire::message::{Event, Reader, Role, Rules};
+use fanring::wire::message::{Event, Kind, Reader, Role, Rules};
 
 /// Time that a slow server makes up for when its sleeps were too long.
 const CATCH_UP_MAX: Duration = Duration::from_millis(50);
@@ -32,8 +32,13 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// Everyone gets their own messages too.
     Echo,
+    /// Everyone gets their own messages and no others.
+    EchoAlone,
     /// Nobody gets anything before having said so: `join ROOM`. Then, what the room gets.
     Join,
+    /// As above, and with manners: a welcome, a word that somebody has joined, and a question how they are
+    /// that wants an answer, all as messages.
+    Polite,
     /// Upgrades are answered with a page.
     Page,
     /// One member gets it twice.
@@ -42,6 +47,8 @@ pub(crate) enum Fault {
     Swap(u64),
     /// One member gets it with one byte changed.
     Damage(u64),
+    /// One member gets it as a binary message, if it was text.
+    OtherType(u64),
     /// Everyone gets it in two fragments, a ping in between, one byte at a time.
     Dribble(u64),
     /// All connections are dropped when it arrives.
@@ -69,6 +76,8 @@ struct Room {
     /// Deliveries that were dropped, repeated or delayed.
     faults: u64,
     pongs: usize,
+    /// Messages that are no payloads, in the order they came.
+    heard: Vec<String>,
     peers: Vec<String>,
     /// When a slow server is through with what it took so far.
     busy_until: Instant,
@@ -92,6 +101,7 @@ impl Server {
             deliveries: 0,
             faults: 0,
             pongs: 0,
+            heard: Vec::new(),
             peers: Vec::new(),
             busy_until: Instant::now(),
         };
@@ -109,6 +119,11 @@ impl Server {
     /// Deliveries that were dropped, repeated or delayed.
     pub(crate) fn faults(&self) -> u64 {
         self.room.lock().unwrap().faults
+    }
+
+    /// Messages that are no payloads, in the order they came.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.room.lock().unwrap().heard.clone()
     }
 
     /// The addresses connections came from.
@@ -172,9 +187,12 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         let mut room = room.lock().unwrap();
         room.peers.push(stream.peer_addr().ok()?.ip().to_string());
         stream.write_all(&response).ok()?;
-        if fault != Fault::Join {
+        if !matches!(fault, Fault::Join | Fault::Polite) {
             room.members.push((number, member.try_clone().ok()?));
         }
+    }
+    if fault == Fault::Polite {
+        say(&mut stream, "welcome, who are you?");
     }
     let rules = Rules {
         role: Role::Server,
@@ -185,12 +203,20 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         let mut bytes = &mut chunk[..count];
         while let Some(event) = reader.next(&mut bytes, &rules).unwrap() {
             match event {
-                Event::Message { payload, .. } if payload.starts_with(b"join ") => {
-                    let member = member.try_clone().ok()?;
-                    room.lock().unwrap().members.push((number, member));
+                Event::Message { kind, payload } if is_published(payload) => {
+                    let message = (kind, payload);
+                    broadcast(&mut room.lock().unwrap(), number, message, fault);
                 }
                 Event::Message { payload, .. } => {
-                    broadcast(&mut room.lock().unwrap(), number, payload, fault);
+                    let text = String::from_utf8(payload.to_vec()).unwrap();
+                    let mut room = room.lock().unwrap();
+                    if text.starts_with("join ") {
+                        room.members.push((number, member.try_clone().ok()?));
+                        if fault == Fault::Polite {
+                            say(&mut stream, "joined, how are you?");
+                        }
+                    }
+                    room.heard.push(text);
                 }
                 Event::Ping(_) => panic!("nobody pings here"),
                 Event::Pong(_) => room.lock().unwrap().pongs += 1,
@@ -208,11 +234,22 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
     None
 }
 
-fn broadcast(room: &mut Room, sender: usize, payload: &[u8], fault: Fault) {
+/// Whether somebody publishes with it.
+fn is_published(message: &[u8]) -> bool {
+    message.windows(4).any(|part| part == b"FNLD")
+}
+
+fn say(stream: &mut TcpStream, text: &str) {
+    let mut frame = Vec::new();
+    append_frame(&mut frame, OpCode::Text, text.as_bytes());
+    let _ = stream.write_all(&frame);
+}
+
+fn broadcast(room: &mut Room, sender: usize, (kind, payload): (Kind, &[u8]), fault: Fault) {
     let number = room.messages;
     room.messages += 1;
     let mut frame = Vec::new();
-    append_frame(&mut frame, OpCode::Binary, payload);
+    append_frame(&mut frame, kind.opcode(), payload);
     // Members that are gone take no more part.
     let mut members = std::mem::take(&mut room.members);
     members.retain(|(_, stream)| stream.peer_addr().is_ok());
@@ -228,9 +265,13 @@ fn broadcast(room: &mut Room, sender: usize, payload: &[u8], fault: Fault) {
         room.busy_until = room.busy_until.max(now - CATCH_UP_MAX) + span;
         thread::sleep(room.busy_until.saturating_duration_since(now));
     }
-    let echoes = fault == Fault::Echo;
     for (index, member) in &mut members {
-        if *index != sender || echoes {
+        let is_for = match fault {
+            Fault::Echo => true,
+            Fault::EchoAlone => *index == sender,
+            _ => *index != sender,
+        };
+        if is_for {
             deliver(room, (*index, number), member, &frame, payload, fault);
         }
     }
@@ -287,6 +328,11 @@ fn deliver(
             *damaged.last_mut().unwrap() ^= 1;
             member.write_all(&damaged)
         }
+        Fault::OtherType(at) if victim && at == number => {
+            let mut other = Vec::new();
+            append_frame(&mut other, OpCode::Binary, payload);
+            member.write_all(&other)
+        }
         Fault::Dribble(at) if at == number => dribble(member, payload),
         Fault::Close(at) if victim && at == number => {
             let mut goodbye = Vec::new();
@@ -300,7 +346,7 @@ fn deliver(
 fn dribble(member: &mut TcpStream, payload: &[u8]) -> std::io::Result<()> {
     let (first, second) = payload.split_at(payload.len() / 2);
     let mut bytes = Vec::new();
-    append_frame(&mut bytes, OpCode::Binary, first);
+    append_frame(&mut bytes, OpCode::Text, first);
     bytes[0] &= 0x7f;
     append_frame(&mut bytes, OpCode::Ping, b"still there?");
     append_frame(&mut bytes, OpCode::Continuation, second);

@@ -26,7 +26,12 @@ impl Bench {
     fn new(layout: Layout, sent: &[u64]) -> Self {
         let in_flight = InFlight::new(layout.publishers);
         Self {
-            tally: Tally::new(&layout, 0..layout.sessions(), in_flight.len(), false),
+            tally: Tally::new(
+                &layout,
+                0..layout.sessions(),
+                in_flight.len(),
+                Some(Kind::Text),
+            ),
             sent: sent.iter().map(|&sent| AtomicU64::new(sent)).collect(),
             in_flight,
         }
@@ -44,8 +49,14 @@ impl Bench {
     }
 
     fn take(&mut self, session: usize, bytes: &[u8]) {
+        self.take_as(session, bytes, Kind::Text);
+    }
+
+    fn take_as(&mut self, session: usize, bytes: &[u8], kind: Kind) {
         let (sent, in_flight) = (&self.sent, &self.in_flight);
-        self.tally.received(session, bytes, sent, in_flight);
+        let place = Place::Whole;
+        let found = Found { bytes, place, kind };
+        self.tally.received(session, found, sent, in_flight);
     }
 
     fn lost(&self) -> u64 {
@@ -176,4 +187,22 @@ fn turns_are_summed_by_message() {
         .end_turn(|batch| batches.push((batch.payload.sequence, batch.count, batch.steady)));
     assert_eq!(batches, [(0, 3, 3), (1, 3, 2)]);
     bench.tally.end_turn(|_| panic!("nothing came since"));
+}
+
+/// Goal: a message of the wrong type is damage, though it is there; whatever is not ours has no type.
+#[test]
+fn wrong_types_are_counted() {
+    let mut bench = Bench::new(layout(1, 1), &[1]);
+    let mut bytes = [0; 40];
+    let payload = Payload {
+        publisher: 0,
+        sequence: 0,
+        planned_ns: 1_000,
+    };
+    encode(payload, &mut bytes);
+    bench.take_as(0, b"hello", Kind::Binary);
+    bench.take_as(0, &bytes, Kind::Binary);
+    let counts = bench.tally.counts();
+    assert_eq!((counts.wrong_type, counts.delivered), (1, 1));
+    assert_eq!((counts.foreign, bench.lost()), (1, 0));
 }

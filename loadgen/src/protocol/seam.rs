@@ -1,0 +1,165 @@
+//! The seam between the sessions and what is spoken on them: what a protocol has to say. How to add one
+//! stands in [`crate::protocol`].
+//!
+//! Sans-IO: whoever speaks is told what came and when, and says what is to be sent.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use fanring::wire::message::Kind;
+
+use super::script::Script;
+use super::text::Who;
+
+/// A protocol by its name.
+pub(crate) struct Entry {
+    /// For `--protocol`.
+    pub(crate) name: &'static str,
+    /// One line for the help.
+    pub(crate) about: &'static str,
+    /// What can be chosen of it with `--set`.
+    pub(crate) choices: &'static [Choice],
+    /// Who may say what with which flags.
+    pub(crate) manner: Manner,
+    /// Makes it for a run.
+    ///
+    /// # Errors
+    /// One sentence that names the flag and what it takes.
+    pub(crate) make: fn(&Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>>,
+}
+
+/// Something that can be chosen with `--set NAME=VALUE`.
+pub(crate) struct Choice {
+    pub(crate) name: &'static str,
+    pub(crate) default: &'static str,
+    /// What it is, in a few words.
+    pub(crate) about: &'static str,
+}
+
+/// What a protocol leaves to the flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Messages are what the flags make of them: `--send-on-open`, `--publish-template` and so on.
+    Scripted,
+    /// As above, and each session gets what it sends and nothing else.
+    Echo,
+    /// It says all of it by itself.
+    Own,
+}
+
+/// What the flags ask of a protocol.
+pub(crate) struct Wishes<'a> {
+    /// Text or binary messages (`--binary`).
+    pub(crate) kind: Kind,
+    /// What is said besides payloads.
+    pub(crate) script: &'a Script,
+    /// What stands around a payload, with `{payload}` in it.
+    pub(crate) template: Option<&'a str>,
+    /// Names of the columns that texts may have.
+    pub(crate) columns: &'a [String],
+    /// The value of every [`Choice`] by its name.
+    pub(crate) choices: BTreeMap<&'static str, String>,
+}
+
+impl Wishes<'_> {
+    /// What was chosen.
+    ///
+    /// # Panics
+    /// When the protocol has no such choice.
+    pub(crate) fn choice(&self, name: &str) -> &str {
+        &self.choices[name]
+    }
+}
+
+/// What an upgrade asks for beside what the flags say. Texts, as [`super::text`] has them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Offer {
+    /// Path and query, if none is given.
+    pub(crate) path: Option<String>,
+    /// Further headers, each `Name: value`.
+    pub(crate) headers: Vec<String>,
+    /// Subprotocols to offer, before those that are given.
+    pub(crate) subprotocols: Vec<String>,
+}
+
+/// A protocol as it was chosen for a run; the same for all sessions.
+pub(crate) trait Protocol: Debug + Send + Sync {
+    /// What is asked for at the upgrade.
+    fn offer(&self) -> Offer {
+        Offer::default()
+    }
+
+    /// Whether payloads come back as text or binary messages; `None` if either is right.
+    fn arrives_as(&self) -> Option<Kind>;
+
+    /// The speaker of a session that is about to connect.
+    fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker>;
+}
+
+/// Speaks for one session, from its handshake on.
+///
+/// First `opened` is called, then `received` for each message in order. As soon as `waits_for` names nothing
+/// the session is ready: it counts, and `wrap` may be called. Whenever `due_ns` has come, `due` is called;
+/// it is looked at after `opened`, when the session becomes ready, and after each `due`.
+pub(crate) trait Speaker {
+    /// The handshake is complete.
+    fn opened(&mut self, _now_ns: u64, _to: &mut dyn Listener) {}
+
+    /// A whole message came.
+    ///
+    /// # Errors
+    /// One sentence, when the session is of no more use: the server refuses what it was asked for.
+    fn received(
+        &mut self,
+        now_ns: u64,
+        kind: Kind,
+        message: &[u8],
+        to: &mut dyn Listener,
+    ) -> Result<(), String>;
+
+    /// What has to come before the session is ready, for people; nothing once it is.
+    fn waits_for(&self) -> Option<String> {
+        None
+    }
+
+    /// Appends the message that publishes a payload, and says of what kind it is.
+    fn wrap(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Kind;
+
+    /// When something is to be said that nobody asked for, such as a heartbeat.
+    fn due_ns(&self) -> Option<u64> {
+        None
+    }
+
+    /// That time has come.
+    fn due(&mut self, _now_ns: u64, _to: &mut dyn Listener) {}
+}
+
+/// Where in some bytes a payload stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// They are the payload, to the last byte.
+    Whole,
+    /// Somewhere, with an envelope around it.
+    Within,
+}
+
+/// Takes what a speaker makes of what it is told.
+pub(crate) trait Listener {
+    /// These bytes are a payload or hold one; or they are something of the server's own, which is counted
+    /// as foreign. Of a message that holds several payloads, each is handed on by itself; what belongs to the
+    /// protocol, such as an answer to a heartbeat, is not.
+    fn payload(&mut self, bytes: &[u8], place: Place);
+
+    /// Sends a message.
+    fn say(&mut self, kind: Kind, message: &[u8]);
+}
+
+/// A payload, or what holds one, as it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) place: Place,
+    /// Of the message it came in.
+    pub(crate) kind: Kind,
+}

@@ -1,0 +1,33 @@
+//! What is spoken in a run: the protocol, the request that opens each session, and the values of each.
+
+use std::sync::Arc;
+
+use fanring::wire::message::Kind;
+
+use super::seam::Protocol;
+use super::text::Who;
+use super::upgrade::Upgrade;
+use super::values::Values;
+
+/// See the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Speech {
+    /// Name of the protocol.
+    pub(crate) name: &'static str,
+    pub(crate) protocol: Arc<dyn Protocol>,
+    pub(crate) upgrade: Upgrade,
+    pub(crate) values: Values,
+    /// Whether payloads must come back as text or binary messages; `None` if either is right.
+    pub(crate) arrives_as: Option<Kind>,
+}
+
+impl Speech {
+    /// Whose texts a session's are.
+    pub(crate) fn who(&self, session: u32, room: u32) -> Who<'_> {
+        Who {
+            session,
+            room,
+            row: self.values.of(session),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What the unit tests of protocols share.
+
+use std::collections::BTreeMap;
+
+use fanring::wire::message::Kind;
+
+use super::script::Script;
+use super::seam::{Entry, Listener, Place, Wishes};
+
+/// Keeps what a speaker says and finds.
+#[derive(Default)]
+pub(crate) struct Ear {
+    pub(crate) said: Vec<(Kind, Vec<u8>)>,
+    pub(crate) payloads: Vec<(Vec<u8>, Place)>,
+}
+
+impl Ear {
+    /// All that was said, as text.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let texts = self.said.iter();
+        texts
+            .map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned())
+            .collect()
+    }
+}
+
+impl Listener for Ear {
+    fn payload(&mut self, bytes: &[u8], place: Place) {
+        self.payloads.push((bytes.to_vec(), place));
+    }
+
+    fn say(&mut self, kind: Kind, message: &[u8]) {
+        self.said.push((kind, message.to_vec()));
+    }
+}
+
+/// What no flags at all ask of a protocol, but for some choices.
+pub(crate) fn wishes(entry: &Entry, chosen: &[(&'static str, &str)]) -> Wishes<'static> {
+    const NOTHING: &Script = &Script {
+        steps: Vec::new(),
+        replies: Vec::new(),
+        beats: Vec::new(),
+    };
+    let defaults = entry
+        .choices
+        .iter()
+        .map(|choice| (choice.name, choice.default));
+    let choices = defaults.chain(chosen.iter().copied());
+    Wishes {
+        kind: Kind::Text,
+        script: NOTHING,
+        template: None,
+        columns: &[],
+        choices: choices
+            .map(|(name, value)| (name, value.to_owned()))
+            .collect::<BTreeMap<_, _>>(),
+    }
+}

@@ -1,0 +1,210 @@
+//! What goes over the connections of a worker: messages and answers out, and whatever comes in.
+
+use std::cmp::Reverse;
+use std::mem;
+
+use fanring::ring::{Completion, Op, Outgoing, Token};
+use rustix::io::Errno;
+
+use crate::session::connection::{Connection, Ending};
+use crate::session::fleet::{Fleet, NO_SLOT};
+
+/// Sends in one submission.
+const SENDS_MAX: usize = 256;
+
+impl Fleet<'_> {
+    /// Queues the message that publishes a payload on a seat. Returns how many bytes now wait to be sent for it.
+    pub(crate) fn publish(&mut self, index: usize, payload: &[u8]) -> usize {
+        let Some(connection) = &mut self.seats[index].connection else {
+            return 0;
+        };
+        if !connection.is_open() {
+            return 0;
+        }
+        connection.publish(payload, &mut self.message);
+        let unsent = connection.unsent().len();
+        self.mark(index);
+        unsent
+    }
+
+    /// Has protocols say what they have to say by now. Returns when there is more.
+    pub(super) fn beat(&mut self, now: u64) -> u64 {
+        while let Some(&Reverse((due_ns, slot, generation))) = self.beats.peek() {
+            if due_ns > now {
+                return due_ns;
+            }
+            self.beats.pop();
+            let index = slot as usize;
+            let seat = &mut self.seats[index];
+            let Some(connection) = &mut seat.connection else {
+                continue;
+            };
+            // Others may have the seat by now, and what has been said since has its own place here.
+            if seat.generation == generation && connection.due_ns().is_some_and(|due| due <= now) {
+                connection.say_due(now);
+                self.mark(index);
+                self.note_beat(index);
+            }
+        }
+        u64::MAX
+    }
+
+    /// Notes when the protocol of a seat has something to say.
+    pub(crate) fn note_beat(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        if let Some(due_ns) = seat.connection.as_ref().and_then(Connection::due_ns) {
+            let slot = u32::try_from(index).unwrap_or(u32::MAX);
+            self.beats.push(Reverse((due_ns, slot, seat.generation)));
+        }
+    }
+
+    /// Puts a seat on the list of those with something to send.
+    pub(crate) fn mark(&mut self, index: usize) {
+        let Some(connection) = &mut self.seats[index].connection else {
+            return;
+        };
+        if !connection.sending && !connection.unsent().is_empty() {
+            connection.sending = true;
+            self.dirty.push(u32::try_from(index).unwrap_or(u32::MAX));
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        let dirty = mem::take(&mut self.dirty);
+        for chunk in dirty.chunks(SENDS_MAX) {
+            let seats = &self.seats;
+            self.ring.send_batch(chunk.iter().filter_map(|&slot| {
+                let seat = &seats[slot as usize];
+                let connection = seat.connection.as_ref()?;
+                // Somebody else may have the seat by now, with nothing to say yet.
+                if connection.unsent().is_empty() {
+                    return None;
+                }
+                Some(Outgoing {
+                    fd: connection.fd()?,
+                    token: seat.token(Op::Send, slot as usize),
+                    slices: [connection.unsent()],
+                })
+            }));
+            self.ring.reap(&mut self.fresh);
+        }
+        self.dirty = dirty;
+        self.dirty.clear();
+    }
+
+    pub(super) fn handle(&mut self, completion: Completion, now: u64) {
+        let index = completion.token.slot as usize;
+        match completion.token.op {
+            // A timer that was overtaken by an earlier one fires as well; that only costs a turn.
+            Op::Timer => self.timer_ns = None,
+            Op::Doorbell => self.listen_to_doorbell(),
+            Op::Accept | Op::Cancel | Op::QuietSend => {}
+            _ if self.seats[index].generation != completion.token.generation => {
+                if let Some(buffer) = completion.buffer {
+                    self.ring.recycle(buffer);
+                }
+            }
+            Op::Recv => self.received(index, completion, now),
+            Op::Send => self.sent(index, completion),
+            Op::Writable => self.writable(index),
+        }
+    }
+
+    fn sent(&mut self, index: usize, completion: Completion) {
+        let Some(connection) = &mut self.seats[index].connection else {
+            return;
+        };
+        match completion.result {
+            Ok(bytes) => {
+                connection.took(bytes as usize);
+                connection.sending = false;
+                self.mark(index);
+            }
+            Err(Errno::AGAIN) => {
+                if let Some(fd) = connection.fd() {
+                    let token = self.seats[index].token(Op::Writable, index);
+                    self.ring.poll_writable(fd, token);
+                }
+            }
+            Err(errno) => self.ended(index, &Ending::Failed(errno.into())),
+        }
+    }
+
+    fn writable(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        let Some(connection) = &mut seat.connection else {
+            return;
+        };
+        connection.sending = false;
+        if connection.is_connecting() {
+            let speech = &self.shared.settings.speech;
+            let who = speech.who(seat.session, seat.room);
+            if let Err(ending) = connection.connected(&speech.upgrade, &who) {
+                return self.ended(index, &ending);
+            }
+            self.read_on(index);
+        }
+        self.mark(index);
+    }
+
+    /// Receives from now on.
+    pub(crate) fn read_on(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        if let Some(fd) = seat.connection.as_ref().and_then(Connection::fd) {
+            self.ring.recv_multishot(fd, seat.token(Op::Recv, index));
+        }
+    }
+
+    /// Receives no more.
+    pub(crate) fn stop_reading(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        seat.stopped = true;
+        let target = seat.token(Op::Recv, index);
+        self.ring.cancel(target, Token::new(Op::Cancel, NO_SLOT, 0));
+    }
+
+    fn received(&mut self, index: usize, completion: Completion, now: u64) {
+        let shared = self.shared;
+        let seat = &mut self.seats[index];
+        let Some(connection) = &mut seat.connection else {
+            if let Some(buffer) = completion.buffer {
+                self.ring.recycle(buffer);
+            }
+            return;
+        };
+        let (was_upgraded, was_open) = (connection.is_upgraded(), connection.is_open());
+        let outcome = match (completion.result, completion.buffer) {
+            (_, Some(mut buffer)) => {
+                let (tally, taken) = (&mut self.tally, &mut seat.taken);
+                let bytes = self.ring.bytes(&mut buffer);
+                let subprotocols = &shared.settings.speech.upgrade.subprotocols;
+                let outcome = connection.receive(bytes, now, subprotocols, |found| {
+                    *taken += 1;
+                    tally.received(index, found, &shared.sent, &shared.in_flight);
+                });
+                self.ring.recycle(buffer);
+                outcome
+            }
+            (Err(Errno::NOBUFS), None) => Ok(()),
+            (Err(Errno::CANCELED), None) if seat.stopped => return,
+            (Err(errno), None) => Err(Ending::Failed(errno.into())),
+            (Ok(_), None) => Err(connection.end_of_stream()),
+        };
+        if !was_upgraded && self.seats[index].is_upgraded() {
+            self.upgraded(index, now);
+        }
+        if !was_open && self.seats[index].is_open() {
+            self.opened(index, now);
+        }
+        match outcome {
+            Ok(()) => {
+                // Buffers of this turn are all back by the time this is submitted.
+                if !completion.more && !self.seats[index].stopped {
+                    self.read_on(index);
+                }
+                self.mark(index);
+            }
+            Err(ending) => self.ended(index, &ending),
+        }
+    }
+}
