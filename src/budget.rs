@@ -12,7 +12,7 @@ use crate::mesh::RING_MESSAGES_MAX;
 use crate::message::Run;
 use crate::ring::RingConfig;
 use crate::room::Room;
-use crate::room::home::Home;
+use crate::room::home::Members;
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
 use crate::session::Session;
 use crate::session::holdings::SMALL_BYTES;
@@ -48,7 +48,7 @@ const _: () = {
     let tables = 2 * size_of::<Room>() + 2 * 2 * size_of::<(usize, usize, u32)>();
     let name = ROOM_BYTES_MAX + 16;
     let members = 2 * 4 * size_of::<u32>();
-    let home = size_of::<Home>() + SHARDS_MAX * size_of::<u32>();
+    let home = size_of::<Members>() + SHARDS_MAX * size_of::<u32>();
     assert!(
         few + tables + name + members + home <= ROOM_BYTES,
         "a room takes more than ROOM_BYTES"

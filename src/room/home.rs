@@ -43,13 +43,20 @@ pub(crate) struct Said {
     pub(crate) hold: Option<bool>,
 }
 
-/// What a room's home knows.
+/// What a room's home knows: what each message needs, and the rest in a box. With thousands of rooms
+/// every cache line that a message touches has to be fetched.
 #[derive(Debug)]
 pub(crate) struct Home {
     order: Order,
-    members_by_shard: Box<[u32]>,
-    /// A bit for each shard with members: what a message needs to know, in one cache line with the rest.
+    /// A bit for each shard with members.
     shards_with_members: u64,
+    pub(super) members: Box<Members>,
+}
+
+/// What a room's home knows of its members.
+#[derive(Debug)]
+pub(crate) struct Members {
+    by_shard: Box<[u32]>,
     visible: u32,
     /// Whether the other shards were told that the room spreads over all of them.
     is_spread: bool,
@@ -67,14 +74,16 @@ impl Home {
     pub(crate) fn new(shards: u16, epoch: Epoch) -> Self {
         Self {
             order: Order::new(epoch),
-            members_by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
             shards_with_members: 0,
-            visible: 0,
-            is_spread: false,
-            count_due: false,
-            is_timed: false,
-            last_count: None,
-            congestion: Congestion::default(),
+            members: Box::new(Members {
+                by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
+                visible: 0,
+                is_spread: false,
+                count_due: false,
+                is_timed: false,
+                last_count: None,
+                congestion: Congestion::default(),
+            }),
         }
     }
 
@@ -83,19 +92,19 @@ impl Home {
     /// Members that take part in presence.
     #[must_use]
     pub(crate) fn visible(&self) -> u32 {
-        self.visible
+        self.members.visible
     }
 
     /// All members, on all shards.
     #[must_use]
     pub(crate) fn members(&self) -> u32 {
-        self.members_by_shard.iter().sum()
+        self.members.by_shard.iter().sum()
     }
 
     /// Members on one shard.
     #[must_use]
     pub(crate) fn members_on(&self, shard: ShardId) -> u32 {
-        self.members_by_shard[shard.index()]
+        self.members.by_shard[shard.index()]
     }
 
     /// Whether nobody is in the room.
@@ -107,14 +116,14 @@ impl Home {
     /// Whether whoever publishes to it waits.
     #[must_use]
     pub(crate) fn is_held(&self) -> bool {
-        self.congestion.is_held()
+        self.members.congestion.is_held()
     }
 
     /// Whether that lasts for longer than it may while what the room has staged keeps others from
     /// sending.
     #[must_use]
     pub(crate) fn is_held_for_long(&self, now: Duration) -> bool {
-        self.congestion.is_held_for_long(now)
+        self.members.congestion.is_held_for_long(now)
     }
 
     /// Whether any other shard than `here` has members.
@@ -148,9 +157,9 @@ impl Home {
 
     /// A member joined on `shard`.
     pub(crate) fn join(&mut self, shard: ShardId, visible: Visible, sizes: &Sizes) -> Said {
-        self.members_by_shard[shard.index()] += 1;
+        self.members.by_shard[shard.index()] += 1;
         self.shards_with_members |= bit(shard);
-        self.visible += u32::from(visible == Visible::Yes);
+        self.members.visible += u32::from(visible == Visible::Yes);
         Said {
             announcement: self.announce(visible, sizes),
             spread: self.reconsider_spread(sizes),
@@ -166,18 +175,21 @@ impl Home {
         sizes: &Sizes,
         now: Duration,
     ) -> Said {
-        let members = &mut self.members_by_shard[shard.index()];
+        let members = &mut self.members.by_shard[shard.index()];
         assert!(*members > 0, "only those leave who were let in");
         *members -= 1;
         let is_last = *members == 0;
         let announcement = self.announce(visible, sizes);
-        self.visible -= u32::from(visible == Visible::Yes);
+        self.members.visible -= u32::from(visible == Visible::Yes);
         let mut hold = None;
         if is_last {
             self.shards_with_members &= !bit(shard);
             // Nobody there is behind any more.
-            self.congestion.set_behind(shard, Behind::default());
-            hold = self.congestion.reconsider(&self.members_by_shard, now);
+            self.members.congestion.set_behind(shard, Behind::default());
+            hold = self
+                .members
+                .congestion
+                .reconsider(&self.members.by_shard, now);
         }
         Said {
             announcement,
@@ -189,8 +201,8 @@ impl Home {
     fn announce(&mut self, visible: Visible, sizes: &Sizes) -> Announcement {
         if visible == Visible::No {
             Announcement::None
-        } else if self.visible as usize > sizes.announced_members_max {
-            self.count_due = true;
+        } else if self.members.visible as usize > sizes.announced_members_max {
+            self.members.count_due = true;
             Announcement::Count
         } else {
             Announcement::Member
@@ -201,10 +213,10 @@ impl Home {
     /// to come and go without a message each time.
     fn reconsider_spread(&mut self, sizes: &Sizes) -> Option<bool> {
         let (members, least) = (self.members() as usize, sizes.spread_members_min);
-        let is_large = members >= least || (self.is_spread && members > least / 2);
+        let is_large = members >= least || (self.members.is_spread && members > least / 2);
         // Or the names of rooms that are gone would be kept, where none is too small.
         let spread = is_large && members > 0;
-        (spread != std::mem::replace(&mut self.is_spread, spread)).then_some(spread)
+        (spread != std::mem::replace(&mut self.members.is_spread, spread)).then_some(spread)
     }
 
     /// So many members on `shard` are behind now; says whether the room is held, if that has changed.
@@ -216,21 +228,24 @@ impl Home {
     ) -> Option<bool> {
         // Those who were behind may all have left on the way here.
         let members = behind.members.min(self.members_on(shard));
-        self.congestion
+        self.members
+            .congestion
             .set_behind(shard, Behind { members, ..behind });
-        self.congestion.reconsider(&self.members_by_shard, now)
+        self.members
+            .congestion
+            .reconsider(&self.members.by_shard, now)
     }
 
     /// Lets go of a held room that has too much staged, and does not hold it again for a while.
     pub(crate) fn let_go(&mut self, now: Duration) -> Option<bool> {
-        (self.congestion).let_go(HoldFor::Anybody, &self.members_by_shard, now)
+        (self.members.congestion).let_go(HoldFor::Anybody, &self.members.by_shard, now)
     }
 
     /// When [`Self::handle_time`] has something to do, if ever.
     #[must_use]
     pub(crate) fn deadline(&self, now: Duration) -> Option<Duration> {
-        let count = self.count_due.then(|| self.count_at(now));
-        [count, self.congestion.deadline(now)]
+        let count = self.members.count_due.then(|| self.count_at(now));
+        [count, self.members.congestion.deadline(now)]
             .into_iter()
             .flatten()
             .min()
@@ -238,18 +253,21 @@ impl Home {
 
     /// When the owed count may go out.
     fn count_at(&self, now: Duration) -> Duration {
-        (self.last_count).map_or(now, |last| now.max(last + COUNT_INTERVAL))
+        (self.members.last_count).map_or(now, |last| now.max(last + COUNT_INTERVAL))
     }
 
     /// What is due at `now`: a member count, and whether the room is held, if that changes.
     pub(crate) fn handle_time(&mut self, now: Duration) -> (Option<u32>, Option<bool>) {
-        let is_due = self.count_due && self.count_at(now) <= now;
+        let is_due = self.members.count_due && self.count_at(now) <= now;
         let count = is_due.then(|| {
-            self.count_due = false;
-            self.last_count = Some(now);
-            self.visible
+            self.members.count_due = false;
+            self.members.last_count = Some(now);
+            self.members.visible
         });
-        let hold = self.congestion.handle_time(&self.members_by_shard, now);
+        let hold = self
+            .members
+            .congestion
+            .handle_time(&self.members.by_shard, now);
         (count, hold)
     }
 
@@ -258,14 +276,14 @@ impl Home {
     /// # Errors
     /// The first that does not agree.
     pub(crate) fn check_invariants(&self) -> Result<(), String> {
-        for (shard, &members) in ShardId::all(u16::MAX).zip(&self.members_by_shard) {
+        for (shard, &members) in ShardId::all(u16::MAX).zip(&self.members.by_shard) {
             if (members > 0) != (self.shards_with_members & bit(shard) != 0) {
                 return Err(format!(
                     "{members} members on shard {shard} have the wrong bit"
                 ));
             }
         }
-        let (visible, members) = (self.visible, self.members());
+        let (visible, members) = (self.members.visible, self.members());
         if visible > members {
             return Err(format!("{visible} of {members} members are visible"));
         }

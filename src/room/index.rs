@@ -69,6 +69,9 @@ pub struct Index {
     /// Frames that are of earlier incarnations of the room.
     frames_before_epoch: u64,
     prune_at: u32,
+    /// Where the newest batch ends in the log: whether the next one follows on it is known without a look
+    /// at it, which is in no cache when thousands of rooms have had a message since.
+    newest_end: LogPosition,
 }
 
 impl Default for Index {
@@ -81,6 +84,7 @@ impl Default for Index {
             top: None,
             frames_before_epoch: 0,
             prune_at: PRUNE_BATCHES_MIN,
+            newest_end: LogPosition::default(),
         }
     }
 }
@@ -117,9 +121,11 @@ impl Index {
             assert!(self.top < offset, "offsets of a room increase");
             self.top = offset;
         }
+        let follows = self.newest_end == position;
+        self.newest_end = position + u64::from(bytes);
         match self.batches.back_mut() {
             Some(last)
-                if last.position_end() == position
+                if follows
                     && last.bytes.saturating_add(bytes) <= MERGED_BATCH_BYTES_MAX
                     && self.frames < last.first_frame + MERGED_BATCH_FRAMES_MAX
                     && last.first_frame >= self.frames_before_epoch =>
@@ -347,6 +353,10 @@ impl Index {
                 return Err(format!("{batch:?} does not follow {end:?}, {top:?}"));
             }
             (end, position) = (batch.end(), batch.position_end());
+        }
+        let newest = self.batches.back().map(Batch::position_end);
+        if newest.is_some_and(|newest| newest != self.newest_end) {
+            return Err(format!("{newest:?} is not {:?}", self.newest_end));
         }
         if end != self.head {
             return Err(format!(

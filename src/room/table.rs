@@ -82,7 +82,7 @@ impl Rooms {
         }
         let home_shard = self.homes.of(name);
         let is_home = home_shard == self.shard;
-        let home = is_home.then(|| Box::new(Home::new(self.homes.shards(), epoch())));
+        let home = is_home.then(|| Home::new(self.homes.shards(), epoch()));
         let index = (self.rooms).insert(Room::new(Arc::clone(name), home_shard, home));
         let id = RoomId::at(index);
         self.by_name.insert(Arc::clone(name), id);
@@ -168,7 +168,7 @@ impl Rooms {
         let room = self.rooms.get_mut(id.index());
         if let Some(home) = room.and_then(|room| room.home.as_mut())
             && home.deadline(now).is_some()
-            && !std::mem::replace(&mut home.is_timed, true)
+            && !std::mem::replace(&mut home.members.is_timed, true)
         {
             self.timed.push(id);
         }
@@ -194,9 +194,9 @@ impl Rooms {
             let Some(home) = room.and_then(|room| room.home.as_mut()) else {
                 return false;
             };
-            let later = home.is_timed && home.deadline(now).is_some_and(|at| at > now);
-            if home.is_timed && !later {
-                home.is_timed = false;
+            let later = home.members.is_timed && home.deadline(now).is_some_and(|at| at > now);
+            if home.members.is_timed && !later {
+                home.members.is_timed = false;
                 due.push(id);
             }
             later
