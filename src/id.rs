@@ -156,13 +156,13 @@ impl Offset {
 /// Which incarnation of a room an offset belongs to: drawn by chance, so that another room of the
 /// same name is not taken for this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Epoch(u64);
+pub struct Epoch(NonZeroU64);
 
 impl Epoch {
-    /// The epoch with this number.
+    /// The epoch with this number, which is not 0.
     #[must_use]
     pub(crate) const fn new(number: u64) -> Self {
-        Self(number)
+        Self(NonZeroU64::new(number).expect("no epoch has the number 0"))
     }
 }
 

@@ -35,11 +35,14 @@ impl Member {
     }
 }
 
+const _: () = assert!(size_of::<Audience>() == 128);
+
 /// A flush begins this many members after where the last one began, so that nobody is always last.
 const FLUSH_ROTATION: u32 = 97;
 
-/// Members of one rendition.
+/// Members of one rendition: two cache lines, of which the first is the stream's.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Audience {
     /// The stream.
     pub(super) index: Index,

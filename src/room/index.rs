@@ -57,21 +57,22 @@ pub(crate) const KEPT_ENTRIES_MAX: usize = 8;
 /// Entries that a busy room gathers again and again: their memory is not given back each time.
 const KEPT_WHILE_BUSY: usize = 4 * PRUNE_BATCHES_MAX;
 
-/// Maps the stream of one rendition of a room to the log.
+/// Maps the stream of one rendition of a room to the log. What each message changes stands first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Index {
     batches: VecDeque<Batch>,
-    own: OwnRanges,
     head: StreamPosition,
     frames: u64,
     /// The offset of the newest message that has one.
     top: Option<Offset>,
-    /// Frames that are of earlier incarnations of the room.
-    frames_before_epoch: u64,
-    prune_at: u32,
     /// Where the newest batch ends in the log: whether the next one follows on it is known without a look
     /// at it, which is in no cache when thousands of rooms have had a message since.
     newest_end: LogPosition,
+    own: OwnRanges,
+    /// Frames that are of earlier incarnations of the room.
+    frames_before_epoch: u64,
+    prune_at: u32,
 }
 
 impl Default for Index {

@@ -73,8 +73,14 @@ pub struct Reading {
 }
 
 /// The own messages of all members that somebody may have yet to pass by, in the order of the stream.
+///
+/// Nearly every publisher passes by its own message at once, and then there are none.
 #[derive(Debug, Default)]
-pub(super) struct OwnRanges(VecDeque<OwnRange>);
+#[expect(
+    clippy::box_collection,
+    reason = "nearly every room has none, and pays a pointer"
+)]
+pub(super) struct OwnRanges(Option<Box<VecDeque<OwnRange>>>);
 
 impl OwnRanges {
     /// Memory of one of them, in bytes.
@@ -89,13 +95,14 @@ impl OwnRanges {
         end: StreamPosition,
         frames: u64,
     ) {
-        match self.0.back_mut() {
+        let ranges = self.0.get_or_insert_default();
+        match ranges.back_mut() {
             Some(last) if last.origin == origin && last.end == start => {
                 last.end = end;
                 last.frames += 1;
                 last.end_frame = frames;
             }
-            _ => self.0.push_back(OwnRange {
+            _ => ranges.push_back(OwnRange {
                 origin,
                 start,
                 end,
@@ -106,27 +113,34 @@ impl OwnRanges {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_ref().map_or(0, |ranges| ranges.len())
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.0.as_ref().map_or(0, |ranges| ranges.capacity())
     }
 
     pub(super) fn give_back_memory(&mut self, kept_entries: usize) {
-        give_back(&mut self.0, kept_entries);
+        if let Some(ranges) = &mut self.0 {
+            give_back(ranges, kept_entries);
+        }
     }
 
     /// Nobody's cursor is before `kept` any more.
     pub(super) fn forget_before(&mut self, kept: StreamPosition) {
-        while self.0.front().is_some_and(|range| range.end <= kept) {
-            self.0.pop_front();
+        let Some(ranges) = &mut self.0 else {
+            return;
+        };
+        while ranges.front().is_some_and(|range| range.end <= kept) {
+            ranges.pop_front();
         }
     }
 
     fn ahead(&self, at: StreamPosition) -> impl Iterator<Item = &OwnRange> {
-        let first = self.0.partition_point(|range| range.end <= at);
-        self.0.range(first..)
+        self.0.iter().flat_map(move |ranges| {
+            let first = ranges.partition_point(|range| range.end <= at);
+            ranges.range(first..)
+        })
     }
 
     /// How many of `reading`'s own frames lie ahead of its cursor, before which the stream has so many
