@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::dialogue::DialogueArgs;
 use crate::load::plan::Arrivals;
+use crate::load::span::{milliseconds, seconds};
 use crate::results::compare::CompareArgs;
 use crate::results::output::OutputArgs;
 
@@ -142,17 +143,17 @@ pub(crate) struct RunArgs {
     /// Publish binary messages instead of text.
     #[arg(long)]
     pub(crate) binary: bool,
-    /// Seconds that are measured.
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    /// Time that is measured. All times take us, ms, s, m and h; a plain number is seconds.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub(crate) duration: Duration,
-    /// Seconds of the same load before that; checked, but not measured.
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    /// Time of the same load before that; checked, but not measured.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub(crate) warmup: Duration,
-    /// Seconds between the last handshake and the first message.
-    #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = seconds)]
+    /// Time between the last handshake and the first message.
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = seconds)]
     pub(crate) settle: Duration,
-    /// Seconds to wait for the last deliveries; what is missing then is lost.
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    /// Time to wait for the last deliveries; what is missing then is lost.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub(crate) drain: Duration,
     /// Connections to open each second; as fast as they go if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -161,8 +162,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 256,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connect_in_flight: u32,
-    /// Seconds in which all sessions must be open.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    /// Time in which all sessions must be open.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = seconds)]
     pub(crate) connect_timeout: Duration,
     /// Sessions that join, and leave, each second, with --workload churn.
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -173,8 +174,8 @@ pub(crate) struct RunArgs {
     /// Instead of a load: open this many sessions that stay idle (--workload idle).
     #[arg(long, value_name = "N")]
     pub(crate) idle: Option<u32>,
-    /// Seconds for which idle sessions are held before the memory is read.
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    /// Time for which idle sessions are held before the memory is read.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = seconds)]
     pub(crate) hold: Duration,
     /// The server sends a message to its publisher too.
     #[arg(long)]
@@ -192,9 +193,9 @@ pub(crate) struct RunArgs {
     /// Process of the server on this machine, for its processor time and memory.
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Option<u32>,
-    /// Milliseconds that publishing may lag (99th percentile) before the run is invalid.
-    #[arg(long, value_name = "MS", default_value_t = 5.0)]
-    pub(crate) lag_max: f64,
+    /// What publishing may lag (99th percentile) before the run is invalid; a plain number is milliseconds.
+    #[arg(long, value_name = "TIME", default_value = "5ms", value_parser = milliseconds)]
+    pub(crate) lag_max: Duration,
     /// What the run must hold, such as p99=10ms,loss=0; see docs/LOADGEN.md.
     #[arg(long, value_name = "DEMAND")]
     pub(crate) slo: Option<String>,
@@ -213,16 +214,5 @@ impl<T: FromStr> FromStr for List<T> {
         let numbers = text.split(',').map(str::parse).collect::<Result<_, _>>();
         let wrong = |_| "want a number, or several with commas".to_owned();
         numbers.map(Self).map_err(wrong)
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let day = Duration::from_secs(86_400);
-    let number: f64 = text
-        .parse()
-        .map_err(|_| "want a number of seconds".to_owned())?;
-    match Duration::try_from_secs_f64(number) {
-        Ok(span) if span <= day => Ok(span),
-        _ => Err("want 0 to 86400 seconds".to_owned()),
     }
 }

@@ -28,6 +28,9 @@ const RATE: f64 = 60.0;
 /// The most messages a second that can be asked for.
 const RATE_MAX: f64 = 10_000_000.0;
 
+/// The most that publishing may be allowed to lag.
+const LAG_MOST: Duration = Duration::from_secs(60);
+
 /// A checked run.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -185,7 +188,7 @@ impl RunArgs {
             workers: self.workers,
             pin: self.pin.map_or_else(Vec::new, |list| list.0),
             server_pid: self.server_pid,
-            lag_max: Duration::from_secs_f64(self.lag_max / 1e3),
+            lag_max: self.lag_max,
             slo: self.slo.as_deref().map(Demand::parse).transpose()?,
         };
         check_counts(&settings)?;
@@ -262,8 +265,8 @@ impl RunArgs {
             "--duration must be more than 0"
         );
         ensure!(
-            self.lag_max > 0.0 && self.lag_max <= 60_000.0,
-            "--lag-max {}: want more than 0 and at most 60000 milliseconds",
+            !self.lag_max.is_zero() && self.lag_max <= LAG_MOST,
+            "--lag-max {:?}: want more than 0 and at most {LAG_MOST:?}",
             self.lag_max
         );
         for &size in &self.size.0 {
@@ -367,7 +370,7 @@ mod tests {
     /// Goal: every flag that can't work is refused with a sentence that says what would.
     #[test]
     fn bad_flags_name_the_fix() {
-        let cases: [(&[&str], &str); 20] = [
+        let cases: [(&[&str], &str); 21] = [
             (&["--size", "35"], "want 36"),
             (&["--rate", "0"], "more than 0"),
             (&["--publishers", "0"], "at least 1"),
@@ -376,6 +379,7 @@ mod tests {
             (&["--path", "ws"], "starts with /"),
             (&["--target", "nonsense"], "HOST:PORT"),
             (&["--duration", "soon"], "number of seconds"),
+            (&["--lag-max", "0"], "more than 0"),
             (&["--header", "nonsense"], "Name: value"),
             (&["--publish-template", "nothing"], "{payload}"),
             (&["--slo", "p99=soon"], "--slo"),

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 
+use crate::load::plan::nanoseconds;
+use crate::load::span::{Plain, parse};
 use crate::results::model::Results;
-use crate::results::model::asked::Slo;
+use crate::results::model::asked::{Slo, SloPart};
 
 /// A figure that is demanded.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +21,16 @@ enum Figure {
     Disorder,
     Closes,
 }
+
+/// The counts that can be bounded, by name.
+const COUNTS: [(&str, Figure); 3] = [
+    ("loss", Figure::Loss),
+    ("disorder", Figure::Disorder),
+    ("closes", Figure::Closes),
+];
+
+/// What stands before the quantile of a completion.
+const LAST: &str = "last-";
 
 /// The most a figure may be: nanoseconds or a count.
 #[derive(Clone, Debug)]
@@ -44,8 +56,8 @@ impl Demand {
         let parts = text.split(',').map(str::trim).map(|part| {
             Part::parse(part).with_context(|| {
                 format!(
-                    "--slo {part:?}: want p50=, p99=, max=, last-p99= (with ms, us or s), loss=, \
-                     disorder= or closes="
+                    "--slo {part:?}: want p50=, p99=, max= or last-p99= with a time such as 10ms, \
+                     or loss=, disorder= or closes= with a number"
                 )
             })
         });
@@ -57,15 +69,16 @@ impl Demand {
 
     /// Whether a run held it, and where not.
     pub(crate) fn judge(&self, results: &Results) -> Slo {
-        let misses: Vec<_> = self
-            .parts
-            .iter()
-            .filter_map(|part| part.miss(results))
+        let parts: Vec<_> = self.parts.iter().map(|part| part.judge(results)).collect();
+        let missed = parts.iter().filter(|part| !part.held);
+        let misses: Vec<_> = missed
+            .map(|part| format!("{}: {}", part.demand, part.was))
             .collect();
         Slo {
             demand: self.text.clone(),
             held: misses.is_empty(),
             misses,
+            parts,
         }
     }
 }
@@ -73,24 +86,25 @@ impl Demand {
 impl Part {
     fn parse(text: &str) -> anyhow::Result<Self> {
         let (name, most) = text.split_once('=').context("no =")?;
-        let figure = match name {
-            "loss" => Figure::Loss,
-            "disorder" => Figure::Disorder,
-            "closes" => Figure::Closes,
-            _ => match name.strip_prefix("last-") {
-                Some(name) => Figure::Completion(quantile(name)?),
-                None => Figure::Delivery(quantile(name)?),
-            },
+        let count = COUNTS.iter().find(|(count, _)| *count == name);
+        let figure = match (count, name.strip_prefix(LAST)) {
+            (Some((_, figure)), _) => *figure,
+            (None, Some(name)) => Figure::Completion(quantile(name)?),
+            (None, None) => Figure::Delivery(quantile(name)?),
         };
         let most = match figure {
-            Figure::Delivery(_) | Figure::Completion(_) => time_ns(most)?,
+            // A plain number could be seconds or milliseconds: whoever demands has to say.
+            Figure::Delivery(_) | Figure::Completion(_) => {
+                let span = parse(most, Plain::Refused).map_err(|error| anyhow!(error))?;
+                nanoseconds(span)
+            }
             _ => most.parse()?,
         };
         let text = text.to_owned();
         Ok(Self { text, figure, most })
     }
 
-    fn miss(&self, results: &Results) -> Option<String> {
+    fn judge(&self, results: &Results) -> SloPart {
         let counts = &results.counts;
         let figure = match self.figure {
             Figure::Delivery(quantile) => results.latency.delivery_ns.at(quantile),
@@ -101,16 +115,15 @@ impl Part {
         };
         let is_time = matches!(self.figure, Figure::Delivery(_) | Figure::Completion(_));
         // Nothing measured holds no demand on times.
-        let nothing = is_time && results.latency.delivery_ns.is_empty();
-        let was = if is_time {
-            format!("{:?}", Duration::from_nanos(figure))
-        } else {
-            figure.to_string()
-        };
-        if nothing {
-            Some(format!("{}: nothing was delivered", self.text))
-        } else {
-            (figure > self.most).then(|| format!("{}: it was {was}", self.text))
+        let is_known = !is_time || !results.latency.delivery_ns.is_empty();
+        SloPart {
+            demand: self.text.clone(),
+            held: is_known && figure <= self.most,
+            was: match (is_known, is_time) {
+                (false, _) => "nothing was delivered".to_owned(),
+                (true, true) => format!("it was {:?}", Duration::from_nanos(figure)),
+                (true, false) => format!("it was {figure}"),
+            },
         }
     }
 }
@@ -122,24 +135,6 @@ fn quantile(name: &str) -> anyhow::Result<f64> {
     let percent: f64 = name.strip_prefix('p').context("no p")?.parse()?;
     ensure!((0.0..=100.0).contains(&percent), "not a percentage");
     Ok(percent / 100.0)
-}
-
-fn time_ns(text: &str) -> anyhow::Result<u64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit_ns = match &text[digits.len()..] {
-        "us" => 1e3,
-        "ms" => 1e6,
-        "s" => 1e9,
-        unit => bail!("unknown unit {unit:?}"),
-    };
-    let number: f64 = digits.parse()?;
-    ensure!((0.0..1e9).contains(&number), "out of range");
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked above"
-    )]
-    Ok((number * unit_ns) as u64)
 }
 
 #[cfg(test)]
@@ -159,6 +154,9 @@ mod tests {
         assert!(judge("p50=51ms,max=0.101s,last-p99=200000us,loss=3").held);
         let missed = judge("p50=49ms, max=1s,loss=2,disorder=0");
         assert!(!missed.held);
+        let held: Vec<_> = missed.parts.iter().map(|part| part.held).collect();
+        assert_eq!(held, [false, true, false, true], "{:?}", missed.parts);
+        assert_eq!(missed.parts[2].was, "it was 3");
         assert_eq!(missed.misses.len(), 2, "{:?}", missed.misses);
         assert!(missed.misses[1].contains("it was 3"));
         let empty = Demand::parse("p99=1s").unwrap().judge(&Results::default());
@@ -169,10 +167,30 @@ mod tests {
     #[test]
     fn bad_demands_are_refused() {
         for text in [
-            "", "p99", "p99=10", "p99=10m", "q=1ms", "p101=1ms", "loss=-1", "p=1s",
+            "", "p99", "p99=10", "p99=10x", "q=1ms", "p101=1ms", "loss=-1", "p=1s",
         ] {
             let error = Demand::parse(text).unwrap_err().to_string();
             assert!(error.contains("--slo"), "{text}: {error}");
         }
+    }
+
+    /// Goal: the documentation lists every objective there is, and only what can be demanded.
+    #[test]
+    fn objectives_are_documented() {
+        let document = include_str!("../../../docs/LOADGEN.md");
+        let (_, section) = document.split_once("\n## Objectives\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut figures: Vec<_> = rows
+            .flat_map(|row| row.split('|').next().unwrap().split("`, `"))
+            .map(|example| example.trim_end().trim_end_matches('`'))
+            .map(|example| Part::parse(example).unwrap_or_else(|e| panic!("{example}: {e}")))
+            .map(|part| std::mem::discriminant(&part.figure))
+            .collect();
+        figures.dedup();
+        let kinds = [Figure::Delivery(1.0), Figure::Completion(1.0)].into_iter();
+        let kinds = kinds.chain(COUNTS.map(|(_, figure)| figure));
+        let kinds: Vec<_> = kinds.map(|figure| std::mem::discriminant(&figure)).collect();
+        assert_eq!(figures, kinds);
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use fanring::wire::message::Kind;
 
 use super::text::{Text, Who};
+use crate::load::span::{Plain, parse};
 
 /// The largest file that is sent as one message, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -97,7 +98,7 @@ impl Script {
     /// One sentence that says what is wanted.
     pub(crate) fn add_beat(&mut self, source: &str, columns: &[String]) -> anyhow::Result<()> {
         let parts = source.split_once('=');
-        let parts = parts.and_then(|(span, text)| Some((duration(span)?, text)));
+        let parts = parts.and_then(|(span, text)| Some((parse(span, Plain::Refused).ok()?, text)));
         let (span, text) = parts.context("want SPAN=TEXT, such as 25s=ping or 500ms=ping")?;
         ensure!(
             span >= Duration::from_millis(1),
@@ -107,21 +108,6 @@ impl Script {
         self.beats.push((span_ns, Saying::parse(text, columns)?));
         Ok(())
     }
-}
-
-/// A span such as `500ms`, `25s` or `2m`, of a day at most.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
-    let unit_at = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
-    let (number, unit) = text.split_at(unit_at);
-    let factor = match unit {
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    let span = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()?;
-    (span <= Duration::from_secs(86_400)).then_some(span)
 }
 
 fn read(path: &str) -> anyhow::Result<Vec<u8>> {

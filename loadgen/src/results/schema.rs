@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::asked::Slo;
+use super::model::asked::{Slo, SloPart};
 use super::model::{Results, ServerUse, Storm, Verdict};
 use super::sample;
 use super::timeline::Timeline;
@@ -83,7 +83,10 @@ fn whole() -> Results {
     results.intervals = timeline.summaries();
     results.server = Some(ServerUse::default());
     results.storm = Some(Storm::default());
-    results.slo = Some(Slo::default());
+    results.slo = Some(Slo {
+        parts: vec![SloPart::default()],
+        ..Slo::default()
+    });
     results.sessions.closes.insert(1006, 1);
     results.verdict = Verdict::Invalid {
         why: vec!["so".to_owned()],

@@ -335,6 +335,7 @@ mod tests {
             demand: "p99=1ms".to_owned(),
             held: false,
             misses: vec!["p99 was 2 ms".to_owned()],
+            parts: Vec::new(),
         });
         results.verdict = Verdict::Invalid {
             why: vec!["worker 0 was busy all the time".to_owned()],

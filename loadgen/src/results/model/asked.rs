@@ -46,4 +46,17 @@ pub(crate) struct Slo {
     pub(crate) held: bool,
     /// One sentence for each part that did not.
     pub(crate) misses: Vec<String>,
+    /// Each part of it.
+    pub(crate) parts: Vec<SloPart>,
+}
+
+/// One part of a demand and its outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SloPart {
+    /// The part as it was given, such as `p99=10ms`.
+    pub(crate) demand: String,
+    /// Whether it held.
+    pub(crate) held: bool,
+    /// What came of it, such as `it was 12.3ms`.
+    pub(crate) was: String,
 }
