@@ -102,6 +102,37 @@ impl DialogueArgs {
         protocol::find(&self.protocol)
     }
 
+    /// The flags as they were given, those of one order in that order; without headers, which may hold
+    /// secrets.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let steps = |flag, texts: &[Placed]| -> Vec<_> {
+            let told = |text: &Placed| (text.place, format!("{flag} {}", text.text));
+            texts.iter().map(told).collect()
+        };
+        let mut steps = [
+            steps("--send-on-open", &self.send_on_open),
+            steps("--await", &self.awaited),
+        ]
+        .concat();
+        steps.sort_unstable();
+        let mut all: Vec<_> = steps.into_iter().map(|(_, text)| text).collect();
+        for (flag, texts) in [
+            ("--set", &self.set),
+            ("--subprotocol", &self.subprotocol),
+            ("--reply", &self.reply),
+            ("--every", &self.every),
+        ] {
+            all.extend(texts.iter().map(|text| format!("{flag} {text}")));
+        }
+        let vars = self.vars.as_ref().map(|path| path.display().to_string());
+        let template = self.publish_template.clone();
+        for (flag, text) in [("--vars", vars), ("--publish-template", template)] {
+            all.extend(text.map(|text| format!("{flag} {text}")));
+        }
+        all.extend(self.any_type.then(|| "--any-type".to_owned()));
+        all
+    }
+
     /// Puts together what is spoken.
     ///
     /// # Errors
@@ -190,6 +221,24 @@ mod tests {
         let cli = Cli::try_parse_from(all).map_err(|error| error.to_string())?;
         let settings = cli.run.check().map_err(|error| format!("{error:#}"))?;
         Ok(settings.speech)
+    }
+
+    /// Goal: what is spoken is told as it was given, steps in their order and secrets left out.
+    #[test]
+    fn the_dialogue_is_told() {
+        let flags = "--await hello --header Authorization:secret --send-on-open join --any-type \
+                     --every 25s=ping --publish-template {payload}! --subprotocol chat";
+        let all = ["fanload"].into_iter().chain(flags.split_whitespace());
+        let settings = Cli::try_parse_from(all).unwrap().run.check().unwrap();
+        let told = [
+            "--await hello",
+            "--send-on-open join",
+            "--subprotocol chat",
+            "--every 25s=ping",
+            "--publish-template {payload}!",
+            "--any-type",
+        ];
+        assert_eq!(settings.parameters().dialogue, told);
     }
 
     /// Goal: greetings and what is awaited between them keep the order of the command line, whichever flag comes first.

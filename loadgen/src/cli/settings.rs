@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     /// The target as it was given.
     pub(crate) address: String,
     pub(crate) speech: Speech,
+    /// The flags that made it what it is.
+    pub(crate) dialogue: Vec<String>,
     pub(crate) workload: Workload,
     pub(crate) subscribers: u32,
     pub(crate) publishers: u32,
@@ -109,10 +111,17 @@ impl Settings {
                 false => self.duration.as_secs_f64(),
             },
             warmup_seconds: self.warmup.as_secs_f64(),
+            settle_seconds: self.settle.as_secs_f64(),
+            drain_seconds: self.drain.as_secs_f64(),
             connect_rate: self.connect_rate.map(f64::from),
+            connect_in_flight: self.connects_max,
             churn_rate: is_churn.then(|| f64::from(self.churn_rate)),
             slow_percent: is_slow.then_some(self.slow_percent),
             self_delivery: self.self_delivery,
+            protocol: self.target().protocol,
+            dialogue: self.dialogue.clone(),
+            workers: self.workers,
+            pin: self.pin.iter().map(|&cpu| cpu as u64).collect(),
         }
     }
 
@@ -160,6 +169,7 @@ impl RunArgs {
             false => Kind::Text,
         };
         let settings = Settings {
+            dialogue: self.dialogue.told(),
             speech: self.dialogue.speech(place, kind)?,
             address: self.target,
             target,

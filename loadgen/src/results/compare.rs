@@ -336,6 +336,20 @@ mod tests {
             false,
         );
         assert!(error.unwrap_err().contains("subscribers (20, 7)"));
+        let changes: [(&str, fn(&mut Parameters)); 7] = [
+            ("workers (1, 4)", |p| p.workers = 4),
+            ("pin ([], [3])", |p| p.pin = vec![3]),
+            ("drain_seconds (2.0, 9.0)", |p| p.drain_seconds = 9.0),
+            ("settle_seconds (0.1, 1.0)", |p| p.settle_seconds = 1.0),
+            ("connect_in_flight (256, 1)", |p| p.connect_in_flight = 1),
+            ("dialogue ([], [\"--any-type\"])", |p| p.dialogue.push("--any-type".to_owned())),
+            ("protocol (\"plain\", \"other\")", |p| p.protocol = "other".to_owned()),
+        ];
+        for (what, change) in changes {
+            let error = compared("set", |results| change(&mut results.parameters), false);
+            let error = error.unwrap_err();
+            assert!(error.contains(what), "{what}: {error}");
+        }
         let elsewhere = |results: &mut Results| results.target.address = "127.0.0.1:1".to_owned();
         assert_eq!(compared("elsewhere", elsewhere, true).unwrap().0, 0);
         let error = compared("older", |results| results.schema_version = 99, false);

@@ -88,6 +88,11 @@ fn parameters(seconds: u64) -> Parameters {
         sizes_bytes: vec![64],
         duration_seconds: seconds as f64,
         warmup_seconds: 1.0,
+        settle_seconds: 0.1,
+        drain_seconds: 2.0,
+        connect_in_flight: 256,
+        protocol: "plain".to_owned(),
+        workers: 1,
         ..Parameters::default()
     }
 }

@@ -27,14 +27,29 @@ pub(crate) struct Parameters {
     pub(crate) duration_seconds: f64,
     /// Seconds of the same load before that.
     pub(crate) warmup_seconds: f64,
+    /// Seconds between the last handshake and the first message.
+    pub(crate) settle_seconds: f64,
+    /// Seconds that the last deliveries are waited for.
+    pub(crate) drain_seconds: f64,
     /// Connections opened a second; none if as fast as they go.
     pub(crate) connect_rate: Option<f64>,
+    /// Connections that may be on their way to being open at once.
+    pub(crate) connect_in_flight: u32,
     /// Joins and leaves a second (`churn`).
     pub(crate) churn_rate: Option<f64>,
     /// Percent of the subscribers that stop reading (`slow`).
     pub(crate) slow_percent: Option<f64>,
     /// Whether publishers are expected to get their own messages.
     pub(crate) self_delivery: bool,
+    /// How messages are published.
+    pub(crate) protocol: String,
+    /// What is said besides payloads: those flags as they were given, in their order. Without headers, which
+    /// may hold secrets.
+    pub(crate) dialogue: Vec<String>,
+    /// Threads that drive the sessions.
+    pub(crate) workers: u32,
+    /// Processors they run on, in turns; empty if the system decides.
+    pub(crate) pin: Vec<u64>,
 }
 
 /// A demand and its outcome.
