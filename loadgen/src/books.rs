@@ -4,3 +4,4 @@ pub(crate) mod inflight;
 pub(crate) mod payload;
 pub(crate) mod run;
 pub(crate) mod tally;
+pub(crate) mod waiting;

@@ -10,6 +10,7 @@ use fanring::wire::message::Kind;
 
 use crate::books::inflight::InFlight;
 use crate::books::payload::{Decoded, Decoder, Payload};
+use crate::books::waiting::Waiting;
 use crate::load::layout::{Layout, Role};
 use crate::protocol::seam::{Found, Place};
 
@@ -86,6 +87,9 @@ pub(crate) struct Tally {
     /// For each message slot: where in `batches` its message of this turn stands.
     places: Vec<u32>,
     batches: Vec<Batch>,
+    /// How long each session waited. A wait is noted for each delivery, since a batch does not know its
+    /// sessions; it is two additions and a comparison.
+    pub(crate) waiting: Waiting,
 }
 
 impl Tally {
@@ -115,6 +119,7 @@ impl Tally {
             layout: *layout,
             arrives_as,
             decoder: Decoder::default(),
+            waiting: Waiting::new(receivers.len()),
             receivers,
             tracks: vec![Track::default(); tracks],
             counts: Counts::default(),
@@ -226,6 +231,7 @@ impl Tally {
         if !self.counts.enter(track, payload.sequence, floats) {
             return;
         }
+        self.waiting.note(payload.planned_ns);
         let slot = in_flight.slot(publisher, payload.sequence);
         let place = self.places[slot] as usize;
         match self.batches.get_mut(place) {

@@ -5,12 +5,14 @@
 //! where a figure does not apply.
 
 pub(crate) mod asked;
+pub(crate) mod slowest;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use self::asked::{Parameters, Slo};
+use self::slowest::Slowest;
 use super::distribution::Distribution;
 use super::units::{count, of};
 
@@ -34,6 +36,8 @@ pub(crate) struct Results {
     pub(crate) phases: Vec<Phase>,
     /// Times of the measured window.
     pub(crate) latency: Latency,
+    /// Who waited longest.
+    pub(crate) slowest: Slowest,
     /// Messages and deliveries of the whole run, warm-up included.
     pub(crate) counts: Counts,
     /// The measured window.

@@ -3,6 +3,7 @@
 
 use super::interval::Interval;
 use super::model::asked::Parameters;
+use super::model::slowest::{Laggard, Slowest};
 use super::model::{
     Counts, Environment, Generator, Latency, PhaseName, Rates, Results, SCHEMA_VERSION, Sessions,
     Target, Window, Worker,
@@ -58,6 +59,10 @@ pub(crate) fn run(seconds: u64) -> (Results, Vec<Interval>) {
             deliveries: (RATE * SUBSCRIBERS) as f64,
             payload_bytes: (RATE * SUBSCRIBERS * 64) as f64,
         },
+        slowest: Slowest {
+            sessions: vec![laggard(3, 2_000_000, 50_000_000), laggard(17, 1_500_000, 9_000_000)],
+            rooms: Vec::new(),
+        },
         sessions: Sessions {
             opened: SUBSCRIBERS + 1,
             ..Sessions::default()
@@ -66,6 +71,16 @@ pub(crate) fn run(seconds: u64) -> (Results, Vec<Interval>) {
         ..Results::default()
     };
     (results, intervals)
+}
+
+fn laggard(session: u32, mean_ns: u64, max_ns: u64) -> Laggard {
+    Laggard {
+        session: Some(session),
+        room: 0,
+        deliveries: 1_800,
+        mean_ns,
+        max_ns,
+    }
 }
 
 fn target() -> Target {

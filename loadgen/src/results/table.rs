@@ -4,13 +4,15 @@ use std::fmt::{Display, Formatter, Result as Written};
 
 use super::distribution::Distribution;
 use super::model::asked::Parameters;
-use super::model::{Results, ServerUse, Verdict};
-use super::units::{bytes, count, ms, of, rate};
+use super::model::slowest::Laggard;
+use super::model::{Latency, Results, ServerUse, Verdict};
+use super::units::{bytes, count, date, ms, of, rate};
 
 impl Display for Results {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         self.write_head(f)?;
         self.write_latency(f)?;
+        self.write_slowest(f)?;
         if self.window.length_ns > 0 && !self.is_idle() {
             self.write_messages(f)?;
         }
@@ -38,7 +40,10 @@ impl Results {
             target.path,
             target.protocol,
             load(parameters)
-        )
+        )?;
+        let here = &self.environment;
+        let (date, host) = (date(here.started_unix_ms), &here.host);
+        writeln!(f, "begun {date} on {host}, fanload {}", here.version)
     }
 
     fn write_latency(&self, f: &mut Formatter<'_>) -> Written {
@@ -65,6 +70,22 @@ impl Results {
             }
         }
         writeln!(f)
+    }
+
+    /// Who waited longest, where there are several who could have.
+    fn write_slowest(&self, f: &mut Formatter<'_>) -> Written {
+        let named = |one: &Laggard| {
+            let number = one.session.unwrap_or(one.room);
+            format!("{number} {:.3} ({:.3})", ms(one.mean_ns), ms(one.max_ns))
+        };
+        let (sessions, rooms) = (&self.slowest.sessions, &self.slowest.rooms);
+        for (what, slowest) in [("sessions", sessions), ("rooms", rooms)] {
+            if slowest.len() > 1 {
+                let all: Vec<_> = slowest.iter().map(named).collect();
+                writeln!(f, "slowest    {what}, mean (max) ms: {}", all.join(", "))?;
+            }
+        }
+        Ok(())
     }
 
     fn is_idle(&self) -> bool {
@@ -301,13 +322,17 @@ mod tests {
             tcp_pages_peak: 12,
             ..ServerUse::default()
         });
+        results.environment.started_unix_ms = 1_000_000_000_000;
         let text = results.to_string();
+        let begun = "\nbegun 2001-09-09 01:46:40 UTC on ";
+        assert!(text.contains(begun), "{text}");
         for part in [
             "fanout on 127.0.0.1:9001/ws (plain): 20 subscribers, 1 publisher, 100.0 messages/s",
             "\ncompletion ",
             "1,000 planned (100.0/s), 1,000 sent (100.0/s), 1,000 complete (100.0/s)",
             "0 lost, 0 duplicated, 0 reordered, 0 corrupted (0 foreign, 22,000 of 22,000",
             "sessions   21 opened, 0 ended early",
+            "\nslowest    sessions, mean (max) ms: 3 2.000 (50.000), 17 1.500 (9.000)\n",
             "server     250 ns of CPU per delivery",
             "verdict    valid",
         ] {

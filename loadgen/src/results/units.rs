@@ -63,6 +63,40 @@ pub(crate) fn time(ns: u64) -> String {
     }
 }
 
+/// A moment by its milliseconds since 1970: `2026-02-28 23:59:59 UTC`.
+pub(crate) fn date(unix_ms: u64) -> String {
+    let (day, time) = day_and_time(unix_ms);
+    format!("{day} {time} UTC")
+}
+
+/// The same as ISO 8601 has it, without a zone: `2026-02-28T23:59:59`. It is UTC.
+pub(crate) fn iso_date(unix_ms: u64) -> String {
+    let (day, time) = day_and_time(unix_ms);
+    format!("{day}T{time}")
+}
+
+/// The day in the Gregorian calendar, counted in years that begin in March, so that leap days are
+/// their last.
+fn day_and_time(unix_ms: u64) -> (String, String) {
+    const DAYS_FROM_YEAR_0_TO_1970: u64 = 719_468;
+    const DAYS_IN_400_YEARS: u64 = 146_097;
+    let (days, second) = (unix_ms / 86_400_000, unix_ms / 1_000 % 86_400);
+    let days = days + DAYS_FROM_YEAR_0_TO_1970;
+    let day = days % DAYS_IN_400_YEARS;
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // Months from March on have 153 days in each five of them.
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = days / DAYS_IN_400_YEARS * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    (
+        format!("{year:04}-{month:02}-{day:02}"),
+        format!("{hour:02}:{minute:02}:{second:02}"),
+    )
+}
+
 /// `1 publisher`, `2 publishers`.
 pub(crate) fn of(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
@@ -90,5 +124,24 @@ mod tests {
             ["0", "850 us", "1.20 ms", "25.0 ms", "2.50 s"]
         );
         assert_eq!([of(1, "room"), of(0, "room")], ["1 room", "0 rooms"]);
+    }
+
+    /// Goal: dates are those of the calendar, leap days and turns of the year included.
+    #[test]
+    fn dates_are_of_the_calendar() {
+        let seconds = [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
+            (1_798_761_599, "2026-12-31 23:59:59 UTC"),
+            (1_798_761_600, "2027-01-01 00:00:00 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ];
+        for (second, text) in seconds {
+            assert_eq!(date(second * 1_000), text);
+        }
+        assert_eq!(iso_date(999), "1970-01-01T00:00:00");
     }
 }

@@ -13,7 +13,7 @@ use crate::clock::now_ns;
 use crate::load::layout::Role;
 use crate::load::plan::{Plan, nanoseconds};
 use crate::results::interval::Observer;
-use crate::results::model::{PhaseName, Results};
+use crate::results::model::{Environment, PhaseName, Results};
 use crate::run::interrupt::Interrupt;
 use crate::run::machine::prepare;
 use crate::run::progress::Progress;
@@ -42,6 +42,7 @@ pub(crate) fn measure(
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Results> {
     prepare(settings)?;
+    let environment = Environment::gather();
     let shared = Shared::new(settings).context("setting up the workers")?;
     let monitor = Monitor::new(settings.server_pid)?;
     let mut progress = Progress::new(&shared, monitor, observer);
@@ -81,6 +82,7 @@ pub(crate) fn measure(
         outcomes,
         phases: progress.phases,
         monitor: progress.monitor,
+        environment,
         window_end_ns: progress.window_end_ns,
     }))
 }

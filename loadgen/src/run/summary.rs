@@ -10,6 +10,7 @@ use crate::results::model::{
     Churn, Counts, Environment, Generator, Latency, Phase, Rates, Results, SCHEMA_VERSION,
     Sessions, Slow, Storm, Window,
 };
+use crate::run::slowest::slowest;
 use crate::run::verdict::verdict;
 use crate::run::worker::Outcome;
 use crate::shared::Shared;
@@ -21,6 +22,8 @@ pub(crate) struct Facts<'r, 's> {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) phases: Vec<Phase>,
     pub(crate) monitor: Monitor,
+    /// As it was when the run began.
+    pub(crate) environment: Environment,
     /// When the measured window ended.
     pub(crate) window_end_ns: u64,
 }
@@ -58,9 +61,10 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         foreign: counts.foreign,
     };
     let rates = rates(shared, &window, &books);
+    let waits = facts.outcomes.iter().flat_map(|outcome| outcome.waits.iter().copied());
     let mut results = Results {
         schema_version: SCHEMA_VERSION,
-        environment: Environment::gather(),
+        environment: facts.environment,
         command_line: std::env::args().collect(),
         target: settings.target(),
         parameters: settings.parameters(),
@@ -74,6 +78,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         churn: churn(settings, &books),
         slow: slow(settings, &books),
         window,
+        slowest: slowest(&shared.layout, waits),
         latency: Latency {
             upgrade_ns: books.upgrade,
             delivery_ns: books.delivery,

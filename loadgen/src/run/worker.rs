@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::books::run::RunBooks;
 use crate::books::tally::Counts;
+use crate::books::waiting::Waits;
 use crate::clock::{now_ns, thread_cpu_ns};
 use crate::load::layout::Role;
 use crate::load::plan::{Plan, nanoseconds};
@@ -29,6 +30,8 @@ pub(crate) struct Outcome {
     pub(crate) expected: u64,
     pub(crate) lost: u64,
     pub(crate) figures: Worker,
+    /// What each session waited, by its number in the run.
+    pub(crate) waits: Vec<(u32, Waits)>,
 }
 
 /// Where the worker's own figures stood at one moment.
@@ -71,7 +74,10 @@ pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
     note_untaken(&mut fleet);
     fleet.hand_over_last();
     figures.sessions = fleet.seats.len() as u64;
+    let waits = fleet.tally.waiting.sessions().iter().copied();
+    let waits = fleet.seats.iter().map(|seat| seat.session).zip(waits);
     Ok(Outcome {
+        waits: waits.collect(),
         books: fleet.books,
         counts,
         expected,
@@ -149,6 +155,8 @@ fn idle(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
 /// Publishes by the plan and takes what comes, until all has come or its time is over.
 fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
     let shared = fleet.shared;
+    let window = (plan.measure_start_ns(), plan.measure_end_ns());
+    fleet.tally.waiting.measure(window.0, window.1);
     let mut publishers = Publishers::new(fleet, plan);
     let mut churn = Churn::new(fleet, &plan);
     let mut start: Option<Mark> = None;

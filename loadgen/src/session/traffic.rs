@@ -182,6 +182,7 @@ impl Fleet<'_> {
                     *taken += 1;
                     tally.received(index, found, &shared.sent, &shared.in_flight);
                 });
+                tally.waiting.settle(index, now);
                 self.ring.recycle(buffer);
                 outcome
             }
