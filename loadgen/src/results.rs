@@ -14,6 +14,8 @@ mod hgrm;
 mod hlog;
 mod html;
 mod live;
+mod markdown;
+mod markup;
 pub(crate) mod output;
 #[cfg(test)]
 mod sample;

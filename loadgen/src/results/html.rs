@@ -6,10 +6,11 @@ mod tables;
 
 use std::io::{self, Write};
 
+use super::markup::escape;
 use super::model::{Results, Verdict};
 use super::table::load;
 use super::timeline::Timeline;
-use super::units::{count, rate, time};
+use super::units::{count, date, rate, time};
 
 const STYLE: &str = include_str!("html/page.css");
 
@@ -34,9 +35,11 @@ pub(super) fn write(
     writeln!(
         out,
         "<header><h1>{} on {title}</h1><span class=\"badge {class}\">{verdict}</span></header>\n\
-         <p class=\"soft\">{}</p>",
+         <p class=\"soft\">{}</p>\n<p class=\"soft\">{} on {}</p>",
         escape(&results.parameters.workload),
-        escape(&load(&results.parameters))
+        escape(&load(&results.parameters)),
+        date(results.environment.started_unix_ms),
+        escape(&results.environment.host)
     )?;
     for sentence in troubles(results) {
         writeln!(out, "<p class=\"why\">{}</p>", escape(&sentence))?;
@@ -112,6 +115,7 @@ fn verdict(results: &Results) -> (&'static str, &'static str) {
         (Verdict::Invalid { .. }, ..) => ("bad", "invalid"),
         (_, false, _) => ("bad", "loss or disorder"),
         (.., Some(slo)) if !slo.held => ("bad", "objective missed"),
+        (.., Some(_)) => ("good", "valid, objective held"),
         _ => ("good", "valid, nothing lost"),
     }
 }
@@ -130,7 +134,7 @@ fn troubles(results: &Results) -> Vec<String> {
         all.push(format!("Failed: {}", damage.join("; ")));
     }
     if let Some(slo) = results.slo.as_ref().filter(|slo| !slo.held) {
-        all.push(format!("Missed {}: {}", slo.demand, slo.misses.join("; ")));
+        all.push(format!("The objective was missed: {}", slo.misses.join("; ")));
     }
     all
 }
@@ -162,14 +166,6 @@ fn tiles(results: &Results) -> Vec<(String, &'static str)> {
         }
     }
     all
-}
-
-/// Text for HTML and for attributes in double quotes.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

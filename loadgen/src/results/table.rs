@@ -47,16 +47,8 @@ impl Results {
     }
 
     fn write_latency(&self, f: &mut Formatter<'_>) -> Written {
-        let latency = &self.latency;
-        let rows = [
-            ("upgrade", &latency.upgrade_ns),
-            ("delivery", &latency.delivery_ns),
-            ("first", &latency.first_ns),
-            ("median", &latency.median_ns),
-            ("completion", &latency.completion_ns),
-            ("spread", &latency.spread_ns),
-        ];
-        if rows.iter().all(|(_, times)| times.is_empty()) {
+        let rows: Vec<Row<'_>> = latency_rows(&self.latency).collect();
+        if rows.is_empty() {
             return Ok(());
         }
         writeln!(
@@ -65,9 +57,7 @@ impl Results {
             "ms", "p50", "p90", "p99", "p99.9", "max", "mean", "count"
         )?;
         for (name, times) in rows {
-            if !times.is_empty() {
-                write_row(name, times, f)?;
-            }
+            write_row(name, times, f)?;
         }
         writeln!(f)
     }
@@ -242,6 +232,22 @@ impl Results {
             false => write!(f, "\nFAILED: {}", damage.join("; ")),
         }
     }
+}
+
+/// A series of times and its name.
+pub(crate) type Row<'a> = (&'static str, &'a Distribution);
+
+/// The series of which there is something to tell.
+pub(crate) fn latency_rows(latency: &Latency) -> impl Iterator<Item = Row<'_>> {
+    let rows = [
+        ("upgrade", &latency.upgrade_ns),
+        ("delivery", &latency.delivery_ns),
+        ("first", &latency.first_ns),
+        ("median", &latency.median_ns),
+        ("completion", &latency.completion_ns),
+        ("spread", &latency.spread_ns),
+    ];
+    rows.into_iter().filter(|(_, times)| !times.is_empty())
 }
 
 /// What was asked, in one line.

@@ -2,15 +2,20 @@
 
 use std::fmt::Write;
 
+use crate::results::markup::escape;
+
 /// Size of every plot in its own units; the page scales it.
 pub(super) const WIDTH: f64 = 640.0;
 pub(super) const HEIGHT: f64 = 300.0;
 
 /// The area inside the axes.
-const LEFT: f64 = 62.0;
+const LEFT: f64 = 76.0;
 const RIGHT: f64 = WIDTH - 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = HEIGHT - 40.0;
+
+/// The most labels below a plot that a narrow page has room for.
+const LABELS_NARROW_MAX: usize = 5;
 
 /// How values are laid out along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,7 +124,7 @@ impl Plot {
     pub(super) fn new(id: &str, description: &str) -> Self {
         Self(format!(
             "<svg id=\"{id}\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
-            super::escape(description)
+            escape(description)
         ))
     }
 
@@ -129,14 +134,17 @@ impl Plot {
         (x, x_ticks, x_name): (&Axis, &[(f64, String)], &str),
         (y, y_ticks, y_name): (&Axis, &[(f64, String)], &str),
     ) {
-        for (value, label) in x_ticks {
+        for (index, (value, label)) in x_ticks.iter().enumerate() {
             let at = x.at(*value);
             // A label at the right edge would be cut off.
             let is_last = at > RIGHT - 1.0;
             let anchor = if is_last { "end" } else { "middle" };
+            // On a narrow page there is room for every other one.
+            let is_minor = x_ticks.len() > LABELS_NARROW_MAX && index % 2 == 1;
+            let class = if is_minor { " class=\"minor\"" } else { "" };
             self.raw(&format!(
-                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{BOTTOM}\"/><text x=\"{at:.1}\" y=\"{:.1}\" \
-                 text-anchor=\"{anchor}\">{label}</text>\n",
+                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{BOTTOM}\"/><text{class} x=\"{at:.1}\" \
+                 y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>\n",
                 BOTTOM + 16.0
             ));
         }
@@ -152,7 +160,7 @@ impl Plot {
         let (middle, below) = (f64::midpoint(LEFT, RIGHT), HEIGHT - 5.0);
         self.raw(&format!(
             "<text x=\"{middle}\" y=\"{below}\" text-anchor=\"middle\">{x_name}</text>\
-             <text transform=\"rotate(-90)\" x=\"{:.1}\" y=\"12\" text-anchor=\"middle\">{y_name}</text>\n",
+             <text class=\"minor\" transform=\"rotate(-90)\" x=\"{:.1}\" y=\"12\" text-anchor=\"middle\">{y_name}</text>\n",
             -f64::midpoint(TOP, BOTTOM)
         ));
     }

@@ -1,49 +1,80 @@
 //! The tables below the plots.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::escape;
+use crate::results::markup::escape;
 use crate::results::model::Results;
-use crate::results::units::{bytes, count, ms, rate};
+use crate::results::model::slowest::Laggard;
+use crate::results::units::{bytes, count, date, ms, rate};
 
 /// Rows of names and values.
-type Rows = Vec<(&'static str, String)>;
+type Rows<Name = &'static str> = Vec<(Name, String)>;
 
-/// Writes all tables.
+/// Writes all tables, each in a box of its own that scrolls where the page is too narrow for it.
 pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
+    write_objective(results, out)?;
     write_latency(results, out)?;
+    write_slowest("Slowest sessions", &results.slowest.sessions, out)?;
+    write_slowest("Slowest rooms", &results.slowest.rooms, out)?;
     for (heading, rows) in [
         ("Messages and deliveries", messages(results)),
         ("Generator and server", machines(results)),
         ("Environment", environment(results)),
     ] {
-        writeln!(out, "<section><h2>{heading}</h2><table>")?;
-        for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-            writeln!(out, "<tr><th>{name}</th><td>{}</td></tr>", escape(value))?;
-        }
-        writeln!(out, "</table></section>")?;
+        write_rows(heading, &rows, out)?;
     }
-    let parameters = serde_json::to_value(&results.parameters).map_err(io::Error::other)?;
-    writeln!(out, "<section><h2>Parameters</h2><table>")?;
-    for (name, value) in parameters.as_object().into_iter().flatten() {
-        if !value.is_null() {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            let name = name.replace('_', " ");
-            writeln!(out, "<tr><th>{name}</th><td>{}</td></tr>", escape(&value))?;
-        }
+    write_rows("Parameters", &parameters(results)?, out)
+}
+
+fn write_rows(
+    heading: &str,
+    rows: &[(impl Display, String)],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    begin("", heading, out)?;
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "<tr><th>{name}</th><td>{}</td></tr>", escape(value))?;
     }
-    writeln!(out, "</table></section>")
+    writeln!(out, "{END}")
+}
+
+/// What ends a table that was begun.
+const END: &str = "</table></div></section>";
+
+fn begin(classes: &str, heading: &str, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "<section class=\"{classes}\"><h2>{heading}</h2><div class=\"scroll\" tabindex=\"0\" \
+         role=\"group\" aria-label=\"{heading}\"><table>"
+    )
+}
+
+/// What was demanded, part by part.
+fn write_objective(results: &Results, out: &mut impl Write) -> io::Result<()> {
+    let Some(slo) = &results.slo else {
+        return Ok(());
+    };
+    begin("wide", "Objective", out)?;
+    for part in &slo.parts {
+        let (class, outcome) = if part.held { ("good", "held") } else { ("bad", "missed") };
+        writeln!(
+            out,
+            "<tr><th>{}</th><td class=\"{class}\">{outcome}</td><td>{}</td></tr>",
+            escape(&part.demand),
+            escape(&part.was)
+        )?;
+    }
+    writeln!(out, "{END}")
 }
 
 fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
     let latency = &results.latency;
+    begin("wide numbers", "Latency in milliseconds", out)?;
     writeln!(
         out,
-        "<section class=\"wide\"><h2>Latency in milliseconds</h2><table class=\"numbers\"><thead><tr>\
-         <th>series</th><th>min</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th>\
-         <th>max</th><th>mean</th><th>count</th></tr></thead>"
+        "<thead><tr><th>series</th><th>min</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
+         <th>p99.99</th><th>max</th><th>mean</th><th>count</th></tr></thead>"
     )?;
     for (name, times) in [
         ("upgrade (handshake)", &latency.upgrade_ns),
@@ -67,7 +98,46 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         let (mean, number) = (times.0.mean() / 1e6, count(times.0.len()));
         writeln!(out, "<td>{mean:.3}</td><td>{number}</td></tr>")?;
     }
-    writeln!(out, "</table></section>")
+    writeln!(out, "{END}")
+}
+
+/// Who waited longest, where there are several who could have.
+fn write_slowest(heading: &str, slowest: &[Laggard], out: &mut impl Write) -> io::Result<()> {
+    if slowest.len() < 2 {
+        return Ok(());
+    }
+    begin("numbers", heading, out)?;
+    writeln!(
+        out,
+        "<thead><tr><th></th><th>mean ms</th><th>max ms</th><th>deliveries</th></tr></thead>"
+    )?;
+    for one in slowest {
+        let name = match one.session {
+            Some(session) => format!("session {session} in room {}", one.room),
+            None => format!("room {}", one.room),
+        };
+        let (mean, max) = (ms(one.mean_ns), ms(one.max_ns));
+        let number = count(one.deliveries);
+        writeln!(
+            out,
+            "<tr><th>{name}</th><td>{mean:.3}</td><td>{max:.3}</td><td>{number}</td></tr>"
+        )?;
+    }
+    writeln!(out, "{END}")
+}
+
+fn parameters(results: &Results) -> io::Result<Rows<String>> {
+    let parameters = serde_json::to_value(&results.parameters).map_err(io::Error::other)?;
+    let rows = parameters.as_object().into_iter().flatten();
+    let rows = rows.filter(|(_, value)| {
+        !value.is_null() && value.as_array().is_none_or(|values| !values.is_empty())
+    });
+    Ok(rows
+        .map(|(name, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (name.replace('_', " "), text)
+        })
+        .collect())
 }
 
 fn messages(results: &Results) -> Rows {
@@ -165,6 +235,8 @@ fn environment(results: &Results) -> Rows {
         .map(|(name, state)| format!("{name}: {state}"))
         .collect::<Vec<_>>();
     vec![
+        ("begun", date(here.started_unix_ms)),
+        ("host", here.host.clone()),
         ("kernel", here.kernel.clone()),
         ("processor", format!("{} x {}", here.cpus, here.cpu_model)),
         (
