@@ -1,6 +1,7 @@
 //! Flags. What they mean together is checked in [`settings`].
 
 pub(crate) mod dialogue;
+pub(crate) mod over;
 pub(crate) mod presets;
 pub(crate) mod settings;
 pub(crate) mod slo;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::dialogue::DialogueArgs;
+use self::over::Over;
 use crate::load::plan::Arrivals;
 use crate::load::span::{milliseconds, seconds};
 use crate::results::compare::CompareArgs;
-use crate::results::output::OutputArgs;
+use crate::results::files::OutputArgs;
 
 /// Drives a WebSocket broadcast server and measures its fan-out.
 ///
@@ -50,25 +52,33 @@ pub(crate) struct Cli {
 /// What to do besides a plain run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Find the highest --rate at which --slo holds.
+    /// Find the highest --rate, or the most --subscribers or --rooms, with which --slo holds.
     ///
-    /// Begins at --rate and doubles it until the objective is missed, then halves the gap until it is
-    /// as narrow as --precision asks for. Each run is told of in a line. If files are asked for (--json
-    /// and so on), the rate that was found is run once more to write them.
+    /// Begins with what is given and doubles it until the objective is missed, then halves the gap until
+    /// it is as narrow as --precision asks for. Near the edge, what two of at most three runs agree on
+    /// counts. Each run is told of in a line, and in the end which of them decided. If files are asked for
+    /// (--json and so on), what was found is run once more to write them.
+    ///
+    /// Exit codes: 0 found; 1 a run could not be made; 2 the generator or --max was the limit, so the
+    /// server's may be higher; 99 nothing holds.
     #[command(args_override_self = true, allow_negative_numbers = true, after_help = presets::help())]
     FindMax(Box<FindMaxArgs>),
     Compare(CompareArgs),
 }
 
-/// A search for the highest rate. Files are written by one more run, at the rate that was found.
+/// A search for the most that holds. Files are written by one more run, with what was found.
 #[derive(Debug, Args)]
 pub(crate) struct FindMaxArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Rate above which the search does not go, in messages a second.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000.0)]
-    pub(crate) rate_max: f64,
-    /// How close the answer must be, in percent of the rate.
+    /// What is looked for. With rooms, each has --members, and --rate grows with their number.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) over: Over,
+    /// Value above which the search does not go. [default: 1000000 messages a second, or as many sessions
+    /// as this process may open]
+    #[arg(long, value_name = "N", alias = "rate-max")]
+    pub(crate) max: Option<f64>,
+    /// How close the answer must be, in percent.
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     pub(crate) precision: f64,
     #[command(flatten)]
@@ -98,7 +108,7 @@ pub(crate) enum Workload {
 }
 
 /// A run.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
     /// Named set of flags, listed at the end; flags that are given as well take precedence.
     #[arg(long, value_name = "NAME")]

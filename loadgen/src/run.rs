@@ -1,8 +1,10 @@
 //! A run from its first connection to its verdict.
 
 pub(crate) mod engine;
+pub(crate) mod find_max;
 pub(crate) mod interrupt;
 mod machine;
+pub(crate) mod once;
 mod progress;
 mod publish;
 mod search;

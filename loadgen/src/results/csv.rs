@@ -9,7 +9,7 @@ use super::units::{ms, seconds};
 const HEADER: &str = "phase,start_s,length_s,planned,sent,completed,delivered,lost_so_far,open,\
     delivery_p50_ms,delivery_p90_ms,delivery_p99_ms,delivery_p99_9_ms,delivery_max_ms,\
     completion_p50_ms,completion_p99_ms,completion_max_ms,spread_p50_ms,spread_max_ms,\
-    upgrade_p50_ms,upgrade_max_ms";
+    upgrade_p50_ms,upgrade_max_ms,publish_lag_p99_ms,busiest_worker_cpu_share";
 
 /// Writes the table as the run goes; keeps nothing of it.
 pub(crate) struct Table<W>(W);
@@ -46,11 +46,12 @@ impl<W: Write> Table<W> {
             seconds(interval.length_ns)
         )?;
         let arrivals = interval.arrivals();
-        let columns: [(_, &[f64]); 4] = [
+        let columns: [(_, &[f64]); 5] = [
             (&arrivals, &[0.5, 0.9, 0.99, 0.999, 1.0]),
             (&interval.completion, &[0.5, 0.99, 1.0]),
             (&interval.spread, &[0.5, 1.0]),
             (&interval.upgrade, &[0.5, 1.0]),
+            (&interval.publish_lag, &[0.99]),
         ];
         for (times, quantiles) in columns {
             for &quantile in quantiles {
@@ -60,7 +61,7 @@ impl<W: Write> Table<W> {
                 }
             }
         }
-        writeln!(self.0)
+        writeln!(self.0, ",{:.4}", interval.cpu_share)
     }
 
     /// Writes what is buffered.

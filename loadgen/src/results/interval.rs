@@ -37,6 +37,10 @@ pub(crate) struct Interval {
     pub(crate) completion: Distribution,
     /// Spread of those.
     pub(crate) spread: Distribution,
+    /// From when messages were due to when they were sent, for those sent in it.
+    pub(crate) publish_lag: Distribution,
+    /// Processor time of the busiest worker, as a share of the time it took.
+    pub(crate) cpu_share: f64,
 }
 
 impl Interval {
@@ -48,12 +52,14 @@ impl Interval {
         self.delivered += other.delivered;
         self.lost += other.lost;
         self.open += other.open;
+        self.cpu_share = self.cpu_share.max(other.cpu_share);
         let pairs = [
             (&mut self.upgrade, &other.upgrade),
             (&mut self.warmup, &other.warmup),
             (&mut self.delivery, &other.delivery),
             (&mut self.completion, &other.completion),
             (&mut self.spread, &other.spread),
+            (&mut self.publish_lag, &other.publish_lag),
         ];
         for (own, others) in pairs {
             if !others.is_empty() {
@@ -66,12 +72,14 @@ impl Interval {
     pub(crate) fn clear(&mut self) {
         (self.planned, self.sent, self.completed, self.delivered) = (0, 0, 0, 0);
         (self.lost, self.open) = (0, 0);
+        self.cpu_share = 0.0;
         for distribution in [
             &mut self.upgrade,
             &mut self.warmup,
             &mut self.delivery,
             &mut self.completion,
             &mut self.spread,
+            &mut self.publish_lag,
         ] {
             if !distribution.is_empty() {
                 distribution.0.reset();

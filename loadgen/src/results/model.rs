@@ -429,4 +429,8 @@ pub(crate) struct IntervalSummary {
     pub(crate) completion_p50_ns: u64,
     /// See above.
     pub(crate) completion_max_ns: u64,
+    /// Publish lag: 99th percentile.
+    pub(crate) publish_lag_p99_ns: u64,
+    /// Share of a processor that the busiest worker used.
+    pub(crate) cpu_share: f64,
 }

@@ -1,74 +1,25 @@
-//! Where the results go: the flags, the files, and who is told while the run goes on.
+//! Where the results go: who is told while the run goes on, and what is written when it is over.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Stderr, Write};
+use std::io::{self, IsTerminal, Stderr, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
 use rustix::termios::tcgetwinsize;
 
 use super::csv::Table;
 use super::distribution::Distribution;
-use super::hgrm;
+use super::endpoint::Endpoint;
+use super::files::{OutputArgs, Sink, create, is_stdout};
 use super::hlog::IntervalLog;
-use super::html;
 use super::interval::{Interval, Observer};
-use super::live::{Live, SCREEN_COLUMNS, Style};
+use super::live::{Live, Size, Style, Subject};
 use super::model::asked::Parameters;
 use super::model::{Results, Target};
+use super::so_far::SoFar;
 use super::table::load;
 use super::timeline::Timeline;
-
-/// Flags for the output of a run.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct OutputArgs {
-    /// File for everything that was found, as JSON (docs/fanload.schema.json).
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) json: Option<PathBuf>,
-    /// File for the percentiles of the deliveries in HdrHistogram's text form, in milliseconds. Those of
-    /// completion, spread and upgrade go next to it: run.hgrm, run.completion.hgrm and so on.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) hgrm: Option<PathBuf>,
-    /// File for HdrHistogram's interval log, tagged by series.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) hlog: Option<PathBuf>,
-    /// File for a table with a row for each second.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) csv: Option<PathBuf>,
-    /// File for a page with plots.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) html: Option<PathBuf>,
-    /// Show a line a second instead of a screen while the run goes on.
-    #[arg(long, help_heading = "Output")]
-    pub(crate) no_tui: bool,
-    /// Show nothing while the run goes on.
-    #[arg(long, help_heading = "Output", conflicts_with = "no_tui")]
-    pub(crate) quiet: bool,
-}
-
-impl OutputArgs {
-    /// Whether any file is asked for.
-    pub(crate) fn has_files(&self) -> bool {
-        self.files().next().is_some()
-    }
-
-    /// All files that are asked for, with their flags.
-    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let files = [
-            ("--json", &self.json),
-            ("--hgrm", &self.hgrm),
-            ("--hlog", &self.hlog),
-            ("--csv", &self.csv),
-            ("--html", &self.html),
-        ];
-        files
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
-    }
-}
-
-type Sink = BufWriter<File>;
+use super::{hgrm, html, junit, markdown, prometheus};
 
 /// What is written as the run goes.
 struct Logs {
@@ -80,7 +31,9 @@ struct Logs {
 pub(crate) struct Output {
     args: OutputArgs,
     timeline: Timeline,
+    so_far: SoFar,
     live: Option<Live<Stderr>>,
+    endpoint: Option<Endpoint>,
     started_unix_ms: u64,
     /// Files that are written as the run goes; none before its first interval.
     logs: Option<Logs>,
@@ -89,95 +42,78 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Tries all files, so that one that can't be written is known before the run. Those of an earlier
-    /// run are left as they are until this one has something to say.
+    /// Makes sure that all there is to write can be written.
     ///
     /// # Errors
-    /// One sentence that names the flag and the file.
+    /// One sentence that names the flag and the file, or the address.
     pub(crate) fn open(
         args: &OutputArgs,
         target: &Target,
         parameters: &Parameters,
+        lag_max: Duration,
     ) -> anyhow::Result<Self> {
-        for (flag, path) in args.files() {
-            try_out(path)
-                .with_context(|| format!("{flag} {}: can't write there", path.display()))?;
+        args.try_out()?;
+        let endpoint = args.prometheus_listen.as_deref().map(Endpoint::listen);
+        let endpoint = endpoint.transpose()?;
+        if let (Some(endpoint), false) = (&endpoint, args.quiet) {
+            let address = endpoint.address;
+            let _ = writeln!(io::stderr(), "figures at http://{address}/metrics");
         }
-        let columns: usize = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col.into());
-        let style = match !args.no_tui && io::stderr().is_terminal() && columns >= SCREEN_COLUMNS {
-            true => Style::Screen,
+        let style = match !args.no_tui && io::stderr().is_terminal() && terminal().is_some() {
+            true => Style::Screen(Box::new(|| terminal().unwrap_or(USUAL))),
             false => Style::Lines,
         };
-        let title = format!("{}{}: {}", target.address, target.path, load(parameters));
-        let title = title.chars().take(columns.saturating_sub(1)).collect();
-        let load_seconds = parameters.warmup_seconds + parameters.duration_seconds;
-        Ok(Self {
+        let subject = Subject {
+            title: format!("{}{}: {}", target.address, target.path, load(parameters)),
+            load_seconds: parameters.warmup_seconds + parameters.duration_seconds,
+            lag_max,
+        };
+        let output = Self {
             timeline: Timeline::default(),
-            live: (!args.quiet).then(|| Live::new(io::stderr(), style, title, load_seconds)),
+            so_far: SoFar::default(),
+            live: (!args.quiet).then(|| Live::new(io::stderr(), style, subject)),
+            endpoint,
             started_unix_ms: super::environment::unix_ms(),
             logs: None,
             failure: None,
             args: args.clone(),
-        })
+        };
+        output.serve();
+        Ok(output)
     }
 
-    /// Ends the live view, prints the table to `out` and writes the files.
+    /// Ends the live view, prints the table and writes the files.
     ///
     /// # Errors
     /// One sentence that names the flag whose file could not be written.
-    pub(crate) fn finish(
-        mut self,
-        results: &mut Results,
-        out: &mut impl Write,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn finish(mut self, results: &mut Results) -> anyhow::Result<()> {
         results.intervals = self.timeline.summaries();
         if let Some(live) = &mut self.live {
             // A terminal that went away must not cost the results.
             let _ = live.finish();
         }
-        writeln!(out, "{results}").context("can't write the table")?;
+        for_people(&self.args, &format!("{results}\n")).context("can't write the table")?;
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        if let Some(log) = self.logs.as_mut().and_then(|logs| logs.hlog.as_mut()) {
-            log.flush().context("--hlog: can't write")?;
+        if let Some(logs) = &mut self.logs {
+            logs.flush()?;
         }
-        if let Some(table) = self.logs.as_mut().and_then(|logs| logs.csv.as_mut()) {
-            table.flush().context("--csv: can't write")?;
-        }
-        if let Some(path) = &self.args.json {
-            write_json(results, &mut create("--json", path)?).context("--json: can't write")?;
-        }
-        if let Some(path) = &self.args.html {
-            let mut file = create("--html", path)?;
-            html::write(results, &self.timeline, &mut file)
-                .and_then(|()| file.flush())
-                .context("--html: can't write")?;
-        }
-        if let Some(path) = &self.args.hgrm {
-            write_tables(results, path)?;
-        }
-        Ok(())
-    }
-}
-
-impl Observer for Output {
-    fn interval(&mut self, interval: &Interval) {
-        self.timeline.append(interval);
-        if let Some(live) = &mut self.live
-            && live.show(interval).is_err()
-        {
-            self.live = None;
-        }
-        if self.failure.is_none()
-            && let Err(error) = self.log(interval)
-        {
-            self.failure = Some(error);
+        let (timeline, so_far) = (&self.timeline, &self.so_far);
+        let args = &self.args;
+        write("--json", args.json.as_deref(), |out| write_json(results, out))?;
+        write("--html", args.html.as_deref(), |out| html::write(results, timeline, out))?;
+        write("--markdown", args.markdown.as_deref(), |out| markdown::write(results, out))?;
+        write("--junit", args.junit.as_deref(), |out| junit::write(results, out))?;
+        write("--prometheus", args.prometheus.as_deref(), |out| {
+            out.write_all(prometheus::text(so_far, Some(results)).as_bytes())
+        })?;
+        match &args.hgrm {
+            Some(path) => write_tables(results, path),
+            None => Ok(()),
         }
     }
-}
 
-impl Output {
     fn log(&mut self, interval: &Interval) -> anyhow::Result<()> {
         let logs = match &mut self.logs {
             Some(logs) => logs,
@@ -189,7 +125,35 @@ impl Output {
         if let Some(table) = &mut logs.csv {
             table.append(interval).context("--csv: can't write")?;
         }
-        Ok(())
+        // Whoever reads along wants each second when it is over.
+        match self.args.takes_stdout() {
+            true => logs.flush(),
+            false => Ok(()),
+        }
+    }
+
+    fn serve(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.show(prometheus::text(&self.so_far, None));
+        }
+    }
+}
+
+impl Observer for Output {
+    fn interval(&mut self, interval: &Interval) {
+        self.timeline.append(interval);
+        self.so_far.add(interval);
+        if let Some(live) = &mut self.live
+            && live.show(interval, &self.so_far).is_err()
+        {
+            self.live = None;
+        }
+        self.serve();
+        if self.failure.is_none()
+            && let Err(error) = self.log(interval)
+        {
+            self.failure = Some(error);
+        }
     }
 }
 
@@ -208,32 +172,63 @@ impl Logs {
             csv: csv.transpose()?,
         })
     }
-}
 
-/// Finds out whether a file can be written, and leaves everything as it was.
-fn try_out(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().write(true).open(path).map(drop)
+    fn flush(&mut self) -> anyhow::Result<()> {
+        if let Some(log) = &mut self.hlog {
+            log.flush().context("--hlog: can't write")?;
         }
-        Err(error) => Err(error),
+        if let Some(table) = &mut self.csv {
+            table.flush().context("--csv: can't write")?;
+        }
+        Ok(())
     }
 }
 
-fn create(flag: &str, path: &Path) -> anyhow::Result<Sink> {
-    let file = File::create(path)
-        .with_context(|| format!("{flag} {}: can't write there", path.display()))?;
-    Ok(BufWriter::new(file))
+/// A terminal that does not say its size has this one.
+const USUAL: Size = Size {
+    columns: 80,
+    rows: 24,
+};
+
+/// The size of the terminal on standard error, if it says one.
+fn terminal() -> Option<Size> {
+    let size = tcgetwinsize(io::stderr()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then(|| Size {
+        columns: size.ws_col.into(),
+        rows: size.ws_row.into(),
+    })
 }
 
-fn write_json(results: &Results, out: &mut impl Write) -> anyhow::Result<()> {
+/// Writes what people read to standard output, or to standard error if that is taken.
+///
+/// # Errors
+/// Those of the stream.
+pub(crate) fn for_people(args: &OutputArgs, text: &str) -> io::Result<()> {
+    match args.takes_stdout() {
+        true => io::stderr().write_all(text.as_bytes()),
+        false => io::stdout().write_all(text.as_bytes()),
+    }
+}
+
+/// Writes a file if it is asked for.
+fn write(
+    flag: &str,
+    path: Option<&Path>,
+    fill: impl FnOnce(&mut Sink) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let mut out = create(flag, path)?;
+    fill(&mut out)
+        .and_then(|()| out.flush())
+        .with_context(|| format!("{flag} {}: can't write", path.display()))
+}
+
+fn write_json(results: &Results, out: &mut Sink) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, results)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+    writeln!(out)
 }
 
-/// Writes the deliveries to `path` and every other series next to it.
+/// Writes the deliveries to `path` and every other series next to it; standard output has no next.
 fn write_tables(results: &Results, path: &Path) -> anyhow::Result<()> {
     let latency = &results.latency;
     let beside = |series: &str| path.with_extension(format!("{series}.hgrm"));
@@ -243,12 +238,10 @@ fn write_tables(results: &Results, path: &Path) -> anyhow::Result<()> {
         (beside("spread"), &latency.spread_ns),
         (beside("upgrade"), &latency.upgrade_ns),
     ];
-    for (path, times) in tables {
+    let wanted = if is_stdout(path) { 1 } else { tables.len() };
+    for (path, times) in tables.into_iter().take(wanted) {
         if !times.is_empty() {
-            let mut file = create("--hgrm", &path)?;
-            hgrm::write(times, &mut file)
-                .and_then(|()| file.flush())
-                .with_context(|| format!("--hgrm {}: can't write", path.display()))?;
+            write("--hgrm", Some(&path), |out| hgrm::write(times, out))?;
         }
     }
     Ok(())

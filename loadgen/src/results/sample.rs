@@ -163,8 +163,10 @@ fn second(phase: PhaseName, start_ns: u64, base_ns: u64, random: &mut fastrand::
         delivered: RATE * SUBSCRIBERS,
         open: SUBSCRIBERS + 1,
         open_wanted: SUBSCRIBERS + 1,
+        cpu_share: 0.12,
         ..Interval::default()
     };
+    interval.publish_lag.record(60_000);
     for _ in 0..RATE {
         let first = base_ns + random.u64(..base_ns / 2);
         let mut last = first;

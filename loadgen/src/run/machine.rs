@@ -16,8 +16,7 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
     let limit = raise_descriptor_limit().context("raising the limit on descriptors")?;
     let sessions = settings.layout().sessions();
-    // A ring and a doorbell for each worker.
-    let needed = u64::from(sessions) + 2 * u64::from(settings.workers) + DESCRIPTORS_RESERVED;
+    let needed = u64::from(sessions) + reserved(settings.workers);
     ensure!(
         needed <= limit,
         "{sessions} sessions need {needed} descriptors, but the limit is {limit}: raise it with \
@@ -35,6 +34,20 @@ pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// How many sessions this process may open.
+///
+/// # Errors
+/// When the limit can't be read.
+pub(crate) fn sessions_max(workers: u32) -> anyhow::Result<u64> {
+    let limit = raise_descriptor_limit().context("raising the limit on descriptors")?;
+    Ok(limit.saturating_sub(reserved(workers)))
+}
+
+/// Descriptors that are no session's: a ring and a doorbell for each worker, and some others.
+fn reserved(workers: u32) -> u64 {
+    2 * u64::from(workers) + DESCRIPTORS_RESERVED
 }
 
 /// Keeps the calling thread on one processor.

@@ -166,9 +166,10 @@ impl Publishers {
         counter.store(sequence + 1, Ordering::Release);
         let unsent = fleet.publish(publisher.index, &self.payload);
         fleet.interval.sent += 1;
+        let lag_ns = now_ns().saturating_sub(planned_ns);
+        fleet.interval.publish_lag.record(lag_ns);
         if is_measured {
             fleet.books.sent += 1;
-            let lag_ns = now_ns().saturating_sub(planned_ns);
             fleet.books.publish_lag.record(lag_ns);
         }
         if unsent > UNSENT_BYTES_MAX {

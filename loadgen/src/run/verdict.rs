@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cli::settings::Settings;
 use crate::results::model::{Results, Verdict};
+use crate::results::so_far::CPU_SHARE_MAX;
 
 /// Exit code for a run that could not be made: bad flags, no server, a refused handshake.
 pub(crate) const EXIT_SETUP: u8 = 1;
@@ -18,10 +19,6 @@ pub(crate) const EXIT_LOSS: u8 = 3;
 
 /// Exit code for a run that missed what was demanded of it.
 pub(crate) const EXIT_SLO: u8 = 99;
-
-/// Share of a processor above which a worker has no time to spare: what it receives has waited
-/// for it.
-const CPU_SHARE_MAX: f64 = 0.97;
 
 /// Judges the generator itself: every sign that it and not the server was the limit; and a run that
 /// was `cut_short` is not the one that was asked for.

@@ -14,7 +14,7 @@ use fanring::ring::{Completion, Op, Ring, RingConfig, Token};
 
 use crate::books::run::RunBooks;
 use crate::books::tally::Tally;
-use crate::clock::now_ns;
+use crate::clock::{Busy, now_ns};
 use crate::load::layout::Role;
 use crate::results::interval::Interval;
 use crate::session::connection::Connection;
@@ -117,6 +117,7 @@ pub(crate) struct Fleet<'a> {
     pub(crate) interval: Interval,
     /// Number of the interval handed over last.
     cut: u64,
+    busy: Busy,
 }
 
 impl<'a> Fleet<'a> {
@@ -171,6 +172,7 @@ impl<'a> Fleet<'a> {
             books: RunBooks::default(),
             interval: Interval::default(),
             cut: 0,
+            busy: Busy::begin(),
         };
         fleet.listen_to_doorbell();
         Ok(fleet)
@@ -302,6 +304,7 @@ impl<'a> Fleet<'a> {
 
     fn deliver_interval(&mut self, cut: u64) {
         self.cut = cut;
+        self.interval.cpu_share = self.busy.share();
         let mut mailbox = lock(&self.shared.mailboxes[self.worker as usize]);
         mailbox.interval.add(&self.interval);
         // How it stands now, even if what was left here before has not been fetched.

@@ -1,12 +1,28 @@
 //! The files of a run and their comparison, from outside.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::server::{Fault, Server};
+
+/// All flags that ask for a file.
+const FLAGS: [&str; 8] = [
+    "--json",
+    "--hgrm",
+    "--hlog",
+    "--csv",
+    "--html",
+    "--markdown",
+    "--junit",
+    "--prometheus",
+];
 
 /// A folder of its own that goes with the test.
 struct Folder(PathBuf);
@@ -53,10 +69,13 @@ fn json(path: &str) -> Value {
 #[test]
 fn every_form_is_written() {
     let (folder, server) = (Folder::new("forms"), Server::start(Fault::None));
-    let names = ["run.json", "run.hgrm", "run.hlog", "run.csv", "run.html"];
-    let [json_file, hgrm, hlog, csv, html] = names.map(|name| folder.file(name));
+    let file = |name: &str| folder.file(&format!("run.{name}"));
+    let names = ["json", "hgrm", "hlog", "csv", "html"];
+    let [json_file, hgrm, hlog, csv, html] = names.map(file);
+    let [markdown, junit, prometheus] = ["markdown", "junit", "prometheus"].map(file);
     let flags = [
         "--json", &json_file, "--hgrm", &hgrm, "--hlog", &hlog, "--csv", &csv, "--html", &html,
+        "--markdown", &markdown, "--junit", &junit, "--prometheus", &prometheus, "--slo", "loss=0",
     ];
     let made = run(&server, &flags);
     let progress = String::from_utf8(made.stderr).unwrap();
@@ -83,20 +102,122 @@ fn every_form_is_written() {
     );
     assert!(Path::new(&folder.file("run.completion.hgrm")).exists());
     assert!(last(&hlog).contains("HISTFAAA") && last(&csv).starts_with("drain,"));
-    assert_eq!(
-        fs::read_to_string(&html)
-            .unwrap()
-            .matches("<svg id")
-            .count(),
-        4
-    );
+    let read = |path: &str| fs::read_to_string(path).unwrap();
+    assert_eq!(read(&html).matches("<svg id").count(), 4);
+    assert!(read(&html).contains("<tr><th>loss=0</th><td class=\"good\">held</td>"));
+    assert!(read(&markdown).contains("| `loss=0` | :white_check_mark: | it was 0 |"));
+    assert!(read(&junit).contains("tests=\"3\" failures=\"0\" errors=\"0\""));
+    let count = format!("\nfanload_delivery_latency_seconds_count {delivered}\n");
+    assert!(read(&prometheus).contains(&count), "{}", read(&prometheus));
+}
+
+/// Goal: one file may go to standard output, which then holds nothing else; people read the table
+/// elsewhere.
+#[test]
+fn files_go_to_standard_output() {
+    let server = Server::start(Fault::None);
+    for (flag, begins, ends) in [
+        ("--json", "{", "}"),
+        ("--csv", "phase,", ""),
+        ("--hlog", "#[Logged", ""),
+        ("--hgrm", "       Value", "]"),
+        ("--html", "<!doctype html>", "</html>"),
+        ("--markdown", "### fanload", "</sub>"),
+        ("--junit", "<?xml", "</testsuites>"),
+        ("--prometheus", "# HELP", ""),
+    ] {
+        let made = run(&server, &[flag, "-", "--quiet", "--duration", "300ms"]);
+        let [out, table] = [made.stdout, made.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(made.status.code(), Some(0), "{flag}: {table}");
+        assert!(out.starts_with(begins) && out.trim_end().ends_with(ends), "{flag}: {out}");
+        assert!(!out.contains("verdict    valid"), "{flag}: {out}");
+        assert!(table.contains("verdict    valid"), "{flag}: {table}");
+    }
+    let made = run(&server, &["--json", "-", "--csv", "-"]);
+    let error = String::from_utf8(made.stderr).unwrap();
+    assert_eq!(made.status.code(), Some(1), "{error}");
+    assert!(error.contains("--json - and --csv -"), "{error}");
+}
+
+/// Goal: the summary of a job is added to what other steps have written there, any other file is
+/// made anew.
+#[test]
+fn job_summaries_are_added_to() {
+    let (folder, server) = (Folder::new("summary"), Server::start(Fault::None));
+    let (shared, own) = (folder.file("shared.md"), folder.file("own.md"));
+    for file in [&shared, &own] {
+        fs::write(file, "earlier\n").unwrap();
+        let made = Command::new(env!("CARGO_BIN_EXE_fanload"))
+            .args(["--target", &server.address.to_string(), "--markdown", file])
+            .args("--subscribers 2 --duration 200ms --warmup 0 --quiet --lag-max 60s".split(' '))
+            .env("GITHUB_STEP_SUMMARY", &shared)
+            .output()
+            .unwrap();
+        assert_eq!(made.status.code(), Some(0));
+    }
+    let shared = fs::read_to_string(shared).unwrap();
+    assert!(shared.starts_with("earlier\n### fanload"), "{shared}");
+    assert!(fs::read_to_string(own).unwrap().starts_with("### fanload"));
+}
+
+/// Goal: the figures of a run are read while it goes on, at the address that it tells.
+#[test]
+fn figures_are_read_while_it_runs() {
+    let server = Server::start(Fault::None);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .args(["--target", &server.address.to_string(), "--prometheus-listen", "0"])
+        .args("--subscribers 10 --rate 50 --duration 60s --warmup 0 --lag-max 60s --no-tui".split(' '))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    let address = first.strip_prefix("figures at http://").unwrap();
+    let address = address.strip_suffix("/metrics").unwrap().to_owned();
+    // The first second of the load is over once it is told.
+    assert!(lines.by_ref().any(|line| line.unwrap().contains("measure")));
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    lines.for_each(drop);
+    child.wait().unwrap();
+    let figure = |name: &str| -> f64 {
+        let line = answer.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name}: {answer}")).parse().unwrap()
+    };
+    assert_eq!(figure("fanload_phase{phase=\"measure\"} "), 1.0);
+    assert_eq!(figure("fanload_sessions_open "), 11.0);
+    assert!(figure("fanload_messages_sent_total ") >= 45.0);
+    assert!(figure("fanload_delivery_latency_seconds_count ") >= 450.0);
+}
+
+/// Goal: a subscriber that gets everything late is named first, with what it waited.
+#[test]
+fn the_slowest_are_named() {
+    let (folder, late) = (Folder::new("slowest"), Duration::from_millis(30));
+    let (server, file) = (Server::start(Fault::Late(7, late)), folder.file("run.json"));
+    let made = run(&server, &["--json", &file, "--connect-in-flight", "1"]);
+    let text = String::from_utf8(made.stdout).unwrap();
+    let slowest = &json(&file)["slowest"];
+    assert_eq!(slowest["sessions"].as_array().unwrap().len(), 5, "{slowest}");
+    let first = &slowest["sessions"][0];
+    assert_eq!(first["session"], 7, "{slowest}");
+    assert_eq!(first["deliveries"], 75, "{slowest}");
+    let mean_ns = first["mean_ns"].as_u64().unwrap();
+    assert!((30_000_000..60_000_000_000).contains(&mean_ns), "{slowest}");
+    assert!(first["max_ns"].as_u64().unwrap() >= mean_ns, "{slowest}");
+    assert!(text.contains("\nslowest    sessions, mean (max) ms: 7 "), "{text}");
+    assert_eq!(slowest["rooms"].as_array().unwrap().len(), 0, "there is one only");
 }
 
 /// Goal: a file that can't be written is known before the run is made.
 #[test]
 fn bad_files_are_refused_at_once() {
     let server = Server::start(Fault::None);
-    for flag in ["--json", "--hgrm", "--hlog", "--csv", "--html"] {
+    for flag in FLAGS {
         let made = run(&server, &[flag, "/nowhere/at/all"]);
         let text = String::from_utf8(made.stderr).unwrap();
         assert_eq!(made.status.code(), Some(1), "{text}");
@@ -108,7 +229,7 @@ fn bad_files_are_refused_at_once() {
 #[test]
 fn earlier_files_are_kept() {
     let (folder, nobody) = (Folder::new("kept"), Server::start(Fault::Refuse));
-    let flags = ["--json", "--hgrm", "--hlog", "--csv", "--html"];
+    let flags = FLAGS;
     let files = flags.map(|flag| folder.file(&flag[2..]));
     for is_there in [false, true] {
         for (flag, file) in flags.into_iter().zip(&files) {

@@ -26,6 +26,10 @@ pub(crate) enum Fault {
     RepeatTenth,
     /// One delivery in 1,000 comes this much later than the others.
     Delay(Duration),
+    /// The member with this number gets everything this much later than the others.
+    Late(usize, Duration),
+    /// Upgrades are answered with 503 while so many connections are open.
+    Full(usize),
     /// When the message with this number arrives, nothing is delivered to anybody for so long.
     Stall(u64, Duration),
     /// Every message takes so long before it is delivered.
@@ -79,6 +83,8 @@ struct Room {
     /// Messages that are no payloads, in the order they came.
     heard: Vec<String>,
     peers: Vec<String>,
+    /// Connections that count for a server that may be full.
+    open: usize,
     /// When a slow server is through with what it took so far.
     busy_until: Instant,
 }
@@ -103,6 +109,7 @@ impl Server {
             pongs: 0,
             heard: Vec::new(),
             peers: Vec::new(),
+            open: 0,
             busy_until: Instant::now(),
         };
         let room = Arc::new(Mutex::new(room));
@@ -165,6 +172,13 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
         head.extend_from_slice(&chunk[..count]);
     };
     refuse(&mut stream, fault)?;
+    if let Fault::Full(most) = fault {
+        let mut room = room.lock().unwrap();
+        if room.open >= most {
+            return refuse(&mut stream, Fault::Refuse);
+        }
+        room.open += 1;
+    }
     let parsed = parse_head(&head[..end]).unwrap();
     let Route::WebSocket(upgrade) = route(
         &parsed,
@@ -221,6 +235,10 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
                 Event::Ping(_) => panic!("nobody pings here"),
                 Event::Pong(_) => room.lock().unwrap().pongs += 1,
                 Event::Close(code, _) => {
+                    // Before the answer: whoever has it may come again.
+                    let mut room = room.lock().unwrap();
+                    room.open = room.open.saturating_sub(1);
+                    drop(room);
                     let code = code.unwrap().get().to_be_bytes();
                     let mut frame = Vec::new();
                     append_frame(&mut frame, OpCode::Close, &code);
@@ -307,6 +325,14 @@ fn deliver(
         }
         Fault::Delay(span) if room.deliveries % 1_000 == 500 => {
             room.faults += 1;
+            let (mut late, frame) = (member.try_clone().unwrap(), frame.to_vec());
+            thread::spawn(move || {
+                thread::sleep(span);
+                let _ = late.write_all(&frame);
+            });
+            Ok(())
+        }
+        Fault::Late(late, span) if late == index => {
             let (mut late, frame) = (member.try_clone().unwrap(), frame.to_vec());
             thread::spawn(move || {
                 thread::sleep(span);

@@ -232,7 +232,7 @@ fn searches_end() {
             "5",
             "--rate",
             "40",
-            "--rate-max",
+            "--max",
             "80",
             "--lag-max",
             "60000",
@@ -253,7 +253,8 @@ fn searches_end() {
     let (code, text) = search("p99=10s,loss=0");
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("highest rate that holds: 80.0"), "{text}");
-    assert!(text.contains("--rate-max"), "{text}");
+    assert!(text.contains("the search ended at --max 80"), "{text}");
+    assert!(text.contains("decided: 80.0/s held in runs 2 and 3"), "{text}");
     let last: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert_eq!(last["parameters"]["rate"], 80.0, "{text}");
     assert!(last["counts"]["delivered"].as_u64() > Some(0), "{text}");
@@ -275,7 +276,9 @@ fn a_known_limit_is_found() {
             "--subscribers",
             "1",
             "--rate",
-            "50",
+            "100",
+            "--precision",
+            "10",
             "--duration",
             "2",
             "--warmup",
@@ -295,6 +298,44 @@ fn a_known_limit_is_found() {
         // The queue may hold 100 ms after 2 s, and the server may make up for 50 ms: 7.5% over the limit.
         assert!((100.0..=220.0).contains(&rate), "{text}");
     });
+}
+
+/// Goal: the number of sessions that is found is the server's, which takes 20 connections, of which one
+/// publishes; and a search tells of its figures.
+#[test]
+fn the_most_sessions_are_found() {
+    let server = Server::start(Fault::Full(20));
+    let flags = "find-max --over sessions --slo loss=0 --subscribers 5 --rate 50 --duration 200ms \
+                 --warmup 0 --settle 0 --lag-max 60s --quiet";
+    let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .args(flags.split_whitespace())
+        .args(["--target", &server.address.to_string()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("\nmost that hold: 19 sessions\n"), "{text}");
+    assert!(text.contains("  1       5 sessions  held    p50 "), "{text}");
+    let refused = text.lines().last().unwrap();
+    assert!(refused.starts_with("decided: 20 sessions did not hold in runs "), "{text}");
+    assert!(refused.contains("status 503, not 101"), "{text}");
+}
+
+/// Goal: a generator that is always the limit ends a search with 2 and never with 99.
+#[test]
+fn searches_without_a_generator_are_invalid() {
+    let server = Server::start(Fault::None);
+    let flags = "find-max --slo loss=0 --subscribers 1 --rate 20 --max 20 --duration 100ms --warmup 0 \
+                 --settle 0 --lag-max 0.000001 --quiet";
+    let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .args(flags.split_whitespace())
+        .args(["--target", &server.address.to_string()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("nothing is known of the server"), "{text}");
+    assert!(text.contains("INVALID: the server's limit may be higher"), "{text}");
 }
 
 /// Goal: a demand that is missed has an exit code of its own, and is told.

@@ -1,0 +1,25 @@
+//! One run, and all that is told of it.
+
+use crate::cli::settings::Settings;
+use crate::results::files::OutputArgs;
+use crate::results::output::Output;
+use crate::run::engine;
+use crate::run::interrupt::Interrupt;
+use crate::run::verdict::exit_code;
+
+/// Makes a run, prints its table and writes its files; gives the exit code.
+///
+/// # Errors
+/// One sentence: a run that can't be made, or a file that can't be written.
+pub(crate) fn once(
+    settings: &Settings,
+    args: &OutputArgs,
+    interrupt: &Interrupt,
+) -> anyhow::Result<u8> {
+    let (target, parameters) = (settings.target(), settings.parameters());
+    let mut output = Output::open(args, &target, &parameters, settings.lag_max)?;
+    let mut results = engine::measure(settings, interrupt, &mut output)?;
+    let code = exit_code(&results);
+    output.finish(&mut results)?;
+    Ok(code)
+}
