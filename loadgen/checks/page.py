@@ -62,12 +62,12 @@ def main():
         dump = chromium(copy, "--dump-dom")
     found = json.loads(html.unescape(re.search(r'<pre id="probe">(.*?)</pre>', dump, re.S)[1]))
     assert found["width"] <= 1180, found["width"]
-    assert set(found["plots"]) == {"percentiles", "heat", "spread", "rates"}, found["plots"]
+    assert set(found["plots"]) - {"sessions"} == {"percentiles", "heat", "spread", "rates"}, found["plots"]
     for name, plot in found["plots"].items():
         drawn = plot["width"] > 300 and plot["marks"] >= 2 and plot["labels"] >= 6
         assert drawn and plot["colour"].startswith("rgb"), (name, plot)
         assert plot["cut"] == 0, f"{name}: labels are cut off at the right"
-        assert name == "rates" or plot["tall"] >= 2, (name, plot)
+        assert name in ("rates", "sessions") or plot["tall"] >= 2, (name, plot)
     if len(sys.argv) > 2:
         chromium(page, f"--screenshot={pathlib.Path(sys.argv[2]).resolve()}")
     marks = ", ".join(f"{name} {plot['marks']}" for name, plot in found["plots"].items())

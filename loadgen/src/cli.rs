@@ -2,6 +2,7 @@
 
 pub(crate) mod dialogue;
 pub(crate) mod over;
+pub(crate) mod pace;
 pub(crate) mod presets;
 pub(crate) mod settings;
 pub(crate) mod slo;
@@ -16,6 +17,8 @@ use self::dialogue::DialogueArgs;
 use self::over::Over;
 use crate::load::plan::Arrivals;
 use crate::load::span::{milliseconds, seconds};
+use crate::load::stages::Stages;
+use crate::load::think::Think;
 use crate::results::compare::CompareArgs;
 use crate::results::files::OutputArgs;
 
@@ -135,15 +138,29 @@ pub(crate) struct RunArgs {
     /// Subscribers of each room, with --workload rooms.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) members: u32,
-    /// Messages a second, over all publishers together. [default: 60; echoes keep --in-flight instead]
+    /// Messages a second, over all publishers together. [default: 60, or 0 to begin --stages with; echoes
+    /// keep --in-flight instead]
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<f64>,
     /// How they are spread over time.
     #[arg(long, value_enum, default_value_t = Arrivals::Uniform)]
     pub(crate) arrivals: Arrivals,
+    /// How the rate changes while it is measured, in straight lines from one target to the next, such as
+    /// 30s:100,2m:1000,30s:0. It begins at --rate, or at 0 if that is not given, which is also the rate of
+    /// the warm-up. Instead of --duration.
+    #[arg(long, value_name = "TIME:RATE,...", conflicts_with = "duration")]
+    pub(crate) stages: Option<Stages>,
+    /// Further subscribers that come and go: how many of them there are while it is measured, as --stages
+    /// has it, from none on. The first to come are the last to go.
+    #[arg(long, value_name = "TIME:SESSIONS,...")]
+    pub(crate) session_stages: Option<Stages>,
     /// Instead of a rate: keep this many messages outstanding, shared by the publishers.
     #[arg(long, value_name = "N")]
     pub(crate) closed: Option<u32>,
+    /// With --closed, the pause of a publisher between the completion of one message and the next, such as
+    /// 1s..3s or 2s; the first message comes after one, too.
+    #[arg(long, value_name = "TIME[..TIME]")]
+    pub(crate) think: Option<Think>,
     /// Messages that each session keeps outstanding, with --workload echo. [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) in_flight: Option<u32>,
@@ -153,9 +170,10 @@ pub(crate) struct RunArgs {
     /// Publish binary messages instead of text.
     #[arg(long)]
     pub(crate) binary: bool,
-    /// Time that is measured. All times take us, ms, s, m and h; a plain number is seconds.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
-    pub(crate) duration: Duration,
+    /// Time that is measured. All times take us, ms, s, m and h; a plain number is seconds. [default: 10s,
+    /// or what stages take]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
     /// Time of the same load before that; checked, but not measured.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub(crate) warmup: Duration,

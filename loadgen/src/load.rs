@@ -2,4 +2,8 @@
 
 pub(crate) mod layout;
 pub(crate) mod plan;
+pub(crate) mod profile;
 pub(crate) mod span;
+pub(crate) mod stages;
+pub(crate) mod think;
+pub(crate) mod tide;

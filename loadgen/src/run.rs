@@ -2,6 +2,7 @@
 
 pub(crate) mod engine;
 pub(crate) mod find_max;
+mod guests;
 pub(crate) mod interrupt;
 mod machine;
 pub(crate) mod once;

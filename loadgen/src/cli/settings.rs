@@ -10,6 +10,7 @@ use fanring::wire::message::Kind;
 use crate::books::inflight::InFlight;
 use crate::books::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
 use crate::cli::dialogue::Place;
+use crate::cli::pace::{Pace, reported};
 use crate::cli::slo::Demand;
 use crate::cli::{RunArgs, Workload};
 use crate::load::layout::Layout;
@@ -21,12 +22,6 @@ use crate::results::model::asked::Parameters;
 
 /// The most subscriber and publisher pairs that are kept book of (16 bytes each).
 const PAIRS_MAX: u64 = 1 << 24;
-
-/// Messages a second if nothing is said.
-const RATE: f64 = 60.0;
-
-/// The most messages a second that can be asked for.
-const RATE_MAX: f64 = 10_000_000.0;
 
 /// The most that publishing may be allowed to lag.
 const LAG_MOST: Duration = Duration::from_secs(60);
@@ -44,13 +39,11 @@ pub(crate) struct Settings {
     pub(crate) subscribers: u32,
     pub(crate) publishers: u32,
     pub(crate) rooms: u32,
-    pub(crate) rate: f64,
+    pub(crate) pace: Pace,
     pub(crate) arrivals: Arrivals,
     pub(crate) closed: Option<u32>,
     pub(crate) sizes: Vec<u32>,
     pub(crate) binary: bool,
-    pub(crate) duration: Duration,
-    pub(crate) warmup: Duration,
     pub(crate) settle: Duration,
     pub(crate) drain: Duration,
     pub(crate) hold: Duration,
@@ -84,7 +77,7 @@ impl Settings {
             // Each stays for about a second.
             churners: match self.workload {
                 Workload::Churn => self.churn_rate,
-                _ => 0,
+                _ => self.pace.guests_max(),
             },
             rooms: self.rooms,
             everybody_publishes,
@@ -101,16 +94,21 @@ impl Settings {
             subscribers: self.subscribers,
             publishers: self.publishers,
             rooms: self.rooms,
-            rate: (self.closed.is_none() && !self.is_idle()).then_some(self.rate),
+            rate: (self.closed.is_none() && !self.is_idle()).then_some(self.pace.rate),
+            stages: reported(&self.pace.stages),
+            session_stages: reported(&self.pace.session_stages),
             closed: self.closed,
+            think_seconds: self.pace.think.map_or_else(Vec::new, |think| {
+                vec![think.least.as_secs_f64(), think.most.as_secs_f64()]
+            }),
             arrivals: name(&self.arrivals),
             sizes_bytes: self.sizes.clone(),
             binary: self.binary,
             duration_seconds: match self.is_idle() {
                 true => self.hold.as_secs_f64(),
-                false => self.duration.as_secs_f64(),
+                false => self.pace.duration.as_secs_f64(),
             },
-            warmup_seconds: self.warmup.as_secs_f64(),
+            warmup_seconds: self.pace.warmup.as_secs_f64(),
             settle_seconds: self.settle.as_secs_f64(),
             drain_seconds: self.drain.as_secs_f64(),
             connect_rate: self.connect_rate.map(f64::from),
@@ -155,6 +153,7 @@ impl RunArgs {
             _ => 0,
         };
         let closed = self.outstanding(workload, subscribers)?;
+        let pace = self.pace(workload, closed)?;
         let place = Place {
             host: self.target.clone(),
             path: self.path,
@@ -169,6 +168,7 @@ impl RunArgs {
             false => Kind::Text,
         };
         let settings = Settings {
+            pace,
             dialogue: self.dialogue.told(),
             speech: self.dialogue.speech(place, kind)?,
             address: self.target,
@@ -177,13 +177,10 @@ impl RunArgs {
             subscribers,
             publishers,
             rooms,
-            rate: self.rate.unwrap_or(RATE),
             arrivals: self.arrivals,
             closed,
             sizes: self.size.0,
             binary: self.binary,
-            duration: self.duration,
-            warmup: self.warmup,
             settle: self.settle,
             drain: self.drain,
             hold: self.hold,
@@ -264,16 +261,7 @@ impl RunArgs {
     }
 
     fn check_load(&self) -> anyhow::Result<()> {
-        let rate = self.rate.unwrap_or(RATE);
-        ensure!(
-            rate > 0.0 && rate <= RATE_MAX,
-            "--rate {rate}: want more than 0 and at most {RATE_MAX}"
-        );
         ensure!(self.churn_rate > 0, "--churn-rate must be at least 1");
-        ensure!(
-            self.duration > Duration::ZERO,
-            "--duration must be more than 0"
-        );
         ensure!(
             !self.lag_max.is_zero() && self.lag_max <= LAG_MOST,
             "--lag-max {:?}: want more than 0 and at most {LAG_MOST:?}",

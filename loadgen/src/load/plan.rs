@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 use fastrand::Rng;
 
+use crate::load::profile::Profile;
+
 /// How messages are spread over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrivals {
@@ -18,11 +20,11 @@ pub(crate) enum Arrivals {
 }
 
 /// The whole schedule of a run. Times are nanoseconds of [`crate::clock`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     start_ns: u64,
     /// Messages a second over all publishers; not a whole number in a search.
-    rate: f64,
+    profile: Profile,
     publishers: u32,
     arrivals: Arrivals,
     measure_start_ns: u64,
@@ -30,11 +32,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// `rate` messages a second over all publishers, from `start_ns` on, for as long as warm-up and
-    /// measurement take.
+    /// Messages at the rate of a profile, over all publishers, from `start_ns` on, for as long as warm-up
+    /// and measurement take.
     pub(crate) fn new(
         start_ns: u64,
-        (rate, arrivals): (f64, Arrivals),
+        (profile, arrivals): (Profile, Arrivals),
         publishers: u32,
         warmup: Duration,
         duration: Duration,
@@ -42,7 +44,7 @@ impl Plan {
         let measure_start_ns = start_ns + nanoseconds(warmup);
         Self {
             start_ns,
-            rate,
+            profile,
             publishers,
             arrivals,
             measure_start_ns,
@@ -79,11 +81,12 @@ impl Plan {
     /// The messages of one publisher, of which each counts from 0.
     pub(crate) fn publisher(&self, publisher: u32) -> Schedule {
         let mut schedule = Schedule {
-            plan: *self,
+            plan: self.clone(),
             rng: Rng::with_seed(0x9e37_79b9_7f4a_7c15 ^ u64::from(publisher) << 20),
             publisher,
             sequence: 0,
-            offset_s: 0.0,
+            place: 0.0,
+            due_ns: None,
         };
         schedule.draw();
         schedule
@@ -111,20 +114,15 @@ pub(crate) struct Schedule {
     rng: Rng,
     publisher: u32,
     sequence: u64,
-    /// Seconds from the start of the plan to the message that is next.
-    offset_s: f64,
+    /// How many messages of all publishers are due before the next one of this.
+    place: f64,
+    due_ns: Option<u64>,
 }
 
 impl Schedule {
     /// When the next message is due; none after the last.
     pub(crate) fn due_ns(&self) -> Option<u64> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "days of nanoseconds fit"
-        )]
-        let due_ns = self.plan.start_ns + (self.offset_s * 1e9) as u64;
-        (due_ns < self.plan.measure_end_ns).then_some(due_ns)
+        self.due_ns
     }
 
     /// The number of the next message.
@@ -141,21 +139,27 @@ impl Schedule {
 
     #[expect(
         clippy::cast_precision_loss,
-        reason = "message numbers stay below 2^53"
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "message numbers stay below 2^53, and days of nanoseconds fit"
     )]
     fn draw(&mut self) {
-        let publishers = f64::from(self.plan.publishers);
-        match self.plan.arrivals {
+        let plan = &self.plan;
+        let publishers = f64::from(plan.publishers);
+        match plan.arrivals {
             // From the index and not by adding up, so that no error does.
             Arrivals::Uniform => {
-                let index = self.sequence as f64 * publishers + f64::from(self.publisher);
-                self.offset_s = index / self.plan.rate;
+                self.place = self.sequence as f64 * publishers + f64::from(self.publisher);
             }
+            // As often as the profile says: a Poisson process of rate 1, with its time stretched.
             Arrivals::Poisson => {
                 let gap = -(1.0 - self.rng.f64()).ln();
-                self.offset_s += gap * publishers / self.plan.rate;
+                self.place += gap * publishers;
             }
         }
+        let due_s = plan.profile.due_s(self.place);
+        let due_ns = due_s.map(|due_s| plan.start_ns + (due_s * 1e9) as u64);
+        self.due_ns = due_ns.filter(|due_ns| *due_ns < plan.measure_end_ns);
     }
 }
 
@@ -172,13 +176,21 @@ mod tests {
 
     fn plan(rate: f64, arrivals: Arrivals, publishers: u32, spans_ms: (u64, u64)) -> Plan {
         let (warmup, duration) = spans_ms;
+        let profile = Profile::steady(rate, Duration::from_millis(warmup + duration));
         Plan::new(
             1_000,
-            (rate, arrivals),
+            (profile, arrivals),
             publishers,
             Duration::from_millis(warmup),
             Duration::from_millis(duration),
         )
+    }
+
+    /// Stages after a warm-up of 2 s.
+    fn staged(rate: f64, stages: &str, arrivals: Arrivals, publishers: u32) -> Plan {
+        let (warmup, stages) = (Duration::from_secs(2), stages.parse().unwrap());
+        let profile = Profile::staged(rate, warmup, &stages);
+        Plan::new(1_000, (profile, arrivals), publishers, warmup, stages.length())
     }
 
     /// Goal: the plan holds as many messages as rate and time say, at any rate and however many
@@ -241,5 +253,50 @@ mod tests {
             (variance / mean - 1.0).abs() < 0.2,
             "variance {variance} of mean {mean}"
         );
+    }
+
+    /// Goal: stages hold exactly as many messages as the area below them, over however many publishers,
+    /// and the warm-up those of the first rate.
+    #[test]
+    fn stages_hold_the_area_below_them() {
+        for publishers in [1, 3, 7] {
+            let totals = |rate, stages: &str| {
+                staged(rate, stages, Arrivals::Uniform, publishers).totals()
+            };
+            let ramps = 1_500 + 66_000 + 15_000;
+            assert_eq!(totals(0.0, "30s:100,2m:1000,30s:0"), (ramps, ramps));
+            assert_eq!(totals(50.0, "30s:100,2m:1000,30s:0"), (ramps + 850, ramps + 750));
+            assert_eq!(totals(0.0, "0s:10,10s:10,5s:0,5s:0,0s:40,500ms:40"), (145, 145));
+            assert_eq!(totals(10.0, "1s:10,1s:0,60s:0"), (35, 15));
+        }
+    }
+
+    /// Goal: random arrivals follow the stages: each second has as many as the area says, but for chance.
+    #[test]
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    fn random_arrivals_follow_the_stages() {
+        let plan = staged(0.0, "10s:1000,10s:1000,10s:0", Arrivals::Poisson, 4);
+        let mut seconds = vec![0.0f64; 32];
+        for publisher in 0..4 {
+            let mut schedule = plan.publisher(publisher);
+            let mut last_ns = 0;
+            while let Some(planned_ns) = schedule.due_ns() {
+                assert!(planned_ns >= last_ns, "in order");
+                last_ns = planned_ns;
+                seconds[((planned_ns - 1_000) / 1_000_000_000) as usize] += 1.0;
+                schedule.advance();
+            }
+        }
+        for (second, count) in seconds.iter().enumerate() {
+            let area = match second {
+                0 | 1 => 0.0,
+                2..12 => (second as f64 - 1.5) * 100.0,
+                12..22 => 1_000.0,
+                _ => (31.5 - second as f64) * 100.0,
+            };
+            // Five standard deviations.
+            let slack = 5.0 * f64::max(area, 1.0).sqrt();
+            assert!((count - area).abs() <= slack, "{count} in second {second}, not {area}");
+        }
     }
 }

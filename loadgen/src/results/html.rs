@@ -1,5 +1,6 @@
 //! One page with everything about a run: figures, plots and tables, without anything external.
 
+mod over_time;
 mod plots;
 mod svg;
 mod tables;
@@ -104,7 +105,14 @@ fn plots(results: &Results, timeline: &Timeline) -> Vec<(&'static str, &'static 
         all.push((
             "Rate, planned and achieved",
             "Complete below sent: deliveries are late or lost. Sent below planned: the generator is late.",
-            plots::rates(columns),
+            over_time::rates(columns, &results.parameters),
+        ));
+    }
+    if loaded && !results.parameters.session_stages.is_empty() {
+        all.push((
+            "Sessions, wanted and open",
+            "All sessions, publishers among them. Open below wanted: the server is slow to take them, or refuses.",
+            over_time::sessions(columns),
         ));
     }
     all
@@ -171,6 +179,7 @@ fn tiles(results: &Results) -> Vec<(String, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::model::asked::Stage;
     use crate::results::sample;
 
     fn page(seconds: u64) -> String {
@@ -200,6 +209,33 @@ mod tests {
             assert!(!page.contains(external), "{external}");
         }
         assert!(page.contains("/ws?&lt;b&gt;&amp;&quot;") && !page.contains("?<b>"));
+    }
+
+    /// Goal: a load that changes over time is drawn as it was planned, and its sessions as well.
+    #[test]
+    fn stages_are_drawn() {
+        let (mut results, intervals) = sample::run(10);
+        let stage = |seconds, target| Stage { seconds, target };
+        results.parameters.stages = vec![stage(5.0, 150.0), stage(5.0, 50.0)];
+        results.parameters.session_stages = vec![stage(10.0, 5.0)];
+        let mut timeline = Timeline::default();
+        for interval in &intervals {
+            timeline.append(interval);
+        }
+        let mut bytes = Vec::new();
+        write(&results, &timeline, &mut bytes).unwrap();
+        let page = String::from_utf8(bytes).unwrap();
+        let plot = |id: &str| {
+            let (_, plot) = page.split_once(&format!("<svg id=\"{id}\"")).unwrap();
+            plot.split_once("</svg>").unwrap().0.to_owned()
+        };
+        let planned = "<path class=\"trace dash\" stroke=\"var(--completion)\" d=\"";
+        let rates = plot("rates");
+        let (_, line) = rates.split_once(planned).unwrap();
+        let line = line.split('"').next().unwrap();
+        // The step of the warm-up, then the corners of the stages.
+        assert_eq!(line.matches('L').count(), 3, "{line}");
+        assert!(plot("sessions").contains(planned));
     }
 
     /// Goal: the size of the page does not grow with the duration.

@@ -52,7 +52,7 @@ pub(crate) struct Results {
     pub(crate) server: Option<ServerUse>,
     /// Figures of the `storm` workload.
     pub(crate) storm: Option<Storm>,
-    /// Figures of the `churn` workload.
+    /// Figures of the sessions that came and went: the `churn` workload, or stages of sessions.
     pub(crate) churn: Option<Churn>,
     /// Figures of the `slow` workload.
     pub(crate) slow: Option<Slow>,
@@ -419,6 +419,8 @@ pub(crate) struct IntervalSummary {
     pub(crate) lost: u64,
     /// Sessions open at its end.
     pub(crate) open: u64,
+    /// Sessions that were to be open then.
+    pub(crate) open_wanted: u64,
     /// Delivery latency: median, 99th percentile and maximum.
     pub(crate) delivery_p50_ns: u64,
     /// See above.

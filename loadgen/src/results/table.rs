@@ -253,23 +253,42 @@ pub(crate) fn latency_rows(latency: &Latency) -> impl Iterator<Item = Row<'_>> {
 /// What was asked, in one line.
 pub(crate) fn load(parameters: &Parameters) -> String {
     let sizes: Vec<_> = parameters.sizes_bytes.iter().map(u32::to_string).collect();
-    let pace = match (parameters.rate, parameters.closed) {
-        (_, Some(outstanding)) => format!("{outstanding} messages outstanding"),
-        (Some(value), _) => format!("{} messages/s ({})", rate(value), parameters.arrivals),
-        (None, None) => return of(parameters.subscribers.into(), "session"),
+    let Some(pace) = pace(parameters) else {
+        return of(parameters.subscribers.into(), "session");
+    };
+    let guests = parameters.session_stages.iter().map(|stage| stage.target);
+    let guests = match guests.fold(0.0, f64::max) {
+        0.0 => String::new(),
+        most => format!(" and up to {most} that come and go"),
     };
     let rooms = match parameters.rooms {
         0 | 1 => String::new(),
         several => format!(" in {several} rooms"),
     };
     format!(
-        "{}{rooms}, {}, {pace} of {} bytes, {} s after {} s",
+        "{}{guests}{rooms}, {}, {pace} of {} bytes, {} s after {} s",
         of(parameters.subscribers.into(), "subscriber"),
         of(parameters.publishers.into(), "publisher"),
         sizes.join("/"),
         parameters.duration_seconds,
         parameters.warmup_seconds
     )
+}
+
+/// How fast messages are published; none if there are none.
+fn pace(parameters: &Parameters) -> Option<String> {
+    if let Some(outstanding) = parameters.closed {
+        let think = match parameters.think_seconds.as_slice() {
+            [least, most] if least < most => format!(" after pauses of {least} to {most} s"),
+            [least, ..] => format!(" after pauses of {least} s"),
+            [] => String::new(),
+        };
+        return Some(format!("{outstanding} messages outstanding{think}"));
+    }
+    let stages = parameters.stages.iter().map(|stage| stage.target);
+    let rates: Vec<_> = [parameters.rate?].into_iter().chain(stages).map(rate).collect();
+    let arrivals = &parameters.arrivals;
+    Some(format!("{} messages/s ({arrivals})", rates.join(" to ")))
 }
 
 fn write_row(name: &str, times: &Distribution, f: &mut Formatter<'_>) -> Written {
@@ -314,7 +333,7 @@ fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::model::asked::Slo;
+    use crate::results::model::asked::{Slo, Stage};
     use crate::results::model::{Churn, Slow, Storm};
     use crate::results::sample;
 
@@ -345,6 +364,25 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(text.lines().all(|line| line.len() < 160), "{text}");
+    }
+
+    /// Goal: a load that changes over time is told with its stages and pauses.
+    #[test]
+    fn changing_loads_are_told() {
+        let (results, _) = sample::run(10);
+        let mut parameters = results.parameters;
+        let stage = |seconds, target| Stage { seconds, target };
+        parameters.stages = vec![stage(5.0, 2_000.0), stage(5.0, 0.0)];
+        parameters.session_stages = vec![stage(5.0, 40.0), stage(5.0, 0.0)];
+        let text = load(&parameters);
+        assert!(text.starts_with("20 subscribers and up to 40 that come and go, "), "{text}");
+        assert!(text.contains(", 100.0 to 2,000 to 0.0 messages/s (uniform) of 64"), "{text}");
+        parameters.closed = Some(3);
+        parameters.think_seconds = vec![1.0, 2.5];
+        let text = load(&parameters);
+        assert!(text.contains("3 messages outstanding after pauses of 1 to 2.5 s"), "{text}");
+        parameters.think_seconds = vec![1.0, 1.0];
+        assert!(load(&parameters).contains("after pauses of 1 s of 64"), "{text}");
     }
 
     /// Goal: what is wrong with a run can't be missed.

@@ -113,6 +113,7 @@ impl Column {
                 delivered: interval.delivered,
                 lost: interval.lost,
                 open: interval.open,
+                open_wanted: interval.open_wanted,
                 delivery_p50_ns: delivery.at(0.5),
                 delivery_p99_ns: delivery.at(0.99),
                 delivery_max_ns: delivery.0.max(),
@@ -144,6 +145,7 @@ impl Column {
         summary.delivered += other.delivered;
         summary.lost = other.lost;
         summary.open = other.open;
+        summary.open_wanted = other.open_wanted;
         summary.delivery_max_ns = summary.delivery_max_ns.max(other.delivery_max_ns);
         summary.completion_max_ns = summary.completion_max_ns.max(other.completion_max_ns);
         summary.publish_lag_p99_ns = summary.publish_lag_p99_ns.max(other.publish_lag_p99_ns);

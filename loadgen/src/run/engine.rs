@@ -123,16 +123,16 @@ fn lead(
     let start_ns = now_ns() + nanoseconds(settings.settle);
     let (warmup, duration) = match settings.is_idle() {
         true => (Duration::ZERO, settings.hold),
-        false => (settings.warmup, settings.duration),
+        false => (settings.pace.warmup, settings.pace.duration),
     };
     let plan = Plan::new(
         start_ns,
-        (settings.rate, settings.arrivals),
+        (settings.pace.profile(), settings.arrivals),
         shared.layout.publishers.max(1),
         warmup,
         duration,
     );
-    shared.plan.get_or_init(|| plan);
+    shared.plan.get_or_init(|| plan.clone());
     progress.wait(plan.start_ns(), is_over);
     if !settings.is_idle() {
         progress.monitor.all_open(opened(shared));

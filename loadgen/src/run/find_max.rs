@@ -76,6 +76,12 @@ fn bounds(args: &FindMaxArgs, settings: &Settings) -> anyhow::Result<Bounds> {
         settings.closed.is_none() && !settings.is_idle(),
         "find-max makes open-loop runs: it takes no --closed and no idle sessions"
     );
+    let is_steady =
+        settings.pace.stages.0.is_empty() && settings.pace.session_stages.0.is_empty();
+    ensure!(
+        is_steady,
+        "find-max looks for one value: it takes no --stages and no --session-stages"
+    );
     ensure!(
         args.output.prometheus_listen.is_none(),
         "find-max makes many runs: it takes no --prometheus-listen"
@@ -87,7 +93,7 @@ fn bounds(args: &FindMaxArgs, settings: &Settings) -> anyhow::Result<Bounds> {
         Ok(u32::try_from(most).unwrap_or(u32::MAX).into())
     };
     let (start, most) = match args.over {
-        Over::Rate => (settings.rate, RATE_MAX),
+        Over::Rate => (settings.pace.rate, RATE_MAX),
         Over::Sessions => {
             let others = layout.sessions() - layout.subscribers;
             (layout.subscribers.into(), sessions(others)?)
@@ -131,7 +137,7 @@ fn with(run: &RunArgs, first: &Settings, over: Over, value: f64) -> anyhow::Resu
     match over {
         Over::Rate => {
             let mut settings = first.clone();
-            settings.rate = value;
+            settings.pace.rate = value;
             return Ok(settings);
         }
         Over::Sessions => run.subscribers = Some(value as u32),
@@ -140,7 +146,7 @@ fn with(run: &RunArgs, first: &Settings, over: Over, value: f64) -> anyhow::Resu
     let mut settings = run.check()?;
     if over == Over::Rooms {
         // Each room keeps its share, so that a room is as busy as before.
-        settings.rate = first.rate * value / f64::from(first.rooms);
+        settings.pace.rate = first.pace.rate * value / f64::from(first.rooms);
     }
     Ok(settings)
 }
@@ -221,11 +227,11 @@ mod tests {
         assert!(bounds.most >= 10.0 && bounds.most.fract() == 0.0, "{bounds:?}");
         let run = with(&args.run, &first, Over::Rooms, 20.0).unwrap();
         assert_eq!((run.rooms, run.subscribers, run.publishers), (20, 60, 20));
-        assert_eq!(run.rate, 100.0);
+        assert_eq!(run.pace.rate, 100.0);
         let run = with(&args.run, &first, Over::Rate, 7.5).unwrap();
-        assert_eq!((run.rate, run.rooms), (7.5, 10));
+        assert_eq!((run.pace.rate, run.rooms), (7.5, 10));
         let run = with(&args.run, &first, Over::Sessions, 40.0).unwrap();
-        assert_eq!((run.subscribers, run.rate), (40, 50.0));
+        assert_eq!((run.subscribers, run.pace.rate), (40, 50.0));
     }
 
     /// Goal: searches that make no sense are refused with what would.
@@ -237,6 +243,7 @@ mod tests {
             ("--slo loss=0 --precision 0", "0.1 to 100"),
             ("--slo loss=0 --max 0", "at least 0.1/s"),
             ("--slo loss=0 --over rooms", "needs --workload rooms"),
+            ("--slo loss=0 --stages 1s:5", "no --stages"),
             ("--slo loss=0 --prometheus-listen 0", "--prometheus-listen"),
         ] {
             let args = args(&flags.split_whitespace().collect::<Vec<_>>());

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock::now_ns;
+use crate::load::tide::Tide;
 use crate::results::interval::{Interval, Observer};
 use crate::results::model::{Phase, PhaseName};
 use crate::shared::{Shared, lock};
@@ -90,6 +91,17 @@ impl<'r, 's> Progress<'r, 's> {
         }
     }
 
+    /// How many sessions are to be open at a time.
+    fn wanted(&self, now_ns: u64) -> u64 {
+        let shared = self.shared;
+        let guests = shared.plan.get().map_or(0, |plan| {
+            let stages = &shared.settings.pace.session_stages;
+            let tide = Tide::new(stages, plan.measure_start_ns());
+            tide.level(now_ns.min(shared.measure_end_ns(plan)))
+        });
+        u64::from(shared.layout.steady()) + guests
+    }
+
     /// Ends the interval under way: has the workers hand it over, and tells of it.
     fn cut(&mut self) {
         let end_ns = now_ns();
@@ -112,7 +124,7 @@ impl<'r, 's> Progress<'r, 's> {
         interval.phase = phase.name;
         interval.start_ns = self.interval_ns - self.origin_ns;
         interval.length_ns = end_ns - self.interval_ns;
-        interval.open_wanted = self.shared.layout.steady().into();
+        interval.open_wanted = self.wanted(end_ns);
         self.interval_ns = end_ns;
         self.observer.interval(&interval);
     }

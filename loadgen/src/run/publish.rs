@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use crate::books::payload::{Payload, encode};
 use crate::clock::now_ns;
 use crate::load::plan::{Plan, Schedule, nanoseconds};
+use crate::load::think::Pauses;
 use crate::session::connection::Ending;
 use crate::session::fleet::Fleet;
 use crate::shared::Shared;
@@ -20,6 +21,9 @@ struct Publisher {
     index: usize,
     room: u32,
     schedule: Schedule,
+    /// Closed loop: pauses before each message, and how many are under way.
+    pauses: Option<Pauses>,
+    thinking: u32,
     /// Closed loop: messages given up for lost, so that others may follow, and what was known when.
     forgotten: u64,
     progress: (u64, u64),
@@ -29,7 +33,7 @@ struct Publisher {
 pub(crate) struct Publishers {
     plan: Plan,
     publishers: Vec<Publisher>,
-    /// Open loop: who has its next message when.
+    /// Who has its next message when, as far as that is known: in an open loop, and after pauses.
     due: BinaryHeap<Reverse<(u64, u32)>>,
     payload: Vec<u8>,
 }
@@ -58,6 +62,8 @@ impl Publishers {
                 index,
                 room: seat.room,
                 schedule,
+                pauses: settings.pace.think.map(|think| Pauses::new(think, number)),
+                thinking: 0,
                 forgotten: 0,
                 progress: (0, 0),
             });
@@ -92,6 +98,7 @@ impl Publishers {
         if let Some(outstanding_max) = fleet.shared.settings.closed {
             if now >= self.plan.start_ns() && now < end_ns {
                 self.refill(fleet, outstanding_max, now);
+                self.end_pauses(fleet, now);
             }
             return;
         }
@@ -126,9 +133,32 @@ impl Publishers {
             }
             let outstanding = sent.saturating_sub(completed + publisher.forgotten);
             let share = outstanding_share(outstanding_max, publishers, publisher.number);
-            for _ in outstanding..u64::from(share) {
-                self.publish(fleet, at, now_ns());
+            let busy = outstanding + u64::from(publisher.thinking);
+            for _ in busy..u64::from(share) {
+                if let Some(pauses) = &mut self.publishers[at].pauses {
+                    let due_ns = now + pauses.draw_ns();
+                    self.publishers[at].thinking += 1;
+                    let at = u32::try_from(at).expect("publishers are counted in 32 bits");
+                    self.due.push(Reverse((due_ns, at)));
+                } else {
+                    self.publish(fleet, at, now_ns());
+                }
             }
+        }
+    }
+
+    /// Closed loop: publishes for those whose pauses are over. A message was due when its pause ended.
+    fn end_pauses(&mut self, fleet: &mut Fleet<'_>, now: u64) {
+        while let Some(&Reverse((due_ns, at))) = self.due.peek() {
+            if due_ns > now {
+                break;
+            }
+            self.due.pop();
+            let publisher = &mut self.publishers[at as usize];
+            publisher.thinking -= 1;
+            // What is not complete is waited for from now on, and not since before the pause.
+            publisher.progress.1 = now;
+            self.publish(fleet, at as usize, due_ns);
         }
     }
 

@@ -98,7 +98,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
 fn planned(shared: &Shared<'_>, books: &RunBooks) -> (u64, u64) {
     match shared.plan.get() {
         Some(plan) if shared.settings.closed.is_none() && !shared.settings.is_idle() => {
-            plan.until(shared.measure_end_ns(plan)).totals()
+            plan.clone().until(shared.measure_end_ns(plan)).totals()
         }
         _ => (books.planned_all, books.planned),
     }
@@ -171,7 +171,8 @@ fn storm(settings: &Settings, books: &RunBooks) -> Option<Storm> {
 }
 
 fn churn(settings: &Settings, books: &RunBooks) -> Option<Churn> {
-    (settings.workload == Workload::Churn).then_some(Churn {
+    let has_guests = settings.workload == Workload::Churn || settings.pace.guests_max() > 0;
+    has_guests.then_some(Churn {
         joined: books.joined,
         left: books.left,
     })

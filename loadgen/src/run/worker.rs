@@ -6,10 +6,12 @@ use std::time::Duration;
 use crate::books::run::RunBooks;
 use crate::books::tally::Counts;
 use crate::books::waiting::Waits;
+use crate::cli::Workload;
 use crate::clock::{now_ns, thread_cpu_ns};
 use crate::load::layout::Role;
 use crate::load::plan::{Plan, nanoseconds};
 use crate::results::model::Worker;
+use crate::run::guests::Guests;
 use crate::run::machine::pin;
 use crate::run::publish::Publishers;
 use crate::session::fleet::{Fleet, Mode};
@@ -122,7 +124,7 @@ fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
     let mut storms = 0;
     loop {
         if let Some(plan) = shared.plan.get() {
-            return Ok(Some(*plan));
+            return Ok(Some(plan.clone()));
         }
         if shared.is_stopped() {
             return Ok(None);
@@ -157,14 +159,16 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
     let shared = fleet.shared;
     let window = (plan.measure_start_ns(), plan.measure_end_ns());
     fleet.tally.waiting.measure(window.0, window.1);
-    let mut publishers = Publishers::new(fleet, plan);
+    let mut publishers = Publishers::new(fleet, plan.clone());
     let mut churn = Churn::new(fleet, &plan);
+    let mut guests = Guests::new(fleet, &plan);
     let mut start: Option<Mark> = None;
     let mut end: Option<Mark> = None;
     let mut now = now_ns();
     while shared.is_useful() && !shared.is_stopped() {
         publishers.publish_due(fleet, now);
         churn.act(fleet, now);
+        guests.act(fleet, now);
         if start.is_none() && now >= plan.measure_start_ns() {
             start = Some(mark(fleet));
             stop_slow_readers(fleet);
@@ -176,7 +180,7 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
                 break;
             }
         }
-        let next = publishers.next_ns().min(churn.next_ns);
+        let next = publishers.next_ns().min(churn.next_ns).min(guests.next_ns());
         let edge = if start.is_none() {
             plan.measure_start_ns()
         } else {
@@ -269,7 +273,9 @@ struct Churn {
 
 impl Churn {
     fn new(fleet: &Fleet<'_>, plan: &Plan) -> Self {
-        let is_churner = |index: &usize| fleet.seats[*index].role == Role::Churner;
+        let is_churn = fleet.shared.settings.workload == Workload::Churn;
+        let is_churner =
+            |index: &usize| is_churn && fleet.seats[*index].role == Role::Churner;
         let seats: Vec<_> = (0..fleet.seats.len()).filter(is_churner).collect();
         // All churners of all workers together make one round in a second.
         let gap_ns = 1_000_000_000 / (seats.len() as u64).max(1);

@@ -5,6 +5,7 @@ mod dialogue;
 mod faults;
 mod interrupts;
 mod output;
+mod pace;
 mod program;
 mod server;
 mod setup;

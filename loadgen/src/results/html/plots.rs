@@ -1,10 +1,11 @@
-//! The four plots of a run.
+//! The plots of latencies.
 
+use super::over_time::{loaded, mark_measurement, middle, seconds_ticks, span, time_axis};
 use super::svg::{Axis, Plot, Scale, labelled, time_label};
 use crate::results::distribution::Distribution;
-use crate::results::model::{IntervalSummary, Latency, PhaseName};
+use crate::results::model::{IntervalSummary, Latency};
 use crate::results::timeline::{CELL_NS_MIN, CELLS_PER_DECADE, Column};
-use crate::results::units::{count, rate, seconds, time};
+use crate::results::units::{count, seconds, time};
 
 /// Cells of the timeline that make up one row of the heat map.
 const CELLS_PER_ROW: usize = 2;
@@ -251,84 +252,6 @@ pub(super) fn spread(latency: &Latency) -> String {
     plot.finish(&legend)
 }
 
-/// Messages a second over time: planned, sent, and delivered to everybody.
-#[expect(clippy::cast_precision_loss, reason = "places in a plot")]
-pub(super) fn rates(columns: &[Column]) -> String {
-    let loaded = loaded(columns);
-    let per_second = |number: u64, summary: &IntervalSummary| {
-        number as f64 / seconds(summary.length_ns).max(1e-3)
-    };
-    let most = loaded
-        .iter()
-        .map(|column| &column.summary)
-        .flat_map(|s| [s.planned, s.sent, s.completed].map(|number| per_second(number, s)))
-        .fold(1.0, f64::max);
-    let (x, y) = (
-        time_axis(&loaded),
-        Axis::up(0.0, most * 1.08, Scale::Linear),
-    );
-    let mut plot = Plot::new("rates", "messages a second: planned, sent and complete");
-    let (x_ticks, y_ticks) = (seconds_ticks(&x), labelled(y.ticks(5), short));
-    plot.axes(
-        (&x, &x_ticks, "seconds"),
-        (&y, &y_ticks, "messages a second"),
-    );
-    mark_measurement(&mut plot, &x, &loaded);
-    for (series, classes, value) in [
-        (
-            "first",
-            "",
-            (|summary| summary.completed) as fn(&IntervalSummary) -> u64,
-        ),
-        ("delivery", "", |summary| summary.sent),
-        ("completion", "dash", |summary| summary.planned),
-    ] {
-        let points: Vec<_> = loaded
-            .iter()
-            .map(|column| &column.summary)
-            .flat_map(|summary| {
-                let ((from, to), at) =
-                    (span(&x, summary), y.at(per_second(value(summary), summary)));
-                [(from, at), (to, at)]
-            })
-            .collect();
-        plot.line(series, classes, &points);
-    }
-    for column in &loaded {
-        let summary = &column.summary;
-        let [planned, sent, completed] = [summary.planned, summary.sent, summary.completed]
-            .map(|n| rate(per_second(n, summary)));
-        let title = format!(
-            "{:.0} s: planned {planned}/s, sent {sent}/s, complete {completed}/s",
-            seconds(summary.start_ns)
-        );
-        plot.hover(span(&x, summary), &title);
-    }
-    plot.finish(&[
-        ("completion", "planned"),
-        ("delivery", "sent"),
-        ("first", "complete at all subscribers"),
-    ])
-}
-
-fn loaded(columns: &[Column]) -> Vec<&Column> {
-    columns.iter().filter(|column| column.is_loaded()).collect()
-}
-
-fn time_axis(columns: &[&Column]) -> Axis {
-    let start = columns.first().map_or(0, |column| column.summary.start_ns);
-    let end = columns.last().map_or(0, |column| {
-        column.summary.start_ns + column.summary.length_ns
-    });
-    Axis::across(seconds(start), seconds(end), Scale::Linear)
-}
-
-fn seconds_ticks(x: &Axis) -> Vec<(f64, String)> {
-    labelled(x.ticks(8), |value| {
-        format!("{}", (value * 10.0).round() / 10.0)
-    })
-}
-
 /// Half a step beyond what there is, and never narrower than a factor of two.
 #[expect(clippy::cast_precision_loss, reason = "places in a plot")]
 fn latency_axis(low_ns: u64, high_ns: u64) -> Axis {
@@ -338,27 +261,6 @@ fn latency_axis(low_ns: u64, high_ns: u64) -> Axis {
         (high_ns as f64 * 1.25).max(low * 2.0),
         Scale::Logarithmic,
     )
-}
-
-fn span(x: &Axis, summary: &IntervalSummary) -> (f64, f64) {
-    let end_ns = summary.start_ns + summary.length_ns;
-    (x.at(seconds(summary.start_ns)), x.at(seconds(end_ns)))
-}
-
-fn middle(x: &Axis, summary: &IntervalSummary) -> f64 {
-    let (from, to) = span(x, summary);
-    f64::midpoint(from, to)
-}
-
-/// Where the measured window begins and ends.
-fn mark_measurement(plot: &mut Plot, x: &Axis, columns: &[&Column]) {
-    let mut phase = PhaseName::WarmUp;
-    for summary in columns.iter().map(|column| &column.summary) {
-        if summary.phase != phase {
-            phase = summary.phase;
-            plot.mark(x.at(seconds(summary.start_ns)));
-        }
-    }
 }
 
 #[expect(
@@ -394,13 +296,4 @@ fn density(times: &Distribution, low_ns: u64, high_ns: u64) -> Vec<(f64, f64)> {
         .enumerate()
         .map(|(index, share)| (ns(index), share))
         .collect()
-}
-
-/// A number for an axis: `500`, `20k`, `1.5M`.
-fn short(value: f64) -> String {
-    match value {
-        _ if value >= 1e6 => format!("{}M", (value / 1e4).round() / 1e2),
-        _ if value >= 1e4 => format!("{}k", (value / 10.0).round() / 1e2),
-        _ => format!("{}", (value * 10.0).round() / 10.0),
-    }
 }

@@ -13,10 +13,16 @@ pub(crate) struct Parameters {
     pub(crate) publishers: u32,
     /// Rooms the sessions are spread over.
     pub(crate) rooms: u32,
-    /// Messages a second over all publishers; none if closed loop.
+    /// Messages a second over all publishers, or with stages before the first; none if closed loop.
     pub(crate) rate: Option<f64>,
+    /// Stages of the rate; empty if it stays.
+    pub(crate) stages: Vec<Stage>,
+    /// Stages of the subscribers that come and go; empty if there are none.
+    pub(crate) session_stages: Vec<Stage>,
     /// Messages kept outstanding, if closed loop.
     pub(crate) closed: Option<u32>,
+    /// The shortest and the longest pause of a publisher in a closed loop; empty if there is none.
+    pub(crate) think_seconds: Vec<f64>,
     /// `uniform` or `poisson`.
     pub(crate) arrivals: String,
     /// Sizes of messages that take turns, in bytes.
@@ -50,6 +56,15 @@ pub(crate) struct Parameters {
     pub(crate) workers: u32,
     /// Processors they run on, in turns; empty if the system decides.
     pub(crate) pin: Vec<u64>,
+}
+
+/// A straight line to a target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    /// How long it takes.
+    pub(crate) seconds: f64,
+    /// What it leads to: messages a second, or sessions.
+    pub(crate) target: f64,
 }
 
 /// A demand and its outcome.
