@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks fanload against parsers, clients and servers that are not its own: its files are read back by
-# PyPI hdrhistogram and jsonschema, a naive Python client measures the same fan-out, its page is opened in
-# Chromium, and it drives Fanring, tokio-tungstenite, npm ws and a server that wants a join message.
+# PyPI hdrhistogram, jsonschema and prometheus_client, a naive Python client measures the same fan-out, its page is
+# opened in Chromium, its live view shown to PyPI pyte, and it drives Fanring, tokio-tungstenite, npm ws and a server that
+# wants a join message.
 #   scripts/loadgen-check.sh [--bin-dir DIR] [--screenshot FILE.png]
 # With --bin-dir nothing is built and fanring, fanload and hub-peer are taken from there. What it needs is
 # installed with apt, pip and npm below target/loadgen-check.
@@ -32,9 +33,10 @@ install_packages "${missing[@]}"
 tools=${CARGO_TARGET_DIR:-target}/loadgen-check
 mkdir -p "$tools/ws"
 python=$tools/venv/bin/python
-if ! "$python" -c 'import hdrh, jsonschema, websockets' 2>/dev/null; then
+if ! "$python" -c 'import hdrh, jsonschema, prometheus_client, pyte, websockets' 2>/dev/null; then
   python3 -m venv "$tools/venv"
-  timeout 300 "$python" -m pip install -q 'hdrhistogram>=0.10' 'jsonschema>=4' 'websockets>=14'
+  timeout 300 "$python" -m pip install -q 'hdrhistogram>=0.10' 'jsonschema>=4' 'prometheus_client>=0.20' 'pyte>=0.8' \
+    'websockets>=14'
 fi
 cp benches/peers/ws/{package.json,package-lock.json,server.js} "$tools/ws/"
 [ -d "$tools/ws/node_modules/ws" ] || (cd "$tools/ws" && timeout 300 npm ci --silent --no-audit --no-fund)
@@ -125,7 +127,9 @@ echo "==> fanload and a naive client at servers of four makes (ms: p50 p90 p99 p
 start timeout 800 "$bin_dir/fanring" --listen "127.0.0.1:$port" --shards 1
 compare fanring '/ws?presence=0' --
 drive full --subscribers 200 --rate 100 --duration 5 --server-pid "$(pgrep -P "${servers[-1]}")" \
-  --hgrm "$runs/full.hgrm" --hlog "$runs/full.hlog" --csv "$runs/full.csv" --html "$runs/full.html"
+  --hgrm "$runs/full.hgrm" --hlog "$runs/full.hlog" --csv "$runs/full.csv" --html "$runs/full.html" \
+  --junit "$runs/full.xml" --prometheus "$runs/full.prom" --slo loss=0
+fanring_port=$port
 port=$((port + 1))
 start timeout 800 "$bin_dir/hub-peer" --listen "127.0.0.1:$port"
 compare tokio-tungstenite / --preset server-root --
@@ -140,6 +144,9 @@ echo "==> files read back by others"
 python3 scripts/fanload-schema.py --check
 timeout 120 "$python" loadgen/checks/read_back.py "$runs/full" docs/fanload.schema.json
 timeout 300 "$python" loadgen/checks/page.py "$runs/full.html" ${screenshot:+"$screenshot"}
+
+echo "==> the live view on terminals of several sizes"
+timeout 300 "$python" loadgen/checks/live.py "$fanload" "127.0.0.1:$fanring_port"
 
 echo "==> compare"
 "$fanload" compare "$runs/full.json" "$runs/full.json" --fail-on-regression >/dev/null

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Reads a run of fanload with parsers that are not its own, and compares what they find.
 
-    read_back.py STEM SCHEMA      reads STEM.json, .hgrm, .completion.hgrm, .hlog and .csv
+    read_back.py STEM SCHEMA      reads STEM.json, .hgrm, .completion.hgrm, .hlog, .csv, .prom and .xml
 
-The JSON is checked against its schema (PyPI jsonschema), the interval log is read by PyPI hdrhistogram, and
-the percentiles of all forms must be the same.
+The JSON is checked against its schema (PyPI jsonschema), the interval log is read by PyPI hdrhistogram, the figures
+for Prometheus by PyPI prometheus_client and the JUnit report by an XML parser; the percentiles and counts of all forms
+must be the same.
 """
 
 import collections
@@ -12,10 +13,12 @@ import csv
 import json
 import pathlib
 import sys
+import xml.etree.ElementTree
 
 import jsonschema
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
+from prometheus_client.parser import text_string_to_metric_families
 
 QUANTILES = {"p50": 50, "p75": 75, "p90": 90, "p95": 95, "p99": 99, "p99_9": 99.9, "p99_99": 99.99, "max": 100}
 
@@ -62,6 +65,35 @@ def agrees(what, value, percent, histogram, slack=0.0):
         sys.exit(f"{what}: {value} is not between {low} and {high}")
 
 
+def read_figures(path, run):
+    """Compares the figures for Prometheus with the JSON; gives how many there are."""
+    samples = {}
+    for family in text_string_to_metric_families(path.read_text()):
+        for sample in family.samples:
+            samples[sample.name, *sorted(sample.labels.values())] = sample.value
+    counts, delivery = run["counts"], run["latency"]["delivery_ns"]
+    same("messages sent, for Prometheus", counts["sent"], samples["fanload_messages_sent_total",])
+    same("deliveries, for Prometheus", counts["delivered"], samples["fanload_deliveries_total",])
+    same("latencies, for Prometheus", delivery["count"], samples["fanload_delivery_latency_seconds_count",])
+    p99 = samples["fanload_delivery_latency_seconds", "0.99"]
+    if abs(p99 - delivery["p99"] / 1e9) > 1e-9:
+        sys.exit(f"p99 for Prometheus: {p99}")
+    return len(samples)
+
+
+def read_cases(path, run):
+    """Checks that the JUnit report has a case for each part of the objective, and its sums are right."""
+    suite = xml.etree.ElementTree.parse(path).getroot().find("testsuite")
+    cases = suite.findall("testcase")
+    same("test cases", int(suite.get("tests")), len(cases))
+    for outcome in ("failure", "error", "skipped"):
+        attribute = outcome if outcome == "skipped" else f"{outcome}s"
+        same(f"test cases with {outcome}", int(suite.get(attribute)), len(suite.findall(f"testcase/{outcome}")))
+    parts = [case.get("name") for case in cases if case.get("classname") == "fanload.slo"]
+    same("parts of the objective", parts, [part["demand"] for part in run["slo"]["parts"]])
+    return len(cases)
+
+
 def main():
     stem, schema = sys.argv[1], json.loads(pathlib.Path(sys.argv[2]).read_text())
     run = json.loads(pathlib.Path(stem + ".json").read_text())
@@ -88,7 +120,8 @@ def main():
     with open(stem + ".csv", newline="") as file:
         delivered = sum(int(row["delivered"]) for row in csv.DictReader(file))
     same("deliveries in the table", run["counts"]["delivered"], delivered)
-    print(f"read back: {checked} percentiles agree, {dict(numbers)} intervals")
+    figures, cases = read_figures(pathlib.Path(stem + ".prom"), run), read_cases(pathlib.Path(stem + ".xml"), run)
+    print(f"read back: {checked} percentiles agree, {dict(numbers)} intervals, {figures} figures, {cases} test cases")
 
 
 main()
