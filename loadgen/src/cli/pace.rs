@@ -73,7 +73,7 @@ impl RunArgs {
         let is_staged = !stages.0.is_empty();
         let rate = self.rate.unwrap_or(if is_staged { 0.0 } else { RATE });
         ensure!(
-            rate <= RATE_MAX && (rate > 0.0 || is_staged && rate == 0.0),
+            rate <= RATE_MAX && (rate > 0.0 || (is_staged && rate == 0.0)),
             "--rate {rate}: want more than 0 and at most {RATE_MAX}"
         );
         let has_rate = closed.is_none() && workload != Workload::Idle;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::model::asked::Parameters;
 use super::model::{Results, SCHEMA_VERSION, Verdict};
+use super::units::date;
 
 /// Exit code when one of the runs is invalid: its figures mean nothing.
 const EXIT_INVALID: u8 = 2;
@@ -81,10 +82,11 @@ pub(crate) fn compare(args: &CompareArgs, out: &mut impl Write) -> anyhow::Resul
         } = results;
         writeln!(
             out,
-            "{name}  {}: {}{}, {}, {}",
+            "{name}  {}: {}{}, {}, {}, {}",
             path.display(),
             target.address,
             target.path,
+            date(environment.started_unix_ms),
             environment.host,
             environment.commit.as_deref().unwrap_or("no commit")
         )?;
@@ -306,7 +308,7 @@ mod tests {
         let (code, text) = compared("equal", |_| {}, true).unwrap();
         assert_eq!(code, 0, "{text}");
         assert!(
-            text.contains("\n0 worse") && text.contains("1.000"),
+            text.contains("\n0 worse") && text.contains("1.000") && text.contains(" UTC, "),
             "{text}"
         );
     }

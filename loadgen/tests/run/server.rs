@@ -249,6 +249,8 @@ fn serve(number: usize, mut stream: TcpStream, room: &Mutex<Room>, fault: Fault)
             }
         }
     }
+    let mut room = room.lock().unwrap();
+    room.open = room.open.saturating_sub(1);
     None
 }
 

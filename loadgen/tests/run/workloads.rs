@@ -304,21 +304,23 @@ fn a_known_limit_is_found() {
 /// publishes; and a search tells of its figures.
 #[test]
 fn the_most_sessions_are_found() {
-    let server = Server::start(Fault::Full(20));
-    let flags = "find-max --over sessions --slo loss=0 --subscribers 5 --rate 50 --duration 200ms \
-                 --warmup 0 --settle 0 --lag-max 60s --quiet";
-    let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
-        .args(flags.split_whitespace())
-        .args(["--target", &server.address.to_string()])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("\nmost that hold: 19 sessions\n"), "{text}");
-    assert!(text.contains("  1       5 sessions  held    p50 "), "{text}");
-    let refused = text.lines().last().unwrap();
-    assert!(refused.starts_with("decided: 20 sessions did not hold in runs "), "{text}");
-    assert!(refused.contains("status 503, not 101"), "{text}");
+    in_one_run(|| {
+        let server = Server::start(Fault::Full(20));
+        let flags = "find-max --over sessions --slo loss=0 --subscribers 5 --rate 50 \
+                     --duration 200ms --warmup 0 --settle 0 --lag-max 60s --quiet";
+        let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
+            .args(flags.split_whitespace())
+            .args(["--target", &server.address.to_string()])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.contains("\nmost that hold: 19 sessions\n"), "{text}");
+        assert!(text.contains("  1       5 sessions  held    p50 "), "{text}");
+        let refused = text.lines().last().unwrap();
+        assert!(refused.starts_with("decided: 20 sessions did not hold in runs "), "{text}");
+        assert!(refused.contains("status 503, not 101"), "{text}");
+    });
 }
 
 /// Goal: a generator that is always the limit ends a search with 2 and never with 99.
