@@ -89,7 +89,7 @@ mod tests {
         assert!(footer[1].ends_with("Total count    =        10000]"));
         assert_eq!(
             footer[2],
-            "#[Buckets =           17, SubBuckets     =         2048]"
+            "#[Buckets =           29, SubBuckets     =         2048]"
         );
     }
 }
