@@ -2,6 +2,8 @@
 
 pub(crate) mod inflight;
 pub(crate) mod payload;
+pub(crate) mod per_publisher;
 pub(crate) mod run;
 pub(crate) mod tally;
+pub(crate) mod tracks;
 pub(crate) mod waiting;

@@ -31,8 +31,8 @@ use crate::results::files::OutputArgs;
 /// Ctrl-C ends a run early and still writes what was measured; a second one ends the program.
 ///
 /// Exit codes: 0 all well; 1 the run could not be made; 2 the generator, not the server, was the
-/// limit or the run was interrupted, so the figures mean nothing; 3 messages were lost, repeated, out of order or damaged, or
-/// connections were closed; 99 the objective (--slo) was missed.
+/// limit or the run was interrupted, so the figures mean nothing; 3 messages were lost, too late, repeated, out of order or
+/// damaged, or sessions could not be opened or were closed; 99 the objective (--slo) was missed.
 #[derive(Debug, Parser)]
 #[command(
     name = "fanload",
@@ -180,7 +180,7 @@ pub(crate) struct RunArgs {
     /// Time between the last handshake and the first message.
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = seconds)]
     pub(crate) settle: Duration,
-    /// Time to wait for the last deliveries; what is missing then is lost.
+    /// Time to wait for the last deliveries; what has not come then is outstanding.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub(crate) drain: Duration,
     /// Connections to open each second; as fast as they go if not given.

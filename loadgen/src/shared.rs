@@ -1,9 +1,11 @@
 //! What the workers of a run and the thread that started it share.
 //!
 //! Counters and flags, each written by few; no worker ever waits for another on a lock, except for
-//! the moment in which an interval is handed over.
+//! the moment in which an interval is handed over. What each of them means stands on the methods:
+//! nobody else touches them.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -12,8 +14,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::books::inflight::InFlight;
+use crate::books::payload::RUN_BITS;
+use crate::books::per_publisher::PerPublisher;
 use crate::cli::settings::Settings;
-use crate::load::layout::Layout;
+use crate::load::layout::{Layout, Role};
 use crate::load::plan::Plan;
 use crate::results::interval::Interval;
 use crate::session::connection::Ending;
@@ -25,55 +29,67 @@ pub(crate) struct Mailbox {
     pub(crate) interval: Interval,
 }
 
-/// How sessions ended that were not to end.
+/// What went wrong with sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Endings {
+    /// Those that ended and were not to end, by close code.
     pub(crate) closes: BTreeMap<u16, u64>,
+    /// Handshakes that were answered with another status than 101, by status.
+    pub(crate) refusals: BTreeMap<u16, u64>,
+    /// The first thing that went wrong at all.
     pub(crate) first: Option<String>,
 }
+
+/// What every worker comes to, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Milestone {
+    /// All its sessions are open.
+    Connected,
+    /// All are back after the storm.
+    Returned,
+    /// It has sent all it will.
+    SentAll,
+    /// It has got all it will, or its time for that is over.
+    Drained,
+}
+
+const MILESTONES: usize = 4;
 
 /// The state of a run.
 #[derive(Debug)]
 pub(crate) struct Shared<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) layout: Layout,
-    /// Messages handed on for sending, for each publisher.
-    pub(crate) sent: Vec<AtomicU64>,
-    /// Messages that reached all, for each publisher; kept in a closed loop only.
-    pub(crate) completed: Vec<AtomicU64>,
-    /// Open subscribers of each room that count for completion.
-    pub(crate) members: Vec<AtomicU32>,
+    /// Tells this run's messages from those of others, and of other runs.
+    pub(crate) run: u32,
+    /// Messages handed on for sending.
+    pub(crate) sent: PerPublisher,
+    /// Messages that reached all; kept in a closed loop only.
+    pub(crate) completed: PerPublisher,
     pub(crate) in_flight: InFlight,
     /// Set when the load may begin.
     pub(crate) plan: OnceLock<Plan>,
-    /// An end of the measured window before the planned one; [`u64::MAX`] if there is none.
-    cut_ns: AtomicU64,
-    /// How many storms have been called for, and when the last was, and workers that are over it.
-    pub(crate) storms: AtomicU32,
-    pub(crate) storm_ns: AtomicU64,
-    pub(crate) stormed: AtomicU32,
-    /// Workers whose sessions are all open.
-    pub(crate) connected: AtomicU32,
-    /// Sessions that were given up before they were open.
-    pub(crate) unopened: AtomicU32,
-    /// Open sessions of those that are to stay.
-    pub(crate) open: AtomicU32,
-    /// Sessions that ended and should not have; publishers among them.
-    pub(crate) ended: AtomicU32,
-    pub(crate) publishers_ended: AtomicU32,
-    pub(crate) subscribers_open: AtomicU32,
-    /// Workers that have sent all they will, and those that have got all they will.
-    pub(crate) sent_all: AtomicU32,
-    pub(crate) drained: AtomicU32,
-    /// Set when everything that needs open sessions has been looked at.
-    pub(crate) goodbye: AtomicBool,
-    /// Tells all to stop now: the run can't be made, or has lost its meaning.
-    pub(crate) stop: AtomicBool,
-    /// Number of the interval that is to be handed over.
-    pub(crate) cut: AtomicU64,
     pub(crate) mailboxes: Vec<Mutex<Mailbox>>,
     /// One for each worker, to wake it when another has completed a message of its publishers.
     pub(crate) doorbells: Vec<OwnedFd>,
+    /// Open subscribers of each room.
+    members: Vec<AtomicU32>,
+    subscribers_open: AtomicU32,
+    open: AtomicU32,
+    ended_early: AtomicU32,
+    publishers_ended: AtomicU32,
+    /// Sessions that were given up before they were open.
+    given_up: AtomicU32,
+    /// [`u64::MAX`] as long as there was none.
+    storm_ns: AtomicU64,
+    /// An end of the measured window before the planned one; [`u64::MAX`] if there is none.
+    cut_ns: AtomicU64,
+    /// How many workers have come to each.
+    milestones: [AtomicU32; MILESTONES],
+    goodbye: AtomicBool,
+    stop: AtomicBool,
+    /// Number of the interval that is to be handed over.
+    cut: AtomicU64,
     endings: Mutex<Endings>,
     /// Why the run can't be made.
     failure: Mutex<Option<String>>,
@@ -82,46 +98,112 @@ pub(crate) struct Shared<'a> {
 impl<'a> Shared<'a> {
     pub(crate) fn new(settings: &'a Settings) -> io::Result<Self> {
         let layout = settings.layout();
-        let counters = |count: u32| (0..count).map(|_| AtomicU64::new(0)).collect();
         let workers = settings.workers as usize;
         let doorbell = || Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let doorbells = (0..workers).map(|_| doorbell());
         Ok(Self {
             settings,
             layout,
-            sent: counters(layout.publishers),
-            completed: counters(layout.publishers),
-            members: (0..layout.rooms).map(|_| AtomicU32::new(0)).collect(),
+            run: random_run(),
+            sent: PerPublisher::new(layout.publishers),
+            completed: PerPublisher::new(layout.publishers),
             in_flight: InFlight::new(layout.publishers),
             plan: OnceLock::new(),
-            cut_ns: AtomicU64::new(u64::MAX),
-            storms: AtomicU32::new(0),
-            storm_ns: AtomicU64::new(0),
-            stormed: AtomicU32::new(0),
-            connected: AtomicU32::new(0),
-            unopened: AtomicU32::new(0),
-            open: AtomicU32::new(0),
-            ended: AtomicU32::new(0),
-            publishers_ended: AtomicU32::new(0),
+            mailboxes: (0..workers).map(|_| Mutex::default()).collect(),
+            doorbells: doorbells.collect::<io::Result<_>>()?,
+            members: (0..layout.rooms).map(|_| AtomicU32::new(0)).collect(),
             subscribers_open: AtomicU32::new(0),
-            sent_all: AtomicU32::new(0),
-            drained: AtomicU32::new(0),
+            open: AtomicU32::new(0),
+            ended_early: AtomicU32::new(0),
+            publishers_ended: AtomicU32::new(0),
+            given_up: AtomicU32::new(0),
+            storm_ns: AtomicU64::new(u64::MAX),
+            cut_ns: AtomicU64::new(u64::MAX),
+            milestones: std::array::from_fn(|_| AtomicU32::new(0)),
             goodbye: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             cut: AtomicU64::new(0),
-            mailboxes: (0..workers).map(|_| Mutex::default()).collect(),
-            doorbells: (0..workers)
-                .map(|_| doorbell())
-                .collect::<io::Result<_>>()?,
             endings: Mutex::default(),
             failure: Mutex::default(),
         })
     }
+}
+
+/// Sessions.
+impl Shared<'_> {
+    /// A session is open that is to stay, or one that comes and goes, which is not counted.
+    pub(crate) fn session_opened(&self, role: Role, room: u32) {
+        if role == Role::Churner {
+            return;
+        }
+        if role == Role::Subscriber {
+            self.members[room as usize].fetch_add(1, Ordering::AcqRel);
+            self.subscribers_open.fetch_add(1, Ordering::AcqRel);
+        }
+        self.open.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A session that was told of by [`session_opened`](Self::session_opened) is open no more.
+    pub(crate) fn session_closed(&self, role: Role, room: u32) {
+        if role == Role::Churner {
+            return;
+        }
+        if role == Role::Subscriber {
+            self.members[room as usize].fetch_sub(1, Ordering::AcqRel);
+            self.subscribers_open.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.open.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Open sessions of those that are to stay.
+    pub(crate) fn open(&self) -> u64 {
+        self.open.load(Ordering::Acquire).into()
+    }
+
+    /// Open subscribers of a room: those that count for completion.
+    pub(crate) fn members(&self, room: u32) -> u32 {
+        self.members[room as usize].load(Ordering::Acquire)
+    }
+
+    /// So many sessions were given up before they were open.
+    pub(crate) fn note_given_up(&self, sessions: usize) {
+        let sessions = u32::try_from(sessions).unwrap_or(u32::MAX);
+        self.given_up.fetch_add(sessions, Ordering::AcqRel);
+    }
+
+    /// Whether any session was.
+    pub(crate) fn is_any_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire) > 0
+    }
 
     /// A session ended and should not have.
-    pub(crate) fn note_ending(&self, ending: &Ending) {
+    pub(crate) fn note_early_end(&self, session: u32, ending: &Ending) {
+        self.note_close(ending);
+        self.ended_early.fetch_add(1, Ordering::AcqRel);
+        if self.layout.publisher_of(session).is_some() {
+            self.publishers_ended.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Sessions that ended and should not have.
+    pub(crate) fn ended_early(&self) -> u64 {
+        self.ended_early.load(Ordering::Acquire).into()
+    }
+
+    /// The server closed a session, and how.
+    pub(crate) fn note_close(&self, ending: &Ending) {
         let mut endings = lock(&self.endings);
         *endings.closes.entry(ending.code()).or_default() += 1;
         endings.first.get_or_insert_with(|| ending.to_string());
+    }
+
+    /// A session could not be opened: why, and with which status if the server refused it.
+    pub(crate) fn note_refusal(&self, why: &str, status: Option<u16>) {
+        self.note_cause(why);
+        if let Some(status) = status {
+            let mut endings = lock(&self.endings);
+            *endings.refusals.entry(status).or_default() += 1;
+        }
     }
 
     /// Something went wrong that is no session's end.
@@ -133,19 +215,29 @@ impl<'a> Shared<'a> {
     pub(crate) fn endings(&self) -> MutexGuard<'_, Endings> {
         lock(&self.endings)
     }
+}
 
-    /// The run can't be made: everybody stops. The first reason is the one that is told.
-    pub(crate) fn fail(&self, why: String) {
-        lock(&self.failure).get_or_insert(why);
-        self.stop.store(true, Ordering::Release);
+/// Phases.
+impl Shared<'_> {
+    /// A worker has come to a milestone.
+    pub(crate) fn reached(&self, milestone: Milestone) {
+        self.milestones[milestone as usize].fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(crate) fn failure(&self) -> Option<String> {
-        lock(&self.failure).clone()
+    /// Whether all workers have come to a milestone.
+    pub(crate) fn all_reached(&self, milestone: Milestone) -> bool {
+        self.milestones[milestone as usize].load(Ordering::Acquire) >= self.settings.workers
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+    /// Everybody is to drop and come back, from this time on.
+    pub(crate) fn call_storm(&self, at_ns: u64) {
+        self.storm_ns.store(at_ns, Ordering::Release);
+    }
+
+    /// When everybody was to drop, if that was called for.
+    pub(crate) fn storm_ns(&self) -> Option<u64> {
+        let at_ns = self.storm_ns.load(Ordering::Acquire);
+        (at_ns != u64::MAX).then_some(at_ns)
     }
 
     /// Ends the measured window before its time, at a moment that is still to come.
@@ -163,17 +255,57 @@ impl<'a> Shared<'a> {
             .min(self.cut_ns.load(Ordering::Acquire))
     }
 
+    /// Everything that needs open sessions has been looked at.
+    pub(crate) fn say_goodbye(&self) {
+        self.goodbye.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_goodbye(&self) -> bool {
+        self.goodbye.load(Ordering::Acquire)
+    }
+
+    /// Everybody is to stop now: the run can't be made, or has lost its meaning.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// The run can't be made: everybody stops. The first reason is the one that is told.
+    pub(crate) fn fail(&self, why: String) {
+        lock(&self.failure).get_or_insert(why);
+        self.stop();
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.failure).clone()
+    }
+
     /// Whether there is still somebody to publish and somebody to receive.
     pub(crate) fn is_useful(&self) -> bool {
-        self.ended.load(Ordering::Acquire) == 0
+        self.ended_early() == 0
             || (self.subscribers_open.load(Ordering::Acquire) > 0
                 && self.publishers_ended.load(Ordering::Acquire) == 0)
     }
 
-    /// Whether a count of workers has reached all of them.
-    pub(crate) fn all(&self, count: &AtomicU32) -> bool {
-        count.load(Ordering::Acquire) >= self.settings.workers
+    /// Asks all workers for their interval; gives its number.
+    pub(crate) fn ask_for_interval(&self) -> u64 {
+        self.cut.fetch_add(1, Ordering::AcqRel) + 1
     }
+
+    /// Number of the interval that was asked for last.
+    pub(crate) fn interval_asked_for(&self) -> u64 {
+        self.cut.load(Ordering::Acquire)
+    }
+}
+
+/// A number that no other run has, but by chance. From the system, because runs that begin at the
+/// same moment on two machines must differ too.
+fn random_run() -> u32 {
+    let bits = RandomState::new().hash_one(std::process::id());
+    u32::try_from(bits >> (u64::BITS - RUN_BITS)).unwrap_or(0)
 }
 
 /// Locks; a thread that panicked with the lock has said so itself.

@@ -75,6 +75,20 @@ impl InFlight {
         publisher as usize * self.share + (sequence as usize & (self.share - 1))
     }
 
+    /// When a message was planned; if its place was needed for another, when the earliest that still
+    /// has one was.
+    pub(crate) fn planned_ns(&self, publisher: u32, sequence: u64) -> u64 {
+        let slot = &self.slots[self.slot(publisher, sequence)];
+        if slot.tag.load(Ordering::Acquire) == sequence + 1 {
+            return slot.planned_ns.load(Ordering::Relaxed);
+        }
+        let first = publisher as usize * self.share;
+        let used = self.slots[first..first + self.share].iter();
+        let used = used.filter(|slot| slot.tag.load(Ordering::Acquire) != 0);
+        let planned = used.map(|slot| slot.planned_ns.load(Ordering::Relaxed));
+        planned.min().unwrap_or(u64::MAX)
+    }
+
     /// A message is about to be sent to so many subscribers. Called by its publisher's worker only.
     /// Returns when the message that had the slot was planned, if not all of its subscribers ever
     /// had it.
@@ -185,6 +199,12 @@ mod tests {
         assert_eq!(in_flight.open((3, share), 200, 2), Some(100));
         assert_eq!(in_flight.deliver(slot, 0, 1, 210), None);
         assert_eq!(in_flight.deliver(slot, share, 1, 220), None);
+        assert_eq!(in_flight.planned_ns(3, share), 200);
+        assert_eq!(
+            in_flight.planned_ns(3, 0),
+            200,
+            "displaced: the earliest left"
+        );
         let completion = in_flight.deliver(slot, share, 1, 230).unwrap();
         assert_eq!((completion.first_ns, completion.last_ns), (220, 230));
         assert_eq!(in_flight.open((3, 2 * share), 300, 2), None);

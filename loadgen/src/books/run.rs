@@ -2,17 +2,13 @@
 //! [`Interval`](crate::results::interval::Interval).
 
 use crate::results::distribution::Distribution;
+use crate::results::model::Latency;
 
 /// Figures of the measured window of one worker, or of several added up; besides those, what
 /// happened to its sessions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunBooks {
-    pub(crate) upgrade: Distribution,
-    pub(crate) delivery: Distribution,
-    pub(crate) first: Distribution,
-    pub(crate) median: Distribution,
-    pub(crate) completion: Distribution,
-    pub(crate) spread: Distribution,
+    pub(crate) latency: Latency,
     pub(crate) publish_lag: Distribution,
     /// From the drop of a storm to each session's complete handshake.
     pub(crate) returns: Distribution,
@@ -43,19 +39,9 @@ pub(crate) struct RunBooks {
 impl RunBooks {
     /// Adds another worker's.
     pub(crate) fn add(&mut self, other: &Self) {
-        let distributions = [
-            (&mut self.upgrade, &other.upgrade),
-            (&mut self.delivery, &other.delivery),
-            (&mut self.first, &other.first),
-            (&mut self.median, &other.median),
-            (&mut self.completion, &other.completion),
-            (&mut self.spread, &other.spread),
-            (&mut self.publish_lag, &other.publish_lag),
-            (&mut self.returns, &other.returns),
-        ];
-        for (own, others) in distributions {
-            own.add(others);
-        }
+        self.latency.add(&other.latency);
+        self.publish_lag.add(&other.publish_lag);
+        self.returns.add(&other.returns);
         let sums = [
             (&mut self.planned, other.planned),
             (&mut self.sent, other.sent),

@@ -1,66 +1,53 @@
-//! Judges every delivery of one worker: lost, duplicated, reordered or damaged.
+//! Judges every delivery of one worker: which came, which are missing and why, which came wrongly.
 //!
 //! Memory is bounded by pairs of subscriber and publisher plus the messages in flight. Times are
 //! not recorded for each delivery but handed on by message at the end of a turn, since all that
 //! came in a turn came at the same time.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod stays;
 
 use fanring::wire::message::Kind;
 
+use self::stays::Stays;
 use crate::books::inflight::InFlight;
 use crate::books::payload::{Decoded, Decoder, Payload};
+use crate::books::per_publisher::PerPublisher;
+use crate::books::tracks::{Place, Tracks};
 use crate::books::waiting::Waiting;
 use crate::load::layout::{Layout, Role};
-use crate::protocol::seam::{Found, Place};
-
-/// How far back a late message is told from a repeated one.
-const WINDOW: u64 = u64::BITS as u64;
-
-/// What one subscriber has had of one publisher.
-#[derive(Clone, Copy, Debug, Default)]
-struct Track {
-    /// One more than the highest sequence seen.
-    next: u64,
-    /// Bit `i`: sequence `next - 1 - i` was seen.
-    seen: u64,
-}
-
-/// Deliveries so far, by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Messages and payload bytes received by any session, ours or not.
-    pub(crate) received: u64,
-    pub(crate) received_bytes: u64,
-    /// Messages seen for the first time by a session that is checked.
-    pub(crate) delivered: u64,
-    /// Those to sessions that come and go, and the ones these missed while they were there.
-    floating: u64,
-    floating_holes: u64,
-    /// Sequences that were skipped and have not come later.
-    pub(crate) holes: u64,
-    /// Messages a subscriber had seen before.
-    pub(crate) duplicated: u64,
-    /// Messages that came after a later one of the same publisher. One that is over 64 behind
-    /// can't be told from a repetition any more; it is counted here, and stays a hole if it was one.
-    pub(crate) reordered: u64,
-    /// Messages with the wrong content, length, room, publisher or a sequence never sent.
-    pub(crate) corrupt: u64,
-    /// Messages that are not this program's, and own ones that nobody expected back.
-    pub(crate) foreign: u64,
-    /// Messages of ours that came as text and should have been binary, or the reverse.
-    pub(crate) wrong_type: u64,
-}
+use crate::protocol::seam::{self, Found};
+use crate::results::model::counts::Counts;
 
 /// A session as the books see it.
 #[derive(Clone, Copy, Debug)]
 struct Receiver {
     room: u32,
     role: Role,
+    /// Whether what it gets is judged.
+    checked: bool,
+    /// Whether it ended early.
+    ended: bool,
     /// Its own publisher, whose messages it gets only with self-delivery.
     own: Option<u32>,
-    /// Its first track; there is one for each publisher of its room.
-    tracks: usize,
+    /// Its first pair; there is one for each publisher of its room.
+    pairs: usize,
+}
+
+/// The sessions of one room that are to be there for the whole run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Listeners {
+    living: u64,
+    ended: u64,
+}
+
+/// What all sessions have received so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    /// Messages and their bytes, ours or not.
+    pub(crate) received: u64,
+    pub(crate) bytes: u64,
+    /// Deliveries, as [`Counts`] has them.
+    pub(crate) delivered: u64,
 }
 
 /// Deliveries of one message in this turn.
@@ -68,21 +55,40 @@ struct Receiver {
 pub(crate) struct Batch {
     pub(crate) slot: usize,
     pub(crate) payload: Payload,
-    /// To all sessions that are checked.
+    /// All whose time counts.
     pub(crate) count: u32,
-    /// To those that are there for the whole run, and so count for completion.
+    /// First ones to sessions that are there for the whole run, and so count for completion.
     pub(crate) steady: u32,
+}
+
+/// What the books of a worker are about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope<'a> {
+    pub(crate) layout: &'a Layout,
+    /// The run whose messages are judged.
+    pub(crate) run: u32,
+    /// Places of messages in flight.
+    pub(crate) slots: usize,
+    /// Text or binary, if it matters.
+    pub(crate) arrives_as: Option<Kind>,
 }
 
 /// The books of one worker.
 #[derive(Debug)]
 pub(crate) struct Tally {
     layout: Layout,
-    /// Text or binary, if it matters.
     arrives_as: Option<Kind>,
     decoder: Decoder,
     receivers: Vec<Receiver>,
-    tracks: Vec<Track>,
+    tracks: Tracks,
+    stays: Stays,
+    /// By room.
+    listeners: Vec<Listeners>,
+    /// Delivered and skipped of sessions that ended early.
+    ended_reached: u64,
+    traffic: Traffic,
+    /// What is counted as it happens; skipped only of sessions that are to stay. For the rest see
+    /// [`counts`](Self::counts).
     counts: Counts,
     /// For each message slot: where in `batches` its message of this turn stands.
     places: Vec<u32>,
@@ -94,150 +100,256 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Books for the sessions with the given numbers; they are called by their place in that list.
-    pub(crate) fn new(
-        layout: &Layout,
-        sessions: impl Iterator<Item = u32>,
-        slots: usize,
-        arrives_as: Option<Kind>,
-    ) -> Self {
-        let mut tracks = 0;
+    pub(crate) fn new(scope: Scope<'_>, sessions: impl Iterator<Item = u32>) -> Self {
+        let layout = *scope.layout;
+        let mut listeners = vec![Listeners::default(); layout.rooms as usize];
+        let (mut pairs, mut first_floating) = (0, None);
         let receivers: Vec<_> = sessions
             .map(|session| {
+                let (role, room) = (layout.role(session), layout.room(session));
                 let receiver = Receiver {
-                    room: layout.room(session),
-                    role: layout.role(session),
+                    room,
+                    role,
+                    checked: matches!(role, Role::Subscriber | Role::Churner),
+                    ended: false,
                     own: layout.publisher_of(session),
-                    tracks,
+                    pairs,
                 };
-                if matches!(receiver.role, Role::Subscriber | Role::Churner) {
-                    tracks += layout.publishers_in(receiver.room) as usize;
+                if receiver.checked {
+                    pairs += layout.publishers_in(room) as usize;
+                }
+                match role {
+                    // They are the last of all sessions.
+                    Role::Churner => _ = first_floating.get_or_insert(receiver.pairs),
+                    Role::Subscriber => listeners[room as usize].living += 1,
+                    Role::Slow | Role::Publisher => {}
                 }
                 receiver
             })
             .collect();
         Self {
-            layout: *layout,
-            arrives_as,
-            decoder: Decoder::default(),
+            layout,
+            arrives_as: scope.arrives_as,
+            decoder: Decoder::new(scope.run),
             waiting: Waiting::new(receivers.len()),
             receivers,
-            tracks: vec![Track::default(); tracks],
+            tracks: Tracks::new(pairs, layout.pairs()),
+            stays: Stays::new(first_floating.unwrap_or(pairs)..pairs),
+            listeners,
+            ended_reached: 0,
+            traffic: Traffic::default(),
             counts: Counts::default(),
-            places: vec![0; slots],
+            places: vec![0; scope.slots],
             batches: Vec::new(),
         }
     }
 
-    pub(crate) fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    /// A session joins anew: what it had before is forgotten.
-    pub(crate) fn rejoined(&mut self, index: usize) {
-        let receiver = self.receivers[index];
-        if matches!(receiver.role, Role::Subscriber | Role::Churner) {
-            let tracks = self.layout.publishers_in(receiver.room) as usize;
-            self.tracks[receiver.tracks..][..tracks].fill(Track::default());
+    /// What all sessions have received so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            delivered: self.counts.delivered,
+            ..self.traffic
         }
     }
 
-    /// Deliveries that messages sent so far should cause here. For a session that comes and goes,
-    /// those from its first message to its last.
-    pub(crate) fn expected(&self, sent: &[AtomicU64]) -> u64 {
-        let steady: u64 = self
-            .steady_pairs()
-            .map(|(publisher, _)| sent[publisher].load(Ordering::Acquire))
-            .sum();
-        steady + self.counts.floating + self.counts.floating_holes
+    /// A session that comes and goes joins: what it had before is forgotten, and what was sent before is
+    /// history to it.
+    pub(crate) fn joins(&mut self, index: usize, sent: &PerPublisher) {
+        let receiver = self.receivers[index];
+        if receiver.role == Role::Churner {
+            for (publisher, pair) in pairs(&self.layout, receiver) {
+                let next = sent.of(publisher);
+                self.tracks.restart(pair, next);
+                self.stays.begin(pair, next);
+            }
+        }
     }
 
-    /// Deliveries that have not come: at the end of a run, those that were lost.
-    pub(crate) fn lost(&self, sent: &[AtomicU64]) -> u64 {
-        let behind = |(publisher, track): (usize, &Track)| {
-            let sent: u64 = sent[publisher].load(Ordering::Acquire);
-            sent.saturating_sub(track.next)
-        };
-        self.counts.holes + self.steady_pairs().map(behind).sum::<u64>()
+    /// A session has ended that was to stay: what it has not had can't come any more.
+    pub(crate) fn ended(&mut self, index: usize) {
+        let receiver = self.receivers[index];
+        if receiver.role != Role::Subscriber || receiver.ended {
+            return;
+        }
+        self.receivers[index].ended = true;
+        let room = &mut self.listeners[receiver.room as usize];
+        (room.living, room.ended) = (room.living - 1, room.ended + 1);
+        let reached = pairs(&self.layout, receiver).map(|(_, pair)| self.tracks.next(pair));
+        self.ended_reached += reached.sum::<u64>();
     }
 
-    /// Deliveries to sessions that are there for the whole run, so far: tracks know.
-    pub(crate) fn is_complete(&self, sent: &[AtomicU64]) -> bool {
-        self.lost(sent) == 0
+    /// Everything so far, of what was sent so far. For a session that comes and goes that is what came
+    /// from its first message to its last.
+    pub(crate) fn counts(&self, sent: &PerPublisher) -> Counts {
+        let (mut living, mut ended) = (0, 0);
+        for publisher in 0..self.layout.publishers {
+            let room = self.listeners[self.layout.room_of(publisher) as usize];
+            living += room.living * sent.of(publisher);
+            ended += room.ended * sent.of(publisher);
+        }
+        for receiver in self.receivers.iter().filter(|r| r.role == Role::Subscriber) {
+            if let Some(own) = receiver.own.filter(|_| !self.layout.self_delivery) {
+                match receiver.ended {
+                    true => ended -= sent.of(own),
+                    false => living -= sent.of(own),
+                }
+            }
+        }
+        let (counts, stays) = (self.counts, &self.stays);
+        let reached = counts.delivered - stays.delivered() + counts.skipped;
+        Counts {
+            expected: living + ended + stays.expected(),
+            skipped: counts.skipped + stays.expected() - stays.delivered(),
+            outstanding: living + self.ended_reached - reached,
+            cut_off: ended - self.ended_reached,
+            ..counts
+        }
     }
 
-    fn steady_pairs(&self) -> impl Iterator<Item = (usize, &Track)> {
-        let layout = &self.layout;
-        let steady = self.receivers.iter().filter(|r| r.role == Role::Subscriber);
-        steady.flat_map(move |receiver| {
-            let publishers = (receiver.room..layout.publishers).step_by(layout.rooms as usize);
-            let pairs = publishers.zip(&self.tracks[receiver.tracks..]);
-            let own = receiver.own.filter(|_| !layout.self_delivery);
-            pairs
-                .filter(move |(publisher, _)| Some(*publisher) != own)
-                .map(|(publisher, track)| (publisher as usize, track))
-        })
+    /// Whether nothing is waited for of what was sent so far.
+    pub(crate) fn is_complete(&self, sent: &PerPublisher) -> bool {
+        let counts = self.counts(sent);
+        counts.skipped == 0 && counts.outstanding == 0
     }
 
-    /// Judges one message that a session got.
+    /// The oldest message of each publisher that is outstanding, by its sequence.
+    pub(crate) fn oldest_outstanding(&self, sent: &PerPublisher) -> Vec<(u32, u64)> {
+        let mut oldest = vec![u64::MAX; self.layout.publishers as usize];
+        let lasting = |r: &&Receiver| r.role == Role::Subscriber && !r.ended;
+        for &receiver in self.receivers.iter().filter(lasting) {
+            let own = receiver.own.filter(|_| !self.layout.self_delivery);
+            for (publisher, pair) in pairs(&self.layout, receiver) {
+                let next = self.tracks.next(pair);
+                if Some(publisher) != own && next < sent.of(publisher) {
+                    let oldest = &mut oldest[publisher as usize];
+                    *oldest = next.min(*oldest);
+                }
+            }
+        }
+        let all = (0..).zip(oldest);
+        all.filter(|(_, oldest)| *oldest != u64::MAX).collect()
+    }
+
+    /// Closes the books: nothing that comes from now on is judged, nor is its time handed out.
+    pub(crate) fn close(&mut self) {
+        for receiver in &mut self.receivers {
+            receiver.checked = false;
+        }
+    }
+
+    /// Judges what came in one message of a session.
     #[inline]
     pub(crate) fn received(
         &mut self,
         index: usize,
         found: Found<'_>,
-        sent: &[AtomicU64],
+        sent: &PerPublisher,
         in_flight: &InFlight,
     ) {
-        self.counts.received += 1;
-        self.counts.received_bytes += found.bytes.len() as u64;
+        self.traffic.received += 1;
+        self.traffic.bytes += found.bytes.len() as u64;
         let receiver = self.receivers[index];
-        if matches!(receiver.role, Role::Publisher | Role::Slow) {
+        if !receiver.checked {
             return;
         }
-        let is_enveloped = found.place == Place::Within;
-        match self.decoder.decode(found.bytes, is_enveloped) {
-            Decoded::Ours(payload) => {
-                let is_right = self.arrives_as.is_none_or(|kind| kind == found.kind);
-                self.counts.wrong_type += u64::from(!is_right);
-                self.judge(receiver, payload, sent, in_flight);
-            }
-            Decoded::Corrupt => self.counts.corrupt += 1,
-            Decoded::Foreign => self.counts.foreign += 1,
+        let is_right = self.arrives_as.is_none_or(|kind| kind == found.kind);
+        if found.place == seam::Place::Whole {
+            let decoded = self.decoder.decode(found.bytes);
+            return self.judge(receiver, (decoded, is_right), sent, in_flight);
         }
+        let (mut rest, mut is_bare) = (found.bytes, true);
+        while let Some((decoded, end)) = self.decoder.find(rest) {
+            self.judge(receiver, (decoded, is_right), sent, in_flight);
+            (rest, is_bare) = (&rest[end..], false);
+        }
+        self.counts.foreign += u64::from(is_bare);
     }
 
     #[inline]
     fn judge(
         &mut self,
         receiver: Receiver,
-        payload: Payload,
-        sent: &[AtomicU64],
+        (decoded, is_right): (Decoded, bool),
+        sent: &PerPublisher,
         in_flight: &InFlight,
     ) {
+        let payload = match decoded {
+            Decoded::Ours(payload) => payload,
+            Decoded::Corrupt => return self.counts.corrupted += 1,
+            Decoded::Foreign => return self.counts.foreign += 1,
+        };
+        self.counts.wrong_type += u64::from(!is_right);
         let publisher = payload.publisher;
         let is_possible = sent
-            .get(publisher as usize)
-            .is_some_and(|sent| payload.sequence < sent.load(Ordering::Acquire))
+            .get(publisher)
+            .is_some_and(|sent| payload.sequence < sent)
             && self.layout.room_of(publisher) == receiver.room;
         if !is_possible {
-            self.counts.corrupt += 1;
+            self.counts.corrupted += 1;
             return;
         }
         if receiver.own == Some(publisher) && !self.layout.self_delivery {
             self.counts.foreign += 1;
             return;
         }
+        let pair = receiver.pairs + (publisher / self.layout.rooms) as usize;
         let floats = receiver.role == Role::Churner;
-        let track = &mut self.tracks[receiver.tracks + (publisher / self.layout.rooms) as usize];
-        if !self.counts.enter(track, payload.sequence, floats) {
+        if floats && self.stays.is_history(pair, payload.sequence) {
+            self.counts.replayed += 1;
             return;
         }
+        let place = self.tracks.enter(pair, payload.sequence);
+        let is_first = self.note(place);
+        if is_first && floats {
+            self.stays.enter(pair, payload.sequence);
+        } else if is_first {
+            self.note_gap(place);
+        }
+        if place != Place::Repeated {
+            self.note_time(payload, is_first && !floats, in_flight);
+        }
+    }
+
+    /// Counts a message by its place. Returns whether it came for the first time.
+    #[inline]
+    fn note(&mut self, place: Place) -> bool {
+        let counts = &mut self.counts;
+        match place {
+            Place::Next | Place::Ahead(_) => {}
+            Place::Late => counts.reordered += 1,
+            Place::Repeated => {
+                counts.duplicated += 1;
+                return false;
+            }
+            Place::TooLate => {
+                counts.too_late += 1;
+                return false;
+            }
+        }
+        counts.delivered += 1;
+        true
+    }
+
+    /// Counts what a message passes over, or that it had been passed over itself.
+    #[inline]
+    fn note_gap(&mut self, place: Place) {
+        match place {
+            Place::Ahead(skipped) => self.counts.skipped += skipped,
+            Place::Late => self.counts.skipped -= 1,
+            Place::Next | Place::Repeated | Place::TooLate => {}
+        }
+    }
+
+    /// Adds a delivery to those of its message in this turn.
+    #[inline]
+    fn note_time(&mut self, payload: Payload, is_steady: bool, in_flight: &InFlight) {
         self.waiting.note(payload.planned_ns);
-        let slot = in_flight.slot(publisher, payload.sequence);
+        let slot = in_flight.slot(payload.publisher, payload.sequence);
         let place = self.places[slot] as usize;
         match self.batches.get_mut(place) {
             Some(batch) if batch.payload == payload => {
                 batch.count += 1;
-                batch.steady += u32::from(!floats);
+                batch.steady += u32::from(is_steady);
             }
             _ => {
                 self.places[slot] = u32::try_from(self.batches.len()).unwrap_or(u32::MAX);
@@ -245,7 +357,7 @@ impl Tally {
                     slot,
                     payload,
                     count: 1,
-                    steady: u32::from(!floats),
+                    steady: u32::from(is_steady),
                 });
             }
         }
@@ -259,59 +371,10 @@ impl Tally {
     }
 }
 
-impl Counts {
-    /// Enters a sequence into a track. Returns whether it is a delivery, rather than a repetition.
-    #[inline]
-    fn enter(&mut self, track: &mut Track, sequence: u64, floats: bool) -> bool {
-        if sequence >= track.next {
-            let fresh = floats && track.seen == 0;
-            let skipped = if fresh { 0 } else { sequence - track.next };
-            let shifted = if skipped + 1 < WINDOW {
-                track.seen << (skipped + 1)
-            } else {
-                0
-            };
-            *track = Track {
-                next: sequence + 1,
-                seen: shifted | 1,
-            };
-            self.holes += skipped;
-            self.floating_holes += if floats { skipped } else { 0 };
-        } else {
-            let back = track.next - 1 - sequence;
-            if back >= WINDOW {
-                self.reordered += 1;
-                return false;
-            }
-            if track.seen >> back & 1 == 1 {
-                self.duplicated += 1;
-                return false;
-            }
-            track.seen |= 1 << back;
-            self.reordered += 1;
-            // Before the first message of a session that came late there is no hole to fill.
-            self.holes = self.holes.saturating_sub(1);
-            self.floating_holes = self.floating_holes.saturating_sub(u64::from(floats));
-        }
-        self.delivered += 1;
-        self.floating += u64::from(floats);
-        true
-    }
-
-    /// Adds another worker's.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.received += other.received;
-        self.received_bytes += other.received_bytes;
-        self.delivered += other.delivered;
-        self.floating += other.floating;
-        self.floating_holes += other.floating_holes;
-        self.holes += other.holes;
-        self.duplicated += other.duplicated;
-        self.reordered += other.reordered;
-        self.corrupt += other.corrupt;
-        self.foreign += other.foreign;
-        self.wrong_type += other.wrong_type;
-    }
+/// The publishers that a session hears, with the number of each pair.
+fn pairs(layout: &Layout, receiver: Receiver) -> impl Iterator<Item = (u32, usize)> + use<> {
+    let publishers = (receiver.room..layout.publishers).step_by(layout.rooms as usize);
+    publishers.zip(receiver.pairs..)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What a run must hold (`--slo`), such as `p99=10ms,loss=0`.
 //!
 //! Times of deliveries are named by their quantile (`p50` to `p99.999`, or `max`), times of fan-out
-//! completion with `last-` before it; `loss`, `disorder` and `closes` are the most there may be.
+//! completion with `last-` before it; `loss`, `disorder` and `closes` are the most there may be. Loss is
+//! whatever was expected and had not come when the drain ended, for whatever reason; disorder is what came
+//! wrongly; closes are sessions that ended early or could not be opened.
 
 use std::time::Duration;
 
@@ -109,9 +111,15 @@ impl Part {
         let figure = match self.figure {
             Figure::Delivery(quantile) => results.latency.delivery_ns.at(quantile),
             Figure::Completion(quantile) => results.latency.completion_ns.at(quantile),
-            Figure::Loss => counts.lost + counts.corrupted,
-            Figure::Disorder => counts.reordered + counts.duplicated,
-            Figure::Closes => results.sessions.ended_early,
+            Figure::Loss => counts.missing().sum(),
+            Figure::Disorder => {
+                counts.reordered
+                    + counts.duplicated
+                    + counts.too_late
+                    + counts.corrupted
+                    + counts.wrong_type
+            }
+            Figure::Closes => results.sessions.ended_early + results.sessions.failed,
         };
         let is_time = matches!(self.figure, Figure::Delivery(_) | Figure::Completion(_));
         // Nothing measured holds no demand on times.
@@ -149,7 +157,7 @@ mod tests {
             results.latency.delivery_ns.record(ms * 1_000_000);
             results.latency.completion_ns.record(ms * 2_000_000);
         }
-        results.counts.lost = 3;
+        results.counts.skipped = 3;
         let judge = |text: &str| Demand::parse(text).unwrap().judge(&results);
         assert!(judge("p50=51ms,max=0.101s,last-p99=200000us,loss=3").held);
         let missed = judge("p50=49ms, max=1s,loss=2,disorder=0");
@@ -161,6 +169,36 @@ mod tests {
         assert!(missed.misses[1].contains("it was 3"));
         let empty = Demand::parse("p99=1s").unwrap().judge(&Results::default());
         assert!(!empty.held, "nothing was delivered");
+    }
+
+    /// Goal: whatever is missing is a loss, whatever came wrongly is disorder, and a session that was not
+    /// there is a close.
+    #[test]
+    fn counts_are_demanded_by_kind() {
+        type Change = fn(&mut Results) -> &mut u64;
+        let cases: [(&str, Change); 10] = [
+            ("loss", |results| &mut results.counts.skipped),
+            ("loss", |results| &mut results.counts.outstanding),
+            ("loss", |results| &mut results.counts.cut_off),
+            ("disorder", |results| &mut results.counts.reordered),
+            ("disorder", |results| &mut results.counts.duplicated),
+            ("disorder", |results| &mut results.counts.too_late),
+            ("disorder", |results| &mut results.counts.corrupted),
+            ("disorder", |results| &mut results.counts.wrong_type),
+            ("closes", |results| &mut results.sessions.ended_early),
+            ("closes", |results| &mut results.sessions.failed),
+        ];
+        for (name, count) in cases {
+            let mut results = Results::default();
+            *count(&mut results) = 2;
+            for other in ["loss", "disorder", "closes"] {
+                let held = |most| {
+                    let demand = Demand::parse(&format!("{other}={most}")).unwrap();
+                    demand.judge(&results).held
+                };
+                assert_eq!((held(1), held(2)), (other != name, true), "{name}, {other}");
+            }
+        }
     }
 
     /// Goal: what can't be understood is refused with what can.
@@ -190,7 +228,9 @@ mod tests {
         figures.dedup();
         let kinds = [Figure::Delivery(1.0), Figure::Completion(1.0)].into_iter();
         let kinds = kinds.chain(COUNTS.map(|(_, figure)| figure));
-        let kinds: Vec<_> = kinds.map(|figure| std::mem::discriminant(&figure)).collect();
+        let kinds: Vec<_> = kinds
+            .map(|figure| std::mem::discriminant(&figure))
+            .collect();
         assert_eq!(figures, kinds);
     }
 }

@@ -125,6 +125,18 @@ impl Schedule {
         self.due_ns
     }
 
+    /// When the message with a number is due, which must not be before the next one; none after the last.
+    pub(crate) fn due_of(mut self, sequence: u64) -> Option<u64> {
+        if self.plan.arrivals == Arrivals::Uniform {
+            self.sequence = sequence;
+            self.draw();
+        }
+        while self.sequence < sequence {
+            self.advance();
+        }
+        self.due_ns
+    }
+
     /// The number of the next message.
     #[cfg(test)]
     pub(crate) fn sequence(&self) -> u64 {
@@ -230,6 +242,21 @@ mod tests {
         );
         for pair in due.windows(2) {
             assert!((pair[1].0 - pair[0].0).abs_diff(100_000_000) <= 1);
+        }
+    }
+
+    /// Goal: when any message of a publisher is due is known without going through the plan again.
+    #[test]
+    fn every_message_is_found_in_the_plan() {
+        for arrivals in [Arrivals::Uniform, Arrivals::Poisson] {
+            let plan = plan(1_000.0, arrivals, 3, (0, 500));
+            let mut schedule = plan.publisher(2);
+            while let Some(due_ns) = schedule.due_ns() {
+                let found = plan.publisher(2).due_of(schedule.sequence());
+                assert_eq!(found, Some(due_ns), "{arrivals:?} {}", schedule.sequence());
+                schedule.advance();
+            }
+            assert!(schedule.sequence() > 100);
         }
     }
 

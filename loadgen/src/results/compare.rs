@@ -34,7 +34,7 @@ pub(crate) struct CompareArgs {
     /// Difference up to which figures count as the same.
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = share)]
     noise: f64,
-    /// End with code 99 if a figure got worse by more than the noise, or more was lost.
+    /// End with code 99 if a figure got worse by more than the noise, or more went wrong.
     #[arg(long)]
     fail_on_regression: bool,
     /// Compare runs whose parameters differ, too.
@@ -210,19 +210,22 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
     add("delivered", "deliveries/s", Better::Higher, &|r| {
         loaded(r, r.rates.deliveries)
     });
-    add("lost", "", Better::None, &|r| Some(r.counts.lost as f64));
-    add("duplicated", "", Better::None, &|r| {
-        Some(r.counts.duplicated as f64)
-    });
-    add("reordered", "", Better::None, &|r| {
-        Some(r.counts.reordered as f64)
-    });
-    add("corrupted", "", Better::None, &|r| {
-        Some(r.counts.corrupted as f64)
-    });
-    add("sessions ended early", "", Better::None, &|r| {
-        Some(r.sessions.ended_early as f64)
-    });
+    macro_rules! counts {
+        ($($name:literal $group:ident $field:ident),* $(,)?) => {$(
+            add($name, "", Better::None, &|results| Some(results.$group.$field as f64));
+        )*};
+    }
+    counts!(
+        "skipped" counts skipped,
+        "outstanding" counts outstanding,
+        "cut off" counts cut_off,
+        "duplicated" counts duplicated,
+        "reordered" counts reordered,
+        "too late to tell" counts too_late,
+        "corrupted" counts corrupted,
+        "joins that failed" sessions failed,
+        "sessions ended early" sessions ended_early,
+    );
     let used = |r: &Results| r.server.clone();
     let positive = |value: f64| (value > 0.0).then_some(value);
     add("server CPU per delivery", "ns", Better::Lower, &|r| {
@@ -313,8 +316,8 @@ mod tests {
         );
     }
 
-    /// Goal: a rate beyond the noise, and a single loss, are regressions; less than the noise is
-    /// not.
+    /// Goal: a rate beyond the noise, and a single delivery that is missing for whatever reason, are
+    /// regressions; less than the noise is not.
     #[test]
     fn regressions_are_found() {
         let slower = |results: &mut Results| results.rates.achieved *= 0.9;
@@ -322,10 +325,18 @@ mod tests {
         assert_eq!(compared("lenient", slower, false).unwrap().0, 0);
         let noisy = |results: &mut Results| results.rates.achieved *= 0.96;
         assert_eq!(compared("noisy", noisy, true).unwrap().0, 0);
-        let (code, text) = compared("lossy", |results| results.counts.lost = 1, true).unwrap();
-        assert_eq!(code, 99, "{text}");
-        let line = text.lines().find(|line| line.starts_with("lost")).unwrap();
-        assert!(line.ends_with("-  worse"), "{line}");
+        let damages: [(&str, fn(&mut Results) -> &mut u64); 4] = [
+            ("skipped", |results| &mut results.counts.skipped),
+            ("outstanding", |results| &mut results.counts.outstanding),
+            ("cut off", |results| &mut results.counts.cut_off),
+            ("joins that failed", |results| &mut results.sessions.failed),
+        ];
+        for (name, count) in damages {
+            let (code, text) = compared("lossy", |results| *count(results) = 1, true).unwrap();
+            assert_eq!(code, 99, "{text}");
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+            assert!(line.ends_with("-  worse"), "{line}");
+        }
     }
 
     /// Goal: runs that can't be compared are refused with what differs, unless it is only the
@@ -344,8 +355,12 @@ mod tests {
             ("drain_seconds (2.0, 9.0)", |p| p.drain_seconds = 9.0),
             ("settle_seconds (0.1, 1.0)", |p| p.settle_seconds = 1.0),
             ("connect_in_flight (256, 1)", |p| p.connect_in_flight = 1),
-            ("dialogue ([], [\"--any-type\"])", |p| p.dialogue.push("--any-type".to_owned())),
-            ("protocol (\"plain\", \"other\")", |p| p.protocol = "other".to_owned()),
+            ("dialogue ([], [\"--any-type\"])", |p| {
+                p.dialogue.push("--any-type".to_owned())
+            }),
+            ("protocol (\"plain\", \"other\")", |p| {
+                p.protocol = "other".to_owned()
+            }),
         ];
         for (what, change) in changes {
             let error = compared("set", |results| change(&mut results.parameters), false);

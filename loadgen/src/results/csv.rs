@@ -6,7 +6,8 @@ use super::interval::Interval;
 use super::units::{ms, seconds};
 
 /// The columns; their units are in their names.
-const HEADER: &str = "phase,start_s,length_s,planned,sent,completed,delivered,lost_so_far,open,\
+const HEADER: &str = "phase,start_s,length_s,planned,sent,completed,delivered,skipped_so_far,outstanding,\
+    cut_off_so_far,open,\
     delivery_p50_ms,delivery_p90_ms,delivery_p99_ms,delivery_p99_9_ms,delivery_max_ms,\
     completion_p50_ms,completion_p99_ms,completion_max_ms,spread_p50_ms,spread_max_ms,\
     upgrade_p50_ms,upgrade_max_ms,publish_lag_p99_ms,busiest_worker_cpu_share";
@@ -34,16 +35,19 @@ impl<W: Write> Table<W> {
             sent,
             completed,
             delivered,
-            lost,
+            missing,
             open,
             ..
         } = interval;
         write!(
             self.0,
-            "{},{:.6},{:.6},{planned},{sent},{completed},{delivered},{lost},{open}",
+            "{},{:.6},{:.6},{planned},{sent},{completed},{delivered},{},{},{},{open}",
             interval.phase.name(),
             seconds(interval.start_ns),
-            seconds(interval.length_ns)
+            seconds(interval.length_ns),
+            missing.skipped,
+            missing.outstanding,
+            missing.cut_off
         )?;
         let arrivals = interval.arrivals();
         let columns: [(_, &[f64]); 5] = [

@@ -15,7 +15,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
     /// File for the percentiles of the deliveries in HdrHistogram's text form, in milliseconds. Those of
-    /// completion, spread and upgrade go next to it: run.hgrm, run.completion.hgrm and so on.
+    /// the other series go next to it: run.hgrm, run.completion.hgrm and so on.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) hgrm: Option<PathBuf>,
     /// File for HdrHistogram's interval log, tagged by series.
@@ -67,7 +67,9 @@ impl OutputArgs {
     pub(crate) fn try_out(&self) -> anyhow::Result<()> {
         let piped: Vec<_> = self.files().filter(|(_, path)| is_stdout(path)).collect();
         if let [(one, _), (other, _), ..] = piped.as_slice() {
-            bail!("{one} - and {other} -: standard output takes one of them, so give the other a file");
+            bail!(
+                "{one} - and {other} -: standard output takes one of them, so give the other a file"
+            );
         }
         for (flag, path) in self.files().filter(|(_, path)| !is_stdout(path)) {
             try_out(path)

@@ -49,11 +49,8 @@ impl<W: Write> IntervalLog<W> {
     /// # Errors
     /// Those of the writer.
     pub(crate) fn append(&mut self, interval: &Interval) -> io::Result<()> {
-        self.line("upgrade", &interval.upgrade, interval)?;
-        self.line("warmup", &interval.warmup, interval)?;
-        self.line("delivery", &interval.delivery, interval)?;
-        self.line("completion", &interval.completion, interval)?;
-        self.line("spread", &interval.spread, interval)
+        let mut series = interval.series().into_iter();
+        series.try_for_each(|(tag, times)| self.line(tag, times, interval))
     }
 
     /// Writes what is buffered.

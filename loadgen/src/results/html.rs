@@ -104,7 +104,7 @@ fn plots(results: &Results, timeline: &Timeline) -> Vec<(&'static str, &'static 
     if loaded {
         all.push((
             "Rate, planned and achieved",
-            "Complete below sent: deliveries are late or lost. Sent below planned: the generator is late.",
+            "Complete below sent: deliveries are late or missing. Sent below planned: the generator is late.",
             over_time::rates(columns, &results.parameters),
         ));
     }
@@ -124,7 +124,7 @@ fn verdict(results: &Results) -> (&'static str, &'static str) {
         (_, false, _) => ("bad", "loss or disorder"),
         (.., Some(slo)) if !slo.held => ("bad", "objective missed"),
         (.., Some(_)) => ("good", "valid, objective held"),
-        _ => ("good", "valid, nothing lost"),
+        _ => ("good", "valid, nothing missing"),
     }
 }
 
@@ -142,7 +142,10 @@ fn troubles(results: &Results) -> Vec<String> {
         all.push(format!("Failed: {}", damage.join("; ")));
     }
     if let Some(slo) = results.slo.as_ref().filter(|slo| !slo.held) {
-        all.push(format!("The objective was missed: {}", slo.misses.join("; ")));
+        all.push(format!(
+            "The objective was missed: {}",
+            slo.misses.join("; ")
+        ));
     }
     all
 }
@@ -159,7 +162,7 @@ fn tiles(results: &Results) -> Vec<(String, &'static str)> {
         all.push((time(latency.delivery_ns.at(0.99)), "delivery p99"));
         all.push((time(latency.delivery_ns.0.max()), "delivery max"));
         all.push((rate(results.rates.deliveries), "deliveries a second"));
-        all.push((count(results.counts.lost), "deliveries lost"));
+        all.push((count(results.counts.missing().sum()), "deliveries missing"));
     } else if !latency.upgrade_ns.is_empty() {
         all.push((time(latency.upgrade_ns.at(0.99)), "upgrade p99"));
         all.push((count(results.sessions.opened), "sessions"));

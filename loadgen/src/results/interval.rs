@@ -2,6 +2,7 @@
 
 use super::distribution::Distribution;
 use super::model::PhaseName;
+use super::model::counts::Missing;
 
 /// One second of a run, or less where a phase ends.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +21,8 @@ pub(crate) struct Interval {
     pub(crate) completed: u64,
     /// Deliveries in it.
     pub(crate) delivered: u64,
-    /// Deliveries lost since the run began, as far as known: holes that later messages skipped.
-    pub(crate) lost: u64,
+    /// Deliveries that had not come by its end, since the run began.
+    pub(crate) missing: Missing,
     /// Sessions open at its end.
     pub(crate) open: u64,
     /// Sessions the run wants open.
@@ -50,7 +51,7 @@ impl Interval {
         self.sent += other.sent;
         self.completed += other.completed;
         self.delivered += other.delivered;
-        self.lost += other.lost;
+        self.missing.add(other.missing);
         self.open += other.open;
         self.cpu_share = self.cpu_share.max(other.cpu_share);
         let pairs = [
@@ -71,7 +72,7 @@ impl Interval {
     /// Begins a new one, without giving memory back.
     pub(crate) fn clear(&mut self) {
         (self.planned, self.sent, self.completed, self.delivered) = (0, 0, 0, 0);
-        (self.lost, self.open) = (0, 0);
+        (self.missing, self.open) = (Missing::default(), 0);
         self.cpu_share = 0.0;
         for distribution in [
             &mut self.upgrade,
@@ -85,6 +86,17 @@ impl Interval {
                 distribution.0.reset();
             }
         }
+    }
+
+    /// The series with the names they have in files.
+    pub(crate) fn series(&self) -> [(&'static str, &Distribution); 5] {
+        [
+            ("upgrade", &self.upgrade),
+            ("warmup", &self.warmup),
+            ("delivery", &self.delivery),
+            ("completion", &self.completion),
+            ("spread", &self.spread),
+        ]
     }
 
     /// Latency of all deliveries that came in it.

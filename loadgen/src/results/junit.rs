@@ -74,7 +74,7 @@ fn cases(results: &Results) -> Vec<(&'static str, &str, Outcome)> {
     };
     let mut cases = vec![
         ("run", "the generator kept up", validity),
-        ("run", "nothing is lost or damaged", damage),
+        ("run", "nothing is missing or damaged", damage),
     ];
     for part in results.slo.iter().flat_map(|slo| &slo.parts) {
         let outcome = match (is_valid, part.held) {

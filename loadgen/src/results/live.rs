@@ -161,7 +161,7 @@ impl<W: Write> Live<W> {
             false => format!("{sent}/s of {planned}, {delivered} deliv/s"),
         };
         lines.push(Line::new(2, format!("messages  {messages}")));
-        lines.push(Line::new(3, format!("lost      {}", count(so_far.lost))));
+        lines.push(Line::new(3, format!("missing   {}", so_far.missing)));
         lines.push(Line::new(1, self.generator(so_far, is_wide)));
         lines.push(Line::new(9, String::new()));
         let (label, figure) = if is_wide { (18, 10) } else { (10, 9) };
@@ -175,7 +175,10 @@ impl<W: Write> Live<W> {
         for ((name, times), rank) in names.into_iter().zip(rows).zip([7, 2, 6]) {
             if !times.is_empty() {
                 let figures = [0.5, 0.99, 1.0].map(|q| format!("{:figure$.3}", ms(times.at(q))));
-                lines.push(Line::new(rank, format!("{name:label$}{}", figures.concat())));
+                lines.push(Line::new(
+                    rank,
+                    format!("{name:label$}{}", figures.concat()),
+                ));
             }
         }
         lines.push(Line::new(9, String::new()));
@@ -255,7 +258,7 @@ fn line(interval: &Interval, arrivals: &Distribution) -> String {
         let [p50, p99, max] = [0.5, 0.99, 1.0].map(|quantile| ms(arrivals.at(quantile)));
         let _ = write!(text, "  p50 {p50:.3}  p99 {p99:.3}  max {max:.3} ms");
     }
-    let _ = write!(text, "  lost {}", count(interval.lost));
+    let _ = write!(text, "  {}", interval.missing);
     if !interval.publish_lag.is_empty() {
         let lag = ms(interval.publish_lag.at(0.99));
         let _ = write!(text, "  publish lag p99 {lag:.3} ms");

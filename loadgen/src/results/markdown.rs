@@ -97,7 +97,7 @@ fn write_figures(results: &Results, out: &mut impl Write) -> io::Result<()> {
             ("sent", paced(window.sent, rates.sent)),
             ("complete", paced(window.completed, rates.achieved)),
             ("delivered", paced(window.delivered, rates.deliveries)),
-            ("lost", count(results.counts.lost)),
+            ("missing", results.counts.missing().to_string()),
         ]);
     }
     rows.push(("sessions", count(results.sessions.opened)));

@@ -5,6 +5,7 @@
 //! where a figure does not apply.
 
 pub(crate) mod asked;
+pub(crate) mod counts;
 pub(crate) mod slowest;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::asked::{Parameters, Slo};
+use self::counts::Counts;
 use self::slowest::Slowest;
 use super::distribution::Distribution;
-use super::units::{count, of};
+use super::units::{count, of, time};
 
 /// Version of the JSON form. Raised when a field changes its meaning or goes.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// A run and its outcome.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -66,36 +68,51 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Whether everything planned was sent, every message arrived once, whole and in order, and every
-    /// session lasted.
+    /// Whether everything planned was sent, every message arrived once, whole, in order and in time, and
+    /// every session that was to open did and lasted.
     pub(crate) fn is_clean(&self) -> bool {
         self.damage().is_empty()
     }
 
     /// All that is not as it should be, each with its number, and why as far as that is known.
     pub(crate) fn damage(&self) -> Vec<String> {
-        let counts = &self.counts;
-        let mut all: Vec<_> = [
-            (counts.planned.saturating_sub(counts.sent), "not sent"),
-            (counts.lost, "lost"),
-            (counts.duplicated, "duplicated"),
-            (counts.reordered, "reordered"),
-            (counts.corrupted, "corrupted"),
-            (counts.wrong_type, "of the wrong type"),
-        ]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, what)| format!("{} {what}", count(number)))
-        .collect();
-        let ended = self.sessions.ended_early;
-        if ended > 0 {
-            all.push(format!("{} ended early", of(ended, "session")));
+        let (counts, sessions) = (&self.counts, &self.sessions);
+        let age = time(counts.outstanding_age_ns);
+        let all = [
+            (
+                counts.planned.saturating_sub(counts.sent),
+                "not sent".to_owned(),
+            ),
+            (counts.skipped, "skipped (later ones came)".to_owned()),
+            (
+                counts.outstanding,
+                format!("outstanding when the drain ended, the oldest for {age}"),
+            ),
+            (counts.cut_off, "cut off with their sessions".to_owned()),
+            (counts.duplicated, "duplicated".to_owned()),
+            (counts.reordered, "reordered".to_owned()),
+            (counts.too_late, "too late to tell".to_owned()),
+            (counts.corrupted, "corrupted".to_owned()),
+            (counts.wrong_type, "of the wrong type".to_owned()),
+        ];
+        let mut all: Vec<_> = all
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{} {what}", count(number)))
+            .collect();
+        for (number, noun, what) in [
+            (sessions.failed, "join", "failed"),
+            (sessions.ended_early, "session", "ended early"),
+        ] {
+            if number > 0 {
+                all.push(format!("{} {what}", of(number, noun)));
+            }
         }
         if all.is_empty() {
             return all;
         }
-        all.extend(self.sessions.first_cause.clone());
-        if counts.sent > 0 && counts.delivered == 0 && ended == 0 {
+        all.extend(sessions.first_cause.clone());
+        if counts.sent > 0 && counts.delivered == 0 && sessions.ended_early == 0 {
             all.push(
                 "nobody got anything: does the server want another --path, a join message \
                  (--send-on-open) or an envelope (--publish-template; just {payload} if it wraps \
@@ -218,30 +235,33 @@ pub(crate) struct Latency {
     pub(crate) spread_ns: Distribution,
 }
 
-/// Messages and deliveries, counted exactly.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Counts {
-    /// Messages the plan held.
-    pub(crate) planned: u64,
-    /// Messages handed to the kernel.
-    pub(crate) sent: u64,
-    /// Deliveries that the messages sent should have caused.
-    pub(crate) expected: u64,
-    /// Deliveries, each message once for each subscriber.
-    pub(crate) delivered: u64,
-    /// Deliveries that had not come by the end of the drain.
-    pub(crate) lost: u64,
-    /// Deliveries of what a subscriber had had before.
-    pub(crate) duplicated: u64,
-    /// Deliveries that came after a later one of the same publisher.
-    pub(crate) reordered: u64,
-    /// Messages that began like ours and were wrong in length, content, publisher or sequence.
-    pub(crate) corrupted: u64,
-    /// Messages that came as text and were published as binary, or the reverse; delivered all the same.
-    #[serde(default)]
-    pub(crate) wrong_type: u64,
-    /// Messages that are not this program's, such as notices of the server.
-    pub(crate) foreign: u64,
+impl Latency {
+    /// All series with their names, in the order in which they are told.
+    pub(crate) fn series(&self) -> [(&'static str, &Distribution); 6] {
+        [
+            ("upgrade", &self.upgrade_ns),
+            ("delivery", &self.delivery_ns),
+            ("first", &self.first_ns),
+            ("median", &self.median_ns),
+            ("completion", &self.completion_ns),
+            ("spread", &self.spread_ns),
+        ]
+    }
+
+    /// Adds what another worker measured.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let pairs = [
+            (&mut self.upgrade_ns, &other.upgrade_ns),
+            (&mut self.delivery_ns, &other.delivery_ns),
+            (&mut self.first_ns, &other.first_ns),
+            (&mut self.median_ns, &other.median_ns),
+            (&mut self.completion_ns, &other.completion_ns),
+            (&mut self.spread_ns, &other.spread_ns),
+        ];
+        for (own, others) in pairs {
+            own.add(others);
+        }
+    }
 }
 
 /// The measured window as it was.
@@ -279,13 +299,15 @@ pub(crate) struct Rates {
 pub(crate) struct Sessions {
     /// Handshakes that succeeded.
     pub(crate) opened: u64,
-    /// Connections or handshakes that failed.
+    /// Joins that failed: connections that were not made, and handshakes that were refused or not answered.
     pub(crate) failed: u64,
+    /// Handshakes that were answered with another HTTP status than 101, by status.
+    pub(crate) refusals: BTreeMap<u16, u64>,
     /// Sessions that ended before this program ended them.
     pub(crate) ended_early: u64,
     /// Those by their close code; 1006 for a connection that went without one (RFC 6455 section 7.1.5).
     pub(crate) closes: BTreeMap<u16, u64>,
-    /// Why the first of them ended, as a sentence.
+    /// Why the first of all these failed or ended, as a sentence.
     pub(crate) first_cause: Option<String>,
 }
 
@@ -301,6 +323,9 @@ pub(crate) struct Generator {
     /// Messages planned in the window whose place among those in flight was needed before they had
     /// reached all: it is not known when they did.
     pub(crate) displaced: u64,
+    /// How many messages of its publisher a delivery may be behind the latest and still be told from a
+    /// repeated one: as many as memory allows for so many sessions and publishers.
+    pub(crate) reorder_window: u64,
     /// Memory of this process when the measured window began and when it ended, in bytes.
     pub(crate) rss_bytes_start: u64,
     /// As above, at its end.
@@ -415,8 +440,12 @@ pub(crate) struct IntervalSummary {
     pub(crate) completed: u64,
     /// Deliveries in it.
     pub(crate) delivered: u64,
-    /// Deliveries lost until its end, as far as known.
-    pub(crate) lost: u64,
+    /// Deliveries that were passed over until its end.
+    pub(crate) skipped: u64,
+    /// Deliveries that had not come at its end and may come.
+    pub(crate) outstanding: u64,
+    /// Deliveries that could not come any more at its end, with sessions that ended early.
+    pub(crate) cut_off: u64,
     /// Sessions open at its end.
     pub(crate) open: u64,
     /// Sessions that were to be open then.

@@ -1,14 +1,13 @@
 //! Where the results go: who is told while the run goes on, and what is written when it is over.
 
 use std::io::{self, IsTerminal, Stderr, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use rustix::termios::tcgetwinsize;
 
 use super::csv::Table;
-use super::distribution::Distribution;
 use super::endpoint::Endpoint;
 use super::files::{OutputArgs, Sink, create, is_stdout};
 use super::hlog::IntervalLog;
@@ -101,10 +100,18 @@ impl Output {
         }
         let (timeline, so_far) = (&self.timeline, &self.so_far);
         let args = &self.args;
-        write("--json", args.json.as_deref(), |out| write_json(results, out))?;
-        write("--html", args.html.as_deref(), |out| html::write(results, timeline, out))?;
-        write("--markdown", args.markdown.as_deref(), |out| markdown::write(results, out))?;
-        write("--junit", args.junit.as_deref(), |out| junit::write(results, out))?;
+        write("--json", args.json.as_deref(), |out| {
+            write_json(results, out)
+        })?;
+        write("--html", args.html.as_deref(), |out| {
+            html::write(results, timeline, out)
+        })?;
+        write("--markdown", args.markdown.as_deref(), |out| {
+            markdown::write(results, out)
+        })?;
+        write("--junit", args.junit.as_deref(), |out| {
+            junit::write(results, out)
+        })?;
         write("--prometheus", args.prometheus.as_deref(), |out| {
             out.write_all(prometheus::text(so_far, Some(results)).as_bytes())
         })?;
@@ -230,16 +237,12 @@ fn write_json(results: &Results, out: &mut Sink) -> io::Result<()> {
 
 /// Writes the deliveries to `path` and every other series next to it; standard output has no next.
 fn write_tables(results: &Results, path: &Path) -> anyhow::Result<()> {
-    let latency = &results.latency;
-    let beside = |series: &str| path.with_extension(format!("{series}.hgrm"));
-    let tables: [(PathBuf, &Distribution); 4] = [
-        (path.to_owned(), &latency.delivery_ns),
-        (beside("completion"), &latency.completion_ns),
-        (beside("spread"), &latency.spread_ns),
-        (beside("upgrade"), &latency.upgrade_ns),
-    ];
-    let wanted = if is_stdout(path) { 1 } else { tables.len() };
-    for (path, times) in tables.into_iter().take(wanted) {
+    let series = results.latency.series().into_iter();
+    for (name, times) in series.filter(|(name, _)| *name == "delivery" || !is_stdout(path)) {
+        let path = match name {
+            "delivery" => path.to_owned(),
+            _ => path.with_extension(format!("{name}.hgrm")),
+        };
         if !times.is_empty() {
             write("--hgrm", Some(&path), |out| hgrm::write(times, out))?;
         }

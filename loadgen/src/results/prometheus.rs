@@ -50,15 +50,29 @@ impl Text {
         }
         for (name, help, value) in [
             (
-                "deliveries_lost",
-                "Deliveries that later ones of the same publisher have overtaken.",
-                so_far.lost,
+                "deliveries_skipped",
+                "Deliveries that later ones of the same publisher have overtaken: lost, if they do not come.",
+                so_far.missing.skipped,
+            ),
+            (
+                "deliveries_outstanding",
+                "Deliveries that have not come and may: what is under way, or a backlog.",
+                so_far.missing.outstanding,
+            ),
+            (
+                "deliveries_cut_off",
+                "Deliveries that can't come any more, because their session ended early.",
+                so_far.missing.cut_off,
             ),
             ("sessions_open", "Sessions that are open.", so_far.open),
             ("sessions_wanted", "Sessions that are to be open.", so_far.open_wanted),
         ] {
             self.single(name, "gauge", help, value);
         }
+        self.times(so_far);
+    }
+
+    fn times(&mut self, so_far: &SoFar) {
         let help = "Share of a processor that the busiest worker used in the last second.";
         self.single("worker_cpu_share", "gauge", help, so_far.cpu_share);
         for (name, help, times) in [
@@ -86,10 +100,20 @@ impl Text {
         let counts = &results.counts;
         for (name, help, value) in [
             ("deliveries_expected_total", "Deliveries that there should have been.", counts.expected),
-            ("deliveries_missing_total", "Deliveries that never came.", counts.lost),
+            ("deliveries_missing_total", "Deliveries that had not come at the end.", counts.missing().sum()),
             ("deliveries_duplicated_total", "Deliveries that came again.", counts.duplicated),
             ("deliveries_reordered_total", "Deliveries after a later one.", counts.reordered),
+            (
+                "deliveries_too_late_total",
+                "Deliveries too late to tell whether they came again.",
+                counts.too_late,
+            ),
             ("deliveries_corrupted_total", "Deliveries that were damaged.", counts.corrupted),
+            (
+                "joins_failed_total",
+                "Sessions that could not be opened.",
+                results.sessions.failed,
+            ),
             (
                 "sessions_ended_early_total",
                 "Sessions that ended and should not have.",
@@ -98,6 +122,10 @@ impl Text {
         ] {
             self.single(name, "counter", help, value);
         }
+        self.judgement(results);
+    }
+
+    fn judgement(&mut self, results: &Results) {
         let latency = &results.latency;
         let help = "First to last delivery of a message.";
         self.summary("spread_seconds", help, &latency.spread_ns);

@@ -3,10 +3,11 @@
 
 use super::interval::Interval;
 use super::model::asked::Parameters;
+use super::model::counts::Counts;
 use super::model::slowest::{Laggard, Slowest};
 use super::model::{
-    Counts, Environment, Generator, Latency, PhaseName, Rates, Results, SCHEMA_VERSION, Sessions,
-    Target, Window, Worker,
+    Environment, Generator, Latency, PhaseName, Rates, Results, SCHEMA_VERSION, Sessions, Target,
+    Window, Worker,
 };
 
 const RATE: u64 = 100;
@@ -60,7 +61,10 @@ pub(crate) fn run(seconds: u64) -> (Results, Vec<Interval>) {
             payload_bytes: (RATE * SUBSCRIBERS * 64) as f64,
         },
         slowest: Slowest {
-            sessions: vec![laggard(3, 2_000_000, 50_000_000), laggard(17, 1_500_000, 9_000_000)],
+            sessions: vec![
+                laggard(3, 2_000_000, 50_000_000),
+                laggard(17, 1_500_000, 9_000_000),
+            ],
             rooms: Vec::new(),
         },
         sessions: Sessions {

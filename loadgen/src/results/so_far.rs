@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::distribution::Distribution;
 use super::interval::Interval;
 use super::model::PhaseName;
+use super::model::counts::Missing;
 
 /// Share of a processor above which a worker has no time to spare: what it receives has waited
 /// for it.
@@ -23,7 +24,7 @@ pub(crate) struct SoFar {
     pub(crate) sent: u64,
     pub(crate) completed: u64,
     pub(crate) delivered: u64,
-    pub(crate) lost: u64,
+    pub(crate) missing: Missing,
     pub(crate) open: u64,
     pub(crate) open_wanted: u64,
     pub(crate) delivery: Distribution,
@@ -45,7 +46,7 @@ impl SoFar {
         self.sent += interval.sent;
         self.completed += interval.completed;
         self.delivered += interval.delivered;
-        self.lost = interval.lost;
+        self.missing = interval.missing;
         self.open = interval.open;
         self.open_wanted = interval.open_wanted;
         self.cpu_share = interval.cpu_share;

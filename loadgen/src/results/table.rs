@@ -6,7 +6,7 @@ use super::distribution::Distribution;
 use super::model::asked::Parameters;
 use super::model::slowest::Laggard;
 use super::model::{Latency, Results, ServerUse, Verdict};
-use super::units::{bytes, count, date, ms, of, rate};
+use super::units::{by_code, bytes, count, date, ms, of, rate, time};
 
 impl Display for Results {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
@@ -113,27 +113,52 @@ impl Results {
         let counts = &self.counts;
         writeln!(
             f,
-            "judged     {} lost, {} duplicated, {} reordered, {} corrupted{} ({} foreign, {} of {} \
-             expected with the warm-up)",
-            count(counts.lost),
+            "judged     {} skipped, {} outstanding, {} cut off, {} duplicated, {} reordered, {} \
+             corrupted{}",
+            count(counts.skipped),
+            count(counts.outstanding),
+            count(counts.cut_off),
             count(counts.duplicated),
             count(counts.reordered),
             count(counts.corrupted),
             match counts.wrong_type {
                 0 => String::new(),
                 some => format!(", {} of the wrong type", count(some)),
-            },
-            count(counts.foreign),
+            }
+        )?;
+        writeln!(
+            f,
+            "           ({} of {} expected with the warm-up, {} foreign, {} replayed)",
             count(counts.delivered),
-            count(counts.expected)
-        )
+            count(counts.expected),
+            count(counts.foreign),
+            count(counts.replayed)
+        )?;
+        if counts.outstanding > 0 {
+            writeln!(
+                f,
+                "backlog    {} outstanding when the drain ended, the oldest for {}; more --drain tells \
+                 whether they come",
+                count(counts.outstanding),
+                time(counts.outstanding_age_ns)
+            )?;
+        }
+        if counts.too_late > 0 {
+            writeln!(
+                f,
+                "window     {} came over {} messages late: too late to tell from repeated ones",
+                count(counts.too_late),
+                count(self.generator.reorder_window)
+            )?;
+        }
+        Ok(())
     }
 
     fn write_sessions(&self, f: &mut Formatter<'_>) -> Written {
         let sessions = &self.sessions;
         write!(f, "sessions   {} opened", count(sessions.opened))?;
         if sessions.failed > 0 {
-            write!(f, ", {} failed", count(sessions.failed))?;
+            write!(f, ", {} failed to", count(sessions.failed))?;
         }
         writeln!(
             f,
@@ -144,13 +169,13 @@ impl Results {
                 None => String::new(),
             }
         )?;
-        if !sessions.closes.is_empty() {
-            let closes: Vec<_> = sessions
-                .closes
-                .iter()
-                .map(|(code, number)| format!("{code}: {}", count(*number)))
-                .collect();
-            writeln!(f, "closes     {}", closes.join(", "))?;
+        for (name, numbers) in [
+            ("refusals", &sessions.refusals),
+            ("closes", &sessions.closes),
+        ] {
+            if !numbers.is_empty() {
+                writeln!(f, "{name:10} {}", by_code(numbers))?;
+            }
         }
         Ok(())
     }
@@ -239,15 +264,8 @@ pub(crate) type Row<'a> = (&'static str, &'a Distribution);
 
 /// The series of which there is something to tell.
 pub(crate) fn latency_rows(latency: &Latency) -> impl Iterator<Item = Row<'_>> {
-    let rows = [
-        ("upgrade", &latency.upgrade_ns),
-        ("delivery", &latency.delivery_ns),
-        ("first", &latency.first_ns),
-        ("median", &latency.median_ns),
-        ("completion", &latency.completion_ns),
-        ("spread", &latency.spread_ns),
-    ];
-    rows.into_iter().filter(|(_, times)| !times.is_empty())
+    let rows = latency.series().into_iter();
+    rows.filter(|(_, times)| !times.is_empty())
 }
 
 /// What was asked, in one line.
@@ -334,6 +352,7 @@ fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
 mod tests {
     use super::*;
     use crate::results::model::asked::{Slo, Stage};
+    use crate::results::model::counts::Counts;
     use crate::results::model::{Churn, Slow, Storm};
     use crate::results::sample;
 
@@ -355,7 +374,8 @@ mod tests {
             "fanout on 127.0.0.1:9001/ws (plain): 20 subscribers, 1 publisher, 100.0 messages/s",
             "\ncompletion ",
             "1,000 planned (100.0/s), 1,000 sent (100.0/s), 1,000 complete (100.0/s)",
-            "0 lost, 0 duplicated, 0 reordered, 0 corrupted (0 foreign, 22,000 of 22,000",
+            "judged     0 skipped, 0 outstanding, 0 cut off, 0 duplicated, 0 reordered, 0 corrupted\n",
+            "(22,000 of 22,000 expected with the warm-up, 0 foreign, 0 replayed)",
             "sessions   21 opened, 0 ended early",
             "\nslowest    sessions, mean (max) ms: 3 2.000 (50.000), 17 1.500 (9.000)\n",
             "server     250 ns of CPU per delivery",
@@ -363,6 +383,10 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
+        assert!(
+            !text.contains("backlog") && !text.contains("window"),
+            "{text}"
+        );
         assert!(text.lines().all(|line| line.len() < 160), "{text}");
     }
 
@@ -383,6 +407,36 @@ mod tests {
         assert!(text.contains("3 messages outstanding after pauses of 1 to 2.5 s"), "{text}");
         parameters.think_seconds = vec![1.0, 1.0];
         assert!(load(&parameters).contains("after pauses of 1 s of 64"), "{text}");
+    }
+
+    /// Goal: what is missing is told by its reason, a backlog with its age, and what was too late with the
+    /// window that it fell out of.
+    #[test]
+    fn what_is_missing_is_told_by_its_reason() {
+        let (mut results, _) = sample::run(2);
+        results.counts = Counts {
+            skipped: 12,
+            outstanding: 1_084_304,
+            outstanding_age_ns: 3_250_000_000,
+            cut_off: 7,
+            too_late: 110,
+            ..results.counts
+        };
+        results.generator.reorder_window = 65_536;
+        results.sessions.failed = 60;
+        results.sessions.refusals.insert(503, 60);
+        let text = results.to_string();
+        for part in [
+            "judged     12 skipped, 1,084,304 outstanding, 7 cut off, 0 duplicated",
+            "\nbacklog    1,084,304 outstanding when the drain ended, the oldest for 3.25 s; more --drain",
+            "\nwindow     110 came over 65,536 messages late: too late to tell",
+            "opened, 60 failed to, 0 ended early",
+            "\nrefusals   503: 60\n",
+            "FAILED: 12 skipped (later ones came); 1,084,304 outstanding when the drain ended, the \
+             oldest for 3.25 s; 7 cut off with their sessions; 110 too late to tell; 60 joins failed",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
     }
 
     /// Goal: what is wrong with a run can't be missed.

@@ -16,8 +16,8 @@ pub(crate) const CELLS_PER_DECADE: usize = 40;
 /// The shortest latency that is told apart, in nanoseconds.
 pub(crate) const CELL_NS_MIN: f64 = 1e4;
 
-/// Factors of ten above that: up to 100 s.
-const DECADES: usize = 7;
+/// Factors of ten above that: as long as any run.
+const DECADES: usize = 11;
 
 const CELLS: usize = CELLS_PER_DECADE * DECADES;
 
@@ -111,7 +111,9 @@ impl Column {
                 sent: interval.sent,
                 completed: interval.completed,
                 delivered: interval.delivered,
-                lost: interval.lost,
+                skipped: interval.missing.skipped,
+                outstanding: interval.missing.outstanding,
+                cut_off: interval.missing.cut_off,
                 open: interval.open,
                 open_wanted: interval.open_wanted,
                 delivery_p50_ns: delivery.at(0.5),
@@ -143,7 +145,9 @@ impl Column {
         summary.sent += other.sent;
         summary.completed += other.completed;
         summary.delivered += other.delivered;
-        summary.lost = other.lost;
+        summary.skipped = other.skipped;
+        summary.outstanding = other.outstanding;
+        summary.cut_off = other.cut_off;
         summary.open = other.open;
         summary.open_wanted = other.open_wanted;
         summary.delivery_max_ns = summary.delivery_max_ns.max(other.delivery_max_ns);
@@ -185,7 +189,7 @@ fn cell(ns: u64) -> usize {
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "at most 100 s in nanoseconds"
+    reason = "days of nanoseconds fit"
 )]
 fn quantile(cells: &Cells, percent: u64) -> u64 {
     let total: u64 = cells.iter().sum();

@@ -1,5 +1,7 @@
 //! Figures as people read them.
 
+use std::collections::BTreeMap;
+
 /// A count with separators: `1,234,567`.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -97,6 +99,15 @@ fn day_and_time(unix_ms: u64) -> (String, String) {
     )
 }
 
+/// Numbers by close code or status: `1001: 3, 1006: 1,200`.
+pub(crate) fn by_code(numbers: &BTreeMap<u16, u64>) -> String {
+    let all = numbers.iter();
+    let all: Vec<_> = all
+        .map(|(code, number)| format!("{code}: {}", count(*number)))
+        .collect();
+    all.join(", ")
+}
+
 /// `1 publisher`, `2 publishers`.
 pub(crate) fn of(number: u64, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
@@ -123,6 +134,8 @@ mod tests {
             [0, 850_000, 1_200_000, 25_000_000, 2_500_000_000].map(time),
             ["0", "850 us", "1.20 ms", "25.0 ms", "2.50 s"]
         );
+        let codes = BTreeMap::from([(1006, 1_200), (1001, 3)]);
+        assert_eq!(by_code(&codes), "1001: 3, 1006: 1,200");
         assert_eq!([of(1, "room"), of(0, "room")], ["1 room", "0 rooms"]);
     }
 

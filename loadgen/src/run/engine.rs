@@ -1,7 +1,6 @@
 //! A run from its first connection to its results: starts the workers, leads them through the
 //! phases, and tells an observer how it goes.
 
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::run::machine::prepare;
 use crate::run::progress::Progress;
 use crate::run::summary::{Facts, summarize};
 use crate::run::worker::{self, Outcome};
-use crate::shared::Shared;
+use crate::shared::{Milestone, Shared};
 use crate::watch::server::Monitor;
 
 /// Beyond the drain, how long workers may take to end it.
@@ -56,9 +55,9 @@ pub(crate) fn measure(
             })
             .collect();
         let led = lead(&shared, interrupt, &mut progress);
-        shared.goodbye.store(true, Ordering::Release);
+        shared.say_goodbye();
         if led.is_err() || !workers.iter().all(Result::is_ok) {
-            shared.stop.store(true, Ordering::Release);
+            shared.stop();
         }
         let outcomes: Vec<_> = workers
             .into_iter()
@@ -135,7 +134,7 @@ fn lead(
     shared.plan.get_or_init(|| plan.clone());
     progress.wait(plan.start_ns(), is_over);
     if !settings.is_idle() {
-        progress.monitor.all_open(opened(shared));
+        progress.monitor.all_open(shared.open());
     }
     if !warmup.is_zero() {
         progress.begin(PhaseName::WarmUp);
@@ -152,23 +151,19 @@ fn lead(
         });
     }
     if settings.is_idle() {
-        progress.monitor.all_open(opened(shared));
+        progress.monitor.all_open(shared.open());
     }
     progress.window_end_ns = now_ns().min(shared.measure_end_ns(&plan));
     progress.monitor.window_end();
     progress.begin(PhaseName::Drain);
     let limit = now_ns() + nanoseconds(settings.drain + DRAIN_SLACK);
     progress.wait(limit, || {
-        shared.is_stopped() || !shared.is_useful() || shared.all(&shared.drained)
+        shared.is_stopped() || !shared.is_useful() || shared.all_reached(Milestone::Drained)
     });
     if let Some(why) = shared.failure() {
         bail!(why);
     }
     Ok(())
-}
-
-fn opened(shared: &Shared<'_>) -> u64 {
-    shared.open.load(Ordering::Acquire).into()
 }
 
 /// Before anything is measured, an interruption leaves nothing to tell of.
@@ -189,20 +184,16 @@ fn connect(
     let settings = shared.settings;
     let deadline = now_ns() + nanoseconds(settings.connect_timeout + CONNECT_SLACK);
     progress.wait(deadline, || {
-        shared.is_stopped() || interrupt.is_asked() || shared.all(&shared.connected)
+        shared.is_stopped() || interrupt.is_asked() || shared.all_reached(Milestone::Connected)
     });
     if let Some(why) = shared.failure() {
         bail!(why);
     }
     heed(interrupt)?;
-    if !shared.all(&shared.connected) || some_given_up(shared) {
+    if !shared.all_reached(Milestone::Connected) || shared.is_any_given_up() {
         return Err(too_few(shared, "were open"));
     }
     Ok(())
-}
-
-fn some_given_up(shared: &Shared<'_>) -> bool {
-    shared.unopened.load(Ordering::Acquire) > 0
 }
 
 /// Has everybody dropped, and waits until all are back.
@@ -212,14 +203,13 @@ fn storm(
     progress: &mut Progress<'_, '_>,
 ) -> anyhow::Result<()> {
     let begun_ns = now_ns();
-    shared.storm_ns.store(begun_ns, Ordering::Release);
-    shared.storms.fetch_add(1, Ordering::AcqRel);
+    shared.call_storm(begun_ns);
     let deadline = begun_ns + nanoseconds(shared.settings.connect_timeout + CONNECT_SLACK);
     progress.wait(deadline, || {
-        shared.is_stopped() || interrupt.is_asked() || shared.all(&shared.stormed)
+        shared.is_stopped() || interrupt.is_asked() || shared.all_reached(Milestone::Returned)
     });
     heed(interrupt)?;
-    if !shared.all(&shared.stormed) || some_given_up(shared) {
+    if !shared.all_reached(Milestone::Returned) || shared.is_any_given_up() {
         return Err(too_few(shared, "had come back"));
     }
     Ok(())
@@ -233,7 +223,7 @@ fn too_few(shared: &Shared<'_>, did: &str) -> anyhow::Error {
     anyhow!(
         "{}: only {} of {} sessions {did} after {} s{}; --connect-timeout gives it longer",
         settings.address,
-        opened(shared),
+        shared.open(),
         steady.count(),
         settings.connect_timeout.as_secs_f64(),
         cause.map_or_else(String::new, |cause| format!(" ({cause})"))

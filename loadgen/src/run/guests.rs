@@ -60,7 +60,7 @@ fn leave(fleet: &mut Fleet<'_>, index: usize) {
     }
     // It has not come far enough to say goodbye, or has not even begun.
     fleet.wanted.retain(|(_, wanted)| *wanted != slot(index));
-    fleet.force_out(index);
+    fleet.withdraw(index);
 }
 
 fn slot(index: usize) -> u32 {

@@ -2,7 +2,6 @@
 //! observer.
 
 use std::mem;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -105,7 +104,7 @@ impl<'r, 's> Progress<'r, 's> {
     /// Ends the interval under way: has the workers hand it over, and tells of it.
     fn cut(&mut self) {
         let end_ns = now_ns();
-        let cut = self.shared.cut.fetch_add(1, Ordering::AcqRel) + 1;
+        let cut = self.shared.ask_for_interval();
         let mut interval = Interval::default();
         for mailbox in &self.shared.mailboxes {
             while lock(mailbox).cut < cut && now_ns() < end_ns + HAND_OVER_NS {

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::Ordering;
 
 use crate::books::payload::{Payload, encode};
 use crate::clock::now_ns;
@@ -122,9 +121,8 @@ impl Publishers {
         let patience_ns = nanoseconds(fleet.shared.settings.drain);
         for at in 0..self.publishers.len() {
             let publisher = &mut self.publishers[at];
-            let number = publisher.number as usize;
-            let completed = fleet.shared.completed[number].load(Ordering::Acquire);
-            let sent = fleet.shared.sent[number].load(Ordering::Relaxed);
+            let completed = fleet.shared.completed.of(publisher.number);
+            let sent = fleet.shared.sent.of(publisher.number);
             if completed != publisher.progress.0 || publisher.progress.1 == 0 {
                 publisher.progress = (completed, now);
             } else if now - publisher.progress.1 > patience_ns {
@@ -166,8 +164,7 @@ impl Publishers {
         let shared = fleet.shared;
         let publisher = &self.publishers[at];
         let number = publisher.number;
-        let counter = &shared.sent[number as usize];
-        let sequence = counter.load(Ordering::Relaxed);
+        let sequence = shared.sent.of(number);
         let sizes = &shared.settings.sizes;
         let turn = usize::try_from(sequence % sizes.len() as u64).unwrap_or(0);
         self.payload.resize(sizes[turn] as usize, 0);
@@ -176,7 +173,7 @@ impl Publishers {
             sequence,
             planned_ns,
         };
-        encode(payload, &mut self.payload);
+        encode(shared.run, payload, &mut self.payload);
         let is_measured = self.plan.is_measured(planned_ns);
         let evicted =
             shared
@@ -193,7 +190,7 @@ impl Publishers {
             return;
         }
         // Before the message is on its way: whoever receives it must find that it was sent.
-        counter.store(sequence + 1, Ordering::Release);
+        shared.sent.set(number, sequence + 1);
         let unsent = fleet.publish(publisher.index, &self.payload);
         fleet.interval.sent += 1;
         let lag_ns = now_ns().saturating_sub(planned_ns);
@@ -204,7 +201,7 @@ impl Publishers {
         }
         if unsent > UNSENT_BYTES_MAX {
             shared.note_cause(&Ending::Stalled.to_string());
-            shared.stop.store(true, Ordering::Release);
+            shared.stop();
         }
     }
 }
@@ -216,7 +213,7 @@ fn outstanding_share(all: u32, publishers: u32, publisher: u32) -> u32 {
 
 /// How many subscribers are to get a publisher's next message.
 fn expected(shared: &Shared<'_>, publisher: &Publisher) -> u32 {
-    let members = shared.members[publisher.room as usize].load(Ordering::Acquire);
+    let members = shared.members(publisher.room);
     let own = shared.layout.everybody_publishes && !shared.layout.self_delivery;
     members.saturating_sub(u32::from(own))
 }

@@ -275,12 +275,12 @@ impl Answer {
 pub(crate) fn answer(results: &Results) -> (Answer, String) {
     let latency = &results.latency;
     let figures = format!(
-        "p50 {:.3} p99 {:.3} last-p99 {:.3} ms, {} deliveries/s, {} lost",
+        "p50 {:.3} p99 {:.3} last-p99 {:.3} ms, {} deliveries/s, {} missing",
         ms(latency.delivery_ns.at(0.5)),
         ms(latency.delivery_ns.at(0.99)),
         ms(latency.completion_ns.at(0.99)),
         rate(results.rates.deliveries),
-        results.counts.lost
+        results.counts.missing().sum()
     );
     let answer = match (&results.verdict, &results.slo) {
         (Verdict::Invalid { why }, _) => Answer::Invalid(why.join("; ")),

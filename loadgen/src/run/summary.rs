@@ -1,14 +1,13 @@
 //! Sums up what the workers found into the results of the run.
 
-use std::sync::atomic::Ordering;
-
 use crate::books::run::RunBooks;
-use crate::books::tally;
+use crate::books::tracks;
 use crate::cli::Workload;
 use crate::cli::settings::Settings;
+use crate::results::model::counts::Counts;
 use crate::results::model::{
-    Churn, Counts, Environment, Generator, Latency, Phase, Rates, Results, SCHEMA_VERSION,
-    Sessions, Slow, Storm, Window,
+    Churn, Environment, Generator, Phase, Rates, Results, SCHEMA_VERSION, Sessions, Slow, Storm,
+    Window,
 };
 use crate::run::slowest::slowest;
 use crate::run::verdict::verdict;
@@ -33,35 +32,21 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
     let shared = facts.shared;
     let settings = shared.settings;
     let mut books = RunBooks::default();
-    let mut counts = tally::Counts::default();
-    let (mut expected, mut lost) = (0, 0);
+    let mut counts = Counts::default();
     for outcome in &facts.outcomes {
         books.add(&outcome.books);
         counts.add(&outcome.counts);
-        expected += outcome.expected;
-        lost += outcome.lost;
     }
     let window_start_ns = shared.plan.get().map_or(0, |plan| plan.measure_start_ns());
     let length_ns = facts.window_end_ns.saturating_sub(window_start_ns);
     let window = window(shared, &books, length_ns);
-    let counts = Counts {
-        planned: planned(shared, &books).0,
-        sent: shared
-            .sent
-            .iter()
-            .map(|sent| sent.load(Ordering::Acquire))
-            .sum(),
-        expected,
-        delivered: counts.delivered,
-        lost,
-        duplicated: counts.duplicated,
-        reordered: counts.reordered,
-        corrupted: counts.corrupt,
-        wrong_type: counts.wrong_type,
-        foreign: counts.foreign,
-    };
+    counts.planned = planned(shared, &books).0;
+    counts.sent = shared.sent.sum();
     let rates = rates(shared, &window, &books);
-    let waits = facts.outcomes.iter().flat_map(|outcome| outcome.waits.iter().copied());
+    let waits = facts
+        .outcomes
+        .iter()
+        .flat_map(|outcome| outcome.waits.iter().copied());
     let mut results = Results {
         schema_version: SCHEMA_VERSION,
         environment: facts.environment,
@@ -72,21 +57,14 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         counts,
         rates,
         sessions: sessions(shared, &books),
-        generator: generator(&facts.outcomes, &books, facts.monitor.own_rss),
+        generator: generator(shared, &facts.outcomes, &books, facts.monitor.own_rss),
         server: facts.monitor.server_use(window.delivered),
         storm: storm(settings, &books),
         churn: churn(settings, &books),
         slow: slow(settings, &books),
         window,
         slowest: slowest(&shared.layout, waits),
-        latency: Latency {
-            upgrade_ns: books.upgrade,
-            delivery_ns: books.delivery,
-            first_ns: books.first,
-            median_ns: books.median,
-            completion_ns: books.completion,
-            spread_ns: books.spread,
-        },
+        latency: books.latency,
         ..Results::default()
     };
     results.verdict = verdict(&results, settings, shared.is_cut_short());
@@ -139,14 +117,20 @@ fn sessions(shared: &Shared<'_>, books: &RunBooks) -> Sessions {
     Sessions {
         opened: books.opened,
         failed: books.failed,
-        ended_early: shared.ended.load(Ordering::Acquire).into(),
+        refusals: endings.refusals.clone(),
+        ended_early: shared.ended_early(),
         closes: endings.closes.clone(),
         first_cause: endings.first.clone(),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-fn generator(outcomes: &[Outcome], books: &RunBooks, own_rss: (u64, u64)) -> Generator {
+fn generator(
+    shared: &Shared<'_>,
+    outcomes: &[Outcome],
+    books: &RunBooks,
+    own_rss: (u64, u64),
+) -> Generator {
     let cpu_ns: u64 = outcomes.iter().map(|outcome| outcome.figures.cpu_ns).sum();
     Generator {
         workers: outcomes
@@ -156,6 +140,7 @@ fn generator(outcomes: &[Outcome], books: &RunBooks, own_rss: (u64, u64)) -> Gen
         cpu_ns_per_received: cpu_ns as f64 / books.received.max(1) as f64,
         publish_lag_ns: books.publish_lag.clone(),
         displaced: books.evicted,
+        reorder_window: tracks::window(shared.layout.pairs()),
         rss_bytes_start: own_rss.0,
         rss_bytes_end: own_rss.1,
     }

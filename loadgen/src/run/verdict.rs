@@ -13,8 +13,8 @@ pub(crate) const EXIT_SETUP: u8 = 1;
 /// interrupted it.
 pub(crate) const EXIT_INVALID: u8 = 2;
 
-/// Exit code for a run in which messages were lost, repeated, out of order or damaged, or in which
-/// connections were closed.
+/// Exit code for a run in which messages were lost or too late for the drain, repeated, out of order or
+/// damaged, or in which sessions could not be opened or were closed.
 pub(crate) const EXIT_LOSS: u8 = 3;
 
 /// Exit code for a run that missed what was demanded of it.
@@ -55,7 +55,7 @@ pub(crate) fn verdict(results: &Results, settings: &Settings, cut_short: bool) -
         }
     }
     // A message that a subscriber never had loses its place too: that is the server's doing.
-    let is_whole = results.counts.lost == 0 && results.sessions.ended_early == 0;
+    let is_whole = results.counts.missing().sum() == 0 && results.sessions.ended_early == 0;
     if generator.displaced > 0 && is_whole {
         why.push(format!(
             "more messages were in flight than can be followed: of {} it is not known when they \
@@ -128,7 +128,7 @@ mod tests {
         assert!(judge(&displaced).contains("of 7 it is not known"));
         let lossy = |results: &mut Results| {
             results.generator.displaced = 7;
-            results.counts.lost = 7;
+            results.counts.skipped = 7;
         };
         assert_eq!(judge(&lossy), "", "the server's doing");
     }

@@ -1,27 +1,26 @@
 //! One worker thread from its first connection to its last: the phases as its sessions see them.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::books::run::RunBooks;
-use crate::books::tally::Counts;
 use crate::books::waiting::Waits;
 use crate::cli::Workload;
 use crate::clock::{now_ns, thread_cpu_ns};
 use crate::load::layout::Role;
 use crate::load::plan::{Plan, nanoseconds};
 use crate::results::model::Worker;
+use crate::results::model::counts::Counts;
 use crate::run::guests::Guests;
 use crate::run::machine::pin;
 use crate::run::publish::Publishers;
 use crate::session::fleet::{Fleet, Mode};
-use crate::shared::Shared;
+use crate::shared::{Milestone, Shared};
 
 /// How long a run that was cut short waits for the rest of its sessions to end too, so that the
 /// report tells a dead server from one lost session.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// How often the end of the drain is looked for: it takes a pass over all pairs.
+/// How often the end of the drain is looked for: it takes a pass over all sessions and publishers.
 const DRAIN_LOOK_NS: u64 = 5_000_000;
 
 /// What one worker has to say at the end.
@@ -29,8 +28,6 @@ const DRAIN_LOOK_NS: u64 = 5_000_000;
 pub(crate) struct Outcome {
     pub(crate) books: RunBooks,
     pub(crate) counts: Counts,
-    pub(crate) expected: u64,
-    pub(crate) lost: u64,
     pub(crate) figures: Worker,
     /// What each session waited, by its number in the run.
     pub(crate) waits: Vec<(u32, Waits)>,
@@ -55,7 +52,7 @@ pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
     }
     let mut fleet = Fleet::new(shared, worker)?;
     connect(&mut fleet)?;
-    shared.connected.fetch_add(1, Ordering::AcqRel);
+    shared.reached(Milestone::Connected);
     let plan = wait_for_plan(&mut fleet)?;
     let mut figures = Worker::default();
     if let Some(plan) = plan {
@@ -68,10 +65,7 @@ pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
     if !shared.is_useful() {
         fleet.settle(now_ns() + nanoseconds(SETTLING))?;
     }
-    // Reported before the goodbyes, whose endings are no losses.
-    let (sent, tally) = (&shared.sent, &fleet.tally);
-    let (expected, lost) = (tally.expected(sent), tally.lost(sent));
-    let counts = *tally.counts();
+    let counts = close_books(&mut fleet);
     fleet.close()?;
     note_untaken(&mut fleet);
     fleet.hand_over_last();
@@ -82,8 +76,6 @@ pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
         waits: waits.collect(),
         books: fleet.books,
         counts,
-        expected,
-        lost,
         figures,
     })
 }
@@ -118,10 +110,10 @@ fn open_all(fleet: &mut Fleet<'_>, start: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Holds the sessions until the load may begin, and goes through the storms that are called for.
+/// Holds the sessions until the load may begin, and goes through the storm if it is called for.
 fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
     let shared = fleet.shared;
-    let mut storms = 0;
+    let mut is_storm_over = false;
     loop {
         if let Some(plan) = shared.plan.get() {
             return Ok(Some(plan.clone()));
@@ -129,14 +121,13 @@ fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
         if shared.is_stopped() {
             return Ok(None);
         }
-        let called = shared.storms.load(Ordering::Acquire);
-        if called != storms {
-            storms = called;
+        if !is_storm_over && shared.storm_ns().is_some() {
+            is_storm_over = true;
             let now = now_ns();
             fleet.drop_all(now);
             open_all(fleet, now)?;
             fleet.mode = Mode::Running;
-            shared.stormed.fetch_add(1, Ordering::AcqRel);
+            shared.reached(Milestone::Returned);
         }
         fleet.turn(u64::MAX)?;
     }
@@ -188,7 +179,7 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
         };
         now = fleet.turn(next.min(edge))?;
     }
-    shared.sent_all.fetch_add(1, Ordering::AcqRel);
+    shared.reached(Milestone::SentAll);
     let end = match end {
         Some(end) => end,
         None => mark(fleet),
@@ -203,7 +194,8 @@ fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
     let until = shared.measure_end_ns(plan) + nanoseconds(shared.settings.drain);
     let mut now = now_ns();
     while shared.is_useful() && !shared.is_stopped() && now < until {
-        if shared.all(&shared.sent_all) && fleet.tally.is_complete(&shared.sent) {
+        let is_sent = shared.all_reached(Milestone::SentAll);
+        if is_sent && !fleet.is_opening() && fleet.tally.is_complete(&shared.sent) {
             break;
         }
         now = fleet.turn(until.min(now + DRAIN_LOOK_NS))?;
@@ -215,11 +207,30 @@ fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
 /// could cost others their last messages, and frees what sessions cost.
 fn drained(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
     let shared = fleet.shared;
-    shared.drained.fetch_add(1, Ordering::AcqRel);
-    while !shared.goodbye.load(Ordering::Acquire) && !shared.is_stopped() {
+    shared.reached(Milestone::Drained);
+    while !shared.is_goodbye() && !shared.is_stopped() {
         fleet.turn(u64::MAX)?;
     }
     Ok(())
+}
+
+/// Writes down what stands. What comes during the goodbyes is neither a delivery nor a time, and who
+/// ends then is no loss.
+fn close_books(fleet: &mut Fleet<'_>) -> Counts {
+    let shared = fleet.shared;
+    fleet.give_up();
+    let mut counts = fleet.tally.counts(&shared.sent);
+    if let Some(plan) = shared.plan.get() {
+        let now = now_ns();
+        let oldest = fleet.tally.oldest_outstanding(&shared.sent).into_iter();
+        let planned = oldest.filter_map(|(publisher, sequence)| match shared.settings.closed {
+            Some(_) => Some(shared.in_flight.planned_ns(publisher, sequence)),
+            None => plan.publisher(publisher).due_of(sequence),
+        });
+        counts.outstanding_age_ns = now.saturating_sub(planned.min().unwrap_or(now));
+    }
+    fleet.tally.close();
+    counts
 }
 
 fn mark(fleet: &mut Fleet<'_>) -> Mark {
@@ -256,8 +267,7 @@ fn note_untaken(fleet: &mut Fleet<'_>) {
     let layout = fleet.shared.layout;
     for seat in fleet.seats.iter().filter(|seat| seat.role == Role::Slow) {
         let publishers = (seat.room..layout.publishers).step_by(layout.rooms as usize);
-        let sent = |publisher: u32| fleet.shared.sent[publisher as usize].load(Ordering::Acquire);
-        let sent: u64 = publishers.map(sent).sum();
+        let sent: u64 = publishers.map(|each| fleet.shared.sent.of(each)).sum();
         fleet.books.untaken += sent.saturating_sub(seat.taken);
     }
 }

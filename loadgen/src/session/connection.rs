@@ -63,6 +63,14 @@ impl Ending {
             _ => 1006,
         }
     }
+
+    /// The HTTP status that refused the handshake, if one did.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused(AnswerError::Status(status)) => Some(*status),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Ending {

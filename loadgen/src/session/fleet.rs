@@ -6,14 +6,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
 use fanring::ring::{Completion, Op, Ring, RingConfig, Token};
 
 use crate::books::run::RunBooks;
-use crate::books::tally::Tally;
+use crate::books::tally::{Scope, Tally};
 use crate::clock::{Busy, now_ns};
 use crate::load::layout::Role;
 use crate::results::interval::Interval;
@@ -150,12 +149,17 @@ impl<'a> Fleet<'a> {
             cq_entries: operations.clamp(CQ_ENTRIES_MIN, CQ_ENTRIES_MAX),
             ..RingConfig::default()
         };
-        let arrives_as = settings.speech.arrives_as;
+        let scope = Scope {
+            layout,
+            run: shared.run,
+            slots: shared.in_flight.len(),
+            arrives_as: settings.speech.arrives_as,
+        };
         let mut fleet = Self {
             shared,
             worker,
             ring: Ring::new(&config)?,
-            tally: Tally::new(layout, sessions(), shared.in_flight.len(), arrives_as),
+            tally: Tally::new(scope, sessions()),
             seats,
             sources: Sources::new(settings),
             completions: VecDeque::new(),
@@ -208,14 +212,14 @@ impl<'a> Fleet<'a> {
         if self.completions.is_empty() {
             self.reap(until_ns)?;
         }
-        let received = *self.tally.counts();
+        let traffic = self.tally.traffic();
         for _ in 0..COMPLETIONS_MAX {
             let Some(completion) = self.completions.pop_front() else {
                 break;
             };
             self.handle(completion, self.reaped_ns);
         }
-        self.enter_turn(&received, self.reaped_ns);
+        self.enter_turn(traffic, self.reaped_ns);
         self.hand_over();
         Ok(now_ns())
     }
@@ -261,7 +265,7 @@ impl<'a> Fleet<'a> {
         self.pending += 1;
         if seat.role == Role::Churner {
             // Not when it opens: messages may come with the answer to the handshake.
-            self.tally.rejoined(index);
+            self.tally.joins(index, &self.shared.sent);
         }
         let source = self.sources.of(seat.session);
         let settings = self.shared.settings;
@@ -275,7 +279,7 @@ impl<'a> Fleet<'a> {
                 }
                 seat.connection = Some(connection);
             }
-            Err(ending) => self.failed(index, &ending.to_string()),
+            Err(ending) => self.failed(index, &ending.to_string(), None),
         }
     }
 
@@ -291,7 +295,7 @@ impl<'a> Fleet<'a> {
 
     /// Hands the interval over if it is over.
     fn hand_over(&mut self) {
-        let cut = self.shared.cut.load(Ordering::Acquire);
+        let cut = self.shared.interval_asked_for();
         if cut != self.cut {
             self.deliver_interval(cut);
         }
@@ -308,7 +312,7 @@ impl<'a> Fleet<'a> {
         let mut mailbox = lock(&self.shared.mailboxes[self.worker as usize]);
         mailbox.interval.add(&self.interval);
         // How it stands now, even if what was left here before has not been fetched.
-        mailbox.interval.lost = self.tally.counts().holes;
+        mailbox.interval.missing = self.tally.counts(&self.shared.sent).missing();
         mailbox.interval.open = self.open as u64;
         mailbox.cut = cut;
         self.interval.clear();

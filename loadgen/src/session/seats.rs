@@ -1,11 +1,10 @@
 //! What it means that a session opened or ended, and what came in a turn, for the books.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::io::write;
 
-use crate::books::tally::Counts;
+use crate::books::tally::Traffic;
 use crate::clock::now_ns;
 use crate::load::layout::Role;
 use crate::load::plan::nanoseconds;
@@ -31,7 +30,7 @@ impl Fleet<'_> {
         let took_ns = now.saturating_sub(connection.started_ns);
         self.interval.upgrade.record(took_ns);
         if self.mode == Mode::Connecting {
-            self.books.upgrade.record(took_ns);
+            self.books.latency.upgrade_ns.record(took_ns);
         }
         self.note_beat(index);
     }
@@ -44,23 +43,13 @@ impl Fleet<'_> {
         self.books.opened += 1;
         self.note_beat(index);
         if self.mode == Mode::Storm {
-            let since = shared.storm_ns.load(Ordering::Acquire);
+            let since = shared.storm_ns().unwrap_or(now);
             self.books.returned += 1;
             self.books.returns.record(now.saturating_sub(since));
         }
         let seat = &self.seats[index];
-        match seat.role {
-            Role::Churner => {
-                self.books.joined += 1;
-                return;
-            }
-            Role::Subscriber => {
-                shared.members[seat.room as usize].fetch_add(1, Ordering::AcqRel);
-                shared.subscribers_open.fetch_add(1, Ordering::AcqRel);
-            }
-            Role::Slow | Role::Publisher => {}
-        }
-        shared.open.fetch_add(1, Ordering::AcqRel);
+        self.books.joined += u64::from(seat.role == Role::Churner);
+        shared.session_opened(seat.role, seat.room);
     }
 
     /// A session has ended, or a connection never became one.
@@ -68,7 +57,8 @@ impl Fleet<'_> {
         if !self.seats[index].is_open() {
             let awaited = self.awaited(index);
             self.seats[index].connection = None;
-            return self.failed(index, &format!("{ending}{awaited}"));
+            let why = format!("{ending}{awaited}");
+            return self.failed(index, &why, ending.status());
         }
         let shared = self.shared;
         self.vacate(index);
@@ -78,13 +68,10 @@ impl Fleet<'_> {
         }
         if seat.stopped {
             self.books.stopped_closed += 1;
-            shared.note_ending(ending);
+            shared.note_close(ending);
         } else if self.mode != Mode::Goodbye {
-            shared.note_ending(ending);
-            shared.ended.fetch_add(1, Ordering::AcqRel);
-            if shared.layout.publisher_of(seat.session).is_some() {
-                shared.publishers_ended.fetch_add(1, Ordering::AcqRel);
-            }
+            shared.note_early_end(seat.session, ending);
+            self.tally.ended(index);
         }
     }
 
@@ -95,10 +82,9 @@ impl Fleet<'_> {
         awaited.map_or_else(String::new, |what| format!(", and {what} had not come"))
     }
 
-    /// A connection could not be opened.
-    pub(crate) fn failed(&mut self, index: usize, why: &str) {
+    /// A session could not be opened: why, and with which status if the server refused it.
+    pub(crate) fn failed(&mut self, index: usize, why: &str, status: Option<u16>) {
         self.pending -= 1;
-        self.books.failed += 1;
         match self.mode {
             Mode::Connecting => {
                 let settings = self.shared.settings;
@@ -107,7 +93,8 @@ impl Fleet<'_> {
                 self.shared.fail(why);
             }
             Mode::Storm | Mode::Running => {
-                self.shared.note_cause(why);
+                self.books.failed += 1;
+                self.shared.note_refusal(why, status);
                 let slot = u32::try_from(index).unwrap_or(u32::MAX);
                 let due_ns = now_ns() + nanoseconds(RETRY);
                 // Churners have turns of their own.
@@ -121,22 +108,39 @@ impl Fleet<'_> {
 
     /// Gives up what is not open yet, and notes what the first of it waited for.
     pub(crate) fn give_up(&mut self) {
-        let never_begun = self.wanted.len();
+        let mut given_up = self.wanted.len();
         self.wanted.clear();
-        let mut given_up = u32::try_from(never_begun).unwrap_or(u32::MAX);
         for index in 0..self.seats.len() {
-            let connection = self.seats[index].connection.as_ref();
-            let Some(connection) = connection.filter(|connection| !connection.is_open()) else {
-                continue;
-            };
-            let what = connection.waits_for();
-            let what = what.unwrap_or_else(|| "the answer to its handshake".to_owned());
-            let why = format!("a session still waited for {what}");
-            self.shared.note_cause(&why);
-            self.force_out(index);
-            given_up += 1;
+            given_up += usize::from(self.give_up_seat(index));
         }
-        self.shared.unopened.fetch_add(given_up, Ordering::AcqRel);
+        self.shared.note_given_up(given_up);
+    }
+
+    /// Ends a session that is not wanted any more before it is open: nobody's failure.
+    pub(crate) fn withdraw(&mut self, index: usize) {
+        self.take_pending(index);
+    }
+
+    /// Gives up a seat whose session is not open yet. Returns whether it is one.
+    fn give_up_seat(&mut self, index: usize) -> bool {
+        let Some(what) = self.take_pending(index) else {
+            return false;
+        };
+        self.books.failed += 1;
+        let why = format!("a session still waited for {what}");
+        self.shared.note_refusal(&why, None);
+        true
+    }
+
+    /// Takes a session out of its seat that is not open yet. Returns what it waited for.
+    fn take_pending(&mut self, index: usize) -> Option<String> {
+        let seat = &mut self.seats[index];
+        let mut connection = seat.connection.take_if(|each| !each.is_open())?;
+        let what = connection.waits_for();
+        connection.end();
+        seat.generation = seat.generation.wrapping_add(1);
+        self.pending -= 1;
+        Some(what.unwrap_or_else(|| "the answer to its handshake".to_owned()))
     }
 
     /// Takes an open session out of its seat and all counts.
@@ -148,15 +152,8 @@ impl Fleet<'_> {
         connection.end();
         seat.generation = seat.generation.wrapping_add(1);
         self.open -= 1;
-        if seat.role == Role::Churner {
-            self.books.left += 1;
-            return;
-        }
-        self.shared.open.fetch_sub(1, Ordering::AcqRel);
-        if seat.role == Role::Subscriber {
-            self.shared.members[seat.room as usize].fetch_sub(1, Ordering::AcqRel);
-            self.shared.subscribers_open.fetch_sub(1, Ordering::AcqRel);
-        }
+        self.books.left += u64::from(seat.role == Role::Churner);
+        self.shared.session_closed(seat.role, seat.room);
     }
 
     /// Drops every session without a goodbye and wants it back at once.
@@ -165,7 +162,6 @@ impl Fleet<'_> {
         for index in 0..self.seats.len() {
             if self.seats[index].is_open() && self.seats[index].role != Role::Churner {
                 self.vacate(index);
-                self.tally.rejoined(index);
                 self.books.dropped += 1;
                 let slot = u32::try_from(index).unwrap_or(u32::MAX);
                 self.wanted.push_back((now, slot));
@@ -183,31 +179,28 @@ impl Fleet<'_> {
         self.mark(index);
     }
 
-    /// Ends a session that was asked to leave and has not.
+    /// Ends a session that was asked to leave and has not, or that was to be open by now and is not.
     pub(crate) fn force_out(&mut self, index: usize) {
         if self.seats[index].is_open() {
             self.vacate(index);
-        } else if self.seats[index].connection.take().is_some() {
-            let seat = &mut self.seats[index];
-            seat.generation = seat.generation.wrapping_add(1);
-            self.pending -= 1;
-            self.books.failed += 1;
+        } else {
+            self.give_up_seat(index);
         }
     }
 
     /// Enters what came in a turn: by message, since all of it came at once.
-    pub(crate) fn enter_turn(&mut self, before: &Counts, now: u64) {
+    pub(crate) fn enter_turn(&mut self, before: Traffic, now: u64) {
         let Some(plan) = self.shared.plan.get() else {
             return;
         };
         let shared = self.shared;
-        let counts = *self.tally.counts();
-        let delivered = counts.delivered - before.delivered;
+        let traffic = self.tally.traffic();
+        let delivered = traffic.delivered - before.delivered;
         self.interval.delivered += delivered;
         if plan.is_measured(now) && now < shared.measure_end_ns(plan) {
             self.books.delivered += delivered;
-            self.books.received += counts.received - before.received;
-            self.books.delivered_bytes += counts.received_bytes - before.received_bytes;
+            self.books.received += traffic.received - before.received;
+            self.books.delivered_bytes += traffic.bytes - before.bytes;
         }
         let (books, interval) = (&mut self.books, &mut self.interval);
         let own_worker = self.worker;
@@ -217,10 +210,13 @@ impl Fleet<'_> {
             let latency_ns = now.saturating_sub(payload.planned_ns);
             let count = u64::from(batch.count);
             if is_measured {
-                interval.delivery.0.saturating_record_n(latency_ns, count);
-                books.delivery.0.saturating_record_n(latency_ns, count);
+                interval.delivery.record_all(latency_ns, count);
+                books.latency.delivery_ns.record_all(latency_ns, count);
             } else {
-                interval.warmup.0.saturating_record_n(latency_ns, count);
+                interval.warmup.record_all(latency_ns, count);
+            }
+            if batch.steady == 0 {
+                return;
             }
             let done = shared
                 .in_flight
@@ -233,14 +229,15 @@ impl Fleet<'_> {
                 interval.completion.record(since(done.last_ns));
                 interval.spread.record(spread_ns);
                 books.completed += 1;
-                books.first.record(since(done.first_ns));
-                books.median.record(since(done.median_ns));
-                books.completion.record(since(done.last_ns));
-                books.spread.record(spread_ns);
+                let latency = &mut books.latency;
+                latency.first_ns.record(since(done.first_ns));
+                latency.median_ns.record(since(done.median_ns));
+                latency.completion_ns.record(since(done.last_ns));
+                latency.spread_ns.record(spread_ns);
             }
             if shared.settings.closed.is_some() {
                 let publisher = payload.publisher;
-                shared.completed[publisher as usize].fetch_add(1, Ordering::AcqRel);
+                shared.completed.count(publisher);
                 let worker = shared.layout.session_of(publisher) % shared.settings.workers;
                 if worker != own_worker {
                     // A full counter has been rung already.

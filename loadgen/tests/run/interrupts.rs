@@ -65,7 +65,7 @@ fn what_was_measured_is_kept() {
     );
     assert_eq!(figure("/counts/sent"), planned);
     assert_eq!(figure("/counts/delivered"), planned * 5);
-    assert_eq!(figure("/counts/lost"), 0);
+    assert_eq!(figure("/counts/outstanding"), 0);
 }
 
 /// Goal: before anything was measured there is nothing to tell, and that is one sentence.

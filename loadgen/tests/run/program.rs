@@ -1,5 +1,6 @@
 //! Runs of `fanload`, and what they said.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Output};
@@ -45,16 +46,50 @@ impl Run {
             .unwrap_or_else(|| panic!("{pointer} is {figure}"))
     }
 
-    /// Lost, duplicated, reordered, corrupted and sessions that ended early.
+    /// Missing for whatever reason, duplicated, reordered, corrupted and sessions that ended early.
     pub(crate) fn damage(&self) -> [u64; 5] {
-        [
-            "/counts/lost",
-            "/counts/duplicated",
-            "/counts/reordered",
-            "/counts/corrupted",
-            "/sessions/ended_early",
+        let [
+            skipped,
+            outstanding,
+            cut_off,
+            duplicated,
+            reordered,
+            corrupted,
+        ] = [
+            "skipped",
+            "outstanding",
+            "cut_off",
+            "duplicated",
+            "reordered",
+            "corrupted",
         ]
-        .map(|pointer| self.figure(pointer))
+        .map(|name| self.figure(&format!("/counts/{name}")));
+        let ended_early = self.figure("/sessions/ended_early");
+        let missing = skipped + outstanding + cut_off;
+        [missing, duplicated, reordered, corrupted, ended_early]
+    }
+
+    /// Every count that is not of what went well, and what became of sessions: those that are not zero,
+    /// in alphabetical order, such as `corrupted 1, skipped 1`.
+    pub(crate) fn findings(&self) -> String {
+        let counts = self.report["counts"].as_object().unwrap();
+        let is_good = |name: &str| {
+            let good = ["planned", "sent", "expected", "delivered"];
+            good.contains(&name) || name.ends_with("_ns")
+        };
+        let mut all: BTreeMap<_, _> = counts
+            .iter()
+            .filter(|(name, _)| !is_good(name))
+            .map(|(name, number)| (name.as_str(), number.as_u64().unwrap()))
+            .collect();
+        for name in ["failed", "ended_early"] {
+            all.insert(name, self.figure(&format!("/sessions/{name}")));
+        }
+        let found = all.iter().filter(|(_, number)| **number > 0);
+        let found: Vec<_> = found
+            .map(|(name, number)| format!("{name} {number}"))
+            .collect();
+        found.join(", ")
     }
 
     /// The distribution at a pointer, in nanoseconds.

@@ -19,18 +19,8 @@ const BINS_PER_DECADE: f64 = 24.0;
 /// Latency by percentile, the percentiles by their number of nines; every series.
 #[expect(clippy::cast_precision_loss, reason = "places in a plot")]
 pub(super) fn percentiles(latency: &Latency) -> String {
-    let series = [
-        ("upgrade", &latency.upgrade_ns),
-        ("first", &latency.first_ns),
-        ("median", &latency.median_ns),
-        ("delivery", &latency.delivery_ns),
-        ("completion", &latency.completion_ns),
-        ("spread", &latency.spread_ns),
-    ];
-    let series: Vec<_> = series
-        .into_iter()
-        .filter(|(_, times)| !times.is_empty())
-        .collect();
+    let series = latency.series().into_iter();
+    let series: Vec<_> = series.filter(|(_, times)| !times.is_empty()).collect();
     let most = series
         .iter()
         .map(|(_, times)| times.0.len())

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::results::markup::escape;
 use crate::results::model::Results;
 use crate::results::model::slowest::Laggard;
-use crate::results::units::{bytes, count, date, ms, rate};
+use crate::results::units::{by_code, bytes, count, date, ms, rate, time};
 
 /// Rows of names and values.
 type Rows<Name = &'static str> = Vec<(Name, String)>;
@@ -57,7 +57,11 @@ fn write_objective(results: &Results, out: &mut impl Write) -> io::Result<()> {
     };
     begin("wide", "Objective", out)?;
     for part in &slo.parts {
-        let (class, outcome) = if part.held { ("good", "held") } else { ("bad", "missed") };
+        let (class, outcome) = if part.held {
+            ("good", "held")
+        } else {
+            ("bad", "missed")
+        };
         writeln!(
             out,
             "<tr><th>{}</th><td class=\"{class}\">{outcome}</td><td>{}</td></tr>",
@@ -69,25 +73,14 @@ fn write_objective(results: &Results, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
-    let latency = &results.latency;
     begin("wide numbers", "Latency in milliseconds", out)?;
     writeln!(
         out,
         "<thead><tr><th>series</th><th>min</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
          <th>p99.99</th><th>max</th><th>mean</th><th>count</th></tr></thead>"
     )?;
-    for (name, times) in [
-        ("upgrade (handshake)", &latency.upgrade_ns),
-        ("delivery", &latency.delivery_ns),
-        ("first delivery", &latency.first_ns),
-        ("median delivery", &latency.median_ns),
-        ("completion (last delivery)", &latency.completion_ns),
-        ("spread (last - first)", &latency.spread_ns),
-        (
-            "publish lag of the generator",
-            &results.generator.publish_lag_ns,
-        ),
-    ] {
+    let lag = ("publish lag", &results.generator.publish_lag_ns);
+    for (name, times) in results.latency.series().into_iter().chain([lag]) {
         if times.is_empty() {
             continue;
         }
@@ -134,7 +127,9 @@ fn parameters(results: &Results) -> io::Result<Rows<String>> {
     });
     Ok(rows
         .map(|(name, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             (name.replace('_', " "), text)
         })
         .collect())
@@ -143,23 +138,30 @@ fn parameters(results: &Results) -> io::Result<Rows<String>> {
 fn messages(results: &Results) -> Rows {
     let (counts, window, rates) = (&results.counts, &results.window, &results.rates);
     let paced = |number: u64, pace: f64| format!("{} ({}/s)", count(number), rate(pace));
-    let closes: Vec<_> = results
-        .sessions
-        .closes
-        .iter()
-        .map(|(code, number)| format!("{code}: {}", count(*number)))
-        .collect();
+    let sessions = &results.sessions;
+    let backlog = match counts.outstanding {
+        0 => count(0),
+        number => {
+            let age = time(counts.outstanding_age_ns);
+            format!("{}, the oldest for {age}", count(number))
+        }
+    };
     vec![
         ("planned", paced(window.planned, rates.planned)),
         ("sent", paced(window.sent, rates.sent)),
         ("complete", paced(window.completed, rates.achieved)),
         ("delivered", paced(window.delivered, rates.deliveries)),
         ("payload", format!("{:.1} MB/s", rates.payload_bytes / 1e6)),
-        ("lost", count(counts.lost)),
+        ("skipped", count(counts.skipped)),
+        ("outstanding", backlog),
+        ("cut off", count(counts.cut_off)),
         ("duplicated", count(counts.duplicated)),
         ("reordered", count(counts.reordered)),
+        ("too late to tell", count(counts.too_late)),
         ("corrupted", count(counts.corrupted)),
+        ("of the wrong type", count(counts.wrong_type)),
         ("foreign", count(counts.foreign)),
+        ("replayed", count(counts.replayed)),
         (
             "with the warm-up",
             format!(
@@ -168,9 +170,11 @@ fn messages(results: &Results) -> Rows {
                 count(counts.expected)
             ),
         ),
-        ("sessions opened", count(results.sessions.opened)),
-        ("ended early", count(results.sessions.ended_early)),
-        ("closes by code", closes.join(", ")),
+        ("sessions opened", count(sessions.opened)),
+        ("joins that failed", count(sessions.failed)),
+        ("refusals by status", by_code(&sessions.refusals)),
+        ("ended early", count(sessions.ended_early)),
+        ("closes by code", by_code(&sessions.closes)),
     ]
 }
 
