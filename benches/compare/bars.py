@@ -2,6 +2,7 @@
 
 from . import small
 from .cells import MAIN, OVERLOAD, PEERS
+from .summary import middle
 from .verdict import HOLDS, UNKNOWN, Verdict, judge, plain, told
 
 # It delivers to the publisher too: in rooms of two that is twice the deliveries for a message, each at half the price.
@@ -29,14 +30,29 @@ def against(summary, title, cell, figure, other, limit, note=""):
     if summary.median(cell, "fanring", figure) is None:
         return Verdict(title, bar, "-", UNKNOWN, note)
     if other is None:
-        tried = [name for name in summary.servers(cell) if name in PEERS]
-        return Verdict(title, bar, "no peer got there", HOLDS, note) if tried else Verdict(title, bar, "-", UNKNOWN, note)
+        return against_some(summary, (title, bar, note), cell, figure, limit)
     ratio = summary.ratio(figure, (cell, "fanring"), (cell, other))
     if ratio is None:
         return Verdict(title, bar, "-", UNKNOWN, note)
     if summary.is_saturated(cell, other) and figure == "cpu":
         note = (note + f" {other} has no processor time left here, which caps its figure.").strip()
     return Verdict(title, bar, told(ratio), judge(ratio, limit), note)
+
+
+def against_some(summary, heading, cell, figure, limit):
+    """Where no peer got there in every run: against the one that did most often, in those runs; or that none did at all."""
+    title, bar, note = heading
+    tried = [name for name in summary.servers(cell) if name in PEERS]
+    if not tried:
+        return Verdict(title, bar, "-", UNKNOWN, note)
+    fine = {name: len(summary.records(cell, name)) - len(summary.failed(cell, name)) for name in tried}
+    name = max(tried, key=fine.get)
+    failed = {record["run"] for record in summary.failed(cell, name)}
+    ratio = middle(summary.ratios(figure, (cell, "fanring"), (cell, name), without=failed))
+    if ratio is None:
+        return Verdict(title, bar, "no peer got there in any run", HOLDS, note)
+    found = f"{told(ratio)} {name}, which got there in {fine[name]} of {len(summary.records(cell, name))} runs; no peer in all"
+    return Verdict(title, bar, found, judge(ratio, limit), note)
 
 
 def evaluate(summary):
@@ -92,9 +108,9 @@ def heavy(summary):
         p99 = summary.median(cell, "fanring", "p99")
         if p99 is None:
             continue
-        lost = sum(summary.values(cell, "fanring", "lost").values())
+        missing = sum(summary.values(cell, "fanring", "missing").values())
         limited = "limited by the client" if summary.is_client_limited(cell, "fanring") else ""
-        verdicts.append(Verdict(f"{cell}: loss", "none", f"{lost}", plain(lost == 0), limited))
+        verdicts.append(Verdict(f"{cell}: loss", "none", f"{missing}", plain(missing == 0), limited))
         verdicts.append(Verdict(f"{cell}: p99", "below 20 ms", f"{p99:.1f} ms", plain(p99 < 20), limited))
         verdicts.append(against(summary, f"{cell}: p99, best peer", cell, "p99", best_peer(summary, cell, "p99"), 1.0, limited))
     return verdicts
@@ -108,13 +124,13 @@ def overload(summary):
     """More than a core can do: publishers are slowed down instead of anything being lost."""
     verdicts = []
     for cell in OVERLOAD:
-        lost = summary.values(cell.name, "fanring", "lost")
-        if not lost:
+        missing = summary.values(cell.name, "fanring", "missing")
+        if not missing:
             continue
         closed = sum(summary.values(cell.name, "fanring", "early").values())
         before, most = (max(summary.values(cell.name, "fanring", figure).values()) for figure in ("rss_before", "rss_peak"))
         verdicts += [
-            Verdict(f"{cell.name}: loss", "none", f"{sum(lost.values())} lost, {closed} closed", plain(sum(lost.values()) + closed == 0)),
+            Verdict(f"{cell.name}: loss", "none", f"{sum(missing.values())} missing, {closed} closed", plain(sum(missing.values()) + closed == 0)),
             Verdict(
                 f"{cell.name}: memory",
                 "the log (64 MiB) and 16 MiB more, at most",

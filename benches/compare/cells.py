@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-# fanload's stamp (magic, publisher, sequence, planned time) needs this much of a payload.
+# fanload's stamp (magic, run, publisher, sequence, planned time, size, check) needs this much of a payload.
 PAYLOAD_MIN = 36
 
 EVERYONE = ("fanring", "fanring-epoll", "floor", "uwebsockets", "nchan", "fastwebsockets", "axum", "ws", "hub", "websockets")
@@ -116,7 +116,7 @@ HEAVY = (
 )
 
 ENDURANCE = ("fanring", "uwebsockets", "nchan", "fastwebsockets", "axum", "hub")
-# Whoever slows publishers down is owed the time to deliver what was planned: only what never comes is lost.
+# Whoever slows publishers down is owed the time to deliver what was planned: what has not come then is outstanding.
 PATIENCE = load("--drain 40")
 # Messages of a large room are coalesced, so that no rate of small ones is too much; 9,000 publishers leave a
 # server nothing to coalesce, and large payloads are bytes to be copied.

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from . import cells, headline, tables
-from .summary import Summary
+from .summary import Summary, missing_by_reason
 
 DOCS = Path("docs")
 PAGE = DOCS / "BENCHMARKS.md"
@@ -20,7 +20,7 @@ def one_line(record):
         return f"{record['bytes_per_connection']:.0f} B, {record['upgrades_per_cpu_second']:,.0f} upgrades per CPU second"
     if record.get("cpu_ns_per_delivery") and record.get("completion_ms"):
         last = record["completion_ms"]
-        return f"{record['cpu_ns_per_delivery']:,.0f} ns, last p50 {last['p50']} p99 {last['p99']} ms, CPU {record['cpu_share']:.0%}, lost {record['lost']}"
+        return f"{record['cpu_ns_per_delivery']:,.0f} ns, last p50 {last['p50']} p99 {last['p99']} ms, CPU {record['cpu_share']:.0%}, missing {missing_by_reason(record)}"
     if record.get("completion_ms"):
         return f"last p50 {record['completion_ms']['p50']} ms"
     return f"exit code {record['exit_code']}"

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from . import arrival, machine
+from . import arrival, machine, summary
 
 PEER = Path("benches/peers/peer")
 # Nothing but the server and fanload should run: more than this share of a processor and the run is made again.
@@ -200,8 +200,8 @@ def extract(report):
         "delivered": report["window"]["delivered"],
         "seconds": seconds,
         "expected": counts["expected"],
-        "lost": counts["lost"],
-        "disorder": counts["duplicated"] + counts["reordered"] + counts["corrupted"],
+        **{name: counts[name] for name in summary.MISSING},
+        "disorder": sum(counts[name] for name in ("duplicated", "reordered", "too_late", "corrupted", "wrong_type")),
         "opened": report["sessions"]["opened"],
         "ended_early": report["sessions"]["ended_early"],
         "client_share": max((worker["cpu_share"] or 0.0) for worker in generator["workers"]),

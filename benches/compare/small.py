@@ -15,7 +15,7 @@ BARS = (("cpu", "CPU", 1.03), ("p99", "p99", 1.10), ("completion_p99", "last p99
 
 
 def best_relay(summary, cell):
-    """The form that costs the least and lost nothing."""
+    """The form that costs the least and delivered everything."""
     found = [(summary.median(cell, name, "cpu"), name) for name in RELAYS if not summary.failed(cell, name)]
     found = [each for each in found if each[0] is not None]
     return min(found)[1] if found else None

@@ -18,7 +18,7 @@ FIGURES = {
     "share": ("CPU", "", lambda r: r.get("cpu_share")),
     "client": ("client's CPU", "", lambda r: r.get("client_share")),
     "deliveries": ("deliveries/s", "", lambda r: r.get("deliveries_per_second")),
-    "lost": ("lost", "", lambda r: r.get("lost")),
+    "missing": ("missing", "", lambda r: missing(r)),
     "rss_before": ("resident before", "B", lambda r: (r.get("rss_bytes") or [None] * 3)[0]),
     "rss_peak": ("resident at most", "B", lambda r: (r.get("rss_bytes") or [None] * 3)[2]),
     "bytes": ("user space per session", "B", lambda r: r.get("bytes_per_connection")),
@@ -32,6 +32,22 @@ FIGURES = {
     "opened": ("sessions opened", "", lambda r: r.get("opened")),
     "first_p50": ("first arrival p50", "ms", lambda r: within(r, "first_ms", "p50")),
 }
+
+
+# Why deliveries had not come when the drain ended, as fanload has it, and what that is called here.
+MISSING = {"skipped": "lost", "outstanding": "outstanding", "cut_off": "cut off"}
+
+
+def missing(record):
+    """Deliveries that had not come when the drain ended. Runs of old, when fanload called all of them lost, have one number."""
+    return sum(record[name] for name in MISSING) if "skipped" in record else record.get("lost")
+
+
+def missing_by_reason(record):
+    """The same in words, as far as the record can tell."""
+    if "skipped" not in record:
+        return f"{record['lost']:,}"
+    return ", ".join(f"{record[name]:,} {word}" for name, word in MISSING.items() if record[name]) or "0"
 
 
 def within(record, outer, inner):
@@ -51,6 +67,11 @@ def sure(values):
         outside += 1
     place = max(outside - 1, 0)
     return ordered[place], ordered[count - 1 - place]
+
+
+def middle(ratios):
+    """The median, the smallest and the largest, or None."""
+    return (median(ratios), min(ratios), max(ratios)) if ratios else None
 
 
 class Summary:
@@ -85,15 +106,19 @@ class Summary:
         values = self.values(cell, server, figure)
         return (min(values.values()), max(values.values())) if values else None
 
-    def ratios(self, figure, ours, theirs):
-        """The ratios of runs of the same number; (cell, server) each."""
+    def ratios(self, figure, ours, theirs, without=()):
+        """The ratios of runs of the same number, but for some; (cell, server) each."""
         mine, other = self.values(*ours, figure), self.values(*theirs, figure)
-        return [mine[run] / other[run] for run in sorted(mine) if other.get(run)]
+        return [mine[run] / other[run] for run in sorted(mine) if other.get(run) and run not in without]
 
     def ratio(self, figure, ours, theirs):
         """The median, smallest and largest of those ratios."""
-        pairs = self.ratios(figure, ours, theirs)
-        return (median(pairs), min(pairs), max(pairs)) if pairs else None
+        return middle(self.ratios(figure, ours, theirs))
+
+    def worst(self, cell, server):
+        """The run with the most deliveries missing, or None."""
+        found = [record for record in self.records(cell, server) if missing(record) is not None]
+        return max(found, key=missing, default=None)
 
     def is_saturated(self, cell, server):
         """Whether the server had no processor time left."""
@@ -106,11 +131,11 @@ class Summary:
         return sum(limited) * 2 > len(limited)
 
     def failed(self, cell, server):
-        """Runs that lost something, or could not be made."""
+        """Runs in which something was missing or came wrongly, or that could not be made."""
         return [record for record in self.records(cell, server) if record["exit_code"] not in (0, 2)]
 
     def marks(self, cell, server):
-        """Footnote marks: s saturated, c limited by the client, ! lost, disordered or failed."""
+        """Footnote marks: s saturated, c limited by the client, ! missing, disordered or failed."""
         marks = ""
         if self.is_saturated(cell, server):
             marks += "s"

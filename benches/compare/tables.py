@@ -2,11 +2,12 @@
 
 from . import cells, small
 from .bars import evaluate
+from .summary import missing_by_reason
 from .verdict import MISSED
 
 LEGEND = (
     "Medians of the runs. `s`: the server had no processor time left, which caps its cost per delivery; `c`: the client was the "
-    "limit; `!`: messages were lost, or sessions closed, in at least one run."
+    "limit; `!`: in at least one run deliveries were missing or came wrongly, or sessions were closed."
 )
 
 
@@ -90,11 +91,11 @@ def endurance(summary, name):
             said = next((r["said"] for r in records if r.get("said")), "")
             get = lambda figure: summary.median(cell.name, server, figure)
             mebi = lambda figure: short(get(figure) / 2**20) if get(figure) is not None else "-"
-            lost = summary.values(cell.name, server, "lost").values()
+            worst = summary.worst(cell.name, server)
             rows.append([
                 f"**{server}**" if server == "fanring" else server,
                 number(get("deliveries")),
-                number(max(lost) if lost else None),
+                missing_by_reason(worst) if worst else "-",
                 number(get("early")),
                 short(get("p50")),
                 short(get("p99")),
@@ -102,7 +103,7 @@ def endurance(summary, name):
                 mebi("rss_peak"),
                 "dead" if not all(r.get("server_alive", False) for r in records) else said[:60] or summary.marks(cell.name, server),
             ])
-        head = ["server", "deliveries/s", "lost (most)", "closed", "p50 ms", "p99 ms", "MiB before", "MiB at most", ""]
+        head = ["server", "deliveries/s", "missing (most)", "closed", "p50 ms", "p99 ms", "MiB before", "MiB at most", ""]
         blocks.append(f"### {cell.title} (`{cell.name}`)\n\n" + table(head, rows))
     return "\n\n".join(blocks)
 

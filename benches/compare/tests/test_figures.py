@@ -2,7 +2,7 @@
 
 import unittest
 
-from .. import bars, cells, report, summary, tables, verdict
+from .. import bars, cells, report, runs, summary, tables, verdict
 
 
 def record(server, run, cell="room-1000-60", **others):
@@ -58,6 +58,18 @@ class Judgement(unittest.TestCase):
         ]
         self.assertEqual(bars.best_peer(summary.Summary(made), "room-1000-60", "cpu"), "uwebsockets")
 
+    def test_a_peer_that_got_there_in_some_runs_is_compared_in_those(self):
+        made = [record("fanring", run) for run in range(1, 6)]
+        made += [record("nchan", run, exit_code=3, lost=9) for run in range(1, 6)]
+        cell = "room-1000-60"
+        judged = bars.against(summary.Summary(made), "x", cell, "p99", None, 1.0)
+        self.assertEqual((judged.found, judged.state), ("no peer got there in any run", verdict.HOLDS))
+        times = {"p50": 1.0, "p99": 2.0}
+        made += [record("uwebsockets", run, exit_code=3 * (run in (2, 3)), delivery_ms=times) for run in range(1, 6)]
+        judged = bars.against(summary.Summary(made), "x", cell, "p99", None, 1.0)
+        self.assertEqual(judged.found, "1.50 (1.50-1.50) uwebsockets, which got there in 3 of 5 runs; no peer in all")
+        self.assertEqual(judged.state, verdict.MISSED)
+
     def test_marks_say_what_limits_a_figure(self):
         made = summary.Summary([
             record("hub", 1, cpu_share=0.99), record("nchan", 1, client_share=0.99), record("axum", 1, exit_code=3),
@@ -65,6 +77,40 @@ class Judgement(unittest.TestCase):
         ])
         marks = {name: made.marks("room-1000-60", name) for name in ("hub", "nchan", "axum", "ws", "fanring")}
         self.assertEqual(marks, {"hub": "s", "nchan": "c", "axum": "!", "ws": "c", "fanring": ""})
+
+
+class Missing(unittest.TestCase):
+    """Runs of old say only how many deliveries had not come; those since say why."""
+
+    OLD = record("uwebsockets", 1, cell="overload-64", lost=51_382_976, exit_code=3)
+    NEW = record("nchan", 1, cell="overload-64", skipped=7, outstanding=52_000_000, cut_off=0, exit_code=3)
+    del NEW["lost"]
+
+    def test_both_are_read(self):
+        made = summary.Summary([self.OLD, self.NEW])
+        self.assertEqual(made.median("overload-64", "uwebsockets", "missing"), 51_382_976)
+        self.assertEqual(made.median("overload-64", "nchan", "missing"), 52_000_007)
+
+    def test_a_backlog_is_outstanding_and_not_lost(self):
+        told = tables.endurance(summary.Summary([self.OLD, self.NEW]), "overload")
+        self.assertIn("| missing (most) |", told)
+        self.assertIn("| 7 lost, 52,000,000 outstanding |", told)
+        self.assertIn("| 51,382,976 |", told)
+        self.assertIn("missing 7 lost, 52,000,000 outstanding", report.one_line(self.NEW))
+
+    def test_fanloads_report_is_read(self):
+        counts = dict.fromkeys(("duplicated", "reordered", "too_late", "corrupted", "wrong_type"), 1)
+        counts |= {"expected": 10, "skipped": 2, "outstanding": 3, "cut_off": 4}
+        empty = {"count": 0}
+        made = runs.extract({
+            "server": None, "counts": counts, "storm": None, "slow": None, "verdict": {"status": "valid"},
+            "latency": dict.fromkeys(("delivery_ns", "completion_ns", "upgrade_ns"), empty),
+            "generator": {"workers": [{"cpu_share": 0.5}], "publish_lag_ns": empty},
+            "window": {"length_ns": 2_000_000_000, "delivered": 1}, "sessions": {"opened": 1, "ended_early": 0},
+            "rates": {"planned": 1.0, "achieved": 1.0, "deliveries": 1.0},
+        })
+        self.assertEqual((made["skipped"], made["outstanding"], made["cut_off"], made["disorder"]), (2, 3, 4, 5))
+        self.assertEqual(summary.missing(made), 9)
 
 
 class Cells(unittest.TestCase):
