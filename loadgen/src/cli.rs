@@ -4,6 +4,7 @@ pub(crate) mod dialogue;
 pub(crate) mod over;
 pub(crate) mod pace;
 pub(crate) mod presets;
+pub(crate) mod redact;
 pub(crate) mod settings;
 pub(crate) mod slo;
 

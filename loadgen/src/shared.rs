@@ -20,7 +20,7 @@ use crate::cli::settings::Settings;
 use crate::load::layout::{Layout, Role};
 use crate::load::plan::Plan;
 use crate::results::interval::Interval;
-use crate::session::connection::Ending;
+use crate::session::ending::Ending;
 
 /// Where a worker leaves its interval; `cut` says which one it has handed over last.
 #[derive(Debug, Default)]
@@ -64,6 +64,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) run: u32,
     /// Messages handed on for sending.
     pub(crate) sent: PerPublisher,
+    /// Those of them that the kernel has taken to the last byte.
+    pub(crate) taken: PerPublisher,
     /// Messages that reached all; kept in a closed loop only.
     pub(crate) completed: PerPublisher,
     pub(crate) in_flight: InFlight,
@@ -106,6 +108,7 @@ impl<'a> Shared<'a> {
             layout,
             run: random_run(),
             sent: PerPublisher::new(layout.publishers),
+            taken: PerPublisher::new(layout.publishers),
             completed: PerPublisher::new(layout.publishers),
             in_flight: InFlight::new(layout.publishers),
             plan: OnceLock::new(),

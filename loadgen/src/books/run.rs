@@ -9,12 +9,20 @@ use crate::results::model::Latency;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunBooks {
     pub(crate) latency: Latency,
+    /// From when a message was due to when the kernel had its last byte, and to when it was offered to it.
     pub(crate) publish_lag: Distribution,
+    pub(crate) own_lag: Distribution,
     /// From the drop of a storm to each session's complete handshake.
     pub(crate) returns: Distribution,
     /// Messages planned in the window, and sent of those.
     pub(crate) planned: u64,
     pub(crate) sent: u64,
+    /// Messages that the kernel did not take when they were offered, and the longest that one waited.
+    pub(crate) held: u64,
+    pub(crate) held_ns_max: u64,
+    /// Messages that were due and not sent in the end, and bytes of those that were queued.
+    pub(crate) left_messages: u64,
+    pub(crate) left_bytes: u64,
     /// Messages in the plan as far as they were due, warm-up included.
     pub(crate) planned_all: u64,
     /// Messages planned in the window that reached all, and that lost their place before they did.
@@ -41,11 +49,15 @@ impl RunBooks {
     pub(crate) fn add(&mut self, other: &Self) {
         self.latency.add(&other.latency);
         self.publish_lag.add(&other.publish_lag);
+        self.own_lag.add(&other.own_lag);
         self.returns.add(&other.returns);
         let sums = [
             (&mut self.planned, other.planned),
             (&mut self.sent, other.sent),
             (&mut self.planned_all, other.planned_all),
+            (&mut self.held, other.held),
+            (&mut self.left_messages, other.left_messages),
+            (&mut self.left_bytes, other.left_bytes),
             (&mut self.completed, other.completed),
             (&mut self.evicted, other.evicted),
             (&mut self.delivered, other.delivered),
@@ -63,6 +75,23 @@ impl RunBooks {
         ];
         for (own, others) in sums {
             *own += others;
+        }
+        self.held_ns_max = self.held_ns_max.max(other.held_ns_max);
+    }
+
+    /// The kernel took the last byte of a message of the window so long after it was due, and could have taken it
+    /// after `own_lag_ns`.
+    pub(crate) fn note_sent(&mut self, lag_ns: u64, own_lag_ns: u64) {
+        self.sent += 1;
+        self.publish_lag.record(lag_ns);
+        self.own_lag.record(own_lag_ns);
+    }
+
+    /// The server held so many messages back, the first of them for so long.
+    pub(crate) fn note_held(&mut self, held_ns: u64, messages: u64) {
+        self.held += messages;
+        if messages > 0 {
+            self.held_ns_max = self.held_ns_max.max(held_ns);
         }
     }
 }

@@ -200,8 +200,9 @@ impl Tally {
         Counts {
             expected: living + ended + stays.expected(),
             skipped: counts.skipped + stays.expected() - stays.delivered(),
-            outstanding: living + self.ended_reached - reached,
-            cut_off: ended - self.ended_reached,
+            // Another worker may not have noted yet that it has sent what is here already.
+            outstanding: (living + self.ended_reached).saturating_sub(reached),
+            cut_off: ended.saturating_sub(self.ended_reached),
             ..counts
         }
     }

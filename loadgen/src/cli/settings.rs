@@ -12,7 +12,7 @@ use crate::books::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
 use crate::cli::dialogue::Place;
 use crate::cli::pace::{Pace, reported};
 use crate::cli::slo::Demand;
-use crate::cli::{RunArgs, Workload};
+use crate::cli::{RunArgs, Workload, redact};
 use crate::load::layout::Layout;
 use crate::load::plan::Arrivals;
 use crate::protocol::seam::Manner;
@@ -123,11 +123,17 @@ impl Settings {
         }
     }
 
+    /// The target, for sentences.
+    pub(crate) fn place(&self) -> String {
+        let target = self.target();
+        format!("{}{}", target.address, target.path)
+    }
+
     /// The target as it is reported.
     pub(crate) fn target(&self) -> Target {
         Target {
             address: self.address.clone(),
-            path: self.speech.upgrade.path().to_owned(),
+            path: redact::query(self.speech.upgrade.path()),
             protocol: self.speech.name.to_owned(),
         }
     }

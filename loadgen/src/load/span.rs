@@ -112,7 +112,9 @@ mod tests {
     /// Goal: what is no span, or too long a one, is refused with what is wanted.
     #[test]
     fn others_are_refused() {
-        for text in ["", "soon", "10x", "s", "-1s", "1m-30s", "1 0s", "10sec", "5s5"] {
+        for text in [
+            "", "soon", "10x", "s", "-1s", "1m-30s", "1 0s", "10sec", "5s5",
+        ] {
             let error = seconds(text).unwrap_err();
             assert!(error.contains("plain number of seconds"), "{text}: {error}");
         }

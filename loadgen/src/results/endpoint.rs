@@ -35,10 +35,10 @@ impl Endpoint {
     /// One sentence: what is no address, or can't be listened at.
     pub(super) fn listen(address: &str) -> anyhow::Result<Self> {
         let about = || format!("--prometheus-listen {address}");
-        let wanted = parse(address)
-            .with_context(|| format!("{}: want a port, or ADDRESS:PORT", about()))?;
-        let listener =
-            TcpListener::bind(wanted).with_context(|| format!("{}: can't listen there", about()))?;
+        let wanted =
+            parse(address).with_context(|| format!("{}: want a port, or ADDRESS:PORT", about()))?;
+        let listener = TcpListener::bind(wanted)
+            .with_context(|| format!("{}: can't listen there", about()))?;
         let address = listener.local_addr().with_context(about)?;
         let text = Arc::new(Mutex::new(String::new()));
         let shared = Arc::clone(&text);

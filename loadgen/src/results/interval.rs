@@ -38,7 +38,7 @@ pub(crate) struct Interval {
     pub(crate) completion: Distribution,
     /// Spread of those.
     pub(crate) spread: Distribution,
-    /// From when messages were due to when they were sent, for those sent in it.
+    /// This program's own part of the publish lag, for messages sent in it.
     pub(crate) publish_lag: Distribution,
     /// Processor time of the busiest worker, as a share of the time it took.
     pub(crate) cpu_share: f64,

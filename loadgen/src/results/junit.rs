@@ -22,7 +22,8 @@ enum Outcome {
 /// Those of the writer.
 pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
     let cases = cases(results);
-    let number = |is: fn(&Outcome) -> bool| cases.iter().filter(|(.., outcome)| is(outcome)).count();
+    let number =
+        |is: fn(&Outcome) -> bool| cases.iter().filter(|(.., outcome)| is(outcome)).count();
     let failures = number(|outcome| matches!(outcome, Outcome::Failed(_)));
     let errors = number(|outcome| matches!(outcome, Outcome::Broken(_)));
     let skipped = number(|outcome| matches!(outcome, Outcome::Skipped(_)));
@@ -117,7 +118,8 @@ mod tests {
         let head = "tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"0\" time=\"2.000\"";
         assert!(text.contains(head), "{text}");
         assert_eq!(text.matches("<testcase ").count(), 4, "{text}");
-        let missed = "name=\"p99=10ms\" time=\"2.000\"><failure message=\"it was 12ms\"/></testcase>";
+        let missed =
+            "name=\"p99=10ms\" time=\"2.000\"><failure message=\"it was 12ms\"/></testcase>";
         assert!(text.contains(missed), "{text}");
         assert!(text.contains("name=\"loss=0\" time=\"2.000\"/>"), "{text}");
     }
@@ -131,13 +133,22 @@ mod tests {
                 why: vec!["too <busy>".to_owned()],
             };
         });
-        assert!(text.contains("failures=\"0\" errors=\"1\" skipped=\"2\""), "{text}");
-        assert!(text.contains("<error message=\"too &lt;busy&gt;\"/>"), "{text}");
+        assert!(
+            text.contains("failures=\"0\" errors=\"1\" skipped=\"2\""),
+            "{text}"
+        );
+        assert!(
+            text.contains("<error message=\"too &lt;busy&gt;\"/>"),
+            "{text}"
+        );
         let text = report(|results| {
             results.slo = None;
             results.sessions.ended_early = 3;
         });
         assert!(text.contains("tests=\"2\" failures=\"1\""), "{text}");
-        assert!(text.contains("<failure message=\"3 sessions ended early\"/>"), "{text}");
+        assert!(
+            text.contains("<failure message=\"3 sessions ended early\"/>"),
+            "{text}"
+        );
     }
 }

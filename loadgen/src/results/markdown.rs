@@ -65,8 +65,17 @@ fn write_objective(results: &Results, out: &mut impl Write) -> io::Result<()> {
     };
     writeln!(out, "\n| objective | | outcome |\n|---|---|---|")?;
     for part in &slo.parts {
-        let mark = if part.held { ":white_check_mark:" } else { ":x:" };
-        writeln!(out, "| `{}` | {mark} | {} |", cell(&part.demand), cell(&part.was))?;
+        let mark = if part.held {
+            ":white_check_mark:"
+        } else {
+            ":x:"
+        };
+        writeln!(
+            out,
+            "| `{}` | {mark} | {} |",
+            cell(&part.demand),
+            cell(&part.was)
+        )?;
     }
     Ok(())
 }
@@ -81,8 +90,14 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         "\n| ms | p50 | p90 | p99 | p99.9 | max | count |\n|---|---:|---:|---:|---:|---:|---:|"
     )?;
     for (name, times) in rows {
-        let figures = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| format!("{:.3}", ms(times.at(quantile))));
-        writeln!(out, "| {name} | {} | {} |", figures.join(" | "), count(times.0.len()))?;
+        let figures =
+            [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| format!("{:.3}", ms(times.at(quantile))));
+        writeln!(
+            out,
+            "| {name} | {} | {} |",
+            figures.join(" | "),
+            count(times.0.len())
+        )?;
     }
     Ok(())
 }

@@ -28,6 +28,9 @@ mod tests {
     #[test]
     fn markup_is_escaped() {
         assert_eq!(escape("a<b>&\"c\""), "a&lt;b&gt;&amp;&quot;c&quot;");
-        assert_eq!(escape("\u{1b}[1m\0\tx\u{ffff}"), "\u{fffd}[1m\u{fffd}\tx\u{fffd}");
+        assert_eq!(
+            escape("\u{1b}[1m\0\tx\u{ffff}"),
+            "\u{fffd}[1m\u{fffd}\tx\u{fffd}"
+        );
     }
 }

@@ -50,6 +50,9 @@ pub(crate) struct Results {
     pub(crate) sessions: Sessions,
     /// How this program itself kept up.
     pub(crate) generator: Generator,
+    /// What the server did not let this program send in time.
+    #[serde(default)]
+    pub(crate) held_back: HeldBack,
     /// What the server used, if its process is known (`--server-pid`).
     pub(crate) server: Option<ServerUse>,
     /// Figures of the `storm` workload.
@@ -318,8 +321,11 @@ pub(crate) struct Generator {
     pub(crate) workers: Vec<Worker>,
     /// Processor time of all of them for each message received, in nanoseconds.
     pub(crate) cpu_ns_per_received: f64,
-    /// From when a message was due to when it was handed to the kernel.
+    /// From when a message was due to when the kernel had taken its last byte.
     pub(crate) publish_lag_ns: Distribution,
+    /// The part of it that is this program's: to when the message was offered to the kernel.
+    #[serde(default)]
+    pub(crate) own_lag_ns: Distribution,
     /// Messages planned in the window whose place among those in flight was needed before they had
     /// reached all: it is not known when they did.
     pub(crate) displaced: u64,
@@ -330,6 +336,20 @@ pub(crate) struct Generator {
     pub(crate) rss_bytes_start: u64,
     /// As above, at its end.
     pub(crate) rss_bytes_end: u64,
+}
+
+/// Messages that the kernel did not take when they were offered, because the server did not read what came before
+/// them; in the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeldBack {
+    /// How many.
+    pub(crate) messages: u64,
+    /// The longest that one of them waited.
+    pub(crate) longest_ns: u64,
+    /// Messages that were due and not sent when the run was over.
+    pub(crate) left_messages: u64,
+    /// Bytes of those that were queued.
+    pub(crate) left_bytes: u64,
 }
 
 /// One worker thread in the measured window.

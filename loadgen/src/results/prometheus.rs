@@ -37,8 +37,16 @@ impl Text {
         self.head("phase", "gauge", "The phase the run is in.");
         self.sample("phase", &format!("{{phase=\"{phase}\"}}"), 1);
         for (name, help, value) in [
-            ("messages_planned_total", "Messages that were due.", so_far.planned),
-            ("messages_sent_total", "Messages that were sent.", so_far.sent),
+            (
+                "messages_planned_total",
+                "Messages that were due.",
+                so_far.planned,
+            ),
+            (
+                "messages_sent_total",
+                "Messages that were sent.",
+                so_far.sent,
+            ),
             (
                 "messages_completed_total",
                 "Messages that reached all their subscribers.",
@@ -65,7 +73,11 @@ impl Text {
                 so_far.missing.cut_off,
             ),
             ("sessions_open", "Sessions that are open.", so_far.open),
-            ("sessions_wanted", "Sessions that are to be open.", so_far.open_wanted),
+            (
+                "sessions_wanted",
+                "Sessions that are to be open.",
+                so_far.open_wanted,
+            ),
         ] {
             self.single(name, "gauge", help, value);
         }
@@ -134,13 +146,18 @@ impl Text {
         let help = "1 if the generator kept up, so that the figures are the server's.";
         let is_valid = results.verdict == Verdict::Valid;
         self.single("run_valid", "gauge", help, u8::from(is_valid));
-        let help = "1 if everything was sent and came once, whole and in order, and all sessions lasted.";
+        let help =
+            "1 if everything was sent and came once, whole and in order, and all sessions lasted.";
         self.single("run_clean", "gauge", help, u8::from(results.is_clean()));
         let help = "When the run began, in seconds since 1970.";
         let started = results.environment.started_unix_ms / 1_000;
         self.single("run_started_timestamp_seconds", "gauge", help, started);
         if let Some(slo) = &results.slo {
-            self.head("slo_held", "gauge", "1 for each part of the objective that held.");
+            self.head(
+                "slo_held",
+                "gauge",
+                "1 for each part of the objective that held.",
+            );
             for part in &slo.parts {
                 let label = format!("{{part=\"{}\"}}", escape(&part.demand));
                 self.sample("slo_held", &label, u8::from(part.held));
@@ -155,7 +172,10 @@ impl Text {
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP fanload_{name} {help}\n# TYPE fanload_{name} {kind}");
+        let _ = writeln!(
+            self.0,
+            "# HELP fanload_{name} {help}\n# TYPE fanload_{name} {kind}"
+        );
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
@@ -187,7 +207,9 @@ impl Text {
 
 /// A label's value.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -210,12 +232,16 @@ mod tests {
                 let (key, value) = line.rsplit_once(' ').unwrap();
                 let name = key.split('{').next().unwrap();
                 let known = ["", "_sum", "_count"].iter().any(|suffix| {
-                    name.strip_suffix(suffix).is_some_and(|name| types.contains_key(name))
+                    name.strip_suffix(suffix)
+                        .is_some_and(|name| types.contains_key(name))
                 });
                 assert!(known, "{name} has no type");
                 let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
                 assert!(name.chars().all(is_name), "{name}");
-                assert!(samples.insert(key, value.parse().unwrap()).is_none(), "{key} twice");
+                assert!(
+                    samples.insert(key, value.parse().unwrap()).is_none(),
+                    "{key} twice"
+                );
             }
         }
         samples

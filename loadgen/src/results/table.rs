@@ -22,6 +22,7 @@ impl Display for Results {
         self.write_sessions(f)?;
         self.write_workload(f)?;
         self.write_generator(f)?;
+        self.write_held_back(f)?;
         if let Some(server) = &self.server {
             write_server(server, f)?;
         }
@@ -235,6 +236,28 @@ impl Results {
         )
     }
 
+    fn write_held_back(&self, f: &mut Formatter<'_>) -> Written {
+        let held = &self.held_back;
+        if held.messages == 0 {
+            return Ok(());
+        }
+        write!(
+            f,
+            "held back  {} by the server, {:.3} ms at most",
+            of(held.messages, "message"),
+            ms(held.longest_ns)
+        )?;
+        match held.left_messages {
+            0 => writeln!(f),
+            left => writeln!(
+                f,
+                "; {} not sent in the end, {} of them queued",
+                of(left, "message"),
+                bytes(held.left_bytes)
+            ),
+        }
+    }
+
     fn write_verdict(&self, f: &mut Formatter<'_>) -> Written {
         if let Some(slo) = &self.slo {
             let outcome = if slo.held { "held" } else { "MISSED" };
@@ -353,7 +376,7 @@ mod tests {
     use super::*;
     use crate::results::model::asked::{Slo, Stage};
     use crate::results::model::counts::Counts;
-    use crate::results::model::{Churn, Slow, Storm};
+    use crate::results::model::{Churn, HeldBack, Slow, Storm};
     use crate::results::sample;
 
     /// Goal: a load is told in full, with every series and separators in the counts.
@@ -463,8 +486,15 @@ mod tests {
         results.verdict = Verdict::Invalid {
             why: vec!["worker 0 was busy all the time".to_owned()],
         };
+        results.held_back = HeldBack {
+            messages: 1_200,
+            longest_ns: 3_000_000_000,
+            left_messages: 7,
+            left_bytes: 7 << 20,
+        };
         let text = results.to_string();
         for part in [
+            "held back  1,200 messages by the server, 3000.000 ms at most; 7 messages not sent in the end, 7.0 MiB",
             "3 ended early; first: it was closed with 4001",
             "closes     1006: 1, 4001: 2",
             "not all came back",

@@ -207,12 +207,21 @@ mod tests {
         };
         let (code, text) = told(Over::Rate, &found(Some(7.0), None));
         assert_eq!(code, 0);
-        assert_eq!(text, "highest rate that holds: 7.0 messages/s\ndecided: 7 held in run 1\n");
+        assert_eq!(
+            text,
+            "highest rate that holds: 7.0 messages/s\ndecided: 7 held in run 1\n"
+        );
         let (code, text) = told(Over::Sessions, &found(None, None));
-        assert!(code == EXIT_SLO && text.starts_with("no number of sessions holds"), "{text}");
+        assert!(
+            code == EXIT_SLO && text.starts_with("no number of sessions holds"),
+            "{text}"
+        );
         for most in [None, Some(7.0)] {
             let (code, text) = told(Over::Rooms, &found(most, Some("busy")));
-            assert!(code == EXIT_INVALID && !text.contains("no number"), "{text}");
+            assert!(
+                code == EXIT_INVALID && !text.contains("no number"),
+                "{text}"
+            );
         }
     }
 
@@ -224,7 +233,10 @@ mod tests {
         let first = args.run.clone().check().unwrap();
         let bounds = bounds(&args, &first).unwrap();
         assert_eq!((bounds.start, bounds.over), (10.0, Over::Rooms));
-        assert!(bounds.most >= 10.0 && bounds.most.fract() == 0.0, "{bounds:?}");
+        assert!(
+            bounds.most >= 10.0 && bounds.most.fract() == 0.0,
+            "{bounds:?}"
+        );
         let run = with(&args.run, &first, Over::Rooms, 20.0).unwrap();
         assert_eq!((run.rooms, run.subscribers, run.publishers), (20, 60, 20));
         assert_eq!(run.pace.rate, 100.0);

@@ -2,17 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::mem;
 
 use crate::books::payload::{Payload, encode};
 use crate::clock::now_ns;
 use crate::load::plan::{Plan, Schedule, nanoseconds};
 use crate::load::think::Pauses;
-use crate::session::connection::Ending;
 use crate::session::fleet::Fleet;
 use crate::shared::Shared;
-
-/// How much a publisher may have queued before the run is given up, in bytes.
-const UNSENT_BYTES_MAX: usize = 64 << 20;
 
 struct Publisher {
     /// Its number in the whole run, and its seat in the fleet.
@@ -34,6 +31,8 @@ pub(crate) struct Publishers {
     publishers: Vec<Publisher>,
     /// Who has its next message when, as far as that is known: in an open loop, and after pauses.
     due: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Open loop: who has a message due that may not be queued, because the server does not read.
+    waiting: Vec<u32>,
     payload: Vec<u8>,
 }
 
@@ -71,6 +70,7 @@ impl Publishers {
             plan,
             publishers,
             due,
+            waiting: Vec::new(),
             payload: Vec::new(),
         }
     }
@@ -101,18 +101,43 @@ impl Publishers {
             }
             return;
         }
+        for at in mem::take(&mut self.waiting) {
+            self.note_due(at);
+        }
         while let Some(&Reverse((due_ns, at))) = self.due.peek() {
             if due_ns > now || due_ns >= end_ns {
                 break;
             }
             self.due.pop();
-            self.publish(fleet, at as usize, due_ns);
-            let schedule = &mut self.publishers[at as usize].schedule;
-            schedule.advance();
-            if let Some(next_ns) = schedule.due_ns() {
-                self.due.push(Reverse((next_ns, at)));
+            if !fleet.has_room(self.publishers[at as usize].index) {
+                self.waiting.push(at);
+                continue;
             }
+            self.publish(fleet, at as usize, due_ns);
+            self.publishers[at as usize].schedule.advance();
+            self.note_due(at);
         }
+    }
+
+    fn note_due(&mut self, at: u32) {
+        if let Some(due_ns) = self.publishers[at as usize].schedule.due_ns() {
+            self.due.push(Reverse((due_ns, at)));
+        }
+    }
+
+    /// Messages that are due by a time and could not even be queued.
+    pub(crate) fn waiting_until(&self, end_ns: u64) -> u64 {
+        let waiting = self.waiting.iter();
+        let count = |at: &u32| {
+            let mut schedule = self.publishers[*at as usize].schedule.clone();
+            let mut messages = 0;
+            while schedule.due_ns().is_some_and(|due_ns| due_ns < end_ns) {
+                messages += 1;
+                schedule.advance();
+            }
+            messages
+        };
+        waiting.map(count).sum()
     }
 
     /// Closed loop: tops every publisher up to its share of what may be outstanding.
@@ -132,13 +157,14 @@ impl Publishers {
             let outstanding = sent.saturating_sub(completed + publisher.forgotten);
             let share = outstanding_share(outstanding_max, publishers, publisher.number);
             let busy = outstanding + u64::from(publisher.thinking);
+            let index = publisher.index;
             for _ in busy..u64::from(share) {
                 if let Some(pauses) = &mut self.publishers[at].pauses {
                     let due_ns = now + pauses.draw_ns();
                     self.publishers[at].thinking += 1;
                     let at = u32::try_from(at).expect("publishers are counted in 32 bits");
                     self.due.push(Reverse((due_ns, at)));
-                } else {
+                } else if fleet.has_room(index) {
                     self.publish(fleet, at, now_ns());
                 }
             }
@@ -191,18 +217,7 @@ impl Publishers {
         }
         // Before the message is on its way: whoever receives it must find that it was sent.
         shared.sent.set(number, sequence + 1);
-        let unsent = fleet.publish(publisher.index, &self.payload);
-        fleet.interval.sent += 1;
-        let lag_ns = now_ns().saturating_sub(planned_ns);
-        fleet.interval.publish_lag.record(lag_ns);
-        if is_measured {
-            fleet.books.sent += 1;
-            fleet.books.publish_lag.record(lag_ns);
-        }
-        if unsent > UNSENT_BYTES_MAX {
-            shared.note_cause(&Ending::Stalled.to_string());
-            shared.stop();
-        }
+        fleet.publish(publisher.index, &self.payload, planned_ns);
     }
 }
 

@@ -110,7 +110,10 @@ pub(crate) fn search<Out: Write, Step: FnMut(f64) -> anyhow::Result<(Answer, Str
             search.decide(value)?;
         }
     }
-    Ok(search.found(Some(format!("the search ended after {} runs", search.runs.len()))))
+    Ok(search.found(Some(format!(
+        "the search ended after {} runs",
+        search.runs.len()
+    ))))
 }
 
 impl Bounds {
@@ -121,9 +124,7 @@ impl Bounds {
         match (low, high) {
             (None, None) => Some(self.over.round(self.start.min(self.most)).max(floor)),
             (Some(low), None) => (low < self.most).then(|| (low * 2.0).min(self.most)),
-            (None, Some(high)) => {
-                (high > floor).then(|| self.over.round(high / 4.0).max(floor))
-            }
+            (None, Some(high)) => (high > floor).then(|| self.over.round(high / 4.0).max(floor)),
             (Some(low), Some(high)) if high <= low * close => None,
             (Some(low), Some(high)) => {
                 let middle = self.over.round(f64::midpoint(low, high));
@@ -152,7 +153,10 @@ impl<Out: Write, Step: FnMut(f64) -> anyhow::Result<(Answer, String)>> Search<Ou
         writeln!(self.out, "{}", line.trim_end())?;
         self.out.flush()?;
         if let Answer::Failed(why) = &answer
-            && self.runs.iter().any(|(other, answer)| *other >= value && *answer == Answer::Held)
+            && self
+                .runs
+                .iter()
+                .any(|(other, answer)| *other >= value && *answer == Answer::Held)
         {
             bail!("a run with {value_text} can't be made any more, although one could: {why}");
         }
@@ -180,9 +184,13 @@ impl<Out: Write, Step: FnMut(f64) -> anyhow::Result<(Answer, String)>> Search<Ou
         let all = [Decision::Held, Decision::Missed, Decision::Invalid];
         let votes = |decision| {
             let answers = self.runs_with(value);
-            answers.filter(|(_, answer)| answer.decision() == decision).count()
+            answers
+                .filter(|(_, answer)| answer.decision() == decision)
+                .count()
         };
-        let agreed = all.into_iter().find(|decision| votes(*decision) >= MAJORITY);
+        let agreed = all
+            .into_iter()
+            .find(|decision| votes(*decision) >= MAJORITY);
         // One of each says nothing of the server.
         let is_split = self.runs_with(value).count() >= RUNS_EACH_MAX;
         agreed.or(is_split.then_some(Decision::Invalid))
@@ -192,7 +200,8 @@ impl<Out: Write, Step: FnMut(f64) -> anyhow::Result<(Answer, String)>> Search<Ou
     fn edges(&self) -> (Option<f64>, Option<f64>) {
         let values = || self.runs.iter().map(|(value, _)| *value);
         let fails = |value: &f64| {
-            self.decision(*value).is_some_and(|decision| decision != Decision::Held)
+            self.decision(*value)
+                .is_some_and(|decision| decision != Decision::Held)
         };
         let high = values().filter(fails).min_by(f64::total_cmp);
         let below = |value: &f64| high.is_none_or(|high| *value < high);
@@ -210,10 +219,9 @@ impl<Out: Write, Step: FnMut(f64) -> anyhow::Result<(Answer, String)>> Search<Ou
                 "the generator was the limit at {}",
                 over.value(high)
             )),
-            (Some(low), None) if high.is_none() && low >= self.bounds.most => Some(format!(
-                "the search ended at --max {}",
-                self.bounds.most
-            )),
+            (Some(low), None) if high.is_none() && low >= self.bounds.most => {
+                Some(format!("the search ended at --max {}", self.bounds.most))
+            }
             _ => None,
         };
         let edges = [low, high].into_iter().flatten();

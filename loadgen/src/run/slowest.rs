@@ -18,7 +18,9 @@ pub(crate) fn slowest(layout: &Layout, waits: impl Iterator<Item = (u32, Waits)>
         rooms[room as usize].add(&waits);
         sessions.push(laggard(Some(session), room, &waits));
     }
-    let rooms = (0..).zip(&rooms).map(|(room, waits)| laggard(None, room, waits));
+    let rooms = (0..)
+        .zip(&rooms)
+        .map(|(room, waits)| laggard(None, room, waits));
     Slowest {
         sessions: first(sessions),
         rooms: match layout.rooms {
@@ -64,16 +66,31 @@ mod tests {
             self_delivery: false,
         };
         let waits = |session: u32| {
-            let mean_ns = if session == 7 { 900 } else { u64::from(session) };
+            let mean_ns = if session == 7 {
+                900
+            } else {
+                u64::from(session)
+            };
             let waits = Waits {
                 count: 2,
                 sum_ns: 2 * mean_ns,
                 max_ns: mean_ns + 5,
             };
-            (session, if session == 11 { Waits::default() } else { waits })
+            (
+                session,
+                if session == 11 {
+                    Waits::default()
+                } else {
+                    waits
+                },
+            )
         };
         let found = slowest(&layout, (0..12).rev().map(waits));
-        let numbers: Vec<_> = found.sessions.iter().map(|one| one.session.unwrap()).collect();
+        let numbers: Vec<_> = found
+            .sessions
+            .iter()
+            .map(|one| one.session.unwrap())
+            .collect();
         assert_eq!(numbers, [7, 10, 9, 8, 6]);
         let first = Laggard {
             session: Some(7),
@@ -83,8 +100,15 @@ mod tests {
             max_ns: 905,
         };
         assert_eq!(found.sessions[0], first);
-        let rooms: Vec<_> = found.rooms.iter().map(|one| (one.room, one.deliveries, one.mean_ns)).collect();
-        assert_eq!(rooms, [(1, 8, (1 + 4 + 900 + 10) / 4), (2, 6, 5), (0, 8, 4)]);
+        let rooms: Vec<_> = found
+            .rooms
+            .iter()
+            .map(|one| (one.room, one.deliveries, one.mean_ns))
+            .collect();
+        assert_eq!(
+            rooms,
+            [(1, 8, (1 + 4 + 900 + 10) / 4), (2, 6, 5), (0, 8, 4)]
+        );
         layout.rooms = 1;
         assert!(slowest(&layout, (0..12).map(waits)).rooms.is_empty());
     }

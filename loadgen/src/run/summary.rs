@@ -2,12 +2,12 @@
 
 use crate::books::run::RunBooks;
 use crate::books::tracks;
-use crate::cli::Workload;
 use crate::cli::settings::Settings;
+use crate::cli::{Workload, redact};
 use crate::results::model::counts::Counts;
 use crate::results::model::{
-    Churn, Environment, Generator, Phase, Rates, Results, SCHEMA_VERSION, Sessions, Slow, Storm,
-    Window,
+    Churn, Environment, Generator, HeldBack, Phase, Rates, Results, SCHEMA_VERSION, Sessions, Slow,
+    Storm, Window,
 };
 use crate::run::slowest::slowest;
 use crate::run::verdict::verdict;
@@ -41,16 +41,17 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
     let length_ns = facts.window_end_ns.saturating_sub(window_start_ns);
     let window = window(shared, &books, length_ns);
     counts.planned = planned(shared, &books).0;
-    counts.sent = shared.sent.sum();
+    counts.sent = shared.taken.sum();
     let rates = rates(shared, &window, &books);
     let waits = facts
         .outcomes
         .iter()
         .flat_map(|outcome| outcome.waits.iter().copied());
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
     let mut results = Results {
         schema_version: SCHEMA_VERSION,
         environment: facts.environment,
-        command_line: std::env::args().collect(),
+        command_line: redact::arguments(arguments),
         target: settings.target(),
         parameters: settings.parameters(),
         phases: facts.phases,
@@ -59,6 +60,12 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         sessions: sessions(shared, &books),
         generator: generator(shared, &facts.outcomes, &books, facts.monitor.own_rss),
         server: facts.monitor.server_use(window.delivered),
+        held_back: HeldBack {
+            messages: books.held,
+            longest_ns: books.held_ns_max,
+            left_messages: books.left_messages,
+            left_bytes: books.left_bytes,
+        },
         storm: storm(settings, &books),
         churn: churn(settings, &books),
         slow: slow(settings, &books),
@@ -139,6 +146,7 @@ fn generator(
             .collect(),
         cpu_ns_per_received: cpu_ns as f64 / books.received.max(1) as f64,
         publish_lag_ns: books.publish_lag.clone(),
+        own_lag_ns: books.own_lag.clone(),
         displaced: books.evicted,
         reorder_window: tracks::window(shared.layout.pairs()),
         rss_bytes_start: own_rss.0,

@@ -179,7 +179,8 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
         };
         now = fleet.turn(next.min(edge))?;
     }
-    shared.reached(Milestone::SentAll);
+    let due_ns = shared.measure_end_ns(&plan).min(now);
+    fleet.books.left_messages += publishers.waiting_until(due_ns);
     let end = match end {
         Some(end) => end,
         None => mark(fleet),
@@ -193,13 +194,20 @@ fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
     let shared = fleet.shared;
     let until = shared.measure_end_ns(plan) + nanoseconds(shared.settings.drain);
     let mut now = now_ns();
+    let mut has_sent_all = false;
     while shared.is_useful() && !shared.is_stopped() && now < until {
+        // What is queued is still on its way to the server.
+        if !has_sent_all && fleet.queued_bytes == 0 {
+            has_sent_all = true;
+            shared.reached(Milestone::SentAll);
+        }
         let is_sent = shared.all_reached(Milestone::SentAll);
-        if is_sent && !fleet.is_opening() && fleet.tally.is_complete(&shared.sent) {
+        if is_sent && !fleet.is_opening() && fleet.tally.is_complete(&shared.taken) {
             break;
         }
         now = fleet.turn(until.min(now + DRAIN_LOOK_NS))?;
     }
+    fleet.note_left();
     Ok(())
 }
 
@@ -219,10 +227,10 @@ fn drained(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
 fn close_books(fleet: &mut Fleet<'_>) -> Counts {
     let shared = fleet.shared;
     fleet.give_up();
-    let mut counts = fleet.tally.counts(&shared.sent);
+    let mut counts = fleet.tally.counts(&shared.taken);
     if let Some(plan) = shared.plan.get() {
         let now = now_ns();
-        let oldest = fleet.tally.oldest_outstanding(&shared.sent).into_iter();
+        let oldest = fleet.tally.oldest_outstanding(&shared.taken).into_iter();
         let planned = oldest.filter_map(|(publisher, sequence)| match shared.settings.closed {
             Some(_) => Some(shared.in_flight.planned_ns(publisher, sequence)),
             None => plan.publisher(publisher).due_of(sequence),
@@ -267,7 +275,7 @@ fn note_untaken(fleet: &mut Fleet<'_>) {
     let layout = fleet.shared.layout;
     for seat in fleet.seats.iter().filter(|seat| seat.role == Role::Slow) {
         let publishers = (seat.room..layout.publishers).step_by(layout.rooms as usize);
-        let sent: u64 = publishers.map(|each| fleet.shared.sent.of(each)).sum();
+        let sent: u64 = publishers.map(|each| fleet.shared.taken.of(each)).sum();
         fleet.books.untaken += sent.saturating_sub(seat.taken);
     }
 }

@@ -4,21 +4,21 @@
 
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
-use std::{fmt, io, mem};
+use std::{io, mem};
 
 use fanring::socket::bind_source;
 use fanring::wire::close::CloseCode;
-use fanring::wire::frame::{OpCode, append_masked_frame};
+use fanring::wire::frame::OpCode;
 use fanring::wire::handshake::{AnswerError, check_answer};
-use fanring::wire::message::{Event, Kind, Reader, Role, Rules, WireError};
+use fanring::wire::message::{Event, Kind, Reader, Role, Rules};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::protocol::seam::{Found, Listener, Place, Speaker};
 use crate::protocol::text::Who;
 use crate::protocol::upgrade::Upgrade;
-
-/// The longest response head that is read, in bytes.
-const HEAD_BYTES_MAX: usize = 8192;
+use crate::session::ending::{Ending, HEAD_BYTES_MAX};
+use crate::session::outbox::{Left, Outbox, Taken};
+use crate::session::refusal::{self, Refusal};
 
 /// The longest message that is accepted, whatever was asked for: a server may add some of its own.
 const MESSAGE_BYTES_MAX: usize = 32 << 20;
@@ -28,75 +28,6 @@ const RULES: Rules = Rules {
     message_bytes_max: MESSAGE_BYTES_MAX,
 };
 
-/// Why a session ended or never began.
-#[derive(Debug)]
-pub(crate) enum Ending {
-    /// The connection was never made.
-    Connect(io::Error),
-    /// The response to the upgrade is not the one asked for.
-    Refused(AnswerError),
-    /// The response to the upgrade does not end.
-    LongHead,
-    /// The connection ended before the response did.
-    NoAnswer,
-    /// The server said goodbye.
-    Closed(Option<CloseCode>),
-    /// The connection ended without a goodbye.
-    Dropped,
-    /// The connection failed.
-    Failed(io::Error),
-    /// The server broke the protocol.
-    Protocol(WireError),
-    /// The server refuses what is spoken on the session.
-    Unwanted(String),
-    /// The server does not read what is published.
-    Stalled,
-}
-
-impl Ending {
-    /// The close code it counts as; 1005 for a goodbye without one and 1006 for none (RFC 6455
-    /// section 7.1.5).
-    pub(crate) fn code(&self) -> u16 {
-        match self {
-            Self::Closed(Some(code)) => code.get(),
-            Self::Closed(None) => 1005,
-            _ => 1006,
-        }
-    }
-
-    /// The HTTP status that refused the handshake, if one did.
-    pub(crate) fn status(&self) -> Option<u16> {
-        match self {
-            Self::Refused(AnswerError::Status(status)) => Some(*status),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                write!(f, "nobody listens there (connection refused)")
-            }
-            Self::Connect(error) => write!(f, "can't connect: {error}"),
-            Self::Refused(error) => write!(f, "{error}"),
-            Self::LongHead => write!(
-                f,
-                "the head of the server's answer is over {HEAD_BYTES_MAX} bytes"
-            ),
-            Self::NoAnswer => write!(f, "the server ended the connection instead of an answer"),
-            Self::Closed(Some(code)) => write!(f, "the server closed a session with code {code}"),
-            Self::Closed(None) => write!(f, "the server closed a session without a code"),
-            Self::Dropped => write!(f, "the server dropped a connection without a close frame"),
-            Self::Failed(error) => write!(f, "a connection failed: {error}"),
-            Self::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
-            Self::Unwanted(why) => write!(f, "{why}"),
-            Self::Stalled => write!(f, "the server stopped reading from a publisher"),
-        }
-    }
-}
-
 enum Phase {
     Connecting,
     /// Waits for the answer to the key; holds what has come of it.
@@ -104,22 +35,27 @@ enum Phase {
         key: String,
         head: Vec<u8>,
     },
+    /// Was answered with something else than an upgrade; holds what has come of that.
+    Refused(Vec<u8>),
     Open,
+    /// Both sides have said goodbye: waits for the server to end the connection.
+    Closing,
     Ended,
 }
 
 /// A session, or one that is about to be or has been.
 pub(crate) struct Connection {
-    /// When its connection was started, in nanoseconds of [`crate::clock`].
-    pub(crate) started_ns: u64,
+    /// When its connection was due, in nanoseconds of [`crate::clock`].
+    pub(crate) due_ns: u64,
     socket: Option<Socket>,
     phase: Phase,
     reader: Reader,
     speaker: Box<dyn Speaker>,
     /// The speaker waits for nothing more.
     is_ready: bool,
-    out: Vec<u8>,
-    out_at: usize,
+    /// This side has said goodbye.
+    has_closed: bool,
+    outbox: Outbox,
     /// A send, or the wait for the socket to take more, is under way.
     pub(crate) sending: bool,
 }
@@ -129,19 +65,19 @@ impl Connection {
     pub(crate) fn start(
         target: SocketAddr,
         source: Option<IpAddr>,
-        started_ns: u64,
+        due_ns: u64,
         speaker: Box<dyn Speaker>,
     ) -> Result<Self, Ending> {
         Self::open_socket(target, source)
             .map(|socket| Self {
-                started_ns,
+                due_ns,
                 socket: Some(socket),
                 phase: Phase::Connecting,
                 reader: Reader::default(),
                 speaker,
                 is_ready: false,
-                out: Vec::new(),
-                out_at: 0,
+                has_closed: false,
+                outbox: Outbox::default(),
                 sending: false,
             })
             .map_err(Ending::Connect)
@@ -182,6 +118,16 @@ impl Connection {
         self.is_upgraded() && self.is_ready
     }
 
+    /// Whether it was answered with something else than an upgrade, of which the rest may come.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.phase, Phase::Refused(_))
+    }
+
+    /// Whether it is no session any more, and only waits for the server to end the connection.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing)
+    }
+
     /// What has to come before it is open, if its handshake is complete.
     pub(crate) fn waits_for(&self) -> Option<String> {
         let is_waiting = self.is_upgraded() && !self.is_ready;
@@ -189,14 +135,14 @@ impl Connection {
     }
 
     /// When the protocol has something to say that nobody asked for.
-    pub(crate) fn due_ns(&self) -> Option<u64> {
+    pub(crate) fn beat_ns(&self) -> Option<u64> {
         self.is_upgraded().then(|| self.speaker.due_ns()).flatten()
     }
 
     /// Says it.
-    pub(crate) fn say_due(&mut self, now_ns: u64) {
+    pub(crate) fn beat(&mut self, now_ns: u64) {
         let mut desk = Desk {
-            out: &mut self.out,
+            outbox: &mut self.outbox,
             kind: Kind::Text,
             on_payload: |_: Found<'_>| {},
         };
@@ -213,7 +159,7 @@ impl Connection {
             Ok(Some(error)) | Err(error) => return Err(Ending::Connect(error)),
         }
         let key = random_key();
-        upgrade.append(who, &key, &mut self.out);
+        upgrade.append(who, &key, self.outbox.raw());
         self.phase = Phase::Upgrading {
             key,
             head: Vec::new(),
@@ -231,7 +177,7 @@ impl Connection {
         on_payload: impl FnMut(Found<'_>),
     ) -> Result<(), Ending> {
         let mut desk = Desk {
-            out: &mut self.out,
+            outbox: &mut self.outbox,
             kind: Kind::Text,
             on_payload,
         };
@@ -244,7 +190,11 @@ impl Connection {
                 let head_bytes = match check_answer(head, key, subprotocols) {
                     Err(AnswerError::Incomplete) if head.len() < HEAD_BYTES_MAX => return Ok(()),
                     Err(AnswerError::Incomplete) => return Err(Ending::LongHead),
-                    Err(error) => return Err(Ending::Refused(error)),
+                    Err(AnswerError::Status(_)) => {
+                        self.phase = Phase::Refused(mem::take(head));
+                        return self.judge_refusal();
+                    }
+                    Err(error) => return Err(Ending::BadAnswer(error)),
                     Ok(head_bytes) => head_bytes,
                 };
                 rest = head.split_off(head_bytes);
@@ -253,7 +203,11 @@ impl Connection {
                 self.speaker.opened(now_ns, &mut desk);
                 self.is_ready = self.speaker.waits_for().is_none();
             }
-            Phase::Connecting | Phase::Ended => return Ok(()),
+            Phase::Refused(answer) => {
+                answer.extend_from_slice(bytes);
+                return self.judge_refusal();
+            }
+            Phase::Connecting | Phase::Closing | Phase::Ended => return Ok(()),
         }
         while let Some(event) = self
             .reader
@@ -269,71 +223,113 @@ impl Connection {
                         self.is_ready = self.speaker.waits_for().is_none();
                     }
                 }
-                Event::Ping(payload) => {
-                    append_masked_frame(desk.out, OpCode::Pong, true, payload, random_mask());
-                }
+                Event::Ping(payload) => desk.outbox.frame(OpCode::Pong, payload),
                 Event::Pong(_) => {}
-                Event::Close(code, _) => return Err(Ending::Closed(code)),
+                Event::Close(code, reason) => {
+                    let reason = String::from_utf8_lossy(reason).into_owned();
+                    return Err(Ending::Closed(code, reason));
+                }
             }
         }
         Ok(())
     }
 
-    /// Queues the message that publishes a payload; `message` is room to put it together in.
-    pub(crate) fn publish(&mut self, payload: &[u8], message: &mut Vec<u8>) {
-        message.clear();
-        let kind = self.speaker.wrap(payload, message);
-        append_masked_frame(&mut self.out, kind.opcode(), true, message, random_mask());
+    /// Ends what was refused once enough is known of why.
+    fn judge_refusal(&self) -> Result<(), Ending> {
+        match &self.phase {
+            Phase::Refused(answer) if refusal::is_whole(answer) => {
+                Err(Ending::Refused(Refusal::read(answer)))
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// Queues a close frame with code 1000.
-    pub(crate) fn queue_close(&mut self) {
-        let code = CloseCode::NORMAL.get().to_be_bytes();
-        append_masked_frame(&mut self.out, OpCode::Close, true, &code, random_mask());
+    /// Queues the message that publishes a payload; `message` is room to put it together in. Returns its size
+    /// in bytes.
+    pub(crate) fn publish(
+        &mut self,
+        payload: &[u8],
+        message: &mut Vec<u8>,
+        (planned_ns, now_ns): (u64, u64),
+    ) -> u64 {
+        message.clear();
+        let kind = self.speaker.wrap(payload, message);
+        self.outbox
+            .publish(kind.opcode(), message, planned_ns, now_ns)
+    }
+
+    /// Says goodbye with code 1000.
+    pub(crate) fn say_goodbye(&mut self) {
+        self.close(Some(CloseCode::NORMAL));
+    }
+
+    /// The server has said goodbye: answers with the same code, unless it is itself an answer, and waits for the
+    /// end of the connection (RFC 6455 sections 5.5.1 and 7.1.1).
+    pub(crate) fn answer_goodbye(&mut self, code: Option<CloseCode>) {
+        self.close(code);
+        self.phase = Phase::Closing;
+    }
+
+    fn close(&mut self, code: Option<CloseCode>) {
+        if !mem::replace(&mut self.has_closed, true) {
+            let code = code.map(|code| code.get().to_be_bytes());
+            let code = code.as_ref().map_or(&[][..], |code| &code[..]);
+            self.outbox.frame(OpCode::Close, code);
+        }
     }
 
     /// Bytes that have not been handed to the kernel.
     pub(crate) fn unsent(&self) -> &[u8] {
-        &self.out[self.out_at..]
+        self.outbox.unsent()
     }
 
-    /// The kernel took this many of [`unsent`](Self::unsent).
-    pub(crate) fn took(&mut self, bytes: usize) {
-        self.out_at += bytes;
-        if self.out_at == self.out.len() {
-            self.out.clear();
-            self.out_at = 0;
-        } else if self.out_at > self.out.len() / 2 {
-            self.out.drain(..self.out_at);
-            self.out_at = 0;
+    /// Whether all that was published was taken.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.outbox.is_clear()
+    }
+
+    /// What was published and not taken.
+    pub(crate) fn left(&self) -> Left {
+        self.outbox.left()
+    }
+
+    /// The kernel took this many of [`unsent`](Self::unsent): hands out the messages that end with them. Returns
+    /// whether that is all it was offered.
+    pub(crate) fn took(&mut self, bytes: usize, now_ns: u64, each: impl FnMut(Taken)) -> bool {
+        let is_all = bytes == self.unsent().len();
+        let place = self.outbox.pass(bytes);
+        self.outbox.settle(place, each);
+        match is_all {
+            true => self.outbox.release(),
+            false => self.outbox.hold(now_ns),
         }
+        is_all
     }
 
-    /// Ends the connection. Returns whether the session was open until now.
-    pub(crate) fn end(&mut self) -> bool {
+    /// Ends the connection. Returns what was published and not taken.
+    pub(crate) fn end(&mut self) -> Left {
         if let Some(socket) = self.socket.take() {
             // Operations in flight would keep the connection alive past the close. That it is not
             // connected any more (ENOTCONN) is as good.
             let _ = socket.shutdown(Shutdown::Both);
         }
-        self.out = Vec::new();
-        self.out_at = 0;
-        matches!(mem::replace(&mut self.phase, Phase::Ended), Phase::Open)
+        self.phase = Phase::Ended;
+        self.outbox.abandon()
     }
 
-    /// What it means that the stream has ended now.
+    /// What it means that nothing more comes now.
     pub(crate) fn end_of_stream(&self) -> Ending {
-        if self.is_open() {
-            Ending::Dropped
-        } else {
-            Ending::NoAnswer
+        match &self.phase {
+            Phase::Refused(answer) => Ending::Refused(Refusal::read(answer)),
+            Phase::Open => Ending::Dropped,
+            _ => Ending::NoAnswer,
         }
     }
 }
 
 /// Where a session's speaker hands on what it found, and what it says.
 struct Desk<'a, F> {
-    out: &'a mut Vec<u8>,
+    outbox: &'a mut Outbox,
     /// Of the message it was told of.
     kind: Kind,
     on_payload: F,
@@ -347,7 +343,7 @@ impl<F: FnMut(Found<'_>)> Listener for Desk<'_, F> {
     }
 
     fn say(&mut self, kind: Kind, message: &[u8]) {
-        append_masked_frame(self.out, kind.opcode(), true, message, random_mask());
+        self.outbox.frame(kind.opcode(), message);
     }
 }
 
@@ -363,8 +359,4 @@ fn random_key() -> String {
     key.push(char::from(b"AQgw"[fastrand::usize(..4)]));
     key.push_str("==");
     key
-}
-
-fn random_mask() -> [u8; 4] {
-    fastrand::u32(..).to_ne_bytes()
 }

@@ -35,6 +35,9 @@ const CQ_ENTRIES_MAX: u32 = 65_536;
 /// The longest a turn waits, so that what other threads say is noticed, in nanoseconds.
 const TURN_NS_MAX: u64 = 20_000_000;
 
+/// What all publishers of a run may have queued that the server does not read, in bytes. Beyond it they wait.
+const QUEUED_BYTES_MAX: u64 = 64 << 20;
+
 /// Slot of the operations that belong to no session.
 pub(super) const NO_SLOT: u32 = 0;
 
@@ -80,6 +83,14 @@ impl Seat {
             .is_some_and(Connection::is_upgraded)
     }
 
+    pub(super) fn is_closing(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_closing)
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_refused)
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.connection.as_ref().is_some_and(Connection::is_open)
     }
@@ -101,6 +112,11 @@ pub(crate) struct Fleet<'a> {
     pub(super) dirty: Vec<u32>,
     /// When which seat's protocol has something to say, and the generation of that time.
     pub(super) beats: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// Until when which seat's connection has time, with the generation of that time: those that end or were refused.
+    pub(super) limits: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// What was published and the kernel has not taken, and how much that may be.
+    pub(crate) queued_bytes: u64,
+    pub(super) queued_bytes_max: u64,
     /// Room to put a message together in.
     pub(super) message: Vec<u8>,
     /// Seats to open and from when on, in that order.
@@ -111,6 +127,8 @@ pub(crate) struct Fleet<'a> {
     /// Connections on their way to being open.
     pub(crate) pending: usize,
     pub(crate) open: usize,
+    /// Connections that are no session any more, of which the server has not ended its side.
+    pub(super) closing: usize,
     pub(crate) tally: Tally,
     pub(crate) books: RunBooks,
     pub(crate) interval: Interval,
@@ -167,12 +185,16 @@ impl<'a> Fleet<'a> {
             fresh: Vec::new(),
             dirty: Vec::new(),
             beats: BinaryHeap::new(),
+            limits: BinaryHeap::new(),
+            queued_bytes: 0,
+            queued_bytes_max: QUEUED_BYTES_MAX / u64::from(settings.workers),
             message: Vec::new(),
             wanted: VecDeque::new(),
             timer_ns: None,
             mode: Mode::Connecting,
             pending: 0,
             open: 0,
+            closing: 0,
             books: RunBooks::default(),
             interval: Interval::default(),
             cut: 0,
@@ -206,6 +228,7 @@ impl<'a> Fleet<'a> {
         let until_ns = self
             .open_due(before)
             .min(self.beat(before))
+            .min(self.end_overdue(before))
             .min(until_ns)
             .min(before + TURN_NS_MAX);
         self.flush();
@@ -228,7 +251,7 @@ impl<'a> Fleet<'a> {
     /// came later than that.
     fn reap(&mut self, until_ns: u64) -> anyhow::Result<()> {
         self.arm(until_ns);
-        let want = u32::from(self.fresh.is_empty());
+        let want = u32::from(self.fresh.is_empty() && self.dirty.is_empty());
         self.ring
             .submit_and_wait(want)
             .context("waiting on the ring")?;
@@ -250,12 +273,15 @@ impl<'a> Fleet<'a> {
                 break;
             }
             self.wanted.pop_front();
-            self.start(slot as usize, now);
+            self.start(slot as usize, due_ns, now);
         }
         u64::MAX
     }
 
-    fn start(&mut self, index: usize, now: u64) {
+    fn start(&mut self, index: usize, due_ns: u64, now: u64) {
+        if self.seats[index].is_closing() {
+            self.empty(index);
+        }
         let seat = &mut self.seats[index];
         if seat.connection.is_some() {
             return;
@@ -265,13 +291,18 @@ impl<'a> Fleet<'a> {
         self.pending += 1;
         if seat.role == Role::Churner {
             // Not when it opens: messages may come with the answer to the handshake.
-            self.tally.joins(index, &self.shared.sent);
+            self.tally.joins(index, &self.shared.taken);
         }
         let source = self.sources.of(seat.session);
         let settings = self.shared.settings;
         let who = settings.speech.who(seat.session, seat.room);
         let speaker = settings.speech.protocol.speaker(&who);
-        match Connection::start(settings.target, source, now, speaker) {
+        // Without a rate all are due at once, and wait for each other as this program wants it.
+        let due_ns = match settings.connect_rate {
+            Some(_) if self.mode == Mode::Connecting => due_ns,
+            _ => now,
+        };
+        match Connection::start(settings.target, source, due_ns, speaker) {
             Ok(connection) => {
                 let token = seat.token(Op::Writable, index);
                 if let Some(fd) = connection.fd() {
@@ -279,7 +310,7 @@ impl<'a> Fleet<'a> {
                 }
                 seat.connection = Some(connection);
             }
-            Err(ending) => self.failed(index, &ending.to_string(), None),
+            Err(ending) => self.failed(index, &ending.to_string(), ending.status()),
         }
     }
 
@@ -312,7 +343,7 @@ impl<'a> Fleet<'a> {
         let mut mailbox = lock(&self.shared.mailboxes[self.worker as usize]);
         mailbox.interval.add(&self.interval);
         // How it stands now, even if what was left here before has not been fetched.
-        mailbox.interval.missing = self.tally.counts(&self.shared.sent).missing();
+        mailbox.interval.missing = self.tally.counts(&self.shared.taken).missing();
         mailbox.interval.open = self.open as u64;
         mailbox.cut = cut;
         self.interval.clear();

@@ -8,18 +8,12 @@ use crate::books::tally::Traffic;
 use crate::clock::now_ns;
 use crate::load::layout::Role;
 use crate::load::plan::nanoseconds;
-use crate::session::connection::{Connection, Ending};
+use crate::session::connection::Connection;
+use crate::session::ending::Ending;
 use crate::session::fleet::{Fleet, Mode};
 
 /// How long to wait before a connection that could not be opened is tried again.
 const RETRY: Duration = Duration::from_millis(20);
-
-/// How long saying goodbye to all sessions may take.
-const GOODBYE: Duration = Duration::from_secs(1);
-
-/// How long subscribers that had stopped reading may read on at the end, to learn what became
-/// of their sessions.
-const LAST_LOOK: Duration = Duration::from_millis(300);
 
 impl Fleet<'_> {
     /// A handshake is complete.
@@ -27,7 +21,7 @@ impl Fleet<'_> {
         let Some(connection) = &self.seats[index].connection else {
             return;
         };
-        let took_ns = now.saturating_sub(connection.started_ns);
+        let took_ns = now.saturating_sub(connection.due_ns);
         self.interval.upgrade.record(took_ns);
         if self.mode == Mode::Connecting {
             self.books.latency.upgrade_ns.record(took_ns);
@@ -54,15 +48,26 @@ impl Fleet<'_> {
 
     /// A session has ended, or a connection never became one.
     pub(crate) fn ended(&mut self, index: usize, ending: &Ending) {
-        if !self.seats[index].is_open() {
-            let awaited = self.awaited(index);
-            self.seats[index].connection = None;
-            let why = format!("{ending}{awaited}");
-            return self.failed(index, &why, ending.status());
+        if self.seats[index].is_closing() {
+            return self.empty(index);
         }
+        let was_open = self.seats[index].is_open();
+        let why = format!("{ending}{}", self.awaited(index));
+        match ending {
+            Ending::Closed(code, _) => self.farewell(index, *code),
+            _ => self.empty(index),
+        }
+        match was_open {
+            true => self.judge_end(index, ending),
+            false => self.failed(index, &why, ending.status()),
+        }
+    }
+
+    /// Whether a session that was open should have ended.
+    fn judge_end(&mut self, index: usize, ending: &Ending) {
         let shared = self.shared;
-        self.vacate(index);
-        let seat = &mut self.seats[index];
+        self.discount(index);
+        let seat = &self.seats[index];
         if seat.role == Role::Churner && (seat.leaving || self.mode == Mode::Goodbye) {
             return;
         }
@@ -87,10 +92,8 @@ impl Fleet<'_> {
         self.pending -= 1;
         match self.mode {
             Mode::Connecting => {
-                let settings = self.shared.settings;
-                let path = settings.speech.upgrade.path();
-                let why = format!("{}{path}: {why}", settings.address);
-                self.shared.fail(why);
+                let place = self.shared.settings.place();
+                self.shared.fail(format!("{place}: {why}"));
             }
             Mode::Storm | Mode::Running => {
                 self.books.failed += 1;
@@ -134,26 +137,28 @@ impl Fleet<'_> {
 
     /// Takes a session out of its seat that is not open yet. Returns what it waited for.
     fn take_pending(&mut self, index: usize) -> Option<String> {
-        let seat = &mut self.seats[index];
-        let mut connection = seat.connection.take_if(|each| !each.is_open())?;
+        let connection = self.seats[index].connection.as_ref()?;
+        if connection.is_open() || connection.is_closing() {
+            return None;
+        }
         let what = connection.waits_for();
-        connection.end();
-        seat.generation = seat.generation.wrapping_add(1);
+        self.empty(index);
         self.pending -= 1;
         Some(what.unwrap_or_else(|| "the answer to its handshake".to_owned()))
     }
 
-    /// Takes an open session out of its seat and all counts.
-    fn vacate(&mut self, index: usize) {
-        let seat = &mut self.seats[index];
-        let Some(mut connection) = seat.connection.take() else {
-            return;
-        };
-        connection.end();
-        seat.generation = seat.generation.wrapping_add(1);
+    /// Takes a session that was open out of all counts.
+    fn discount(&mut self, index: usize) {
+        let seat = &self.seats[index];
         self.open -= 1;
         self.books.left += u64::from(seat.role == Role::Churner);
         self.shared.session_closed(seat.role, seat.room);
+    }
+
+    /// Takes an open session out of its seat and all counts.
+    fn vacate(&mut self, index: usize) {
+        self.empty(index);
+        self.discount(index);
     }
 
     /// Drops every session without a goodbye and wants it back at once.
@@ -169,20 +174,12 @@ impl Fleet<'_> {
         }
     }
 
-    /// Lets a session say goodbye.
-    pub(crate) fn leave(&mut self, index: usize) {
-        let seat = &mut self.seats[index];
-        seat.leaving = true;
-        if let Some(connection) = &mut seat.connection {
-            connection.queue_close();
-        }
-        self.mark(index);
-    }
-
     /// Ends a session that was asked to leave and has not, or that was to be open by now and is not.
     pub(crate) fn force_out(&mut self, index: usize) {
         if self.seats[index].is_open() {
             self.vacate(index);
+        } else if self.seats[index].is_closing() {
+            self.empty(index);
         } else {
             self.give_up_seat(index);
         }
@@ -245,35 +242,5 @@ impl Fleet<'_> {
                 }
             }
         });
-    }
-
-    /// Says goodbye to all sessions and waits a little for the answers, so that the server sees
-    /// closes and not resets.
-    pub(crate) fn close(&mut self) -> anyhow::Result<()> {
-        self.mode = Mode::Goodbye;
-        self.wanted.clear();
-        let stopped: Vec<_> = (0..self.seats.len())
-            .filter(|&index| self.seats[index].stopped)
-            .collect();
-        for &index in &stopped {
-            self.read_on(index);
-        }
-        if !stopped.is_empty() {
-            let until = now_ns() + nanoseconds(LAST_LOOK);
-            while self.turn(until)? < until {}
-        }
-        for index in 0..self.seats.len() {
-            if self.seats[index].is_open() {
-                self.seats[index].stopped = false;
-                self.leave(index);
-            }
-        }
-        self.settle(now_ns() + nanoseconds(GOODBYE))
-    }
-
-    /// Goes on until no session is open any more, at the latest until `until_ns`.
-    pub(crate) fn settle(&mut self, until_ns: u64) -> anyhow::Result<()> {
-        while self.open > 0 && self.turn(until_ns)? < until_ns {}
-        Ok(())
     }
 }

@@ -6,25 +6,33 @@ use std::mem;
 use fanring::ring::{Completion, Op, Outgoing, Token};
 use rustix::io::Errno;
 
-use crate::session::connection::{Connection, Ending};
+use crate::clock::now_ns;
+use crate::session::connection::Connection;
+use crate::session::ending::Ending;
 use crate::session::fleet::{Fleet, NO_SLOT};
 
 /// Sends in one submission.
 const SENDS_MAX: usize = 256;
 
 impl Fleet<'_> {
-    /// Queues the message that publishes a payload on a seat. Returns how many bytes now wait to be sent for it.
-    pub(crate) fn publish(&mut self, index: usize, payload: &[u8]) -> usize {
+    /// Queues the message that publishes a payload on a seat.
+    pub(crate) fn publish(&mut self, index: usize, payload: &[u8], planned_ns: u64) {
         let Some(connection) = &mut self.seats[index].connection else {
-            return 0;
+            return;
         };
-        if !connection.is_open() {
-            return 0;
+        if connection.is_open() {
+            let times = (planned_ns, now_ns());
+            self.queued_bytes += connection.publish(payload, &mut self.message, times);
+            self.mark(index);
         }
-        connection.publish(payload, &mut self.message);
-        let unsent = connection.unsent().len();
-        self.mark(index);
-        unsent
+    }
+
+    /// Whether a message may be queued on a seat. What this worker's publishers have queued is bounded, since a server
+    /// may not read; one with nothing queued may always try.
+    pub(crate) fn has_room(&self, index: usize) -> bool {
+        let seat = &self.seats[index];
+        let connection = seat.connection.as_ref().filter(|_| seat.is_open());
+        self.queued_bytes < self.queued_bytes_max || connection.is_none_or(Connection::is_clear)
     }
 
     /// Has protocols say what they have to say by now. Returns when there is more.
@@ -40,8 +48,8 @@ impl Fleet<'_> {
                 continue;
             };
             // Others may have the seat by now, and what has been said since has its own place here.
-            if seat.generation == generation && connection.due_ns().is_some_and(|due| due <= now) {
-                connection.say_due(now);
+            if seat.generation == generation && connection.beat_ns().is_some_and(|due| due <= now) {
+                connection.beat(now);
                 self.mark(index);
                 self.note_beat(index);
             }
@@ -52,7 +60,7 @@ impl Fleet<'_> {
     /// Notes when the protocol of a seat has something to say.
     pub(crate) fn note_beat(&mut self, index: usize) {
         let seat = &self.seats[index];
-        if let Some(due_ns) = seat.connection.as_ref().and_then(Connection::due_ns) {
+        if let Some(due_ns) = seat.connection.as_ref().and_then(Connection::beat_ns) {
             let slot = u32::try_from(index).unwrap_or(u32::MAX);
             self.beats.push(Reverse((due_ns, slot, seat.generation)));
         }
@@ -69,6 +77,7 @@ impl Fleet<'_> {
         }
     }
 
+    /// Sends what is queued, as far as the sockets take it.
     pub(super) fn flush(&mut self) {
         let dirty = mem::take(&mut self.dirty);
         for chunk in dirty.chunks(SENDS_MAX) {
@@ -87,9 +96,25 @@ impl Fleet<'_> {
                 })
             }));
             self.ring.reap(&mut self.fresh);
+            self.enter_sends(now_ns());
         }
-        self.dirty = dirty;
-        self.dirty.clear();
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+            self.dirty.clear();
+        }
+    }
+
+    /// Takes the answers of sends out of what was reaped: they are of now, and the rest has waited.
+    fn enter_sends(&mut self, now: u64) {
+        let mut fresh = mem::take(&mut self.fresh);
+        fresh.retain(|completion| {
+            let is_send = completion.token.op == Op::Send;
+            if is_send {
+                self.sent(completion.token, completion.result, now);
+            }
+            !is_send
+        });
+        self.fresh = fresh;
     }
 
     pub(super) fn handle(&mut self, completion: Completion, now: u64) {
@@ -105,28 +130,50 @@ impl Fleet<'_> {
                 }
             }
             Op::Recv => self.received(index, completion, now),
-            Op::Send => self.sent(index, completion),
+            Op::Send => self.sent(completion.token, completion.result, now),
             Op::Writable => self.writable(index),
         }
     }
 
-    fn sent(&mut self, index: usize, completion: Completion) {
-        let Some(connection) = &mut self.seats[index].connection else {
+    /// A socket took so many bytes, or none.
+    fn sent(&mut self, token: Token, result: Result<u32, Errno>, now: u64) {
+        let (shared, index) = (self.shared, token.slot as usize);
+        let seat = &mut self.seats[index];
+        let is_same = seat.generation == token.generation;
+        let Some(connection) = seat.connection.as_mut().filter(|_| is_same) else {
             return;
         };
-        match completion.result {
-            Ok(bytes) => {
-                connection.took(bytes as usize);
-                connection.sending = false;
-                self.mark(index);
+        let bytes = match result {
+            Ok(bytes) => bytes as usize,
+            Err(Errno::AGAIN) => 0,
+            Err(errno) => return self.ended(index, &Ending::Failed(errno.into())),
+        };
+        let publisher = shared.layout.publisher_of(seat.session);
+        let plan = shared.plan.get();
+        let (books, interval) = (&mut self.books, &mut self.interval);
+        let queued_bytes = &mut self.queued_bytes;
+        let is_all = connection.took(bytes, now, |message| {
+            *queued_bytes -= message.bytes;
+            interval.sent += 1;
+            if let Some(publisher) = publisher {
+                shared.taken.count(publisher);
             }
-            Err(Errno::AGAIN) => {
-                if let Some(fd) = connection.fd() {
-                    let token = self.seats[index].token(Op::Writable, index);
-                    self.ring.poll_writable(fd, token);
-                }
+            let offered_ns = message.held_since_ns.unwrap_or(now);
+            let own_lag_ns = offered_ns.saturating_sub(message.planned_ns);
+            interval.publish_lag.record(own_lag_ns);
+            if message.held_since_ns.is_some() {
+                books.note_held(now.saturating_sub(offered_ns), 1);
             }
-            Err(errno) => self.ended(index, &Ending::Failed(errno.into())),
+            if plan.is_some_and(|plan| plan.is_measured(message.planned_ns)) {
+                books.note_sent(now.saturating_sub(message.planned_ns), own_lag_ns);
+            }
+        });
+        if is_all {
+            connection.sending = false;
+            self.mark(index);
+        } else if let Some(fd) = connection.fd() {
+            // It is full: more goes when the peer has read some.
+            self.ring.poll_writable(fd, seat.token(Op::Writable, index));
         }
     }
 
@@ -173,6 +220,7 @@ impl Fleet<'_> {
             return;
         };
         let (was_upgraded, was_open) = (connection.is_upgraded(), connection.is_open());
+        let was_refused = connection.is_refused();
         let outcome = match (completion.result, completion.buffer) {
             (_, Some(mut buffer)) => {
                 let (tally, taken) = (&mut self.tally, &mut seat.taken);
@@ -199,13 +247,21 @@ impl Fleet<'_> {
         }
         match outcome {
             Ok(()) => {
+                if !was_refused && self.seats[index].is_refused() {
+                    self.hear_refusal(index);
+                }
                 // Buffers of this turn are all back by the time this is submitted.
                 if !completion.more && !self.seats[index].stopped {
                     self.read_on(index);
                 }
                 self.mark(index);
             }
-            Err(ending) => self.ended(index, &ending),
+            Err(ending) => {
+                self.ended(index, &ending);
+                if !completion.more && self.seats[index].is_closing() {
+                    self.read_on(index);
+                }
+            }
         }
     }
 }

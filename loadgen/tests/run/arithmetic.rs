@@ -77,3 +77,112 @@ fn late_deliveries_are_late_completions() {
         assert_eq!(run.figure("/latency/completion_ns/count"), 30);
     });
 }
+
+/// Goal: a connection is timed from when it was due, also when it had to wait for others. Each is due 50 ms after
+/// the one before, and one at a time takes 100 ms: the one with number k takes 100 + 50 k ms. Timed from when it was
+/// begun, each would take 100 ms.
+#[test]
+fn late_connections_count_from_when_they_were_due() {
+    in_one_run(|| {
+        let server = Server::start(Fault::SlowUpgrade(Duration::from_millis(100)));
+        let flags = [
+            "--idle",
+            "21",
+            "--hold",
+            "0.1",
+            "--connect-rate",
+            "20",
+            "--connect-in-flight",
+            "1",
+        ];
+        let run = run(server.address, &flags);
+        assert_eq!(run.code, 0, "{}", run.text);
+        let times = run.distribution("/latency/upgrade_ns");
+        for (quantile, number) in [(0.25, 5), (0.5, 10), (0.75, 15), (1.0, 20)] {
+            let took = times.value_at_quantile(quantile);
+            let expected = (100 + 50 * number) * MS;
+            assert!(
+                took.abs_diff(expected) < 80 * MS,
+                "{quantile}: {took} ns, not {expected}\n{}",
+                run.text
+            );
+        }
+    });
+}
+
+/// Goal: what a server does not read is not sent, and that it was not is the server's doing: for the two seconds in
+/// which it does not, messages of 1 MB wait in the generator as soon as the sockets are full, and the run is
+/// valid. Taken when it was queued, the lag would be some milliseconds.
+#[test]
+fn back_pressure_is_the_servers() {
+    in_one_run(|| {
+        let server = Server::start(Fault::Deaf(10, Duration::from_secs(2)));
+        let flags = [
+            "--subscribers",
+            "1",
+            "--rate",
+            "20",
+            "--size",
+            "1000000",
+            "--duration",
+            "3",
+            "--warmup",
+            "0",
+            "--drain",
+            "20",
+            "--lag-max",
+            "300",
+        ];
+        let run = run(server.address, &flags);
+        assert_eq!((run.code, run.damage()), (0, [0; 5]), "{}", run.text);
+        let lag = run.distribution("/generator/publish_lag_ns").max();
+        assert!(
+            lag > 1_000 * MS && lag < 3_000 * MS,
+            "{lag} ns\n{}",
+            run.text
+        );
+        let longest = run.figure("/held_back/longest_ns");
+        assert!(
+            longest <= lag + 10 * MS && longest > 1_000 * MS,
+            "{}",
+            run.text
+        );
+        // 20 a second, less what fits into the sockets; a small socket cuts others too, for moments.
+        let held = run.figure("/held_back/messages");
+        assert!((10..=60).contains(&held), "{held}\n{}", run.text);
+        assert_eq!(run.figure("/held_back/left_messages"), 0);
+    });
+}
+
+/// Goal: what is queued for a server that never reads is bounded over all publishers, and what could not be sent is
+/// told as that.
+#[test]
+fn what_is_held_back_is_bounded() {
+    let server = Server::start(Fault::Deaf(0, Duration::from_secs(8)));
+    let flags = [
+        "--subscribers",
+        "1",
+        "--publishers",
+        "4",
+        "--rate",
+        "150",
+        "--size",
+        "1000000",
+        "--duration",
+        "2",
+        "--warmup",
+        "0",
+        "--drain",
+        "0.2",
+    ];
+    let run = run(server.address, &flags);
+    assert_eq!(run.code, 3, "{}", run.text);
+    let sent = run.figure("/counts/sent");
+    assert!(sent < 150, "{}", run.text);
+    assert_eq!(run.figure("/held_back/left_messages"), 300 - sent);
+    let bytes = run.figure("/held_back/left_bytes");
+    assert!((40 << 20..=72 << 20).contains(&bytes), "{}", run.text);
+    let grown = run.figure("/generator/rss_bytes_end");
+    assert!(grown < 200 << 20, "{grown} for 64 MiB\n{}", run.text);
+    assert!(run.text.contains("not sent in the end"), "{}", run.text);
+}

@@ -3,6 +3,7 @@
 mod arithmetic;
 mod dialogue;
 mod faults;
+mod goodbyes;
 mod interrupts;
 mod output;
 mod pace;

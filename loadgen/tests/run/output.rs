@@ -74,8 +74,24 @@ fn every_form_is_written() {
     let [json_file, hgrm, hlog, csv, html] = names.map(file);
     let [markdown, junit, prometheus] = ["markdown", "junit", "prometheus"].map(file);
     let flags = [
-        "--json", &json_file, "--hgrm", &hgrm, "--hlog", &hlog, "--csv", &csv, "--html", &html,
-        "--markdown", &markdown, "--junit", &junit, "--prometheus", &prometheus, "--slo", "loss=0",
+        "--json",
+        &json_file,
+        "--hgrm",
+        &hgrm,
+        "--hlog",
+        &hlog,
+        "--csv",
+        &csv,
+        "--html",
+        &html,
+        "--markdown",
+        &markdown,
+        "--junit",
+        &junit,
+        "--prometheus",
+        &prometheus,
+        "--slo",
+        "loss=0",
     ];
     let made = run(&server, &flags);
     let progress = String::from_utf8(made.stderr).unwrap();
@@ -127,9 +143,13 @@ fn files_go_to_standard_output() {
         ("--prometheus", "# HELP", ""),
     ] {
         let made = run(&server, &[flag, "-", "--quiet", "--duration", "300ms"]);
-        let [out, table] = [made.stdout, made.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        let [out, table] =
+            [made.stdout, made.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
         assert_eq!(made.status.code(), Some(0), "{flag}: {table}");
-        assert!(out.starts_with(begins) && out.trim_end().ends_with(ends), "{flag}: {out}");
+        assert!(
+            out.starts_with(begins) && out.trim_end().ends_with(ends),
+            "{flag}: {out}"
+        );
         assert!(!out.contains("verdict    valid"), "{flag}: {out}");
         assert!(table.contains("verdict    valid"), "{flag}: {table}");
     }
@@ -165,8 +185,16 @@ fn job_summaries_are_added_to() {
 fn figures_are_read_while_it_runs() {
     let server = Server::start(Fault::None);
     let mut child = Command::new(env!("CARGO_BIN_EXE_fanload"))
-        .args(["--target", &server.address.to_string(), "--prometheus-listen", "0"])
-        .args("--subscribers 10 --rate 50 --duration 60s --warmup 0 --lag-max 60s --no-tui".split(' '))
+        .args([
+            "--target",
+            &server.address.to_string(),
+            "--prometheus-listen",
+            "0",
+        ])
+        .args(
+            "--subscribers 10 --rate 50 --duration 60s --warmup 0 --lag-max 60s --no-tui"
+                .split(' '),
+        )
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -186,7 +214,9 @@ fn figures_are_read_while_it_runs() {
     child.wait().unwrap();
     let figure = |name: &str| -> f64 {
         let line = answer.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name}: {answer}")).parse().unwrap()
+        line.unwrap_or_else(|| panic!("no {name}: {answer}"))
+            .parse()
+            .unwrap()
     };
     assert_eq!(figure("fanload_phase{phase=\"measure\"} "), 1.0);
     assert_eq!(figure("fanload_sessions_open "), 11.0);
@@ -202,15 +232,26 @@ fn the_slowest_are_named() {
     let made = run(&server, &["--json", &file, "--connect-in-flight", "1"]);
     let text = String::from_utf8(made.stdout).unwrap();
     let slowest = &json(&file)["slowest"];
-    assert_eq!(slowest["sessions"].as_array().unwrap().len(), 5, "{slowest}");
+    assert_eq!(
+        slowest["sessions"].as_array().unwrap().len(),
+        5,
+        "{slowest}"
+    );
     let first = &slowest["sessions"][0];
     assert_eq!(first["session"], 7, "{slowest}");
     assert_eq!(first["deliveries"], 75, "{slowest}");
     let mean_ns = first["mean_ns"].as_u64().unwrap();
     assert!((30_000_000..60_000_000_000).contains(&mean_ns), "{slowest}");
     assert!(first["max_ns"].as_u64().unwrap() >= mean_ns, "{slowest}");
-    assert!(text.contains("\nslowest    sessions, mean (max) ms: 7 "), "{text}");
-    assert_eq!(slowest["rooms"].as_array().unwrap().len(), 0, "there is one only");
+    assert!(
+        text.contains("\nslowest    sessions, mean (max) ms: 7 "),
+        "{text}"
+    );
+    assert_eq!(
+        slowest["rooms"].as_array().unwrap().len(),
+        0,
+        "there is one only"
+    );
 }
 
 /// Goal: a file that can't be written is known before the run is made.
@@ -266,4 +307,45 @@ fn runs_are_compared() {
         compare(&[&good, &folder.file("none.json")]).status.code(),
         Some(1)
     );
+}
+
+/// Goal: what opens doors is in no file and on no screen, and when the run began is.
+#[test]
+fn secrets_are_in_no_report() {
+    let (folder, server) = (Folder::new("secrets"), Server::start(Fault::None));
+    let [json_file, html] = ["run.json", "run.html"].map(|name| folder.file(name));
+    let flags = [
+        "--json",
+        &json_file,
+        "--html",
+        &html,
+        "--path",
+        "/ws?presence=0&token=s3cret",
+        "--header",
+        "Authorization: Bearer s3cret",
+        "--header=Cookie: id=s3cret",
+        "--send-on-open",
+        "{\"password\":\"s3cret\"}",
+        "--header",
+        "X-Home: {env:HOME}",
+    ];
+    let began = std::time::SystemTime::now();
+    let began = began.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let made = run(&server, &flags);
+    assert_eq!(made.status.code(), Some(0));
+    let texts = [
+        String::from_utf8(made.stdout).unwrap(),
+        String::from_utf8(made.stderr).unwrap(),
+        fs::read_to_string(&json_file).unwrap(),
+        fs::read_to_string(&html).unwrap(),
+    ];
+    for text in &texts {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+    assert!(texts[2].contains("X-Home: {env:HOME}"));
+    let report = json(&json_file);
+    assert_eq!(report["target"]["path"], "/ws?presence=0&token=[redacted]");
+    let started = report["environment"]["started_unix_ms"].as_u64().unwrap();
+    let late = u128::from(started) - began.as_millis();
+    assert!(late < 1_000, "a run of 2 s, of which {late} ms were over");
 }

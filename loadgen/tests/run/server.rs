@@ -27,6 +27,8 @@ struct Heard {
     /// Messages that are no payloads, in the order they came.
     words: Vec<String>,
     peers: Vec<String>,
+    /// Codes of goodbyes; 1005 for one without.
+    goodbyes: Vec<u16>,
 }
 
 /// What the threads of a server share.
@@ -76,6 +78,11 @@ impl Server {
     /// The addresses connections came from.
     pub(crate) fn peers(&self) -> Vec<String> {
         self.house.heard().peers.clone()
+    }
+
+    /// Codes of goodbyes, in the order they came; 1005 for one without.
+    pub(crate) fn goodbyes(&self) -> Vec<u16> {
+        self.house.heard().goodbyes.clone()
     }
 
     /// Pongs received from all members.
@@ -130,7 +137,10 @@ impl House {
             Fault::Full(most) if self.has_room(most) => return Some(()),
             Fault::Refuse | Fault::RefuseSome(..) | Fault::Full(_) => {
                 self.room().faults += 1;
-                b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+                b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\nwe\nsleep"
+            }
+            Fault::Redirect => {
+                b"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/ws\r\n\r\n"
             }
             Fault::LongHead => &[&b"HTTP/1.1 101 Fine\r\nX: "[..], &[b'x'; 20_000]].concat(),
             Fault::Page => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -144,6 +154,9 @@ impl House {
             _ => return Some(()),
         };
         let _ = stream.write_all(answer);
+        if self.fault == Fault::Redirect {
+            let _ = stream.read(&mut [0]);
+        }
         None
     }
 
@@ -178,6 +191,9 @@ impl House {
         {
             // Whoever has the answer is a member already: nothing is missed, and nothing comes first.
             let mut room = self.room();
+            if let Fault::SlowUpgrade(span) = fault {
+                thread::sleep(span);
+            }
             stream.write_all(&response).ok()?;
             if !matches!(fault, Fault::Join | Fault::Polite) {
                 room.replay(&mut stream).ok()?;
@@ -206,6 +222,11 @@ impl House {
     fn take(&self, number: usize, stream: &mut TcpStream, event: Event<'_>) -> Option<()> {
         match event {
             Event::Message { kind, payload } if is_published(payload) => {
+                if let Fault::Deaf(at, span) = self.fault
+                    && self.room().messages == at
+                {
+                    thread::sleep(span);
+                }
                 self.room().broadcast(number, (kind, payload), self.fault);
             }
             Event::Message { payload, .. } => {
@@ -224,6 +245,8 @@ impl House {
             Event::Close(code, _) => {
                 // Before the answer: whoever has it may come again.
                 self.leave_room();
+                let told = code.map_or(1005, |code| code.get());
+                self.heard().goodbyes.push(told);
                 let held = match self.fault {
                     Fault::AtGoodbye(_) if number == 0 => self.room().held.take(),
                     _ => None,

@@ -15,9 +15,15 @@ fn runs_that_cannot_start_say_why() {
     assert!(refusal(nobody, &[]).contains("nobody listens"));
     assert!(refusal(nobody, &["--workers", "4"]).contains("nobody listens"));
     let refusing = Server::start(Fault::Refuse);
-    assert!(refusal(refusing.address, &[]).contains("status 503, not 101"));
+    let told = refusal(refusing.address, &[]);
+    assert!(
+        told.contains("the server answered 503 Service Unavailable: we sleep"),
+        "{told}"
+    );
     let page = Server::start(Fault::Page);
-    assert!(refusal(page.address, &[]).contains("status 200, not 101"));
+    assert!(refusal(page.address, &[]).contains("the server answered 200 OK: hello"));
+    let moved = Server::start(Fault::Redirect);
+    assert!(refusal(moved.address, &[]).contains("302 Found: it is at ws://elsewhere/ws"));
     let endless = Server::start(Fault::LongHead);
     assert!(refusal(endless.address, &[]).contains("over 8192 bytes"));
     let hanging_up = Server::start(Fault::HangUp);
@@ -39,6 +45,7 @@ fn silence_is_given_up() {
         ];
         let text = refusal(silent.address, &flags);
         assert!(text.contains("only 0 of 6 sessions"), "{text}");
+        assert!(text.contains("the answer to its handshake"), "{text}");
     }
 }
 

@@ -85,7 +85,8 @@ impl Write for Wire {
 
 fn subject() -> Subject {
     Subject {
-        title: "127.0.0.1:9001/ws: a load with a title that is much longer than a screen is".repeat(2),
+        title: "127.0.0.1:9001/ws: a load with a title that is much longer than a screen is"
+            .repeat(2),
         load_seconds: 5.0,
         lag_max: Duration::from_millis(5),
     }
@@ -117,7 +118,10 @@ fn screens(sizes: &[Size]) -> Vec<String> {
         terminal.take(&String::from_utf8(wire.0.take()).unwrap());
         seen.push(terminal.text());
     }
-    assert_eq!(terminal.scrolled, 0, "nothing above the screen was pushed away");
+    assert_eq!(
+        terminal.scrolled, 0,
+        "nothing above the screen was pushed away"
+    );
     live.finish().unwrap();
     terminal.take(&String::from_utf8(wire.0.take()).unwrap());
     assert_eq!(terminal.text(), "", "nothing is left behind");
@@ -190,7 +194,13 @@ fn small_terminals_show_what_fits() {
 /// Goal: a terminal whose size changes shows the screen alone, whatever it had made of the old one.
 #[test]
 fn resized_terminals_are_cleared() {
-    let sizes = [size(80, 24), size(60, 15), size(60, 8), size(120, 40), size(30, 10)];
+    let sizes = [
+        size(80, 24),
+        size(60, 15),
+        size(60, 8),
+        size(120, 40),
+        size(30, 10),
+    ];
     for screen in screens(&sizes) {
         assert!(!screen.contains("left over"), "{screen}");
         assert!(screen.lines().any(|line| line.contains('[')), "{screen}");

@@ -13,7 +13,7 @@ use crate::results::units::count;
 pub(crate) struct Counts {
     /// Messages the plan held.
     pub(crate) planned: u64,
-    /// Messages handed to the kernel.
+    /// Messages of which the kernel has taken the last byte.
     pub(crate) sent: u64,
     /// Deliveries that the messages sent should have caused.
     pub(crate) expected: u64,

@@ -65,11 +65,18 @@ fn whole_numbers_are_found() {
             holds_to(limit)(0, value)
         });
         let most = found.most.unwrap();
-        assert!(most <= limit && (most + 1.0).max(most * 1.021) > limit, "{most} for {limit}");
+        assert!(
+            most <= limit && (most + 1.0).max(most * 1.021) > limit,
+            "{most} for {limit}"
+        );
     }
     let (found, _) = find(bounds(Over::Rooms, 8.0, 100.0), |_, _| missed());
     assert_eq!(found.most, None);
-    assert!(found.decided[0].starts_with("1 room did not hold in runs"), "{:?}", found.decided);
+    assert!(
+        found.decided[0].starts_with("1 room did not hold in runs"),
+        "{:?}",
+        found.decided
+    );
 }
 
 /// Goal: a run that goes wrong once, in either direction, does not decide: two do.
@@ -86,18 +93,24 @@ fn single_runs_do_not_decide() {
             }
         });
         let (most, right) = (found.most.unwrap(), honest.most.unwrap());
-        assert!((most / right - 1.0).abs() < 0.021, "run {liar}: {most}, not {right}");
+        assert!(
+            (most / right - 1.0).abs() < 0.021,
+            "run {liar}: {most}, not {right}"
+        );
     }
 }
 
 /// Goal: a value that held once on the way up and is the answer has to hold again.
 #[test]
 fn answers_are_confirmed() {
-    let (found, _) = find(bounds(Over::Rate, 60.0, 1e6), |number, value| match number {
-        // Holds 480/s once by chance; in truth 240/s is the last double that holds.
-        4 => Answer::Held,
-        _ => holds_to(250.0)(number, value),
-    });
+    let (found, _) = find(
+        bounds(Over::Rate, 60.0, 1e6),
+        |number, value| match number {
+            // Holds 480/s once by chance; in truth 240/s is the last double that holds.
+            4 => Answer::Held,
+            _ => holds_to(250.0)(number, value),
+        },
+    );
     let most = found.most.unwrap();
     assert!((240.0..=250.0).contains(&most), "{found:?}");
 }
@@ -110,7 +123,10 @@ fn the_deciding_runs_are_told() {
         _ => Answer::Held,
     });
     assert_eq!((found.most, runs), (Some(200.0), 4));
-    assert_eq!(found.decided, ["200.0/s held in runs 2 and 4, otherwise in run 3"]);
+    assert_eq!(
+        found.decided,
+        ["200.0/s held in runs 2 and 4, otherwise in run 3"]
+    );
     assert!(found.limited.unwrap().contains("--max 200"));
 }
 
@@ -120,24 +136,35 @@ fn the_deciding_runs_are_told() {
 fn invalid_runs_say_nothing_of_the_server() {
     let (found, _) = find(bounds(Over::Rate, 60.0, 1e6), |_, _| invalid());
     assert_eq!(found.most, None);
-    assert!(found.limited.unwrap().contains("generator was the limit at 0.1/s"));
-    let (found, _) = find(bounds(Over::Rate, 60.0, 1e6), |_, value| match value <= 100.0 {
-        true => Answer::Held,
-        false => invalid(),
+    assert!(
+        found
+            .limited
+            .unwrap()
+            .contains("generator was the limit at 0.1/s")
+    );
+    let (found, _) = find(bounds(Over::Rate, 60.0, 1e6), |_, value| {
+        match value <= 100.0 {
+            true => Answer::Held,
+            false => invalid(),
+        }
     });
     assert!((98.0..=100.0).contains(&found.most.unwrap()), "{found:?}");
     assert!(found.limited.unwrap().contains("generator was the limit"));
     // One of each kind decides nothing.
-    let (found, _) = find(bounds(Over::Rate, 60.0, 60.0), |number, _| match number % 3 {
-        0 => Answer::Held,
-        1 => missed(),
-        _ => invalid(),
+    let (found, _) = find(bounds(Over::Rate, 60.0, 60.0), |number, _| {
+        match number % 3 {
+            0 => Answer::Held,
+            1 => missed(),
+            _ => invalid(),
+        }
     });
     assert!(found.limited.is_some(), "{found:?}");
     // Valid runs that miss at the lowest value are the server's.
-    let (found, _) = find(bounds(Over::Rate, 60.0, 1e6), |_, value| match value > 20.0 {
-        true => invalid(),
-        false => missed(),
+    let (found, _) = find(bounds(Over::Rate, 60.0, 1e6), |_, value| {
+        match value > 20.0 {
+            true => invalid(),
+            false => missed(),
+        }
     });
     assert_eq!((found.most, found.limited), (None, None));
 }
@@ -146,12 +173,18 @@ fn invalid_runs_say_nothing_of_the_server() {
 #[test]
 fn refusals_are_told_from_ends() {
     let refused = || Answer::Failed("the answer has status 503, not 101".to_owned());
-    let (found, _) = find(bounds(Over::Sessions, 100.0, 1e5), |_, value| match value <= 300.0 {
-        true => Answer::Held,
-        false => refused(),
+    let (found, _) = find(bounds(Over::Sessions, 100.0, 1e5), |_, value| {
+        match value <= 300.0 {
+            true => Answer::Held,
+            false => refused(),
+        }
     });
     assert!((294.0..=300.0).contains(&found.most.unwrap()), "{found:?}");
-    assert!(found.decided[1].ends_with("503, not 101"), "{:?}", found.decided);
+    assert!(
+        found.decided[1].ends_with("503, not 101"),
+        "{:?}",
+        found.decided
+    );
     let mut runs = 0;
     let gone = search(bounds(Over::Sessions, 100.0, 1e5), Vec::new(), |_| {
         runs += 1;

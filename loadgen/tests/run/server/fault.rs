@@ -32,6 +32,10 @@ pub(crate) enum Fault {
     Late(usize, Duration),
     /// When the message with this number arrives, nothing is delivered to anybody for so long.
     Stall(u64, Duration),
+    /// Whoever sends the message with this number is not read from for so long.
+    Deaf(u64, Duration),
+    /// Each upgrade is answered so late, one after the other.
+    SlowUpgrade(Duration),
     /// Every message takes so long before it is delivered.
     Slow(Duration),
     /// One member gets it when it says goodbye, before the answer.
@@ -73,6 +77,8 @@ pub(crate) enum Fault {
     Full(usize),
     /// So many upgrades from this connection on are answered with 503.
     RefuseSome(usize, usize),
+    /// Upgrades are answered with another place to go to, and the connection stays.
+    Redirect,
     /// Upgrades are not answered at all.
     Silence,
     /// Upgrades are not answered from this connection on.
