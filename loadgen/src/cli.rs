@@ -4,9 +4,11 @@ pub(crate) mod dialogue;
 pub(crate) mod over;
 pub(crate) mod pace;
 pub(crate) mod presets;
+mod reach;
 pub(crate) mod redact;
 pub(crate) mod settings;
 pub(crate) mod slo;
+mod target;
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -16,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::dialogue::DialogueArgs;
 use self::over::Over;
+use self::reach::ReachArgs;
 use crate::load::plan::Arrivals;
 use crate::load::span::{milliseconds, seconds};
 use crate::load::stages::Stages;
@@ -117,11 +120,12 @@ pub(crate) struct RunArgs {
     /// Named set of flags, listed at the end; flags that are given as well take precedence.
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Vec<String>,
-    /// Server to connect to, as HOST:PORT.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
+    /// Server to connect to, as HOST:PORT or as a URL: ws://HOST:PORT/PATH, wss://HOST/PATH.
+    #[arg(long, value_name = "TARGET", default_value = "127.0.0.1:9001")]
     pub(crate) target: String,
     /// Path and query of the upgrade request; {room} and {i} stand for the numbers of room and
-    /// session. [default: /ws?presence=0, or /ws/{room}?presence=0 with several rooms]
+    /// session. A path in the URL of --target counts more. [default: /ws?presence=0, or
+    /// /ws/{room}?presence=0 with several rooms, and / with a URL]
     #[arg(long)]
     pub(crate) path: Option<String>,
     /// What the sessions do.
@@ -219,15 +223,14 @@ pub(crate) struct RunArgs {
     /// Processors to run on, with commas; workers take turns.
     #[arg(long, value_name = "CPU")]
     pub(crate) pin: Option<List<usize>>,
-    /// Process of the server on this machine, for its processor time and memory.
-    #[arg(long, value_name = "PID")]
-    pub(crate) server_pid: Option<u32>,
     /// What publishing may lag (99th percentile) before the run is invalid; a plain number is milliseconds.
     #[arg(long, value_name = "TIME", default_value = "5ms", value_parser = milliseconds)]
     pub(crate) lag_max: Duration,
     /// What the run must hold, such as p99=10ms,loss=0; see docs/LOADGEN.md.
     #[arg(long, value_name = "DEMAND")]
     pub(crate) slo: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: ReachArgs,
     #[command(flatten)]
     pub(crate) dialogue: DialogueArgs,
 }

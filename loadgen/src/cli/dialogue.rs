@@ -10,6 +10,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use fanring::wire::message::Kind;
 
+use crate::cli::redact;
 use crate::protocol;
 use crate::protocol::script::{Saying, Script, Step};
 use crate::protocol::seam::{Entry, Manner, Wishes};
@@ -102,8 +103,8 @@ impl DialogueArgs {
         protocol::find(&self.protocol)
     }
 
-    /// The flags as they were given, those of one order in that order; without headers, which may hold
-    /// secrets.
+    /// The flags as they were given, those of one order in that order; without headers and what else may
+    /// be secret.
     pub(crate) fn told(&self) -> Vec<String> {
         let steps = |flag, texts: &[Placed]| -> Vec<_> {
             let told = |text: &Placed| (text.place, format!("{flag} {}", text.text));
@@ -130,7 +131,7 @@ impl DialogueArgs {
             all.extend(text.map(|text| format!("{flag} {text}")));
         }
         all.extend(self.any_type.then(|| "--any-type".to_owned()));
-        all
+        all.iter().map(|line| redact::message(line)).collect()
     }
 
     /// Puts together what is spoken.

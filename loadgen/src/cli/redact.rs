@@ -64,8 +64,18 @@ pub(crate) fn arguments(all: impl Iterator<Item = String>) -> Vec<String> {
 fn text(flag: &str, value: &str) -> String {
     match flag {
         "--header" => header(value),
-        _ => fields(&query(&userinfo(value))),
+        _ => message(value),
     }
+}
+
+/// A message, or what a flag says, as it may be told.
+pub(crate) fn message(text: &str) -> String {
+    fields(&url(text))
+}
+
+/// A URL as it may be told.
+pub(crate) fn url(text: &str) -> String {
+    query(&userinfo(text))
 }
 
 /// A header: those that carry credentials keep their name only.

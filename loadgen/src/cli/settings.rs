@@ -1,9 +1,9 @@
 //! A checked run: what the flags mean together.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::ValueEnum;
 use fanring::wire::message::Kind;
 
@@ -12,13 +12,15 @@ use crate::books::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
 use crate::cli::dialogue::Place;
 use crate::cli::pace::{Pace, reported};
 use crate::cli::slo::Demand;
+use crate::cli::target::Target;
 use crate::cli::{RunArgs, Workload, redact};
 use crate::load::layout::Layout;
 use crate::load::plan::Arrivals;
 use crate::protocol::seam::Manner;
 use crate::protocol::speech::Speech;
-use crate::results::model::Target;
+use crate::results::model;
 use crate::results::model::asked::Parameters;
+use crate::session::reach::Reach;
 
 /// The most subscriber and publisher pairs that are kept book of (16 bytes each).
 const PAIRS_MAX: u64 = 1 << 24;
@@ -29,9 +31,9 @@ const LAG_MOST: Duration = Duration::from_secs(60);
 /// A checked run.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) target: SocketAddr,
-    /// The target as it was given.
+    /// The target without its path, as it is told.
     pub(crate) address: String,
+    pub(crate) reach: Reach,
     pub(crate) speech: Speech,
     /// The flags that made it what it is.
     pub(crate) dialogue: Vec<String>,
@@ -57,7 +59,7 @@ pub(crate) struct Settings {
     pub(crate) source_ips: Vec<IpAddr>,
     pub(crate) workers: u32,
     pub(crate) pin: Vec<usize>,
-    pub(crate) server_pid: Option<u32>,
+    pub(crate) server_pids: Vec<u32>,
     pub(crate) lag_max: Duration,
     pub(crate) slo: Option<Demand>,
 }
@@ -130,9 +132,15 @@ impl Settings {
     }
 
     /// The target as it is reported.
-    pub(crate) fn target(&self) -> Target {
-        Target {
+    pub(crate) fn target(&self) -> model::Target {
+        model::Target {
             address: self.address.clone(),
+            reached: self
+                .reach
+                .addresses()
+                .iter()
+                .map(SocketAddr::to_string)
+                .collect(),
             path: redact::query(self.speech.upgrade.path()),
             protocol: self.speech.name.to_owned(),
         }
@@ -150,7 +158,7 @@ impl RunArgs {
     /// # Errors
     /// One sentence that names the flag and what it takes.
     pub(crate) fn check(self) -> anyhow::Result<Settings> {
-        let target = resolve(&self.target)?;
+        let target = Target::parse(&self.target)?;
         self.check_load()?;
         let workload = self.workload()?;
         let (rooms, subscribers, publishers) = self.crowd(workload)?;
@@ -160,15 +168,7 @@ impl RunArgs {
         };
         let closed = self.outstanding(workload, subscribers)?;
         let pace = self.pace(workload, closed)?;
-        let place = Place {
-            host: self.target.clone(),
-            path: self.path,
-            default_path: match workload {
-                Workload::Echo => "/ws/{room}?presence=0&echo=1",
-                _ if rooms > 1 => "/ws/{room}?presence=0",
-                _ => "/ws?presence=0",
-            },
-        };
+        let place = self.place(&target, workload, rooms);
         let kind = match self.binary {
             true => Kind::Binary,
             false => Kind::Text,
@@ -177,8 +177,8 @@ impl RunArgs {
             pace,
             dialogue: self.dialogue.told(),
             speech: self.dialogue.speech(place, kind)?,
-            address: self.target,
-            target,
+            address: target.told(),
+            reach: self.reach.reach(&target)?,
             workload,
             subscribers,
             publishers,
@@ -200,7 +200,7 @@ impl RunArgs {
             source_ips: self.source_ip,
             workers: self.workers,
             pin: self.pin.map_or_else(Vec::new, |list| list.0),
-            server_pid: self.server_pid,
+            server_pids: self.reach.server_pid,
             lag_max: self.lag_max,
             slo: self.slo.as_deref().map(Demand::parse).transpose()?,
         };
@@ -215,6 +215,24 @@ impl RunArgs {
             Manner::Echo => Workload::Echo,
             Manner::Scripted | Manner::Own => self.workload,
         })
+    }
+
+    /// Where sessions go at the target.
+    fn place(&self, target: &Target, workload: Workload, rooms: u32) -> Place<'static> {
+        let given = self.path.clone();
+        Place {
+            host: target.authority(),
+            path: match target.path.as_deref() {
+                Some("/") => given.or(Some("/".to_owned())),
+                Some(path) => Some(path.to_owned()),
+                None => given,
+            },
+            default_path: match workload {
+                Workload::Echo => "/ws/{room}?presence=0&echo=1",
+                _ if rooms > 1 => "/ws/{room}?presence=0",
+                _ => "/ws?presence=0",
+            },
+        }
     }
 
     /// Messages that are kept outstanding, instead of a rate.
@@ -281,14 +299,6 @@ impl RunArgs {
         }
         Ok(())
     }
-}
-
-fn resolve(target: &str) -> anyhow::Result<SocketAddr> {
-    target
-        .to_socket_addrs()
-        .with_context(|| format!("--target {target}: want HOST:PORT"))?
-        .next()
-        .with_context(|| format!("--target {target}: no such host"))
 }
 
 #[expect(

@@ -164,8 +164,11 @@ pub(crate) struct Environment {
 /// The server that was driven.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Target {
-    /// `HOST:PORT`, as it was given.
+    /// `HOST:PORT`, after `ws://` or `wss://` if it was given as a URL.
     pub(crate) address: String,
+    /// The addresses that sessions were connected to, of those that the host has.
+    #[serde(default)]
+    pub(crate) reached: Vec<String>,
     /// Path and query, with `{room}` and `{i}` as they were given.
     pub(crate) path: String,
     /// Name of the protocol or preset.
@@ -367,11 +370,31 @@ pub(crate) struct Worker {
     pub(crate) cq_overflows: u64,
 }
 
-/// What the server's process used (`/proc`). Differences are over the measured window.
+/// What one process of the server used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProcessUse {
+    /// Its id.
+    pub(crate) pid: u32,
+    /// Its name, of 15 bytes at most.
+    pub(crate) name: String,
+    /// Processor time.
+    pub(crate) cpu_ns: u64,
+    /// Resident memory at the end of the window, in bytes.
+    pub(crate) rss_bytes_after: u64,
+    /// Voluntary context switches of all its threads.
+    pub(crate) switches_voluntary: u64,
+    /// Involuntary ones.
+    pub(crate) switches_involuntary: u64,
+}
+
+/// What the server's processes used together (`/proc`). Differences are over the measured window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ServerUse {
-    /// Its process id.
+    /// The first process that was named.
     pub(crate) pid: u32,
+    /// Each process, children included, the one that used most processor time first.
+    #[serde(default)]
+    pub(crate) processes: Vec<ProcessUse>,
     /// Processor time.
     pub(crate) cpu_ns: u64,
     /// That for each delivery.

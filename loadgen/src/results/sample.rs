@@ -90,6 +90,7 @@ fn laggard(session: u32, mean_ns: u64, max_ns: u64) -> Laggard {
 fn target() -> Target {
     Target {
         address: "127.0.0.1:9001".to_owned(),
+        reached: vec!["127.0.0.1:9001".to_owned()],
         path: "/ws".to_owned(),
         protocol: "plain".to_owned(),
     }

@@ -8,6 +8,9 @@ use super::model::slowest::Laggard;
 use super::model::{Latency, Results, ServerUse, Verdict};
 use super::units::{by_code, bytes, count, date, ms, of, rate, time};
 
+/// Processes of a server that are told by name.
+const PROCESSES_TOLD: usize = 8;
+
 impl Display for Results {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         self.write_head(f)?;
@@ -352,6 +355,21 @@ fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
             count(server.switches_involuntary)
         )?;
     }
+    if server.processes.len() > 1 {
+        let told = server.processes.iter().take(PROCESSES_TOLD);
+        let told = told.map(|process| {
+            let (pid, name) = (process.pid, &process.name);
+            format!(
+                "{pid} {name} {:.0} ms of CPU, {}",
+                ms(process.cpu_ns),
+                bytes(process.rss_bytes_after)
+            )
+        });
+        let told: Vec<_> = told.collect();
+        let processes =
+            of(server.processes.len() as u64, "process").replace("processs", "processes");
+        writeln!(f, "processes  {processes}: {}", told.join("; "))?;
+    }
     writeln!(
         f,
         "memory     {} resident before, {} after, {} at most: {:.0} bytes per session",
@@ -376,7 +394,7 @@ mod tests {
     use super::*;
     use crate::results::model::asked::{Slo, Stage};
     use crate::results::model::counts::Counts;
-    use crate::results::model::{Churn, HeldBack, Slow, Storm};
+    use crate::results::model::{Churn, HeldBack, ProcessUse, Slow, Storm};
     use crate::results::sample;
 
     /// Goal: a load is told in full, with every series and separators in the counts.
@@ -387,6 +405,15 @@ mod tests {
             cpu_ns: 5_000_000,
             cpu_ns_per_delivery: 250.0,
             tcp_pages_peak: 12,
+            processes: [(7, "nginx"), (8, "app")]
+                .map(|(pid, name)| ProcessUse {
+                    pid,
+                    name: name.to_owned(),
+                    cpu_ns: 3_000_000,
+                    rss_bytes_after: 1 << 20,
+                    ..ProcessUse::default()
+                })
+                .to_vec(),
             ..ServerUse::default()
         });
         results.environment.started_unix_ms = 1_000_000_000_000;
@@ -402,6 +429,7 @@ mod tests {
             "sessions   21 opened, 0 ended early",
             "\nslowest    sessions, mean (max) ms: 3 2.000 (50.000), 17 1.500 (9.000)\n",
             "server     250 ns of CPU per delivery",
+            "processes  2 processes: 7 nginx 3 ms of CPU, 1.0 MiB; 8 app 3 ms of CPU, 1.0 MiB",
             "verdict    valid",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

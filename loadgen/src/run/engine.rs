@@ -43,7 +43,7 @@ pub(crate) fn measure(
     prepare(settings)?;
     let environment = Environment::gather();
     let shared = Shared::new(settings).context("setting up the workers")?;
-    let monitor = Monitor::new(settings.server_pid)?;
+    let monitor = Monitor::new(&settings.server_pids)?;
     let mut progress = Progress::new(&shared, monitor, observer);
     let (outcomes, led) = thread::scope(|scope| {
         let workers: Vec<_> = (0..settings.workers)

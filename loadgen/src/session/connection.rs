@@ -19,6 +19,7 @@ use crate::protocol::upgrade::Upgrade;
 use crate::session::ending::{Ending, HEAD_BYTES_MAX};
 use crate::session::outbox::{Left, Outbox, Taken};
 use crate::session::refusal::{self, Refusal};
+use crate::session::tls::{Client, Tls};
 
 /// The longest message that is accepted, whatever was asked for: a server may add some of its own.
 const MESSAGE_BYTES_MAX: usize = 32 << 20;
@@ -56,31 +57,43 @@ pub(crate) struct Connection {
     /// This side has said goodbye.
     has_closed: bool,
     outbox: Outbox,
+    /// What everything goes through, if that is so.
+    tls: Option<Box<Tls>>,
     /// A send, or the wait for the socket to take more, is under way.
     pub(crate) sending: bool,
+}
+
+/// How to get to the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'a> {
+    pub(crate) target: SocketAddr,
+    /// The address to come from, if it is not left to the system.
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) tls: Option<&'a Client>,
 }
 
 impl Connection {
     /// Starts to connect; the socket becomes writable when that has worked or failed.
     pub(crate) fn start(
-        target: SocketAddr,
-        source: Option<IpAddr>,
+        way: &Way<'_>,
         due_ns: u64,
         speaker: Box<dyn Speaker>,
     ) -> Result<Self, Ending> {
-        Self::open_socket(target, source)
-            .map(|socket| Self {
-                due_ns,
-                socket: Some(socket),
-                phase: Phase::Connecting,
-                reader: Reader::default(),
-                speaker,
-                is_ready: false,
-                has_closed: false,
-                outbox: Outbox::default(),
-                sending: false,
-            })
-            .map_err(Ending::Connect)
+        let tls = way.tls.map(Client::connection).transpose();
+        let tls = tls.map_err(Ending::Tls)?.map(Box::new);
+        let socket = Self::open_socket(way.target, way.source).map_err(Ending::Connect)?;
+        Ok(Self {
+            due_ns,
+            socket: Some(socket),
+            phase: Phase::Connecting,
+            reader: Reader::default(),
+            speaker,
+            is_ready: false,
+            has_closed: false,
+            outbox: Outbox::default(),
+            tls,
+            sending: false,
+        })
     }
 
     fn open_socket(target: SocketAddr, source: Option<IpAddr>) -> io::Result<Socket> {
@@ -176,6 +189,25 @@ impl Connection {
         subprotocols: &[String],
         on_payload: impl FnMut(Found<'_>),
     ) -> Result<(), Ending> {
+        let Some(tls) = &mut self.tls else {
+            return self.hear(bytes, now_ns, subprotocols, on_payload);
+        };
+        let mut opened = tls.open(bytes).map_err(Ending::Tls)?;
+        let outcome = self.hear(&mut opened, now_ns, subprotocols, on_payload);
+        if let Some(tls) = &mut self.tls {
+            tls.reuse(opened);
+        }
+        outcome
+    }
+
+    /// Takes what was received, in the clear.
+    fn hear(
+        &mut self,
+        bytes: &mut [u8],
+        now_ns: u64,
+        subprotocols: &[String],
+        on_payload: impl FnMut(Found<'_>),
+    ) -> Result<(), Ending> {
         let mut desk = Desk {
             outbox: &mut self.outbox,
             kind: Kind::Text,
@@ -194,6 +226,8 @@ impl Connection {
                         self.phase = Phase::Refused(mem::take(head));
                         return self.judge_refusal();
                     }
+                    // The first byte of an alert (RFC 8446 section 5.1).
+                    Err(_) if head.first() == Some(&0x15) => return Err(Ending::WantsTls),
                     Err(error) => return Err(Ending::BadAnswer(error)),
                     Ok(head_bytes) => head_bytes,
                 };
@@ -267,6 +301,9 @@ impl Connection {
     /// end of the connection (RFC 6455 sections 5.5.1 and 7.1.1).
     pub(crate) fn answer_goodbye(&mut self, code: Option<CloseCode>) {
         self.close(code);
+        if let Some(tls) = &mut self.tls {
+            tls.finish();
+        }
         self.phase = Phase::Closing;
     }
 
@@ -278,9 +315,21 @@ impl Connection {
         }
     }
 
+    /// Gets what is to be sent ready for [`unsent`](Self::unsent).
+    pub(crate) fn prepare(&mut self) {
+        if let Some(tls) = &mut self.tls
+            && !matches!(self.phase, Phase::Connecting | Phase::Ended)
+        {
+            tls.seal(&mut self.outbox);
+        }
+    }
+
     /// Bytes that have not been handed to the kernel.
     pub(crate) fn unsent(&self) -> &[u8] {
-        self.outbox.unsent()
+        match &self.tls {
+            Some(tls) => tls.unsent(),
+            None => self.outbox.unsent(),
+        }
     }
 
     /// Whether all that was published was taken.
@@ -297,7 +346,10 @@ impl Connection {
     /// whether that is all it was offered.
     pub(crate) fn took(&mut self, bytes: usize, now_ns: u64, each: impl FnMut(Taken)) -> bool {
         let is_all = bytes == self.unsent().len();
-        let place = self.outbox.pass(bytes);
+        let place = match &mut self.tls {
+            Some(tls) => tls.took(bytes),
+            None => self.outbox.pass(bytes),
+        };
         self.outbox.settle(place, each);
         match is_all {
             true => self.outbox.release(),

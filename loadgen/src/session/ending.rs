@@ -34,6 +34,10 @@ pub(crate) enum Ending {
     Protocol(WireError),
     /// The server refuses what is spoken on the session.
     Unwanted(String),
+    /// TLS failed.
+    Tls(rustls::Error),
+    /// The server answers in TLS.
+    WantsTls,
 }
 
 impl Ending {
@@ -82,6 +86,18 @@ impl fmt::Display for Ending {
             Self::Failed(error) => write!(f, "a connection failed: {error}"),
             Self::Protocol(error) => write!(f, "the server broke the protocol: {error}"),
             Self::Unwanted(why) => write!(f, "{why}"),
+            Self::Tls(error @ rustls::Error::InvalidCertificate(_)) => write!(
+                f,
+                "TLS failed: {error}: --ca names whom to trust, --insecure trusts anybody"
+            ),
+            Self::Tls(rustls::Error::InvalidMessage(_)) => {
+                write!(
+                    f,
+                    "the server does not speak TLS there: want ws:// in --target"
+                )
+            }
+            Self::Tls(error) => write!(f, "TLS failed: {error}"),
+            Self::WantsTls => write!(f, "the server speaks TLS there: want wss:// in --target"),
         }
     }
 }

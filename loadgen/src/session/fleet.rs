@@ -16,7 +16,7 @@ use crate::books::tally::{Scope, Tally};
 use crate::clock::{Busy, now_ns};
 use crate::load::layout::Role;
 use crate::results::interval::Interval;
-use crate::session::connection::Connection;
+use crate::session::connection::{Connection, Way};
 use crate::session::sources::Sources;
 use crate::shared::{Shared, lock};
 
@@ -293,7 +293,8 @@ impl<'a> Fleet<'a> {
             // Not when it opens: messages may come with the answer to the handshake.
             self.tally.joins(index, &self.shared.taken);
         }
-        let source = self.sources.of(seat.session);
+        let target = self.shared.settings.reach.of(seat.session);
+        let source = self.sources.of(seat.session, &target);
         let settings = self.shared.settings;
         let who = settings.speech.who(seat.session, seat.room);
         let speaker = settings.speech.protocol.speaker(&who);
@@ -302,7 +303,13 @@ impl<'a> Fleet<'a> {
             Some(_) if self.mode == Mode::Connecting => due_ns,
             _ => now,
         };
-        match Connection::start(settings.target, source, due_ns, speaker) {
+        let tls = settings.reach.tls.as_ref();
+        let way = Way {
+            target,
+            source,
+            tls,
+        };
+        match Connection::start(&way, due_ns, speaker) {
             Ok(connection) => {
                 let token = seat.token(Op::Writable, index);
                 if let Some(fd) = connection.fd() {

@@ -71,7 +71,11 @@ impl Fleet<'_> {
         let Some(connection) = &mut self.seats[index].connection else {
             return;
         };
-        if !connection.sending && !connection.unsent().is_empty() {
+        if connection.sending {
+            return;
+        }
+        connection.prepare();
+        if !connection.unsent().is_empty() {
             connection.sending = true;
             self.dirty.push(u32::try_from(index).unwrap_or(u32::MAX));
         }

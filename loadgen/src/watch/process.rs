@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::Context;
 
 /// Processor time of a process at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CpuTime {
     /// Nanoseconds of each thread there is, by its id: exact, but what a thread used goes with it.
     threads: BTreeMap<String, u64>,

@@ -1,23 +1,26 @@
 //! What the server's process uses, looked at from outside over the course of a run.
 
+use std::collections::BTreeMap;
 use std::process;
 
 use crate::clock::now_ns;
-use crate::results::model::ServerUse;
+use crate::results::model::{ProcessUse, ServerUse};
+use crate::watch::family::{family, name};
 use crate::watch::process::{CpuTime, peak_resident_bytes, resident_bytes, switches, tcp_pages};
 
-/// Everything about the server's process at one moment.
+/// Everything about the server's processes at one moment.
 #[derive(Debug)]
 struct Sample {
     at_ns: u64,
-    cpu: CpuTime,
-    switches: (u64, u64),
+    /// Of each process: processor time and context switches.
+    processes: BTreeMap<u32, (CpuTime, (u64, u64))>,
 }
 
-/// Watches a process, if one is known, and this one's memory.
+/// Watches processes, if any are known, and this one's memory.
 #[derive(Debug)]
 pub(crate) struct Monitor {
-    pid: Option<u32>,
+    /// Those that were given; their children count with them.
+    roots: Vec<u32>,
     rss_before: u64,
     pages_before: u64,
     pages_peak: u64,
@@ -25,7 +28,8 @@ pub(crate) struct Monitor {
     open: Option<(u64, u64)>,
     start: Option<Sample>,
     end: Option<Sample>,
-    rss_after: u64,
+    /// Of each process at the end of the window: resident memory.
+    rss_after: BTreeMap<u32, u64>,
     rss_peak: u64,
     /// This process's memory at the start and at the end of the window.
     pub(crate) own_rss: (u64, u64),
@@ -36,19 +40,20 @@ impl Monitor {
     ///
     /// # Errors
     /// When there is no such process, or it belongs to another user.
-    pub(crate) fn new(pid: Option<u32>) -> anyhow::Result<Self> {
-        if let Some(pid) = pid {
+    pub(crate) fn new(roots: &[u32]) -> anyhow::Result<Self> {
+        for &pid in roots {
             CpuTime::of(pid)?;
+            resident_bytes(pid)?;
         }
         Ok(Self {
-            pid,
-            rss_before: pid.map(resident_bytes).transpose()?.unwrap_or(0),
+            roots: roots.to_vec(),
+            rss_before: resident_bytes_of(&family(roots)),
             pages_before: tcp_pages(),
             pages_peak: 0,
             open: None,
             start: None,
             end: None,
-            rss_after: 0,
+            rss_after: BTreeMap::new(),
             rss_peak: 0,
             own_rss: (0, 0),
         })
@@ -56,8 +61,9 @@ impl Monitor {
 
     /// All sessions are open.
     pub(crate) fn all_open(&mut self, sessions: u64) {
-        let resident = self.pid.and_then(|pid| resident_bytes(pid).ok());
-        self.open = resident.map(|bytes| (bytes, sessions));
+        if !self.roots.is_empty() {
+            self.open = Some((resident_bytes_of(&family(&self.roots)), sessions));
+        }
     }
 
     /// The measured window begins.
@@ -70,35 +76,66 @@ impl Monitor {
     pub(crate) fn window_end(&mut self) {
         self.end = self.sample();
         self.own_rss.1 = resident_bytes(process::id()).unwrap_or(0);
-        if let Some(pid) = self.pid {
-            self.rss_after = resident_bytes(pid).unwrap_or(0);
-            self.rss_peak = peak_resident_bytes(pid).unwrap_or(0);
-        }
+        let members = family(&self.roots);
+        // What has ended meanwhile holds no memory.
+        let resident = |&pid: &u32| Some((pid, resident_bytes(pid).ok()?));
+        self.rss_after = members.iter().filter_map(resident).collect();
+        let peaks = members.iter().filter_map(|&pid| peak_resident_bytes(pid));
+        self.rss_peak = peaks.sum();
         self.look();
     }
 
     /// Looks at what changes meanwhile.
     pub(crate) fn look(&mut self) {
-        if self.pid.is_some() {
+        if !self.roots.is_empty() {
             self.pages_peak = self.pages_peak.max(tcp_pages());
         }
     }
 
     fn sample(&self) -> Option<Sample> {
-        let pid = self.pid?;
-        Some(Sample {
+        let members = family(&self.roots);
+        let used = |pid: u32| Some((pid, (CpuTime::of(pid).ok()?, switches(pid))));
+        let processes: BTreeMap<_, _> = members.into_iter().filter_map(used).collect();
+        (!processes.is_empty()).then(|| Sample {
             at_ns: now_ns(),
-            cpu: CpuTime::of(pid).ok()?,
-            switches: switches(pid),
+            processes,
         })
     }
 
-    /// What it used for so many deliveries in the window; none if it is not known or has gone.
+    /// What each process used in the window, the one that used most first. One that has ended meanwhile is not among
+    /// them, and one that was started in it counts from its beginning.
+    fn processes(&self, start: &Sample, end: &Sample) -> Vec<ProcessUse> {
+        let unborn = (CpuTime::default(), (0, 0));
+        let mut processes: Vec<_> = (end.processes.iter())
+            .map(|(&pid, (cpu, switches))| {
+                let before = start.processes.get(&pid).unwrap_or(&unborn);
+                ProcessUse {
+                    pid,
+                    name: name(pid),
+                    cpu_ns: cpu.since(&before.0),
+                    rss_bytes_after: self.rss_after.get(&pid).copied().unwrap_or(0),
+                    switches_voluntary: switches.0.saturating_sub(before.1.0),
+                    switches_involuntary: switches.1.saturating_sub(before.1.1),
+                }
+            })
+            .collect();
+        processes.sort_by_key(|process| std::cmp::Reverse(process.cpu_ns));
+        processes
+    }
+
+    /// What the server used for so many deliveries in the window; none if it is not known or has gone.
     #[expect(clippy::cast_precision_loss, reason = "ratios for people")]
     pub(crate) fn server_use(&self, deliveries: u64) -> Option<ServerUse> {
-        let (pid, start, end) = (self.pid?, self.start.as_ref()?, self.end.as_ref()?);
-        let cpu_ns = end.cpu.since(&start.cpu);
-        let (open, sessions) = self.open.unwrap_or((self.rss_after, 0));
+        let (pid, start, end) = (
+            *self.roots.first()?,
+            self.start.as_ref()?,
+            self.end.as_ref()?,
+        );
+        let processes = self.processes(start, end);
+        let sum = |figure: fn(&ProcessUse) -> u64| processes.iter().map(figure).sum::<u64>();
+        let cpu_ns = sum(|process| process.cpu_ns);
+        let rss_after = sum(|process| process.rss_bytes_after);
+        let (open, sessions) = self.open.unwrap_or((rss_after, 0));
         Some(ServerUse {
             pid,
             cpu_ns,
@@ -108,13 +145,60 @@ impl Monitor {
             },
             cpu_share: cpu_ns as f64 / (end.at_ns - start.at_ns).max(1) as f64,
             rss_bytes_before: self.rss_before,
-            rss_bytes_after: self.rss_after,
+            rss_bytes_after: rss_after,
             rss_bytes_peak: self.rss_peak,
             bytes_per_connection: (open as f64 - self.rss_before as f64) / sessions.max(1) as f64,
-            switches_voluntary: end.switches.0.saturating_sub(start.switches.0),
-            switches_involuntary: end.switches.1.saturating_sub(start.switches.1),
+            switches_voluntary: sum(|process| process.switches_voluntary),
+            switches_involuntary: sum(|process| process.switches_involuntary),
             tcp_pages_before: self.pages_before,
             tcp_pages_peak: self.pages_peak,
+            processes,
         })
+    }
+}
+
+/// Resident memory of several processes, as far as they are there. What they share counts for each.
+fn resident_bytes_of(members: &[u32]) -> u64 {
+    let resident = members.iter().filter_map(|&pid| resident_bytes(pid).ok());
+    resident.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::own_cpu_ns;
+
+    /// Goal: several processes are added up, each is told, and one that is given twice over counts once.
+    #[test]
+    fn processes_are_added_up() {
+        let own = process::id();
+        let mut child = process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut monitor = Monitor::new(&[own, child.id()]).unwrap();
+        monitor.window_start();
+        let start = own_cpu_ns();
+        while own_cpu_ns() < start + 50_000_000 {}
+        monitor.all_open(1);
+        monitor.window_end();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let used = monitor.server_use(10).unwrap();
+        let [first, second] = [own, child.id()].map(|pid| {
+            let mut own = used.processes.iter().filter(|process| process.pid == pid);
+            (own.next().unwrap(), own.next())
+        });
+        assert!(first.1.is_none() && second.1.is_none(), "{used:?}");
+        assert!(first.0.cpu_ns >= 30_000_000, "{used:?}");
+        assert!(second.0.rss_bytes_after > 0 && second.0.name == "sleep");
+        let sum: u64 = used.processes.iter().map(|process| process.cpu_ns).sum();
+        assert_eq!((used.cpu_ns, used.pid), (sum, own));
+        assert!(used.rss_bytes_after >= first.0.rss_bytes_after + second.0.rss_bytes_after);
+    }
+
+    /// Goal: a process that is not there is a sentence, also beside one that is.
+    #[test]
+    fn missing_processes_are_told() {
+        let error = Monitor::new(&[process::id(), u32::MAX]).unwrap_err();
+        assert!(error.to_string().contains("4294967295"), "{error}");
+        assert!(Monitor::new(&[]).unwrap().server_use(1).is_none());
     }
 }

@@ -8,6 +8,7 @@ mod interrupts;
 mod output;
 mod pace;
 mod program;
+mod secure;
 mod server;
 mod setup;
 mod workloads;

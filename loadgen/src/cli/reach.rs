@@ -1,0 +1,102 @@
+//! Flags for how the server is reached.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Args;
+
+use crate::cli::target::Target;
+use crate::session::reach::{Choice, Reach};
+use crate::session::tls::{Client, Trust};
+
+/// Flags for the way to the server.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ReachArgs {
+    /// Certificates to trust with wss://, in PEM, instead of those of this machine.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Take anybody's certificate with wss://.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Sessions take turns over all addresses of the target's name that answer, instead of the first that does.
+    #[arg(long)]
+    pub(crate) all_addresses: bool,
+    /// Process of the server on this machine, for its processor time and memory; its children count with it. May be
+    /// given several times: all of them are added up, and each is told.
+    #[arg(long, value_name = "PID")]
+    pub(crate) server_pid: Vec<u32>,
+}
+
+impl ReachArgs {
+    /// The way to a target.
+    ///
+    /// # Errors
+    /// One sentence: no such host, nobody there, certificates that are none.
+    pub(crate) fn reach(&self, target: &Target) -> anyhow::Result<Reach> {
+        ensure!(
+            target.is_secure || (self.ca.is_none() && !self.insecure),
+            "--ca and --insecure are for TLS: want a --target such as wss://HOST/PATH"
+        );
+        let trust = match &self.ca {
+            Some(path) => Trust::File(path),
+            None if self.insecure => Trust::Anybody,
+            None => Trust::System,
+        };
+        let tls = target.is_secure.then(|| Client::new(&target.host, trust));
+        let choice = match self.all_addresses {
+            true => Choice::All,
+            false => Choice::First,
+        };
+        Reach::new(&target.resolve()?, choice, tls.transpose()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::Cli;
+    use crate::cli::settings::Settings;
+
+    fn check(flags: &[&str]) -> Result<Settings, String> {
+        let all = ["fanload"].iter().chain(flags);
+        let cli = Cli::try_parse_from(all).map_err(|error| error.to_string())?;
+        cli.run.check().map_err(|error| format!("{error:#}"))
+    }
+
+    /// Goal: a path in a URL is the path, and without one --path is, or the root.
+    #[test]
+    fn paths_of_urls_count() {
+        for (flags, path) in [
+            (&["--target", "ws://127.0.0.1/a?b=c"][..], "/a?b=c"),
+            (&["--target", "ws://127.0.0.1"], "/"),
+            (&["--target", "ws://127.0.0.1", "--path", "/x"], "/x"),
+            (
+                &["--target", "ws://127.0.0.1/a", "--preset", "server-root"],
+                "/a",
+            ),
+            (&["--target", "127.0.0.1:80"], "/ws?presence=0"),
+        ] {
+            let settings = check(flags).unwrap();
+            assert_eq!(settings.target().path, path, "{flags:?}");
+        }
+    }
+
+    /// Goal: what TLS can't work with is refused by the name of its flag.
+    #[test]
+    fn bad_trust_names_its_flag() {
+        let secure = ["--target", "wss://127.0.0.1"];
+        assert!(check(&["--insecure"]).unwrap_err().contains("wss://"));
+        let with = |flags: &[&str]| check(&[&secure[..], flags].concat());
+        let missing = with(&["--ca", "/nowhere/at.all"]).unwrap_err();
+        assert!(missing.contains("--ca /nowhere/at.all"), "{missing}");
+        let name = format!("fanload-no-certificate-{}", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        std::fs::write(&file, "nothing").unwrap();
+        let empty = with(&["--ca", file.to_str().unwrap()]).unwrap_err();
+        std::fs::remove_file(&file).unwrap();
+        assert!(empty.contains("it has none"), "{empty}");
+        assert!(with(&["--insecure"]).unwrap().reach.tls.is_some());
+    }
+}

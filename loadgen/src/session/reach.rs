@@ -1,0 +1,107 @@
+//! Which addresses a run goes to, and how.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::session::tls::Client;
+
+/// How long one of several addresses has for answering.
+const TRIAL: Duration = Duration::from_secs(2);
+
+/// Where sessions connect to.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    /// At least one; sessions take turns.
+    addresses: Vec<SocketAddr>,
+    /// How TLS is spoken there, if it is.
+    pub(crate) tls: Option<Client>,
+}
+
+/// Which of several addresses are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// The first that answers, for the whole run: it is one server that is measured.
+    First,
+    /// All that answer.
+    All,
+}
+
+impl Reach {
+    /// Tries the addresses of a host, if it has several: a name such as `localhost` may have one where nobody
+    /// listens.
+    ///
+    /// # Errors
+    /// When nobody answers at any of them.
+    pub(crate) fn new(
+        addresses: &[SocketAddr],
+        choice: Choice,
+        tls: Option<Client>,
+    ) -> anyhow::Result<Self> {
+        let addresses = match addresses {
+            [only] => vec![*only],
+            several => answering(several, choice)?,
+        };
+        Ok(Self { addresses, tls })
+    }
+
+    /// Where a session connects to.
+    pub(crate) fn of(&self, session: u32) -> SocketAddr {
+        self.addresses[session as usize % self.addresses.len()]
+    }
+
+    /// All of them.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+fn answering(addresses: &[SocketAddr], choice: Choice) -> anyhow::Result<Vec<SocketAddr>> {
+    let mut found = Vec::new();
+    let mut silent = Vec::new();
+    for address in addresses {
+        match TcpStream::connect_timeout(address, TRIAL) {
+            Ok(_) => found.push(*address),
+            Err(error) => silent.push(format!("{address} ({error})")),
+        }
+        if choice == Choice::First && !found.is_empty() {
+            break;
+        }
+    }
+    ensure!(
+        !found.is_empty(),
+        "nobody listens there: {}",
+        silent.join(", ")
+    );
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Goal: of several addresses the first that answers is used, or all that do if that is asked for; one alone is
+    /// not tried, since whoever listens there would see one connection too many.
+    #[test]
+    fn the_first_that_answers_is_used() {
+        let dead = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dead = dead.local_addr().unwrap();
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [first, second] = [0, 1].map(|at| listeners[at].local_addr().unwrap());
+        let all = [dead, first, second];
+        let reach = Reach::new(&all, Choice::First, None).unwrap();
+        assert_eq!(reach.addresses(), [first]);
+        let reach = Reach::new(&all, Choice::All, None).unwrap();
+        assert_eq!(reach.addresses(), [first, second]);
+        assert_eq!((reach.of(0), reach.of(3)), (first, second));
+        assert_eq!(
+            Reach::new(&[dead], Choice::First, None).unwrap().of(7),
+            dead
+        );
+        let error = Reach::new(&[dead, dead], Choice::All, None).unwrap_err();
+        assert!(error.to_string().contains(&dead.to_string()), "{error}");
+    }
+}
