@@ -1,7 +1,7 @@
 //! What is said to a server, and how its messages are read.
 //!
 //! # Adding a protocol
-//! Write a file in `src/protocol/` with a `pub(crate) const` [`seam::Entry`] in it, declare its module here, and
+//! Write a file in `loadgen/src/protocol/` with a `pub(crate) const` [`seam::Entry`] in it, declare its module here, and
 //! give it a line in [`ALL`]: `--protocol`, `--set` and the help then know it. What it has to do:
 //!
 //! - [`seam::Entry::make`] takes the wishes of the flags and gives a [`seam::Protocol`], which is the same for all
@@ -18,11 +18,14 @@
 //!
 //! No clock, no socket and no randomness: unit tests drive a speaker with bytes and times (see `testing`).
 
+mod actioncable;
 mod dialogue;
+mod phoenix;
 pub(crate) mod script;
 pub(crate) mod seam;
 mod socketio;
 pub(crate) mod speech;
+mod stomp;
 #[cfg(test)]
 mod testing;
 pub(crate) mod text;
@@ -37,7 +40,14 @@ use anyhow::{Context, bail};
 use self::seam::Entry;
 
 /// Every protocol there is.
-const ALL: &[&Entry] = &[&dialogue::PLAIN, &dialogue::ECHO, &socketio::ENTRY];
+const ALL: &[&Entry] = &[
+    &dialogue::PLAIN,
+    &dialogue::ECHO,
+    &socketio::ENTRY,
+    &phoenix::ENTRY,
+    &actioncable::ENTRY,
+    &stomp::ENTRY,
+];
 
 /// The names of all, each with what it is.
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
