@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::model::asked::{Slo, SloPart};
-use super::model::{Results, ServerUse, Storm, Verdict};
+use super::model::server::ServerUse;
+use super::model::{Results, Storm, Verdict};
 use super::sample;
 use super::timeline::Timeline;
 

@@ -1,15 +1,14 @@
 //! The final table: what a person reads when a run is over.
 
+mod server;
+
 use std::fmt::{Display, Formatter, Result as Written};
 
 use super::distribution::Distribution;
 use super::model::asked::Parameters;
 use super::model::slowest::Laggard;
-use super::model::{Latency, Results, ServerUse, Verdict};
+use super::model::{Latency, Results, Verdict};
 use super::units::{by_code, bytes, count, date, ms, of, rate, time};
-
-/// Processes of a server that are told by name.
-const PROCESSES_TOLD: usize = 8;
 
 impl Display for Results {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
@@ -27,7 +26,7 @@ impl Display for Results {
         self.write_generator(f)?;
         self.write_held_back(f)?;
         if let Some(server) = &self.server {
-            write_server(server, f)?;
+            server::write(server, f)?;
         }
         self.write_verdict(f)
     }
@@ -344,57 +343,13 @@ fn write_row(name: &str, times: &Distribution, f: &mut Formatter<'_>) -> Written
     writeln!(f, "{mean:10.3}{:>14}", count(times.0.len()))
 }
 
-fn write_server(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
-    if server.cpu_ns_per_delivery > 0.0 {
-        writeln!(
-            f,
-            "server     {:.0} ns of CPU per delivery, CPU {:.1}%, context switches: {} voluntary, {} not",
-            server.cpu_ns_per_delivery,
-            server.cpu_share * 100.0,
-            count(server.switches_voluntary),
-            count(server.switches_involuntary)
-        )?;
-    }
-    if server.processes.len() > 1 {
-        let told = server.processes.iter().take(PROCESSES_TOLD);
-        let told = told.map(|process| {
-            let (pid, name) = (process.pid, &process.name);
-            format!(
-                "{pid} {name} {:.0} ms of CPU, {}",
-                ms(process.cpu_ns),
-                bytes(process.rss_bytes_after)
-            )
-        });
-        let told: Vec<_> = told.collect();
-        let processes =
-            of(server.processes.len() as u64, "process").replace("processs", "processes");
-        writeln!(f, "processes  {processes}: {}", told.join("; "))?;
-    }
-    writeln!(
-        f,
-        "memory     {} resident before, {} after, {} at most: {:.0} bytes per session",
-        bytes(server.rss_bytes_before),
-        bytes(server.rss_bytes_after),
-        bytes(server.rss_bytes_peak),
-        server.bytes_per_connection
-    )?;
-    if server.tcp_pages_peak > 0 {
-        writeln!(
-            f,
-            "kernel     {} pages of TCP memory before, {} at most",
-            count(server.tcp_pages_before),
-            count(server.tcp_pages_peak)
-        )?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::results::model::asked::{Slo, Stage};
     use crate::results::model::counts::Counts;
-    use crate::results::model::{Churn, HeldBack, ProcessUse, Slow, Storm};
+    use crate::results::model::server::{ProcessUse, ServerUse};
+    use crate::results::model::{Churn, HeldBack, Slow, Storm};
     use crate::results::sample;
 
     /// Goal: a load is told in full, with every series and separators in the counts.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process;
 
 use crate::clock::now_ns;
-use crate::results::model::{ProcessUse, ServerUse};
+use crate::results::model::server::{ProcessUse, ServerUse};
 use crate::watch::family::{family, name};
 use crate::watch::process::{CpuTime, peak_resident_bytes, resident_bytes, switches, tcp_pages};
 
