@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Counts what a message costs in echo and small rooms, for Fanring and the bare relay's forms: instructions of user space
-# (Callgrind), system calls, entries and completions of the ring, switches (perf). Where times can't be told apart, these can.
-#   scripts/counts.sh [--servers A,B]     needs root for perf; some 15 minutes for all
+# (Callgrind), system calls, entries and completions of the ring, switches, and where the time goes (perf). Where times of
+# whole runs can't be told apart, these can.
+#   scripts/counts.sh [--servers A,B] [--cells A,B]     needs root for perf; some 25 minutes for all
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh

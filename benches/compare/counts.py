@@ -2,13 +2,15 @@
 
 Times of a shared machine can't tell a few percent apart, counts can. Instructions of user space come from Callgrind, at rates at
 which each message is a turn of its own; what is there before the first message is taken out by the difference of two rates. What
-the kernel is asked for comes from its tracepoints, in the cells of the comparison as they are.
+the kernel is asked for comes from its tracepoints, in the cells of the comparison as they are, and so does the processor time
+in the server's own code and in the kernel: samples of the processor's clock, which slow both by a third.
 """
 
 import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -33,6 +35,7 @@ EVENTS = {
 }
 # When the load has settled, and how long it is watched, in seconds.
 SETTLED, WATCHED = 2.0, 2.0
+SAMPLES_PER_SECOND = 8000
 
 
 def main():
@@ -49,9 +52,12 @@ def main():
                 print(f"counts: {name} does not run under Callgrind: {error}", file=sys.stderr)
                 instructions = None
             found = events(name, cell, options)
-            rows.append([cell.name, name, tables.number(instructions)] + [tables.number(found.get(each), 2) for each in EVENTS])
+            times = [sampled(name, cell, options) for _ in range(options.rounds)]
+            rows.append([cell.name, name, tables.number(instructions)])
+            rows[-1] += [tables.number(found.get(each), 2) for each in EVENTS]
+            rows[-1] += [tables.number(statistics.median(column)) for column in zip(*times)]
             print(f"counts: {' '.join(rows[-1])}", file=sys.stderr, flush=True)
-    print(tables.table(["cell", "server", "instructions", *EVENTS], rows))
+    print(tables.table(["cell", "server", "instructions", *EVENTS, "own ns", "kernel ns"], rows))
 
 
 def parse():
@@ -60,6 +66,7 @@ def parse():
     add("--servers", type=lambda text: text.split(","), default=SERVERS, metavar="A,B", help="only these servers")
     add("--cells", type=lambda text: text.split(","), default=tuple(SHAPES), metavar="A,B", help="only these cells")
     add("--fanload", type=Path, default=Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "release/fanload")
+    add("--rounds", type=int, default=3, help="runs that are sampled, of which the median is told")
     add("--work", type=Path, default=Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "counts", help="folder for Callgrind's files")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -126,6 +133,26 @@ def events(name, cell, options):
         said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
         report = finish(driver, options)
     return shares(said, report["rates"]["achieved"] * WATCHED)
+
+
+def sampled(name, cell, options):
+    """Nanoseconds of processor time for each delivery: in the server's own code, and in the kernel."""
+    data = options.work / "samples"
+    with runs.Server(name, 1, options.work / "server.log") as server:
+        driver = drive(server, cell.load, SETTLED + WATCHED + 1, options)
+        time.sleep(1 + SETTLED)
+        command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_PER_SECOND), "-p", str(server.pid), "-o", data]
+        subprocess.run([*command, "--", "sleep", str(WATCHED)], capture_output=True, check=True)
+        report = finish(driver, options)
+    said = subprocess.run(["perf", "script", "-i", data, "-F", "ip"], capture_output=True, text=True, check=True).stdout
+    return split(said, report["rates"]["deliveries"] * WATCHED)
+
+
+def split(said, deliveries):
+    """Of addresses that `perf script` says: the time in user space and in the kernel, whose half of all is the upper one."""
+    kernel = [int(line, 16) >> 63 for line in said.split()]
+    each_ns = 1e9 / SAMPLES_PER_SECOND / deliveries
+    return (len(kernel) - sum(kernel)) * each_ns, sum(kernel) * each_ns
 
 
 def shares(said, messages):

@@ -17,6 +17,12 @@ class Counts(unittest.TestCase):
         said = "2000,,raw_syscalls:sys_enter,1,100.00,,\n<not counted>,,io_uring:io_uring_complete,0,0,,\n500,,context-switches,1,100.00,,\n"
         self.assertEqual(counts.shares(said, 1000), {"system calls": 2.0, "switches": 0.5})
 
+    def test_samples_are_told_apart_by_their_addresses(self):
+        said = "    5614ee559ae1\nffffffff81a00010\n ffffffff81a00020\n"
+        own, kernel = counts.split(said, 10)
+        self.assertAlmostEqual(own, 12_500)
+        self.assertAlmostEqual(kernel, 25_000)
+
 
 if __name__ == "__main__":
     unittest.main()
