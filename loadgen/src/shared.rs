@@ -82,6 +82,7 @@ pub(crate) struct Shared<'a> {
     publishers_ended: AtomicU32,
     /// Sessions that were given up before they were open.
     given_up: AtomicU32,
+    publishers_given_up: AtomicU32,
     /// [`u64::MAX`] as long as there was none.
     storm_ns: AtomicU64,
     /// An end of the measured window before the planned one; [`u64::MAX`] if there is none.
@@ -120,6 +121,7 @@ impl<'a> Shared<'a> {
             ended_early: AtomicU32::new(0),
             publishers_ended: AtomicU32::new(0),
             given_up: AtomicU32::new(0),
+            publishers_given_up: AtomicU32::new(0),
             storm_ns: AtomicU64::new(u64::MAX),
             cut_ns: AtomicU64::new(u64::MAX),
             milestones: std::array::from_fn(|_| AtomicU32::new(0)),
@@ -168,15 +170,20 @@ impl Shared<'_> {
         self.members[room as usize].load(Ordering::Acquire)
     }
 
-    /// So many sessions were given up before they were open.
-    pub(crate) fn note_given_up(&self, sessions: usize) {
-        let sessions = u32::try_from(sessions).unwrap_or(u32::MAX);
-        self.given_up.fetch_add(sessions, Ordering::AcqRel);
+    /// A session was given up before it was open.
+    pub(crate) fn note_given_up(&self, session: u32) {
+        self.given_up.fetch_add(1, Ordering::AcqRel);
+        if self.layout.publisher_of(session).is_some() {
+            self.publishers_given_up.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
-    /// Whether any session was.
-    pub(crate) fn is_any_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Acquire) > 0
+    /// Whether so many were that the run can't be made.
+    pub(crate) fn are_too_many_given_up(&self) -> bool {
+        let given_up = self.given_up.load(Ordering::Acquire);
+        let publishers = self.publishers_given_up.load(Ordering::Acquire);
+        let is_nobody_left = publishers > 0 && publishers == self.layout.publishers;
+        given_up > self.settings.failures_max() || is_nobody_left
     }
 
     /// A session ended and should not have.

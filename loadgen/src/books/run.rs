@@ -34,6 +34,11 @@ pub(crate) struct RunBooks {
     pub(crate) received: u64,
     pub(crate) opened: u64,
     pub(crate) failed: u64,
+    /// Sessions that could not be opened, as many may; and messages that these would have published, in the whole run and
+    /// in its window.
+    pub(crate) unopened: u64,
+    pub(crate) unpublished: u64,
+    pub(crate) unpublished_in_window: u64,
     pub(crate) dropped: u64,
     pub(crate) returned: u64,
     pub(crate) joined: u64,
@@ -65,6 +70,9 @@ impl RunBooks {
             (&mut self.received, other.received),
             (&mut self.opened, other.opened),
             (&mut self.failed, other.failed),
+            (&mut self.unopened, other.unopened),
+            (&mut self.unpublished, other.unpublished),
+            (&mut self.unpublished_in_window, other.unpublished_in_window),
             (&mut self.dropped, other.dropped),
             (&mut self.returned, other.returned),
             (&mut self.joined, other.joined),

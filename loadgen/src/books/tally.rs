@@ -165,6 +165,17 @@ impl Tally {
         }
     }
 
+    /// A session that was to stay was never opened: nothing is expected of it.
+    pub(crate) fn absent(&mut self, index: usize) {
+        let receiver = &mut self.receivers[index];
+        if receiver.role == Role::Subscriber {
+            // As one whose deliveries nobody looks at.
+            receiver.role = Role::Publisher;
+            receiver.checked = false;
+            self.listeners[receiver.room as usize].living -= 1;
+        }
+    }
+
     /// A session has ended that was to stay: what it has not had can't come any more.
     pub(crate) fn ended(&mut self, index: usize) {
         let receiver = self.receivers[index];

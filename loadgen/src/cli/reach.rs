@@ -22,6 +22,10 @@ pub(crate) struct ReachArgs {
     /// Sessions take turns over all addresses of the target's name that answer, instead of the first that does.
     #[arg(long)]
     pub(crate) all_addresses: bool,
+    /// Percent of the sessions that may fail to open, so that it shows how many a server holds: the run goes on with the
+    /// others, and tells how those were refused. Publishers are opened first then.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub(crate) allow_failures: f64,
     /// Process of the server on this machine, for its processor time and memory; its children count with it. May be
     /// given several times: all of them are added up, and each is told.
     #[arg(long, value_name = "PID")]
@@ -34,6 +38,11 @@ impl ReachArgs {
     /// # Errors
     /// One sentence: no such host, nobody there, certificates that are none.
     pub(crate) fn reach(&self, target: &Target) -> anyhow::Result<Reach> {
+        let percent = self.allow_failures;
+        ensure!(
+            (0.0..100.0).contains(&percent),
+            "--allow-failures {percent}: want 0 or more and less than 100 percent"
+        );
         ensure!(
             target.is_secure || (self.ca.is_none() && !self.insecure),
             "--ca and --insecure are for TLS: want a --target such as wss://HOST/PATH"
@@ -81,6 +90,16 @@ mod tests {
             let settings = check(flags).unwrap();
             assert_eq!(settings.target().path, path, "{flags:?}");
         }
+    }
+
+    /// Goal: so many sessions may fail as are asked for, rounded down, and not all.
+    #[test]
+    fn failures_are_a_share() {
+        let flags = ["--subscribers", "19", "--allow-failures"];
+        let with = |percent| check(&[&flags[..], &[percent]].concat());
+        assert_eq!(check(&flags[..2]).unwrap().failures_max(), 0);
+        assert_eq!(with("12.5").unwrap().failures_max(), 2, "of 20");
+        assert!(with("100").unwrap_err().contains("less than 100"));
     }
 
     /// Goal: what TLS can't work with is refused by the name of its flag.

@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) workers: u32,
     pub(crate) pin: Vec<usize>,
     pub(crate) server_pids: Vec<u32>,
+    /// Percent of the sessions that may fail to open.
+    pub(crate) allow_failures: f64,
     pub(crate) lag_max: Duration,
     pub(crate) slo: Option<Demand>,
 }
@@ -118,11 +120,22 @@ impl Settings {
             churn_rate: is_churn.then(|| f64::from(self.churn_rate)),
             slow_percent: is_slow.then_some(self.slow_percent),
             self_delivery: self.self_delivery,
+            allow_failures_percent: self.allow_failures,
             protocol: self.target().protocol,
             dialogue: self.dialogue.clone(),
             workers: self.workers,
             pin: self.pin.iter().map(|&cpu| cpu as u64).collect(),
         }
+    }
+
+    /// How many of the sessions that are to stay may fail to open.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a u32"
+    )]
+    pub(crate) fn failures_max(&self) -> u32 {
+        (f64::from(self.layout().steady()) * self.allow_failures / 100.0).floor() as u32
     }
 
     /// The target, for sentences.
@@ -200,6 +213,7 @@ impl RunArgs {
             source_ips: self.source_ip,
             workers: self.workers,
             pin: self.pin.map_or_else(Vec::new, |list| list.0),
+            allow_failures: self.reach.allow_failures,
             server_pids: self.reach.server_pid,
             lag_max: self.lag_max,
             slo: self.slo.as_deref().map(Demand::parse).transpose()?,

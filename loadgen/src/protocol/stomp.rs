@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use fanring::wire::message::Kind;
 
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
@@ -43,6 +43,11 @@ pub(crate) const ENTRY: Entry = Entry {
             about: "where messages are sent",
         },
         Choice {
+            name: "receipt",
+            default: "yes",
+            about: "whether a subscription is confirmed: \"no\" for Spring's simple broker, which does not",
+        },
+        Choice {
             name: "heartbeat",
             default: "10000",
             about: "milliseconds between two heartbeats, if the server wants some; 0 for none",
@@ -63,12 +68,18 @@ struct Stomp {
     login: Option<(Text, Text)>,
     subscribe: Text,
     send: Text,
+    wants_receipt: bool,
     heartbeat_ms: u64,
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
     let text = |name| Text::escaped(wishes.choice(name), wishes.columns);
     let has_login = !wishes.choice("login").is_empty();
+    let receipt = wishes.choice("receipt");
+    ensure!(
+        ["yes", "no"].contains(&receipt),
+        "--set receipt={receipt}: want yes or no"
+    );
     let heartbeat = wishes.choice("heartbeat");
     let heartbeat_ms = heartbeat.parse();
     Ok(Arc::new(Stomp {
@@ -80,6 +91,7 @@ fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
         },
         subscribe: text("subscribe")?,
         send: text("send")?,
+        wants_receipt: receipt == "yes",
         heartbeat_ms: heartbeat_ms
             .with_context(|| format!("--set heartbeat={heartbeat}: want milliseconds"))?,
     }))
@@ -114,15 +126,18 @@ impl Protocol for Stomp {
             headers.extend([("login", &name[..]), ("passcode", &passcode[..])]);
         }
         let connect = frame("CONNECT", &headers);
-        let subscribe = [
+        let mut subscribe = vec![
             ("id", &b"0"[..]),
-            ("destination", &subscribe),
+            ("destination", &subscribe[..]),
             ("ack", b"auto"),
-            ("receipt", RECEIPT.as_bytes()),
         ];
+        if self.wants_receipt {
+            subscribe.push(("receipt", RECEIPT.as_bytes()));
+        }
         Box::new(Talk {
             kind: self.kind,
             phase: Phase::Connecting,
+            wants_receipt: self.wants_receipt,
             connect,
             subscribe: frame("SUBSCRIBE", &subscribe),
             destination: self.send.fill(who),
@@ -221,6 +236,7 @@ enum Phase {
 struct Talk {
     kind: Kind,
     phase: Phase,
+    wants_receipt: bool,
     connect: Vec<u8>,
     subscribe: Vec<u8>,
     destination: Vec<u8>,
@@ -239,7 +255,10 @@ impl Talk {
         match (frame.command, self.phase) {
             (b"MESSAGE", _) => to.payload(frame.body, Place::Within),
             (b"CONNECTED", Phase::Connecting) => {
-                self.phase = Phase::Subscribing;
+                self.phase = match self.wants_receipt {
+                    true => Phase::Subscribing,
+                    false => Phase::Ready,
+                };
                 self.agree_on_beats(now_ns, frame);
                 to.say(Kind::Text, &self.subscribe);
             }
@@ -398,7 +417,19 @@ mod tests {
         let (mut talk, mut ear) = (talk(&[]), Ear::default());
         let error = hear(&mut *talk, &mut ear, "ERROR\nmessage:Bad CONNECT\n\nmore\0").unwrap_err();
         assert!(error.contains("Bad CONNECT"), "{error}");
-        let error = make(&wishes(&ENTRY, &[("heartbeat", "soon")])).unwrap_err();
-        assert!(error.to_string().contains("heartbeat=soon"), "{error}");
+        for (name, value) in [("heartbeat", "soon"), ("receipt", "maybe")] {
+            let error = make(&wishes(&ENTRY, &[(name, value)])).unwrap_err();
+            let told = format!("{name}={value}");
+            assert!(error.to_string().contains(&told), "{error}");
+        }
+    }
+
+    /// Goal: where no receipt comes, none is asked for and waited for.
+    #[test]
+    fn receipts_can_be_done_without() {
+        let (mut talk, mut ear) = (talk(&[("receipt", "no")]), Ear::default());
+        hear(&mut *talk, &mut ear, "CONNECTED\nversion:1.2\n\n\0").unwrap();
+        assert_eq!(talk.waits_for(), None);
+        assert!(!ear.texts()[0].contains("receipt"));
     }
 }

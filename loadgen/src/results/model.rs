@@ -307,6 +307,9 @@ pub(crate) struct Rates {
 pub(crate) struct Sessions {
     /// Handshakes that succeeded.
     pub(crate) opened: u64,
+    /// Sessions that could not be opened before the load, as `--allow-failures` allows: nothing is expected of them.
+    #[serde(default)]
+    pub(crate) unopened: u64,
     /// Joins that failed: connections that were not made, and handshakes that were refused or not answered.
     pub(crate) failed: u64,
     /// Handshakes that were answered with another HTTP status than 101, by status.

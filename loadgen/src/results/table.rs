@@ -160,6 +160,9 @@ impl Results {
     fn write_sessions(&self, f: &mut Formatter<'_>) -> Written {
         let sessions = &self.sessions;
         write!(f, "sessions   {} opened", count(sessions.opened))?;
+        if sessions.unopened > 0 {
+            write!(f, ", {} could not be, as allowed", count(sessions.unopened))?;
+        }
         if sessions.failed > 0 {
             write!(f, ", {} failed to", count(sessions.failed))?;
         }
@@ -430,13 +433,14 @@ mod tests {
         };
         results.generator.reorder_window = 65_536;
         results.sessions.failed = 60;
+        results.sessions.unopened = 1_000;
         results.sessions.refusals.insert(503, 60);
         let text = results.to_string();
         for part in [
             "judged     12 skipped, 1,084,304 outstanding, 7 cut off, 0 duplicated",
             "\nbacklog    1,084,304 outstanding when the drain ended, the oldest for 3.25 s; more --drain",
             "\nwindow     110 came over 65,536 messages late: too late to tell",
-            "opened, 60 failed to, 0 ended early",
+            "opened, 1,000 could not be, as allowed, 60 failed to, 0 ended early",
             "\nrefusals   503: 60\n",
             "FAILED: 12 skipped (later ones came); 1,084,304 outstanding when the drain ended, the \
              oldest for 3.25 s; 7 cut off with their sessions; 110 too late to tell; 60 joins failed",

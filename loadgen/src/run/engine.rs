@@ -190,7 +190,7 @@ fn connect(
         bail!(why);
     }
     heed(interrupt)?;
-    if !shared.all_reached(Milestone::Connected) || shared.is_any_given_up() {
+    if !shared.all_reached(Milestone::Connected) || shared.are_too_many_given_up() {
         return Err(too_few(shared, "were open"));
     }
     Ok(())
@@ -209,7 +209,7 @@ fn storm(
         shared.is_stopped() || interrupt.is_asked() || shared.all_reached(Milestone::Returned)
     });
     heed(interrupt)?;
-    if !shared.all_reached(Milestone::Returned) || shared.is_any_given_up() {
+    if !shared.all_reached(Milestone::Returned) || shared.are_too_many_given_up() {
         return Err(too_few(shared, "had come back"));
     }
     Ok(())

@@ -33,6 +33,8 @@ pub(crate) struct Publishers {
     due: BinaryHeap<Reverse<(u64, u32)>>,
     /// Open loop: who has a message due that may not be queued, because the server does not read.
     waiting: Vec<u32>,
+    /// Open loop: what those would say who could not be opened.
+    absent: Vec<Schedule>,
     payload: Vec<u8>,
 }
 
@@ -42,11 +44,16 @@ impl Publishers {
         let settings = shared.settings;
         let mut publishers = Vec::new();
         let mut due = BinaryHeap::new();
+        let mut absent = Vec::new();
         for (index, seat) in fleet.seats.iter().enumerate() {
             let Some(number) = shared.layout.publisher_of(seat.session) else {
                 continue;
             };
             let schedule = plan.publisher(number);
+            if seat.absent {
+                absent.push(schedule);
+                continue;
+            }
             if settings.closed.is_none()
                 && let Some(due_ns) = schedule.due_ns()
             {
@@ -71,6 +78,7 @@ impl Publishers {
             publishers,
             due,
             waiting: Vec::new(),
+            absent,
             payload: Vec::new(),
         }
     }
@@ -123,6 +131,20 @@ impl Publishers {
         if let Some(due_ns) = self.publishers[at as usize].schedule.due_ns() {
             self.due.push(Reverse((due_ns, at)));
         }
+    }
+
+    /// Messages due by a time, in all and in the window, of those who could not be opened.
+    pub(crate) fn absent_until(&self, end_ns: u64) -> (u64, u64) {
+        let mut messages = (0, 0);
+        for schedule in &self.absent {
+            let mut schedule = schedule.clone();
+            while let Some(due_ns) = schedule.due_ns().filter(|due_ns| *due_ns < end_ns) {
+                messages.0 += 1;
+                messages.1 += u64::from(self.plan.is_measured(due_ns));
+                schedule.advance();
+            }
+        }
+        messages
     }
 
     /// Messages that are due by a time and could not even be queued.

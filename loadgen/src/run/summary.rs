@@ -83,7 +83,11 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
 fn planned(shared: &Shared<'_>, books: &RunBooks) -> (u64, u64) {
     match shared.plan.get() {
         Some(plan) if shared.settings.closed.is_none() && !shared.settings.is_idle() => {
-            plan.clone().until(shared.measure_end_ns(plan)).totals()
+            let planned = plan.clone().until(shared.measure_end_ns(plan)).totals();
+            (
+                planned.0.saturating_sub(books.unpublished),
+                planned.1.saturating_sub(books.unpublished_in_window),
+            )
         }
         _ => (books.planned_all, books.planned),
     }
@@ -123,6 +127,7 @@ fn sessions(shared: &Shared<'_>, books: &RunBooks) -> Sessions {
     let endings = shared.endings();
     Sessions {
         opened: books.opened,
+        unopened: books.unopened,
         failed: books.failed,
         refusals: endings.refusals.clone(),
         ended_early: shared.ended_early(),

@@ -84,15 +84,24 @@ pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
 fn connect(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
     let shared = fleet.shared;
     let start = now_ns();
-    let due = |session: u32| match shared.settings.connect_rate {
-        Some(rate) => start + u64::from(session) * 1_000_000_000 / u64::from(rate),
+    let due = |turn: u32| match shared.settings.connect_rate {
+        Some(rate) => start + u64::from(turn) * 1_000_000_000 / u64::from(rate),
         None => start,
     };
-    for (index, seat) in (0..).zip(&fleet.seats) {
-        if seat.role != Role::Churner {
-            fleet.wanted.push_back((due(seat.session), index));
-        }
-    }
+    // Where some may be refused, those without whom there is nothing to receive come first.
+    let ahead = match shared.settings.failures_max() {
+        0 => 0,
+        _ => shared.layout.steady() - shared.layout.subscribers,
+    };
+    let turn = |session: u32| (session + ahead) % shared.layout.steady();
+    let steady = (0..).zip(&fleet.seats);
+    let steady = steady.filter(|(_, seat)| seat.role != Role::Churner);
+    let mut turns: Vec<(u32, u32)> = steady
+        .map(|(index, seat)| (turn(seat.session), index))
+        .collect();
+    turns.sort_unstable();
+    let wanted = turns.into_iter().map(|(turn, index)| (due(turn), index));
+    fleet.wanted.extend(wanted);
     open_all(fleet, start)?;
     fleet.mode = Mode::Running;
     Ok(())
@@ -171,7 +180,10 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
                 break;
             }
         }
-        let next = publishers.next_ns().min(churn.next_ns).min(guests.next_ns());
+        let next = publishers
+            .next_ns()
+            .min(churn.next_ns)
+            .min(guests.next_ns());
         let edge = if start.is_none() {
             plan.measure_start_ns()
         } else {
@@ -179,8 +191,11 @@ fn load(fleet: &mut Fleet<'_>, plan: Plan) -> anyhow::Result<Worker> {
         };
         now = fleet.turn(next.min(edge))?;
     }
-    let due_ns = shared.measure_end_ns(&plan).min(now);
-    fleet.books.left_messages += publishers.waiting_until(due_ns);
+    let end_ns = shared.measure_end_ns(&plan);
+    fleet.books.left_messages += publishers.waiting_until(end_ns.min(now));
+    let (all, in_window) = publishers.absent_until(end_ns);
+    fleet.books.unpublished += all;
+    fleet.books.unpublished_in_window += in_window;
     let end = match end {
         Some(end) => end,
         None => mark(fleet),
@@ -292,8 +307,7 @@ struct Churn {
 impl Churn {
     fn new(fleet: &Fleet<'_>, plan: &Plan) -> Self {
         let is_churn = fleet.shared.settings.workload == Workload::Churn;
-        let is_churner =
-            |index: &usize| is_churn && fleet.seats[*index].role == Role::Churner;
+        let is_churner = |index: &usize| is_churn && fleet.seats[*index].role == Role::Churner;
         let seats: Vec<_> = (0..fleet.seats.len()).filter(is_churner).collect();
         // All churners of all workers together make one round in a second.
         let gap_ns = 1_000_000_000 / (seats.len() as u64).max(1);

@@ -67,6 +67,8 @@ pub(crate) struct Seat {
     pub(crate) stopped: bool,
     /// Was told to end.
     pub(crate) leaving: bool,
+    /// Could not be opened, and will not be.
+    pub(crate) absent: bool,
     /// Messages it took, if it is one that stops reading.
     pub(crate) taken: u64,
 }
@@ -155,6 +157,7 @@ impl<'a> Fleet<'a> {
                 connection: None,
                 stopped: false,
                 leaving: false,
+                absent: false,
                 taken: 0,
             })
             .collect();

@@ -1,5 +1,6 @@
 //! What it means that a session opened or ended, and what came in a turn, for the books.
 
+use std::mem;
 use std::time::Duration;
 
 use rustix::io::write;
@@ -92,8 +93,17 @@ impl Fleet<'_> {
         self.pending -= 1;
         match self.mode {
             Mode::Connecting => {
-                let place = self.shared.settings.place();
-                self.shared.fail(format!("{place}: {why}"));
+                self.shared.note_refusal(why, status);
+                self.go_without(index);
+                if self.shared.are_too_many_given_up() {
+                    let settings = self.shared.settings;
+                    let over = match settings.failures_max() {
+                        0 => String::new(),
+                        most => format!("; over {most} sessions failed (--allow-failures)"),
+                    };
+                    self.shared
+                        .fail(format!("{}: {why}{over}", settings.place()));
+                }
             }
             Mode::Storm | Mode::Running => {
                 self.books.failed += 1;
@@ -111,12 +121,23 @@ impl Fleet<'_> {
 
     /// Gives up what is not open yet, and notes what the first of it waited for.
     pub(crate) fn give_up(&mut self) {
-        let mut given_up = self.wanted.len();
-        self.wanted.clear();
         for index in 0..self.seats.len() {
-            given_up += usize::from(self.give_up_seat(index));
+            self.give_up_seat(index);
         }
-        self.shared.note_given_up(given_up);
+        for (_, slot) in mem::take(&mut self.wanted) {
+            self.go_without(slot as usize);
+        }
+    }
+
+    /// A session will not be there. Before the load that may be allowed, and then nothing is expected of it.
+    fn go_without(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        self.shared.note_given_up(seat.session);
+        if self.mode == Mode::Connecting {
+            seat.absent = true;
+            self.books.unopened += 1;
+            self.tally.absent(index);
+        }
     }
 
     /// Ends a session that is not wanted any more before it is open: nobody's failure.
@@ -124,15 +145,15 @@ impl Fleet<'_> {
         self.take_pending(index);
     }
 
-    /// Gives up a seat whose session is not open yet. Returns whether it is one.
-    fn give_up_seat(&mut self, index: usize) -> bool {
+    /// Gives up a seat whose session is not open yet, if it is one.
+    fn give_up_seat(&mut self, index: usize) {
         let Some(what) = self.take_pending(index) else {
-            return false;
+            return;
         };
-        self.books.failed += 1;
+        self.books.failed += u64::from(self.mode != Mode::Connecting);
         let why = format!("a session still waited for {what}");
         self.shared.note_refusal(&why, None);
-        true
+        self.go_without(index);
     }
 
     /// Takes a session out of its seat that is not open yet. Returns what it waited for.

@@ -48,8 +48,11 @@ impl Fleet<'_> {
                 continue;
             };
             // Others may have the seat by now, and what has been said since has its own place here.
-            if seat.generation == generation && connection.beat_ns().is_some_and(|due| due <= now) {
+            let is_due = connection.beat_ns().is_some_and(|due_ns| due_ns <= now);
+            if seat.generation == generation && is_due {
                 connection.beat(now);
+                let next_ns = connection.beat_ns();
+                debug_assert!(next_ns.is_none_or(|next_ns| next_ns > now), "it goes on");
                 self.mark(index);
                 self.note_beat(index);
             }

@@ -47,6 +47,9 @@ pub(crate) struct Parameters {
     pub(crate) slow_percent: Option<f64>,
     /// Whether publishers are expected to get their own messages.
     pub(crate) self_delivery: bool,
+    /// Percent of the sessions that were allowed to fail to open.
+    #[serde(default)]
+    pub(crate) allow_failures_percent: f64,
     /// How messages are published.
     pub(crate) protocol: String,
     /// What is said besides payloads: those flags as they were given, in their order. Without headers, which
