@@ -13,14 +13,19 @@
 //! - [`seam::Speaker::received`] hands every payload it finds to the listener. It need not take messages apart to the
 //!   last: with [`seam::Place::Within`] the payload is looked for. Payloads are printable ASCII without quotes and
 //!   backslashes, so no envelope has to escape them.
-//! - [`seam::Speaker::wrap`] puts the envelope around a payload, and [`seam::Speaker::due`] says what has to be said
-//!   every so often.
+//!   What the server says it will not deliver is told with [`seam::Listener::rejected`].
+//! - [`seam::Speaker::wrap`] puts the envelope around a payload ([`envelope::Envelope`] takes it from a choice), and
+//!   [`seam::Speaker::due`] says what has to be said every so often ([`beat::Beat`]). Where units of the protocol keep
+//!   to no message, [`pieces::Pieces`] puts them together.
 //!
 //! No clock, no socket and no randomness: unit tests drive a speaker with bytes and times (see `testing`).
 
 mod actioncable;
+mod beat;
 mod dialogue;
+mod envelope;
 mod phoenix;
+mod pieces;
 pub(crate) mod script;
 pub(crate) mod seam;
 mod socketio;

@@ -47,6 +47,8 @@ pub(crate) struct RunBooks {
     pub(crate) stopped_closed: u64,
     /// Messages that subscribers who stopped reading did not take.
     pub(crate) untaken: u64,
+    /// Messages that the server said it will not deliver.
+    pub(crate) rejected: u64,
 }
 
 impl RunBooks {
@@ -80,6 +82,7 @@ impl RunBooks {
             (&mut self.stopped, other.stopped),
             (&mut self.stopped_closed, other.stopped_closed),
             (&mut self.untaken, other.untaken),
+            (&mut self.rejected, other.rejected),
         ];
         for (own, others) in sums {
             *own += others;

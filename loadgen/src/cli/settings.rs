@@ -186,10 +186,13 @@ impl RunArgs {
             true => Kind::Binary,
             false => Kind::Text,
         };
+        let dialogue = self.dialogue.told();
+        let speech = self.dialogue.speech(place, kind)?;
+        let returns_own = speech.protocol.returns_own() || workload == Workload::Echo;
         let settings = Settings {
             pace,
-            dialogue: self.dialogue.told(),
-            speech: self.dialogue.speech(place, kind)?,
+            dialogue,
+            speech,
             address: target.told(),
             reach: self.reach.reach(&target)?,
             workload,
@@ -209,7 +212,7 @@ impl RunArgs {
             churn_rate: self.churn_rate,
             slow,
             slow_percent: self.slow_percent,
-            self_delivery: self.self_delivery || workload == Workload::Echo,
+            self_delivery: self.self_delivery || returns_own,
             source_ips: self.source_ip,
             workers: self.workers,
             pin: self.pin.map_or_else(Vec::new, |list| list.0),

@@ -1,55 +1,54 @@
-//! `actioncable`: Action Cable of Rails: a welcome, a subscription to a channel, actions on it. The server's pings want
-//! no answer.
-//!
-//! What a channel is called is JSON within JSON, so its quotes are escaped.
+//! `actioncable`: Rails' Action Cable (`actioncable-v1-json`): wait for the welcome, subscribe with an identifier, perform an
+//! action that broadcasts, or whisper as servers of AnyCable allow. Pings come from the server and want no answer.
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use fanring::wire::message::Kind;
+use serde::Deserialize;
+use serde_json::Value;
 
+use super::envelope::{Around, Envelope};
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
 use super::text::{Text, Who};
 
 /// See the file.
 pub(crate) const ENTRY: Entry = Entry {
     name: "actioncable",
-    about: "Action Cable of Rails: subscribes to a channel and performs an action on it",
+    about: "Rails' Action Cable",
     choices: &[
         Choice {
             name: "channel",
             default: "{\"channel\":\"ChatChannel\",\"room\":\"{room}\"}",
-            about: "JSON that names the channel",
+            about: "what is subscribed to: JSON",
+        },
+        Choice {
+            name: "command",
+            default: "message",
+            about: "message performs an action of the channel; whisper sends to the others (AnyCable)",
         },
         Choice {
             name: "publish",
-            default: "{\"action\":\"speak\",\"message\":\"{payload}\"}",
-            about: "JSON that is performed, with {payload}",
+            default: "{\"action\":\"speak\",\"body\":\"{payload}\"}",
+            about: "what is performed, or whispered: JSON with {payload}",
         },
     ],
     manner: Manner::Own,
     make,
 };
 
-/// The chosen texts, the same for all sessions.
+/// What the chosen texts are, the same for all sessions.
 #[derive(Clone, Debug)]
 struct ActionCable {
     channel: Text,
-    before: Text,
-    after: Text,
+    is_whispered: bool,
+    data: Envelope,
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
-    let text = |source: &str| Text::plain(source, wishes.columns);
-    let publish = wishes.choice("publish");
-    let parts = publish.split_once("{payload}");
-    let parts = parts.filter(|(_, after)| !after.contains("{payload}"));
-    let (before, after) =
-        parts.with_context(|| format!("--set publish={publish}: want {{payload}} in it, once"))?;
     Ok(Arc::new(ActionCable {
-        channel: text(wishes.choice("channel"))?,
-        before: text(before)?,
-        after: text(after)?,
+        channel: wishes.text("channel")?,
+        is_whispered: wishes.is_second("command", ["message", "whisper"])?,
+        data: wishes.envelope("publish")?,
     }))
 }
 
@@ -67,95 +66,113 @@ impl Protocol for ActionCable {
     }
 
     fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker> {
-        let identifier = escaped(&self.channel.fill(who));
-        let command = |name: &str| {
-            let start = format!("{{\"command\":\"{name}\",\"identifier\":\"");
-            [start.as_bytes(), &identifier, b"\""].concat()
+        let quoted = |bytes: &[u8]| Value::from(String::from_utf8_lossy(bytes)).to_string();
+        let identifier = quoted(&self.channel.fill(who));
+        let data = self.data.fill(who);
+        let head =
+            |command: &str| format!("{{\"command\":\"{command}\",\"identifier\":{identifier}");
+        let (before, after) = match self.is_whispered {
+            true => (
+                [
+                    format!("{},\"data\":", head("whisper")).as_bytes(),
+                    &data.before,
+                ]
+                .concat(),
+                [&data.after[..], b"}"].concat(),
+            ),
+            false => {
+                // The data is a string; what is within its quotes is escaped, and a payload needs no escapes.
+                let (before, after) = (quoted(&data.before), quoted(&data.after));
+                (
+                    format!(
+                        "{},\"data\":{}",
+                        head("message"),
+                        &before[..before.len() - 1]
+                    )
+                    .into_bytes(),
+                    format!("{}}}", &after[1..]).into_bytes(),
+                )
+            }
         };
-        let before = escaped(&self.before.fill(who));
-        let after = escaped(&self.after.fill(who));
         Box::new(Talk {
-            subscribe: [&command("subscribe")[..], b"}"].concat(),
-            before: [&command("message")[..], b",\"data\":\"", &before].concat(),
-            after: [&after[..], b"\"}"].concat(),
-            phase: Phase::Welcomed,
+            phase: Phase::Opening,
+            subscribe: format!("{}}}", head("subscribe")),
+            usual: format!("{{\"identifier\":{identifier},\"message\":").into_bytes(),
+            publish: Around { before, after },
         })
     }
 }
 
-/// JSON as it stands within a string of JSON.
-fn escaped(json: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(json.len() * 2);
-    for &byte in json {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
-    out
-}
-
-/// What a session waits for.
+/// How far a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Welcomed,
-    Subscribed,
-    Nothing,
+    /// Waits for the welcome.
+    Opening,
+    Subscribing,
+    Ready,
 }
 
-/// One session, with its messages.
+/// One session.
 struct Talk {
-    subscribe: Vec<u8>,
-    before: Vec<u8>,
-    after: Vec<u8>,
     phase: Phase,
+    subscribe: String,
+    /// How messages of the channel usually begin, so that they need not be taken apart.
+    usual: Vec<u8>,
+    publish: Around,
+}
+
+/// A message of the protocol itself, as far as it matters.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    reason: Value,
 }
 
 impl Speaker for Talk {
     fn received(
         &mut self,
         _now_ns: u64,
-        _kind: Kind,
+        kind: Kind,
         message: &[u8],
         to: &mut dyn Listener,
     ) -> Result<(), String> {
-        // Whatever is the protocol's own has a type; Rails writes it first or last, and without blanks.
-        let is = |kind: &str| {
-            let part = format!("\"type\":\"{kind}\"");
-            message
-                .windows(part.len())
-                .any(|window| window == part.as_bytes())
-        };
-        let has_type = message.windows(7).any(|window| window == b"\"type\":");
-        if !has_type {
+        if kind == Kind::Binary || message.starts_with(&self.usual) {
             to.payload(message, Place::Within);
-        } else if is("welcome") && self.phase == Phase::Welcomed {
-            self.phase = Phase::Subscribed;
-            to.say(Kind::Text, &self.subscribe);
-        } else if is("confirm_subscription") {
-            self.phase = Phase::Nothing;
-        } else if is("reject_subscription") || is("disconnect") {
-            let told = String::from_utf8_lossy(message);
-            return Err(format!("the server refused the session: {told}"));
-        } else if !is("ping") {
-            to.payload(message, Place::Within);
+            return Ok(());
+        }
+        let told: Told = serde_json::from_slice(message)
+            .map_err(|error| format!("the server sent what is no message in JSON: {error}"))?;
+        match (told.kind.as_str(), self.phase) {
+            ("welcome", Phase::Opening) => {
+                self.phase = Phase::Subscribing;
+                to.say(Kind::Text, self.subscribe.as_bytes());
+            }
+            ("confirm_subscription", Phase::Subscribing) => self.phase = Phase::Ready,
+            ("reject_subscription", _) => {
+                return Err("the server rejected the subscription".to_owned());
+            }
+            ("disconnect", _) => {
+                return Err(format!("the server ended the session: {}", told.reason));
+            }
+            ("ping" | "welcome" | "confirm_subscription", _) => {}
+            _ => to.payload(message, Place::Within),
         }
         Ok(())
     }
 
     fn waits_for(&self) -> Option<String> {
         let what = match self.phase {
-            Phase::Welcomed => "the welcome",
-            Phase::Subscribed => "the confirmation of its subscription",
-            Phase::Nothing => return None,
+            Phase::Opening => "the welcome",
+            Phase::Subscribing => "confirm_subscription",
+            Phase::Ready => return None,
         };
         Some(what.to_owned())
     }
 
     fn wrap(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Kind {
-        out.extend_from_slice(&self.before);
-        out.extend_from_slice(payload);
-        out.extend_from_slice(&self.after);
+        self.publish.put(payload, out);
         Kind::Text
     }
 }
@@ -165,59 +182,88 @@ mod tests {
     use super::*;
     use crate::protocol::testing::{Ear, wishes};
 
-    fn talk() -> Box<dyn Speaker> {
+    const IDENTIFIER: &str = "\"{\\\"channel\\\":\\\"ChatChannel\\\",\\\"room\\\":\\\"3\\\"}\"";
+
+    fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
         let who = Who {
             session: 7,
             room: 3,
             row: &[],
         };
-        make(&wishes(&ENTRY, &[])).unwrap().speaker(&who)
+        make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
     }
 
     fn hear(talk: &mut dyn Speaker, ear: &mut Ear, text: &str) -> Result<(), String> {
         talk.received(0, Kind::Text, text.as_bytes(), ear)
     }
 
-    /// Goal: a session subscribes when it is welcome, is ready when that is confirmed, and performs an action to publish.
+    /// Goal: a session subscribes when it is welcome, and is ready when that is confirmed; pings are neither answered nor
+    /// counted.
     #[test]
     fn channels_are_subscribed_to() {
-        let (mut talk, mut ear) = (talk(), Ear::default());
+        let (mut talk, mut ear) = (talk(&[]), Ear::default());
         talk.opened(0, &mut ear);
-        assert!(ear.said.is_empty());
-        hear(&mut *talk, &mut ear, "{\"type\":\"welcome\"}").unwrap();
-        let identifier = "{\\\"channel\\\":\\\"ChatChannel\\\",\\\"room\\\":\\\"3\\\"}";
-        let subscribe = format!("{{\"command\":\"subscribe\",\"identifier\":\"{identifier}\"}}");
-        assert_eq!(ear.texts(), [subscribe]);
-        assert!(talk.waits_for().unwrap().contains("confirmation"));
-        hear(&mut *talk, &mut ear, "{\"type\":\"ping\",\"message\":1}").unwrap();
+        assert!(ear.said.is_empty() && talk.waits_for().unwrap().contains("welcome"));
+        let ping = "{\"type\":\"ping\",\"message\":1690000000}";
         let confirmed =
-            format!("{{\"identifier\":\"{identifier}\",\"type\":\"confirm_subscription\"}}");
+            format!("{{\"identifier\":{IDENTIFIER},\"type\":\"confirm_subscription\"}}");
+        hear(&mut *talk, &mut ear, "{\"type\":\"welcome\",\"sid\":\"x\"}").unwrap();
+        hear(&mut *talk, &mut ear, ping).unwrap();
+        assert!(talk.waits_for().unwrap().contains("confirm_subscription"));
         hear(&mut *talk, &mut ear, &confirmed).unwrap();
-        assert_eq!((talk.waits_for(), ear.payloads.len()), (None, 0));
-        let mut out = Vec::new();
-        talk.wrap(b"FNLD", &mut out);
-        let data = "{\\\"action\\\":\\\"speak\\\",\\\"message\\\":\\\"FNLD\\\"}";
-        let sent = format!(
-            "{{\"command\":\"message\",\"identifier\":\"{identifier}\",\"data\":\"{data}\"}}"
-        );
-        assert_eq!(String::from_utf8(out).unwrap(), sent);
-        let heard =
-            format!("{{\"identifier\":\"{identifier}\",\"message\":{{\"message\":\"FNLD\"}}}}");
-        hear(&mut *talk, &mut ear, &heard).unwrap();
-        assert_eq!(ear.payloads.len(), 1);
+        assert_eq!(talk.waits_for(), None);
+        let subscribe = format!("{{\"command\":\"subscribe\",\"identifier\":{IDENTIFIER}}}");
+        assert_eq!(ear.texts(), [subscribe]);
+        assert!(ear.payloads.is_empty());
     }
 
-    /// Goal: a session that is not wanted ends with what the server said.
+    /// Goal: what is performed is a string with JSON in it, what is whispered is JSON, and what comes is a payload in
+    /// whatever order of its fields.
+    #[test]
+    fn actions_are_performed() {
+        let mut ear = Ear::default();
+        for (command, data) in [
+            (
+                "message",
+                "\"{\\\"action\\\":\\\"speak\\\",\\\"body\\\":\\\"FNLD\\\"}\"",
+            ),
+            ("whisper", "{\"action\":\"speak\",\"body\":\"FNLD\"}"),
+        ] {
+            let mut talk = talk(&[("command", command)]);
+            let mut out = Vec::new();
+            talk.wrap(b"FNLD", &mut out);
+            let sent = format!(
+                "{{\"command\":\"{command}\",\"identifier\":{IDENTIFIER},\"data\":{data}}}"
+            );
+            assert_eq!(String::from_utf8(out).unwrap(), sent);
+            for message in [
+                format!("{{\"identifier\":{IDENTIFIER},\"message\":{{\"body\":\"FNLD\"}}}}"),
+                format!("{{\"message\":\"FNLD\",\"identifier\":{IDENTIFIER}}}"),
+            ] {
+                hear(&mut *talk, &mut ear, &message).unwrap();
+            }
+        }
+        assert_eq!(ear.payloads.len(), 4);
+    }
+
+    /// Goal: refusals end the session with what the server said, and choices that can't be meant are refused before.
     #[test]
     fn refusals_are_told() {
-        for message in [
-            "{\"identifier\":\"x\",\"type\":\"reject_subscription\"}",
-            "{\"type\":\"disconnect\",\"reason\":\"unauthorized\",\"reconnect\":false}",
+        let (mut talk, mut ear) = (talk(&[]), Ear::default());
+        for (message, told) in [
+            ("{\"type\":\"reject_subscription\"}", "rejected"),
+            (
+                "{\"type\":\"disconnect\",\"reason\":\"unauthorized\",\"reconnect\":false}",
+                "unauthorized",
+            ),
+            ("hello", "JSON"),
         ] {
-            let error = hear(&mut *talk(), &mut Ear::default(), message).unwrap_err();
-            assert!(error.ends_with(message), "{error}");
+            let error = hear(&mut *talk, &mut ear, message).unwrap_err();
+            assert!(error.contains(told), "{error}");
         }
-        let error = make(&wishes(&ENTRY, &[("publish", "{}")])).unwrap_err();
-        assert!(error.to_string().contains("publish={}"), "{error}");
+        for chosen in [("command", "shout"), ("publish", "{}")] {
+            let error = make(&wishes(&ENTRY, &[chosen])).unwrap_err();
+            assert!(format!("{error:#}").contains(chosen.0), "{error:#}");
+        }
     }
 }

@@ -1,82 +1,78 @@
-//! `phoenix`: channels of Phoenix (serializer V2): each session joins a topic, pushes an event to it, and sends the
-//! heartbeat that the socket wants.
-//!
-//! A message is a JSON array of the join's reference, the message's reference, topic, event and payload.
+//! `phoenix`: channels of the Phoenix framework, in the second version of their JSON: join the topic of the room, push an
+//! event that the server broadcasts, and heartbeats. A message is `[join_ref, ref, topic, event, payload]`.
 
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use fanring::wire::message::Kind;
+use serde_json::Value;
 
+use super::beat::Beat;
+use super::envelope::{Around, Envelope};
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
 use super::text::{Text, Who};
 
 /// See the file.
 pub(crate) const ENTRY: Entry = Entry {
     name: "phoenix",
-    about: "Channels of Phoenix: joins a topic and pushes an event to it",
+    about: "channels of the Phoenix framework (V2 of their JSON)",
     choices: &[
         Choice {
             name: "topic",
             default: "room:{room}",
-            about: "the topic each session joins",
+            about: "topic to join and push to",
         },
         Choice {
             name: "params",
             default: "{}",
-            about: "JSON that the topic is joined with",
+            about: "payload to join with: JSON, such as {\"token\":\"{token}\"}",
         },
         Choice {
             name: "event",
             default: "new_msg",
-            about: "the event that publishes",
+            about: "event that is pushed, and that is broadcast",
         },
         Choice {
             name: "publish",
             default: "{\"body\":\"{payload}\"}",
-            about: "JSON that is pushed, with {payload}",
+            about: "its payload: JSON with {payload}",
+        },
+        Choice {
+            name: "heartbeat",
+            default: "30s",
+            about: "time between two heartbeats",
         },
     ],
     manner: Manner::Own,
     make,
 };
 
-/// How often a socket wants to be heard of: half of what it waits for.
-const HEARTBEAT_NS: u64 = 30_000_000_000;
+/// Number of the join.
+const JOIN: &str = "1";
 
-/// Reference of the join, by itself and on all messages of the channel.
-const JOIN: &str = "\"1\"";
-
-/// The chosen texts, the same for all sessions.
+/// What the chosen texts are, the same for all sessions.
 #[derive(Clone, Debug)]
 struct Phoenix {
     topic: Text,
     params: Text,
     event: Text,
-    before: Text,
-    after: Text,
+    payload: Envelope,
+    heartbeat_ns: u64,
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
-    let text = |source: &str| Text::plain(source, wishes.columns);
-    for name in ["topic", "event"] {
-        let value = wishes.choice(name);
-        ensure!(
-            !value.is_empty() && !value.contains(['"', '\\']),
-            "--set {name}={value}: want a name without quotes"
-        );
-    }
-    let publish = wishes.choice("publish");
-    let parts = publish.split_once("{payload}");
-    let parts = parts.filter(|(_, after)| !after.contains("{payload}"));
-    let (before, after) =
-        parts.with_context(|| format!("--set publish={publish}: want {{payload}} in it, once"))?;
+    let heartbeat_ns = wishes.span_ns("heartbeat")?;
+    ensure!(
+        heartbeat_ns >= 1_000_000,
+        "--set heartbeat={}: want at least 1ms",
+        wishes.choice("heartbeat")
+    );
     Ok(Arc::new(Phoenix {
-        topic: text(wishes.choice("topic"))?,
-        params: text(wishes.choice("params"))?,
-        event: text(wishes.choice("event"))?,
-        before: text(before)?,
-        after: text(after)?,
+        topic: wishes.text("topic")?,
+        params: wishes.text("params")?,
+        event: wishes.text("event")?,
+        payload: wishes.envelope("publish")?,
+        heartbeat_ns,
     }))
 }
 
@@ -93,116 +89,141 @@ impl Protocol for Phoenix {
     }
 
     fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker> {
-        let quoted = [b"\"", &self.topic.fill(who)[..], b"\""].concat();
-        let channel = [format!("{JOIN},{JOIN},").as_bytes(), &quoted[..]].concat();
-        let params = self.params.fill(who);
-        let join = [b"[", &channel[..], b",\"phx_join\",", &params[..], b"]"].concat();
-        let replied = [&channel[..], b",\"phx_reply\","].concat();
-        let (event, before) = (self.event.fill(who), self.before.fill(who));
-        let push = [&quoted[..], b",\"", &event[..], b"\",", &before[..]].concat();
+        let fill = |text: &Text| String::from_utf8_lossy(&text.fill(who)).into_owned();
+        let (topic, event) = (fill(&self.topic), fill(&self.event));
+        let quoted = Value::from(topic.as_str());
+        let place = format!("{quoted},{},", Value::from(event));
+        let params = fill(&self.params);
         Box::new(Talk {
-            join,
-            replied,
-            quoted,
-            push,
-            after: [&self.after.fill(who)[..], b"]"].concat(),
-            is_joined: false,
-            reference: 1,
-            due_ns: None,
+            phase: Phase::Joining,
+            join: format!("[\"{JOIN}\",\"{JOIN}\",{quoted},\"phx_join\",{params}]"),
+            usual: format!("[null,null,{place}").into_bytes(),
+            topic,
+            place: place.into_bytes(),
+            payload: self.payload.fill(who),
+            last: 1,
+            heartbeat_ns: self.heartbeat_ns,
+            beat: None,
         })
     }
 }
 
-/// One session, with its messages.
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Joining,
+    Ready,
+}
+
+/// One session.
 struct Talk {
-    join: Vec<u8>,
-    /// What the answer to the join begins with, behind its bracket.
-    replied: Vec<u8>,
-    /// The topic in quotes.
-    quoted: Vec<u8>,
-    /// A push behind its references, up to the payload.
-    push: Vec<u8>,
-    after: Vec<u8>,
-    is_joined: bool,
-    /// Of the last message.
-    reference: u64,
-    due_ns: Option<u64>,
+    phase: Phase,
+    join: String,
+    topic: String,
+    /// Topic and event, as messages have them.
+    place: Vec<u8>,
+    /// How broadcasts usually begin, so that they need not be taken apart.
+    usual: Vec<u8>,
+    payload: Around,
+    /// Number of the last message.
+    last: u64,
+    heartbeat_ns: u64,
+    beat: Option<Beat>,
 }
 
 impl Talk {
-    fn next_reference(&mut self) -> u64 {
-        self.reference += 1;
-        self.reference
+    /// A number of its own.
+    fn number(&mut self) -> String {
+        self.last += 1;
+        self.last.to_string()
+    }
+
+    /// An answer to something that was pushed.
+    fn answered(
+        &mut self,
+        number: &Value,
+        payload: &Value,
+        to: &mut dyn Listener,
+    ) -> Result<(), String> {
+        let is_well = payload["status"] == "ok";
+        let response = &payload["response"];
+        match (number == JOIN, is_well) {
+            (true, true) => self.phase = Phase::Ready,
+            (true, false) => return Err(format!("the server refused the topic: {response}")),
+            (false, true) => {}
+            (false, false) => to.rejected(format!("the server refused a push: {response}")),
+        }
+        Ok(())
     }
 }
 
 impl Speaker for Talk {
     fn opened(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        to.say(Kind::Text, &self.join);
-        self.due_ns = Some(now_ns + HEARTBEAT_NS);
+        self.beat = Some(Beat::begin(now_ns, self.heartbeat_ns));
+        to.say(Kind::Text, self.join.as_bytes());
     }
 
     fn received(
         &mut self,
         _now_ns: u64,
-        _kind: Kind,
+        kind: Kind,
         message: &[u8],
         to: &mut dyn Listener,
     ) -> Result<(), String> {
-        let inner = message.strip_prefix(b"[").unwrap_or(message);
-        let told = || String::from_utf8_lossy(message).into_owned();
-        if !self.is_joined && inner.starts_with(&self.replied) {
-            let outcome = &inner[self.replied.len()..];
-            self.is_joined = has(outcome, b"\"status\":\"ok\"");
-            return match self.is_joined {
-                true => Ok(()),
-                false => Err(format!("the server refused the join: {}", told())),
-            };
-        }
-        // Of answers to what is pushed, and of the socket's own topic, nothing is to be known.
-        let is_ours = has(message, &self.quoted);
-        if is_ours && (has(message, b",\"phx_error\",") || has(message, b",\"phx_close\",")) {
-            return Err(format!("the server closed the channel: {}", told()));
-        }
-        if !has(message, b",\"phx_reply\",") {
+        if kind == Kind::Binary || message.starts_with(&self.usual) {
             to.payload(message, Place::Within);
+            return Ok(());
         }
-        Ok(())
+        let parts: Result<[Value; 5], _> = serde_json::from_slice(message);
+        let [_, number, topic, event, payload] = parts.map_err(|error| {
+            format!("the server sent what is no message of Phoenix's version 2: {error}")
+        })?;
+        match event.as_str() {
+            Some("phx_reply") => self.answered(&number, &payload, to),
+            Some(end @ ("phx_error" | "phx_close")) if topic == self.topic.as_str() => {
+                Err(format!("the server ended the topic with {end}: {payload}"))
+            }
+            _ => {
+                to.payload(message, Place::Within);
+                Ok(())
+            }
+        }
     }
 
     fn waits_for(&self) -> Option<String> {
-        (!self.is_joined).then(|| "the answer to its join".to_owned())
+        let is_ready = self.phase == Phase::Ready;
+        (!is_ready).then(|| "the reply to phx_join".to_owned())
     }
 
     fn wrap(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Kind {
-        let reference = self.next_reference();
-        out.extend_from_slice(format!("[{JOIN},\"{reference}\",").as_bytes());
-        out.extend_from_slice(&self.push);
-        out.extend_from_slice(payload);
-        out.extend_from_slice(&self.after);
+        let number = self.number();
+        out.extend_from_slice(format!("[\"{JOIN}\",\"{number}\",").as_bytes());
+        out.extend_from_slice(&self.place);
+        self.payload.put(payload, out);
+        out.push(b']');
         Kind::Text
     }
 
     fn due_ns(&self) -> Option<u64> {
-        self.due_ns
+        self.beat.map(|beat| beat.due_ns())
     }
 
     fn due(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        let reference = self.next_reference();
-        let beat = format!("[null,\"{reference}\",\"phoenix\",\"heartbeat\",{{}}]");
-        to.say(Kind::Text, beat.as_bytes());
-        self.due_ns = Some(now_ns + HEARTBEAT_NS);
+        if self.beat.as_mut().is_some_and(|beat| beat.is_due(now_ns)) {
+            let number = self.number();
+            let heartbeat = format!("[null,\"{number}\",\"phoenix\",\"heartbeat\",{{}}]");
+            to.say(Kind::Text, heartbeat.as_bytes());
+        }
     }
-}
-
-fn has(message: &[u8], part: &[u8]) -> bool {
-    message.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::testing::{Ear, wishes};
+
+    const JOINED: &str =
+        "[\"1\",\"1\",\"room:3\",\"phx_reply\",{\"status\":\"ok\",\"response\":{}}]";
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
         let who = Who {
@@ -217,60 +238,85 @@ mod tests {
         talk.received(0, Kind::Text, text.as_bytes(), ear)
     }
 
-    /// Goal: a session joins its topic, is ready when that is answered, pushes with references of its own, and is heard
-    /// of again.
+    /// Goal: a session is ready when its join is answered, and not by the answer to a heartbeat.
     #[test]
     fn topics_are_joined() {
-        let (mut talk, mut ear) = (talk(&[("params", "{\"user\":{i}}")]), Ear::default());
-        talk.opened(1, &mut ear);
-        let join = "[\"1\",\"1\",\"room:3\",\"phx_join\",{\"user\":7}]";
-        assert_eq!(ear.texts(), [join]);
-        let other = "[null,null,\"room:3\",\"presence_state\",{}]";
-        hear(&mut *talk, &mut ear, other).unwrap();
-        assert!(talk.waits_for().is_some());
-        let reply = "[\"1\",\"1\",\"room:3\",\"phx_reply\",{\"status\":\"ok\",\"response\":{}}]";
-        hear(&mut *talk, &mut ear, reply).unwrap();
+        let chosen = [("params", "{\"user\":{i}}"), ("heartbeat", "2s")];
+        let (mut talk, mut ear) = (talk(&chosen), Ear::default());
+        talk.opened(0, &mut ear);
+        talk.due(talk.due_ns().unwrap(), &mut ear);
+        let alive = "[null,\"2\",\"phoenix\",\"phx_reply\",{\"status\":\"ok\",\"response\":{}}]";
+        hear(&mut *talk, &mut ear, alive).unwrap();
+        assert!(talk.waits_for().unwrap().contains("phx_join"));
+        hear(&mut *talk, &mut ear, JOINED).unwrap();
         assert_eq!(
             (talk.waits_for(), talk.due_ns()),
-            (None, Some(1 + HEARTBEAT_NS))
+            (None, Some(4_000_000_000))
         );
-        let mut out = Vec::new();
-        talk.wrap(b"FNLD", &mut out);
-        let push = "[\"1\",\"2\",\"room:3\",\"new_msg\",{\"body\":\"FNLD\"}]";
-        assert_eq!(String::from_utf8(out).unwrap(), push);
-        talk.due(50, &mut ear);
-        assert_eq!(ear.texts()[1], "[null,\"3\",\"phoenix\",\"heartbeat\",{}]");
-        assert_eq!(talk.due_ns(), Some(50 + HEARTBEAT_NS));
+        assert_eq!(
+            ear.texts(),
+            [
+                "[\"1\",\"1\",\"room:3\",\"phx_join\",{\"user\":7}]",
+                "[null,\"2\",\"phoenix\",\"heartbeat\",{}]"
+            ]
+        );
+        assert!(ear.payloads.is_empty());
     }
 
-    /// Goal: broadcasts are looked at, answers are not.
+    /// Goal: pushes have numbers of their own, broadcasts are payloads in whatever form, and answers are none.
     #[test]
-    fn broadcasts_are_found() {
+    fn broadcasts_carry_payloads() {
         let (mut talk, mut ear) = (talk(&[]), Ear::default());
+        hear(&mut *talk, &mut ear, JOINED).unwrap();
+        let mut out = Vec::new();
+        for _ in 0..2 {
+            out.clear();
+            talk.wrap(b"FNLD", &mut out);
+        }
+        let sent = "[\"1\",\"3\",\"room:3\",\"new_msg\",{\"body\":\"FNLD\"}]";
+        assert_eq!(String::from_utf8(out).unwrap(), sent);
         for message in [
             "[null,null,\"room:3\",\"new_msg\",{\"body\":\"FNLD\"}]",
-            "[\"1\",\"9\",\"room:3\",\"phx_reply\",{\"status\":\"ok\",\"response\":{}}]",
-            "[null,\"3\",\"phoenix\",\"phx_reply\",{\"status\":\"ok\",\"response\":{}}]",
+            "[\"1\", null, \"room:3\", \"new_msg\", {\"body\":\"FNLD\"}]",
+            "[\"1\",\"3\",\"room:3\",\"phx_reply\",{\"status\":\"ok\",\"response\":{\"body\":\"FNLD\"}}]",
         ] {
             hear(&mut *talk, &mut ear, message).unwrap();
         }
-        assert_eq!(ear.payloads.len(), 1);
+        assert_eq!((ear.payloads.len(), ear.rejections.len()), (2, 0));
+        let refused = "[\"1\",\"3\",\"room:3\",\"phx_reply\",{\"status\":\"error\",\"response\":{\"why\":\"slow\"}}]";
+        hear(&mut *talk, &mut ear, refused).unwrap();
+        assert_eq!(
+            ear.rejections,
+            ["the server refused a push: {\"why\":\"slow\"}"]
+        );
     }
 
-    /// Goal: a join that is refused and a channel that is closed end the session, and bad choices are refused before.
+    /// Goal: refusals and crashes end the session with what the server said, and choices that can't be meant are refused
+    /// before.
     #[test]
     fn refusals_are_told() {
-        for message in [
-            "[\"1\",\"1\",\"room:3\",\"phx_reply\",{\"status\":\"error\",\"response\":{\"reason\":\"no\"}}]",
-            "[\"1\",null,\"room:3\",\"phx_error\",{}]",
-            "[\"1\",null,\"room:3\",\"phx_close\",{}]",
+        let (mut talk, mut ear) = (talk(&[]), Ear::default());
+        for (message, told) in [
+            (
+                "[\"1\",\"1\",\"room:3\",\"phx_reply\",{\"status\":\"error\",\"response\":{\"reason\":\"unauthorized\"}}]",
+                "unauthorized",
+            ),
+            ("[\"1\",\"1\",\"room:3\",\"phx_error\",{}]", "phx_error"),
+            ("[\"1\",\"1\",\"room:3\",\"phx_close\",{}]", "phx_close"),
+            ("{}", "version 2"),
         ] {
-            let error = hear(&mut *talk(&[]), &mut Ear::default(), message).unwrap_err();
-            assert!(error.ends_with(message), "{error}");
+            let error = hear(&mut *talk, &mut ear, message).unwrap_err();
+            assert!(error.contains(told), "{error}");
         }
-        for chosen in [("topic", ""), ("event", "a\"b"), ("publish", "{}")] {
-            let error = make(&wishes(&ENTRY, &[chosen])).unwrap_err().to_string();
-            assert!(error.contains(chosen.0), "{error}");
+        hear(
+            &mut *talk,
+            &mut ear,
+            "[null,null,\"other\",\"phx_close\",{}]",
+        )
+        .unwrap();
+        for chosen in [("heartbeat", "0"), ("publish", "{}")] {
+            let error = make(&wishes(&ENTRY, &[chosen])).unwrap_err();
+            assert!(format!("{error:#}").contains(chosen.0), "{error:#}");
         }
     }
 }

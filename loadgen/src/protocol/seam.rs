@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use anyhow::Context;
 use fanring::wire::message::Kind;
 
+use super::envelope::Envelope;
 use super::script::Script;
-use super::text::Who;
+use super::text::{Text, Who};
+use crate::load::span;
 
 /// A protocol by its name.
 pub(crate) struct Entry {
@@ -70,6 +73,45 @@ impl Wishes<'_> {
     pub(crate) fn choice(&self, name: &str) -> &str {
         &self.choices[name]
     }
+
+    /// What was chosen, as a text that is filled in.
+    ///
+    /// # Errors
+    /// One sentence that names the choice and what is wrong with it.
+    pub(crate) fn text(&self, name: &str) -> anyhow::Result<Text> {
+        let text = Text::escaped(self.choice(name), self.columns);
+        text.with_context(|| format!("--set {name}"))
+    }
+
+    /// What was chosen, as what stands around a payload.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn envelope(&self, name: &str) -> anyhow::Result<Envelope> {
+        Envelope::parse(name, self.choice(name), self.columns)
+    }
+
+    /// What was chosen, as a span of time in nanoseconds.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn span_ns(&self, name: &str) -> anyhow::Result<u64> {
+        let chosen = self.choice(name);
+        let span = span::parse(chosen, span::Plain::Seconds).map_err(anyhow::Error::msg);
+        let span = span.with_context(|| format!("--set {name}={chosen}"))?;
+        Ok(u64::try_from(span.as_nanos()).expect("a day at most"))
+    }
+
+    /// What was chosen of two things, which are called so: whether it is the second.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn is_second(&self, name: &str, two: [&str; 2]) -> anyhow::Result<bool> {
+        let chosen = self.choice(name);
+        let place = two.iter().position(|one| *one == chosen);
+        let wanted = || format!("--set {name}={chosen}: want {} or {}", two[0], two[1]);
+        Ok(place.with_context(wanted)? == 1)
+    }
 }
 
 /// What an upgrade asks for beside what the flags say. Texts, as [`super::text`] has them.
@@ -92,6 +134,11 @@ pub(crate) trait Protocol: Debug + Send + Sync {
 
     /// Whether payloads come back as text or binary messages; `None` if either is right.
     fn arrives_as(&self) -> Option<Kind>;
+
+    /// Whether a publisher that listens gets its own messages too, whatever the flags say.
+    fn returns_own(&self) -> bool {
+        false
+    }
 
     /// The speaker of a session that is about to connect.
     fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker>;
@@ -153,6 +200,9 @@ pub(crate) trait Listener {
 
     /// Sends a message.
     fn say(&mut self, kind: Kind, message: &[u8]);
+
+    /// The server said that it will not deliver something that was published, and why.
+    fn rejected(&mut self, why: String);
 }
 
 /// A payload, or what holds one, as it came.

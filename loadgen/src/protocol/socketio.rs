@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use fanring::wire::message::Kind;
 
+use super::envelope::{Around, Envelope};
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
 use super::text::{Text, Who};
 
@@ -58,8 +59,7 @@ struct SocketIo {
     auth: Text,
     join: Option<Text>,
     joined: Joined,
-    before: Text,
-    after: Text,
+    publish: Envelope,
 }
 
 /// When a session has joined its room.
@@ -74,17 +74,12 @@ enum Joined {
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
-    let text = |name| Text::escaped(wishes.choice(name), wishes.columns);
+    let text = |name| wishes.text(name);
     let namespace = wishes.choice("namespace");
     ensure!(
         namespace.starts_with('/') && !namespace.contains(','),
         "--set namespace={namespace}: want a name that begins with / and has no comma"
     );
-    let publish = wishes.choice("publish");
-    let parts = publish.split_once("{payload}");
-    let parts = parts.filter(|(_, after)| !after.contains("{payload}"));
-    let (before, after) =
-        parts.with_context(|| format!("--set publish={publish}: want {{payload}} in it, once"))?;
     let is_joining = !wishes.choice("join").is_empty();
     let joined = match wishes.choice("joined") {
         "" => Joined::AtOnce,
@@ -100,8 +95,7 @@ fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
         auth: text("auth")?,
         join: is_joining.then(|| text("join")).transpose()?,
         joined,
-        before: Text::escaped(before, wishes.columns)?,
-        after: Text::escaped(after, wishes.columns)?,
+        publish: wishes.envelope("publish")?,
     }))
 }
 
@@ -134,6 +128,7 @@ impl Protocol for SocketIo {
             Joined::AtOnce | Joined::Told(_) => "",
         };
         let join = self.join.as_ref();
+        let publish = self.publish.fill(who);
         Box::new(Talk {
             phase: Phase::Opening,
             connect: packet("40", "", &self.auth.fill(who), b""),
@@ -145,8 +140,10 @@ impl Protocol for SocketIo {
                 Joined::Answered => Some(Sign::Start(packet("43", JOIN_ID, b"[", b""))),
                 Joined::Told(text) => Some(Sign::Within(text.fill(who))),
             },
-            before: packet("42", "", b"[", &self.before.fill(who)),
-            after: [&self.after.fill(who)[..], b"]"].concat(),
+            publish: Around {
+                before: packet("42", "", b"[", &publish.before),
+                after: [&publish.after[..], b"]"].concat(),
+            },
         })
     }
 }
@@ -186,8 +183,7 @@ struct Talk {
     refused: Vec<u8>,
     join: Option<Vec<u8>>,
     joined: Option<Sign>,
-    before: Vec<u8>,
-    after: Vec<u8>,
+    publish: Around,
 }
 
 impl Talk {
@@ -261,9 +257,7 @@ impl Speaker for Talk {
     }
 
     fn wrap(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Kind {
-        out.extend_from_slice(&self.before);
-        out.extend_from_slice(payload);
-        out.extend_from_slice(&self.after);
+        self.publish.put(payload, out);
         Kind::Text
     }
 }

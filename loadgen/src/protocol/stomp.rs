@@ -1,99 +1,108 @@
-//! `stomp`: STOMP 1.2 over WebSocket, as RabbitMQ, ActiveMQ and Spring speak it: CONNECT, one subscription, SEND,
-//! heartbeats.
-//!
-//! A frame is a command, headers, an empty line and a body that ends with NUL. A WebSocket message holds one frame, or a
-//! line end, which is a heartbeat; several frames in one message are read too.
+//! `stomp`: STOMP 1.2: connect, subscribe to the destination of the room, send to it, and heart-beats as both sides have
+//! agreed. A frame may be cut over several messages, and several may come in one.
+
+mod frame;
 
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use fanring::wire::message::Kind;
 
+use self::frame::{First, Frame};
+use super::beat::Beat;
+use super::envelope::{Around, Envelope};
+use super::pieces::Pieces;
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
 use super::text::{Text, Who};
 
 /// See the file.
 pub(crate) const ENTRY: Entry = Entry {
     name: "stomp",
-    about: "STOMP 1.2, as RabbitMQ, ActiveMQ and Spring speak it over a WebSocket",
+    about: "STOMP 1.2 over WebSocket",
     choices: &[
-        Choice {
-            name: "host",
-            default: "/",
-            about: "the virtual host",
-        },
-        Choice {
-            name: "login",
-            default: "",
-            about: "the user's name, if there is one",
-        },
-        Choice {
-            name: "passcode",
-            default: "",
-            about: "the user's password, such as {env:PASSCODE}",
-        },
         Choice {
             name: "subscribe",
             default: "/topic/{room}",
-            about: "what each session subscribes to",
+            about: "destination to subscribe to",
         },
         Choice {
             name: "send",
             default: "/topic/{room}",
-            about: "where messages are sent",
+            about: "destination to send to",
+        },
+        Choice {
+            name: "host",
+            default: "/",
+            about: "virtual host",
+        },
+        Choice {
+            name: "login",
+            default: "",
+            about: "name to connect with",
+        },
+        Choice {
+            name: "passcode",
+            default: "",
+            about: "its password",
+        },
+        Choice {
+            name: "heartbeat",
+            default: "10s",
+            about: "how often this side can be heard of, and wants to hear of the other; 0 for never",
         },
         Choice {
             name: "receipt",
             default: "yes",
-            about: "whether a subscription is confirmed: \"no\" for Spring's simple broker, which does not",
+            about: "whether subscriptions are confirmed: no for servers that do not, such as Spring's simple broker",
         },
         Choice {
-            name: "heartbeat",
-            default: "10000",
-            about: "milliseconds between two heartbeats, if the server wants some; 0 for none",
+            name: "publish",
+            default: "{payload}",
+            about: "what is sent",
         },
     ],
     manner: Manner::Own,
     make,
 };
 
-/// What a receipt for the subscription is called.
-const RECEIPT: &str = "subscribed";
+/// Name of the only subscription, and of its receipt.
+const SUBSCRIPTION: &[u8] = b"room";
 
-/// The chosen texts, the same for all sessions.
+/// What the chosen texts are, the same for all sessions.
 #[derive(Clone, Debug)]
 struct Stomp {
+    /// Of the messages that go out.
     kind: Kind,
-    host: Text,
-    login: Option<(Text, Text)>,
     subscribe: Text,
     send: Text,
-    wants_receipt: bool,
-    heartbeat_ms: u64,
+    host: Text,
+    login: Option<Text>,
+    passcode: Option<Text>,
+    heart_beat_ms: u64,
+    is_confirmed: bool,
+    body: Envelope,
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
-    let text = |name| Text::escaped(wishes.choice(name), wishes.columns);
-    let has_login = !wishes.choice("login").is_empty();
-    let receipt = wishes.choice("receipt");
+    let optional = |name: &str| {
+        let is_given = !wishes.choice(name).is_empty();
+        is_given.then(|| wishes.text(name)).transpose()
+    };
+    let (login, passcode) = (optional("login")?, optional("passcode")?);
     ensure!(
-        ["yes", "no"].contains(&receipt),
-        "--set receipt={receipt}: want yes or no"
+        login.is_some() || passcode.is_none(),
+        "--set passcode needs --set login"
     );
-    let heartbeat = wishes.choice("heartbeat");
-    let heartbeat_ms = heartbeat.parse();
     Ok(Arc::new(Stomp {
         kind: wishes.kind,
-        host: text("host")?,
-        login: match has_login {
-            true => Some((text("login")?, text("passcode")?)),
-            false => None,
-        },
-        subscribe: text("subscribe")?,
-        send: text("send")?,
-        wants_receipt: receipt == "yes",
-        heartbeat_ms: heartbeat_ms
-            .with_context(|| format!("--set heartbeat={heartbeat}: want milliseconds"))?,
+        subscribe: wishes.text("subscribe")?,
+        send: wishes.text("send")?,
+        host: wishes.text("host")?,
+        login,
+        passcode,
+        heart_beat_ms: wishes.span_ns("heartbeat")?.div_ceil(1_000_000),
+        is_confirmed: !wishes.is_second("receipt", ["yes", "no"])?,
+        body: wishes.envelope("publish")?,
     }))
 }
 
@@ -106,122 +115,54 @@ impl Protocol for Stomp {
         }
     }
 
-    /// Servers choose by themselves whether a body is text.
+    /// Servers choose the type of their messages without regard to that of others'.
     fn arrives_as(&self) -> Option<Kind> {
         None
     }
 
+    fn returns_own(&self) -> bool {
+        true
+    }
+
     fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker> {
-        let beat = self.heartbeat_ms.to_string();
-        let beats = format!("{beat},0");
-        let (host, subscribe) = (self.host.fill(who), self.subscribe.fill(who));
-        let mut headers: Vec<(&str, &[u8])> = vec![
-            ("accept-version", b"1.2"),
-            ("host", &host),
+        let fill = |text: &Text| text.fill(who);
+        let (host, subscribe) = (fill(&self.host), fill(&self.subscribe));
+        let beats = format!("{0},{0}", self.heart_beat_ms);
+        let mut headers = vec![
+            ("accept-version", &b"1.2"[..]),
+            ("host", &host[..]),
             ("heart-beat", beats.as_bytes()),
         ];
-        let login = self.login.as_ref();
-        let login = login.map(|(name, passcode)| (name.fill(who), passcode.fill(who)));
-        if let Some((name, passcode)) = &login {
-            headers.extend([("login", &name[..]), ("passcode", &passcode[..])]);
+        let secrets = [("login", &self.login), ("passcode", &self.passcode)];
+        let secrets = secrets.map(|(name, text)| (name, text.as_ref().map(fill)));
+        for (name, value) in &secrets {
+            headers.extend(value.as_ref().map(|value| (*name, &value[..])));
         }
-        let connect = frame("CONNECT", &headers);
-        let mut subscribe = vec![
-            ("id", &b"0"[..]),
+        let connect = frame::bare("CONNECT", &headers);
+        let mut headers = vec![
+            ("id", SUBSCRIPTION),
             ("destination", &subscribe[..]),
-            ("ack", b"auto"),
+            ("ack", &b"auto"[..]),
         ];
-        if self.wants_receipt {
-            subscribe.push(("receipt", RECEIPT.as_bytes()));
-        }
+        headers.extend(self.is_confirmed.then_some(("receipt", SUBSCRIPTION)));
+        let body = self.body.fill(who);
         Box::new(Talk {
             kind: self.kind,
             phase: Phase::Connecting,
-            wants_receipt: self.wants_receipt,
             connect,
-            subscribe: frame("SUBSCRIBE", &subscribe),
-            destination: self.send.fill(who),
-            heartbeat_ns: self.heartbeat_ms * 1_000_000,
-            due_ns: None,
+            subscribe: frame::bare("SUBSCRIBE", &headers),
+            is_confirmed: self.is_confirmed,
+            destination: fill(&self.send),
+            place: match body.is_nothing() {
+                true => Place::Whole,
+                false => Place::Within,
+            },
+            body,
+            heart_beat_ms: self.heart_beat_ms,
+            beat: None,
+            pieces: Pieces::default(),
         })
     }
-}
-
-/// A frame without a body.
-fn frame(command: &str, headers: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut out = head(command, headers);
-    out.push(0);
-    out
-}
-
-/// A frame up to its body.
-fn head(command: &str, headers: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut out = command.as_bytes().to_vec();
-    for (name, value) in headers {
-        out.push(b'\n');
-        out.extend_from_slice(name.as_bytes());
-        out.push(b':');
-        out.extend_from_slice(value);
-    }
-    out.extend_from_slice(b"\n\n");
-    out
-}
-
-/// A frame of the server.
-#[derive(Debug, PartialEq, Eq)]
-struct Frame<'a> {
-    command: &'a [u8],
-    /// With its lines.
-    headers: &'a [u8],
-    body: &'a [u8],
-    rest: &'a [u8],
-}
-
-impl<'a> Frame<'a> {
-    /// Takes the first frame off a message; none if there is none, or it has no end.
-    fn read(message: &'a [u8]) -> Option<Self> {
-        let start = message.iter().position(|byte| !b"\r\n".contains(byte))?;
-        let message = &message[start..];
-        let (head_end, body_start) = blank_line(message)?;
-        let (head, after) = (&message[..head_end], &message[body_start..]);
-        let line_end = head.iter().position(|&byte| byte == b'\n');
-        let (command, headers) = head.split_at(line_end.unwrap_or(head.len()));
-        let command = command.strip_suffix(b"\r").unwrap_or(command);
-        let length = value(headers, b"content-length")
-            .and_then(|length| std::str::from_utf8(length).ok()?.parse::<usize>().ok());
-        let end = match length.filter(|length| after.get(*length) == Some(&0)) {
-            Some(length) => length,
-            None => after.iter().position(|&byte| byte == 0)?,
-        };
-        Some(Self {
-            command,
-            headers,
-            body: &after[..end],
-            rest: &after[end + 1..],
-        })
-    }
-}
-
-/// Where a head ends, and where its body begins.
-fn blank_line(message: &[u8]) -> Option<(usize, usize)> {
-    let ends = message
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\n');
-    let mut ends = ends.map(|(at, _)| at);
-    ends.find_map(|at| match message.get(at + 1..)? {
-        [b'\n', ..] => Some((at, at + 2)),
-        [b'\r', b'\n', ..] => Some((at, at + 3)),
-        _ => None,
-    })
-}
-
-/// The value of the first header with a name.
-fn value<'a>(headers: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    headers.split(|&byte| byte == b'\n').find_map(|line| {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        line.strip_prefix(name)?.strip_prefix(b":")
-    })
 }
 
 /// How far a session is.
@@ -236,65 +177,77 @@ enum Phase {
 struct Talk {
     kind: Kind,
     phase: Phase,
-    wants_receipt: bool,
     connect: Vec<u8>,
     subscribe: Vec<u8>,
+    is_confirmed: bool,
     destination: Vec<u8>,
-    /// Between two heartbeats; what was asked for, until the server has said what it wants.
-    heartbeat_ns: u64,
-    due_ns: Option<u64>,
+    body: Around,
+    place: Place,
+    heart_beat_ms: u64,
+    beat: Option<Beat>,
+    pieces: Pieces,
 }
 
 impl Talk {
     fn hear(
         &mut self,
-        now_ns: u64,
         frame: &Frame<'_>,
+        now_ns: u64,
         to: &mut dyn Listener,
     ) -> Result<(), String> {
         match (frame.command, self.phase) {
-            (b"MESSAGE", _) => to.payload(frame.body, Place::Within),
+            (b"MESSAGE", _) => to.payload(frame.body, self.place),
             (b"CONNECTED", Phase::Connecting) => {
-                self.phase = match self.wants_receipt {
+                self.beat = self.agree(frame, now_ns)?;
+                self.phase = match self.is_confirmed {
                     true => Phase::Subscribing,
                     false => Phase::Ready,
                 };
-                self.agree_on_beats(now_ns, frame);
-                to.say(Kind::Text, &self.subscribe);
+                to.say(self.kind, &self.subscribe);
             }
-            (b"RECEIPT", Phase::Subscribing)
-                if value(frame.headers, b"receipt-id") == Some(RECEIPT.as_bytes()) =>
-            {
-                self.phase = Phase::Ready;
+            (b"RECEIPT", Phase::Subscribing) => self.phase = Phase::Ready,
+            (b"ERROR", Phase::Connecting) => {
+                return Err(format!("the server refused to connect: {}", frame.told()));
             }
-            (b"ERROR", _) => {
-                let why = value(frame.headers, b"message").unwrap_or(frame.body);
-                let why = String::from_utf8_lossy(why);
-                return Err(format!("the server answered with an ERROR frame: {why}"));
+            (b"ERROR", Phase::Subscribing) => {
+                return Err(format!(
+                    "the server refused the destination: {}",
+                    frame.told()
+                ));
+            }
+            (b"ERROR", Phase::Ready) => {
+                return Err(format!("the server ended the session: {}", frame.told()));
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Heartbeats are sent as often as both sides can do with: the longer of what this side can do and the other
-    /// wants, or not at all (STOMP 1.2, "Heart-beating").
-    fn agree_on_beats(&mut self, now_ns: u64, frame: &Frame<'_>) {
-        let wanted = value(frame.headers, b"heart-beat");
-        let wanted = wanted.and_then(|text| std::str::from_utf8(text).ok()?.split_once(','));
-        let wanted_ms: u64 = wanted
-            .and_then(|(_, wants)| wants.trim().parse().ok())
-            .unwrap_or(0);
-        if wanted_ms > 0 && self.heartbeat_ns > 0 {
-            self.heartbeat_ns = self.heartbeat_ns.max(wanted_ms.saturating_mul(1_000_000));
-            self.due_ns = Some(now_ns.saturating_add(self.heartbeat_ns));
+    /// How often this side has to be heard of: what it can, and the other side wants.
+    fn agree(&self, connected: &Frame<'_>, now_ns: u64) -> Result<Option<Beat>, String> {
+        let Some(header) = connected.header("heart-beat") else {
+            return Ok(None);
+        };
+        let wanted = header
+            .split_once(',')
+            .map(|(_, wanted)| wanted.trim().parse::<u64>());
+        let Some(Ok(wanted_ms)) = wanted else {
+            return Err(format!("the server wants a heart-beat of {header:?}"));
+        };
+        if wanted_ms == 0 || self.heart_beat_ms == 0 {
+            return Ok(None);
         }
+        let period_ms = self.heart_beat_ms.max(wanted_ms);
+        Ok(Some(Beat::within(
+            now_ns,
+            period_ms.saturating_mul(1_000_000),
+        )))
     }
 }
 
 impl Speaker for Talk {
     fn opened(&mut self, _now_ns: u64, to: &mut dyn Listener) {
-        to.say(Kind::Text, &self.connect);
+        to.say(self.kind, &self.connect);
     }
 
     fn received(
@@ -304,43 +257,46 @@ impl Speaker for Talk {
         message: &[u8],
         to: &mut dyn Listener,
     ) -> Result<(), String> {
-        let mut rest = message;
-        while let Some(frame) = Frame::read(rest) {
-            self.hear(now_ns, &frame, to)?;
-            rest = frame.rest;
-        }
-        Ok(())
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let fed = pieces.feed(message, |bytes| match frame::first(bytes)? {
+            First::Frame(frame, size) => self.hear(&frame, now_ns, to).map(|()| size),
+            First::HeartBeat(size) => Ok(size),
+            First::Cut => Ok(0),
+        });
+        self.pieces = pieces;
+        fed
     }
 
     fn waits_for(&self) -> Option<String> {
         let what = match self.phase {
-            Phase::Connecting => "a CONNECTED frame",
-            Phase::Subscribing => "a receipt for its subscription",
+            Phase::Connecting => "CONNECTED",
+            Phase::Subscribing => "the RECEIPT for its subscription",
             Phase::Ready => return None,
         };
         Some(what.to_owned())
     }
 
     fn wrap(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Kind {
-        let length = payload.len().to_string();
+        let size = self.body.size(payload).to_string();
         let headers = [
             ("destination", &self.destination[..]),
-            ("content-type", b"text/plain"),
-            ("content-length", length.as_bytes()),
+            ("content-type", &b"text/plain"[..]),
+            ("content-length", size.as_bytes()),
         ];
-        out.extend(head("SEND", &headers));
-        out.extend_from_slice(payload);
+        frame::begin("SEND", &headers, out);
+        self.body.put(payload, out);
         out.push(0);
         self.kind
     }
 
     fn due_ns(&self) -> Option<u64> {
-        self.due_ns
+        self.beat.map(|beat| beat.due_ns())
     }
 
     fn due(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        to.say(Kind::Text, b"\n");
-        self.due_ns = Some(now_ns + self.heartbeat_ns);
+        if self.beat.as_mut().is_some_and(|beat| beat.is_due(now_ns)) {
+            to.say(self.kind, frame::HEART_BEAT);
+        }
     }
 }
 
@@ -348,6 +304,8 @@ impl Speaker for Talk {
 mod tests {
     use super::*;
     use crate::protocol::testing::{Ear, wishes};
+
+    const CONNECTED: &[u8] = b"CONNECTED\nversion:1.2\nheart-beat:500,4000\n\n\0\n";
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
         let who = Who {
@@ -358,78 +316,109 @@ mod tests {
         make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
     }
 
-    fn hear(talk: &mut dyn Speaker, ear: &mut Ear, text: &str) -> Result<(), String> {
-        talk.received(5_000_000, Kind::Text, text.as_bytes(), ear)
+    fn hear(talk: &mut dyn Speaker, ear: &mut Ear, bytes: &[u8]) -> Result<(), String> {
+        talk.received(0, Kind::Text, bytes, ear)
     }
 
-    /// Goal: a session is ready once its subscription has a receipt; then it sends what has a length, and beats as often
-    /// as both want.
+    /// Goal: a session connects, then subscribes, and is ready when that is confirmed; wherever the frames are cut.
     #[test]
-    fn sessions_subscribe() {
-        let chosen = [("login", "me"), ("passcode", "p{i}"), ("heartbeat", "100")];
-        let (mut talk, mut ear) = (talk(&chosen), Ear::default());
-        talk.opened(0, &mut ear);
-        assert_eq!(
-            ear.texts(),
-            ["CONNECT\naccept-version:1.2\nhost:/\nheart-beat:100,0\nlogin:me\npasscode:p7\n\n\0"]
-        );
-        hear(
-            &mut *talk,
-            &mut ear,
-            "CONNECTED\r\nversion:1.2\r\nheart-beat:0,250\r\n\r\n\0\n",
-        )
-        .unwrap();
-        let subscribe = "SUBSCRIBE\nid:0\ndestination:/topic/3\nack:auto\nreceipt:subscribed\n\n\0";
-        assert_eq!(ear.texts()[1], subscribe);
-        assert!(talk.waits_for().unwrap().contains("receipt"));
-        hear(&mut *talk, &mut ear, "RECEIPT\nreceipt-id:subscribed\n\n\0").unwrap();
-        assert_eq!((talk.waits_for(), talk.due_ns()), (None, Some(255_000_000)));
-        talk.due(300_000_000, &mut ear);
-        assert_eq!(
-            (ear.texts()[2].as_str(), talk.due_ns()),
-            ("\n", Some(550_000_000))
-        );
-        let mut out = Vec::new();
-        talk.wrap(b"FNLD", &mut out);
-        let sent =
-            "SEND\ndestination:/topic/3\ncontent-type:text/plain\ncontent-length:4\n\nFNLD\0";
-        assert_eq!(String::from_utf8(out).unwrap(), sent);
-    }
-
-    /// Goal: bodies are found in each frame of a message, by their length if it is right, with heartbeats between.
-    #[test]
-    fn bodies_are_found() {
-        let (mut talk, mut ear) = (talk(&[]), Ear::default());
-        let message = "\n\nMESSAGE\ncontent-length:3\n\na\0b\0\nMESSAGE\n\nFNLD\0MESSAGE\ncontent-length:9\n\nxy\0";
-        hear(&mut *talk, &mut ear, message).unwrap();
-        let bodies: Vec<_> = ear.payloads.iter().map(|(body, _)| &body[..]).collect();
-        assert_eq!(bodies, [&b"a\0b"[..], b"FNLD", b"xy"]);
-        for cut in ["", "\n", "MESSAGE\n\nno end", "MESSAGE\na:b"] {
-            hear(&mut *talk, &mut ear, cut).unwrap();
+    fn sessions_connect_and_subscribe() {
+        let answers = [
+            CONNECTED,
+            b"\nRECEIPT\nreceipt-id:room\n\n\0",
+            b"MESSAGE\nsubscription:room\n\nFNLD\0\n",
+        ]
+        .concat();
+        let chosen = [("login", "me"), ("passcode", "a:{i}"), ("host", "v")];
+        for cut in 0..answers.len() {
+            let (mut talk, mut ear) = (talk(&chosen), Ear::default());
+            talk.opened(0, &mut ear);
+            assert!(talk.waits_for().unwrap().contains("CONNECTED"));
+            hear(&mut *talk, &mut ear, &answers[..cut]).unwrap();
+            hear(&mut *talk, &mut ear, &answers[cut..]).unwrap();
+            assert_eq!(talk.waits_for(), None, "cut at {cut}");
+            assert_eq!(
+                ear.texts(),
+                [
+                    "CONNECT\naccept-version:1.2\nhost:v\nheart-beat:10000,10000\nlogin:me\npasscode:a:7\n\n\0",
+                    "SUBSCRIBE\nid:room\ndestination:/topic/3\nack:auto\nreceipt:room\n\n\0"
+                ]
+            );
+            assert_eq!(ear.payloads, [(b"FNLD".to_vec(), Place::Whole)]);
         }
-        assert_eq!(ear.payloads.len(), 3);
-        assert_eq!(talk.due_ns(), None, "nobody wants heartbeats");
     }
 
-    /// Goal: an ERROR frame ends the session with its words, and a choice that can't be meant is refused.
+    /// Goal: a session is ready at once where nothing is confirmed, and what it sends has its length.
+    #[test]
+    fn messages_have_their_length() {
+        let chosen = [
+            ("receipt", "no"),
+            ("publish", "\\0{payload}"),
+            ("send", "a:{room}"),
+        ];
+        let (mut talk, mut ear) = (talk(&chosen), Ear::default());
+        hear(&mut *talk, &mut ear, CONNECTED).unwrap();
+        assert_eq!(talk.waits_for(), None);
+        assert!(!ear.texts()[0].contains("receipt"));
+        let mut out = Vec::new();
+        assert_eq!(talk.wrap(b"FNLD", &mut out), Kind::Text);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "SEND\ndestination:a\\c3\ncontent-type:text/plain\ncontent-length:5\n\n\0FNLD\0"
+        );
+        let message = b"MESSAGE\ncontent-length:5\n\n\0FNLD\0";
+        hear(&mut *talk, &mut ear, message).unwrap();
+        assert_eq!(ear.payloads, [(b"\0FNLD".to_vec(), Place::Within)]);
+    }
+
+    /// Goal: heart-beats keep to what both sides can, and there are none where one wants none.
+    #[test]
+    fn heart_beats_are_agreed_on() {
+        const SECOND: u64 = 1_000_000_000;
+        for (own, theirs, due_ns) in [
+            ("1s", "0,4000", Some(3 * SECOND)),
+            ("8s", "0,4000", Some(6 * SECOND)),
+            ("0", "0,4000", None),
+            ("8s", "4000,0", None),
+        ] {
+            let (mut talk, mut ear) = (talk(&[("heartbeat", own)]), Ear::default());
+            let connected = format!("CONNECTED\nheart-beat:{theirs}\n\n\0");
+            hear(&mut *talk, &mut ear, connected.as_bytes()).unwrap();
+            assert_eq!(talk.due_ns(), due_ns, "{own} and {theirs}");
+            if let Some(due_ns) = due_ns {
+                talk.due(due_ns, &mut ear);
+                assert_eq!(ear.texts().pop().unwrap(), "\n");
+            }
+        }
+        let (mut talk, mut ear) = (talk(&[]), Ear::default());
+        hear(&mut *talk, &mut ear, b"CONNECTED\n\n\0").unwrap();
+        assert_eq!(talk.due_ns(), None);
+    }
+
+    /// Goal: errors end the session with what the server said, and choices that can't be meant are refused before.
     #[test]
     fn errors_are_told() {
         let (mut talk, mut ear) = (talk(&[]), Ear::default());
-        let error = hear(&mut *talk, &mut ear, "ERROR\nmessage:Bad CONNECT\n\nmore\0").unwrap_err();
-        assert!(error.contains("Bad CONNECT"), "{error}");
-        for (name, value) in [("heartbeat", "soon"), ("receipt", "maybe")] {
-            let error = make(&wishes(&ENTRY, &[(name, value)])).unwrap_err();
-            let told = format!("{name}={value}");
-            assert!(error.to_string().contains(&told), "{error}");
+        let error = b"ERROR\nmessage:not you\n\nAccess refused\0";
+        let told = |result: Result<(), String>| result.unwrap_err();
+        let early = told(hear(&mut *talk, &mut ear, error));
+        assert_eq!(
+            early,
+            "the server refused to connect: not you: Access refused"
+        );
+        hear(&mut *talk, &mut ear, CONNECTED).unwrap();
+        assert!(told(hear(&mut *talk, &mut ear, error)).contains("refused the destination"));
+        hear(&mut *talk, &mut ear, b"RECEIPT\nreceipt-id:room\n\n\0").unwrap();
+        assert!(told(hear(&mut *talk, &mut ear, error)).contains("ended the session"));
+        assert!(told(hear(&mut *talk, &mut ear, b"{}\n\n")).contains("no frame"));
+        for chosen in [
+            ("passcode", "x"),
+            ("heartbeat", "often"),
+            ("receipt", "maybe"),
+            ("publish", "x"),
+        ] {
+            let error = make(&wishes(&ENTRY, &[chosen])).unwrap_err();
+            assert!(format!("{error:#}").contains(chosen.0), "{error:#}");
         }
-    }
-
-    /// Goal: where no receipt comes, none is asked for and waited for.
-    #[test]
-    fn receipts_can_be_done_without() {
-        let (mut talk, mut ear) = (talk(&[("receipt", "no")]), Ear::default());
-        hear(&mut *talk, &mut ear, "CONNECTED\nversion:1.2\n\n\0").unwrap();
-        assert_eq!(talk.waits_for(), None);
-        assert!(!ear.texts()[0].contains("receipt"));
     }
 }

@@ -12,6 +12,7 @@ use super::seam::{Entry, Listener, Place, Wishes};
 pub(crate) struct Ear {
     pub(crate) said: Vec<(Kind, Vec<u8>)>,
     pub(crate) payloads: Vec<(Vec<u8>, Place)>,
+    pub(crate) rejections: Vec<String>,
 }
 
 impl Ear {
@@ -31,6 +32,10 @@ impl Listener for Ear {
 
     fn say(&mut self, kind: Kind, message: &[u8]) {
         self.said.push((kind, message.to_vec()));
+    }
+
+    fn rejected(&mut self, why: String) {
+        self.rejections.push(why);
     }
 }
 

@@ -99,6 +99,7 @@ impl Results {
             (counts.too_late, "too late to tell".to_owned()),
             (counts.corrupted, "corrupted".to_owned()),
             (counts.wrong_type, "of the wrong type".to_owned()),
+            (counts.rejected, "rejected by the server".to_owned()),
         ];
         let mut all: Vec<_> = all
             .into_iter()
@@ -117,7 +118,8 @@ impl Results {
             return all;
         }
         all.extend(sessions.first_cause.clone());
-        if counts.sent > 0 && counts.delivered == 0 && sessions.ended_early == 0 {
+        let is_unexplained = counts.rejected == 0 && sessions.ended_early == 0;
+        if counts.sent > 0 && counts.delivered == 0 && is_unexplained {
             all.push(
                 "nobody got anything: does the server want another --path, a join message \
                  (--send-on-open) or an envelope (--publish-template; just {payload} if it wraps \

@@ -117,7 +117,7 @@ impl Results {
         writeln!(
             f,
             "judged     {} skipped, {} outstanding, {} cut off, {} duplicated, {} reordered, {} \
-             corrupted{}",
+             corrupted{}{}",
             count(counts.skipped),
             count(counts.outstanding),
             count(counts.cut_off),
@@ -127,6 +127,10 @@ impl Results {
             match counts.wrong_type {
                 0 => String::new(),
                 some => format!(", {} of the wrong type", count(some)),
+            },
+            match counts.rejected {
+                0 => String::new(),
+                some => format!(", {} rejected by the server", count(some)),
             }
         )?;
         writeln!(

@@ -42,6 +42,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
     let window = window(shared, &books, length_ns);
     counts.planned = planned(shared, &books).0;
     counts.sent = shared.taken.sum();
+    counts.rejected = books.rejected;
     let rates = rates(shared, &window, &books);
     let waits = facts
         .outcomes

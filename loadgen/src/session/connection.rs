@@ -54,6 +54,8 @@ pub(crate) struct Connection {
     speaker: Box<dyn Speaker>,
     /// The speaker waits for nothing more.
     is_ready: bool,
+    /// What the server said it will not deliver, and why, since that was last asked for.
+    rejections: Vec<String>,
     /// This side has said goodbye.
     has_closed: bool,
     outbox: Outbox,
@@ -89,6 +91,7 @@ impl Connection {
             reader: Reader::default(),
             speaker,
             is_ready: false,
+            rejections: Vec::new(),
             has_closed: false,
             outbox: Outbox::default(),
             tls,
@@ -156,6 +159,7 @@ impl Connection {
     pub(crate) fn beat(&mut self, now_ns: u64) {
         let mut desk = Desk {
             outbox: &mut self.outbox,
+            rejections: &mut self.rejections,
             kind: Kind::Text,
             on_payload: |_: Found<'_>| {},
         };
@@ -210,6 +214,7 @@ impl Connection {
     ) -> Result<(), Ending> {
         let mut desk = Desk {
             outbox: &mut self.outbox,
+            rejections: &mut self.rejections,
             kind: Kind::Text,
             on_payload,
         };
@@ -290,6 +295,11 @@ impl Connection {
         let kind = self.speaker.wrap(payload, message);
         self.outbox
             .publish(kind.opcode(), message, planned_ns, now_ns)
+    }
+
+    /// What the server said it will not deliver, and why, since the last call.
+    pub(crate) fn rejections(&mut self) -> impl Iterator<Item = String> {
+        self.rejections.drain(..)
     }
 
     /// Says goodbye with code 1000.
@@ -382,6 +392,7 @@ impl Connection {
 /// Where a session's speaker hands on what it found, and what it says.
 struct Desk<'a, F> {
     outbox: &'a mut Outbox,
+    rejections: &'a mut Vec<String>,
     /// Of the message it was told of.
     kind: Kind,
     on_payload: F,
@@ -396,6 +407,10 @@ impl<F: FnMut(Found<'_>)> Listener for Desk<'_, F> {
 
     fn say(&mut self, kind: Kind, message: &[u8]) {
         self.outbox.frame(kind.opcode(), message);
+    }
+
+    fn rejected(&mut self, why: String) {
+        self.rejections.push(why);
     }
 }
 

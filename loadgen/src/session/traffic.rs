@@ -238,6 +238,10 @@ impl Fleet<'_> {
                     tally.received(index, found, &shared.sent, &shared.in_flight);
                 });
                 tally.waiting.settle(index, now);
+                for why in connection.rejections() {
+                    self.books.rejected += 1;
+                    shared.note_cause(&why);
+                }
                 self.ring.recycle(buffer);
                 outcome
             }

@@ -221,6 +221,9 @@ impl House {
     /// Deals with what a member says; `None` when it has gone.
     fn take(&self, number: usize, stream: &mut TcpStream, event: Event<'_>) -> Option<()> {
         match event {
+            Event::Message { payload, .. } if self.fault == Fault::Reject => {
+                say(stream, answer_as_phoenix(payload));
+            }
             Event::Message { kind, payload } if is_published(payload) => {
                 if let Fault::Deaf(at, span) = self.fault
                     && self.room().messages == at
@@ -267,6 +270,16 @@ impl House {
 /// Whether somebody publishes with it.
 fn is_published(message: &[u8]) -> bool {
     message.windows(4).any(|part| part == b"FNLD")
+}
+
+/// Lets everybody join, and nobody publish.
+fn answer_as_phoenix(message: &[u8]) -> &'static str {
+    match is_published(message) {
+        true => {
+            "[\"1\",\"2\",\"room:0\",\"phx_reply\",{\"status\":\"error\",\"response\":{\"reason\":\"full\"}}]"
+        }
+        false => "[\"1\",\"1\",\"room:0\",\"phx_reply\",{\"status\":\"ok\",\"response\":{}}]",
+    }
 }
 
 fn say(stream: &mut TcpStream, text: &str) {

@@ -41,6 +41,8 @@ pub(crate) struct Counts {
     pub(crate) corrupted: u64,
     /// Messages that came as text and were published as binary, or the reverse; delivered all the same.
     pub(crate) wrong_type: u64,
+    /// Messages that the server said it will not deliver, where its protocol lets it say so.
+    pub(crate) rejected: u64,
     /// Messages that are not this run's, such as notices of the server or what another run says.
     pub(crate) foreign: u64,
     /// Messages of this run that a session got which joined after they were sent: the server's history.
@@ -72,6 +74,7 @@ impl Counts {
             (&mut self.too_late, other.too_late),
             (&mut self.corrupted, other.corrupted),
             (&mut self.wrong_type, other.wrong_type),
+            (&mut self.rejected, other.rejected),
             (&mut self.foreign, other.foreign),
             (&mut self.replayed, other.replayed),
         ];
@@ -127,7 +130,7 @@ mod tests {
             "planned": 1, "sent": 2, "expected": 13, "delivered": 1, "skipped": 3, "outstanding": 4,
             "outstanding_age_ns": 5, "cut_off": 5, "duplicated": 6, "reordered": 7, "too_late": 8,
             "corrupted": 9, "foreign": 10, "replayed": 11,
-            "wrong_type": 12
+            "wrong_type": 12, "rejected": 13
         });
         let mut sum: Counts = serde_json::from_value(one.clone()).unwrap();
         let other = Counts {

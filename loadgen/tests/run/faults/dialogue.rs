@@ -52,3 +52,21 @@ fn several_messages_in_a_frame_are_found() {
     assert_eq!(run.figure("/counts/delivered"), 70 * 20);
     assert_eq!(run.figure("/latency/delivery_ns/count"), 50 * 20);
 }
+
+/// Goal: what a server says it will not deliver is counted, and told with why; what it may want is not guessed then.
+#[test]
+fn rejected_messages_are_told() {
+    let server = Server::start(Fault::Reject);
+    let flags = ["--protocol", "phoenix", "--path", "/ws", "--drain", "0.3"];
+    let run = run_with(&server, &flags);
+    let found = (run.code, run.findings());
+    assert_eq!(
+        found,
+        damage("outstanding 1400, rejected 70"),
+        "{}",
+        run.text
+    );
+    let told = "the server refused a push: {\"reason\":\"full\"}";
+    assert!(run.text.contains(told), "{}", run.text);
+    assert!(!run.text.contains("--send-on-open"), "{}", run.text);
+}

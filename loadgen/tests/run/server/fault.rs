@@ -53,6 +53,8 @@ pub(crate) enum Fault {
     /// As above, and with manners: a welcome, a word that somebody has joined, and a question how they are
     /// that wants an answer, all as messages.
     Polite,
+    /// Speaks as Phoenix does: lets everybody join, and answers whatever is published with an error.
+    Reject,
     /// Who joins gets the first ten messages there ever were, as far as they are not of this moment.
     History,
     /// All connections are dropped when it arrives.
