@@ -22,6 +22,7 @@
 
 mod actioncable;
 mod beat;
+mod centrifugo;
 mod dialogue;
 mod envelope;
 mod phoenix;
@@ -52,6 +53,7 @@ const ALL: &[&Entry] = &[
     &phoenix::ENTRY,
     &actioncable::ENTRY,
     &stomp::ENTRY,
+    &centrifugo::ENTRY,
 ];
 
 /// The names of all, each with what it is.

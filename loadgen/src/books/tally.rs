@@ -270,7 +270,9 @@ impl Tally {
             return self.judge(receiver, (decoded, is_right), sent, in_flight);
         }
         let (mut rest, mut is_bare) = (found.bytes, true);
-        while let Some((decoded, end)) = self.decoder.find(rest) {
+        while found.place == seam::Place::Within
+            && let Some((decoded, end)) = self.decoder.find(rest)
+        {
             self.judge(receiver, (decoded, is_right), sent, in_flight);
             (rest, is_bare) = (&rest[end..], false);
         }

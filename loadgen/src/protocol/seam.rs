@@ -189,6 +189,8 @@ pub(crate) enum Place {
     Whole,
     /// Somewhere, with an envelope around it.
     Within,
+    /// Nowhere, whatever they look like: they are of somebody else, or of another time.
+    Nowhere,
 }
 
 /// Takes what a speaker makes of what it is told.
