@@ -25,6 +25,7 @@ mod beat;
 mod centrifugo;
 mod dialogue;
 mod envelope;
+mod mqtt;
 mod phoenix;
 mod pieces;
 pub(crate) mod script;
@@ -54,6 +55,7 @@ const ALL: &[&Entry] = &[
     &actioncable::ENTRY,
     &stomp::ENTRY,
     &centrifugo::ENTRY,
+    &mqtt::ENTRY,
 ];
 
 /// The names of all, each with what it is.
