@@ -28,6 +28,7 @@ mod envelope;
 mod mqtt;
 mod phoenix;
 mod pieces;
+mod pusher;
 pub(crate) mod script;
 pub(crate) mod seam;
 mod socketio;
@@ -56,6 +57,7 @@ const ALL: &[&Entry] = &[
     &stomp::ENTRY,
     &centrifugo::ENTRY,
     &mqtt::ENTRY,
+    &pusher::ENTRY,
 ];
 
 /// The names of all, each with what it is.
