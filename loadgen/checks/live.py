@@ -35,7 +35,7 @@ PATIENCE_S = 60
 # What is drawn is drawn at once; a screen that has been still for so long is whole.
 STILL_S = 0.15
 LOAD = ["--subscribers", "50", "--rate", "100", "--warmup", "1s", "--duration", "5s", "--lag-max", "1s"]
-LINES = ("messages", "lost ", "generator", "completion")
+LINES = ("messages", "missing", "generator", "completion")
 
 
 def resize(terminal, columns, rows):
