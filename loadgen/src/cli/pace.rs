@@ -87,16 +87,17 @@ impl RunArgs {
             "--stages: want a target above 0, and none above {RATE_MAX}"
         );
         let has_guests = !session_stages.0.is_empty();
-        let can_have_guests = !matches!(
-            workload,
-            Workload::Idle | Workload::Churn | Workload::Echo
-        );
+        let can_have_guests =
+            !matches!(workload, Workload::Idle | Workload::Churn | Workload::Echo);
         ensure!(
             !has_guests || can_have_guests,
             "--session-stages: with idle sessions, churn and echoes nobody else comes and goes"
         );
         ensure!(
-            session_stages.0.iter().all(|stage| stage.target.fract() == 0.0),
+            session_stages
+                .0
+                .iter()
+                .all(|stage| stage.target.fract() == 0.0),
             "--session-stages: want whole numbers of sessions"
         );
         ensure!(
@@ -148,14 +149,23 @@ mod tests {
         let plain = pace("");
         assert_eq!((plain.rate, plain.duration), (60.0, DURATION));
         let staged = pace("--stages 30s:100,1m:0");
-        assert_eq!((staged.rate, staged.duration), (0.0, Duration::from_secs(90)));
+        assert_eq!(
+            (staged.rate, staged.duration),
+            (0.0, Duration::from_secs(90))
+        );
         assert_eq!(pace("--rate 7 --stages 30s:100").rate, 7.0);
         let guests = pace("--session-stages 3s:10,3s:0");
-        assert_eq!((guests.rate, guests.duration), (60.0, Duration::from_secs(6)));
+        assert_eq!(
+            (guests.rate, guests.duration),
+            (60.0, Duration::from_secs(6))
+        );
         let both = pace("--session-stages 3s:10 --stages 5s:10");
         assert_eq!(both.duration, Duration::from_secs(5));
         let settings = check("--session-stages 3s:10,3s:40,1s:0 --subscribers 5").unwrap();
-        assert_eq!((settings.layout().churners, settings.layout().sessions()), (40, 46));
+        assert_eq!(
+            (settings.layout().churners, settings.layout().sessions()),
+            (40, 46)
+        );
         let parameters = settings.parameters();
         assert_eq!(parameters.session_stages.len(), 3);
         assert_eq!(parameters.session_stages[1].target, 40.0);

@@ -202,7 +202,13 @@ mod tests {
     fn staged(rate: f64, stages: &str, arrivals: Arrivals, publishers: u32) -> Plan {
         let (warmup, stages) = (Duration::from_secs(2), stages.parse().unwrap());
         let profile = Profile::staged(rate, warmup, &stages);
-        Plan::new(1_000, (profile, arrivals), publishers, warmup, stages.length())
+        Plan::new(
+            1_000,
+            (profile, arrivals),
+            publishers,
+            warmup,
+            stages.length(),
+        )
     }
 
     /// Goal: the plan holds as many messages as rate and time say, at any rate and however many
@@ -287,13 +293,18 @@ mod tests {
     #[test]
     fn stages_hold_the_area_below_them() {
         for publishers in [1, 3, 7] {
-            let totals = |rate, stages: &str| {
-                staged(rate, stages, Arrivals::Uniform, publishers).totals()
-            };
+            let totals =
+                |rate, stages: &str| staged(rate, stages, Arrivals::Uniform, publishers).totals();
             let ramps = 1_500 + 66_000 + 15_000;
             assert_eq!(totals(0.0, "30s:100,2m:1000,30s:0"), (ramps, ramps));
-            assert_eq!(totals(50.0, "30s:100,2m:1000,30s:0"), (ramps + 850, ramps + 750));
-            assert_eq!(totals(0.0, "0s:10,10s:10,5s:0,5s:0,0s:40,500ms:40"), (145, 145));
+            assert_eq!(
+                totals(50.0, "30s:100,2m:1000,30s:0"),
+                (ramps + 850, ramps + 750)
+            );
+            assert_eq!(
+                totals(0.0, "0s:10,10s:10,5s:0,5s:0,0s:40,500ms:40"),
+                (145, 145)
+            );
             assert_eq!(totals(10.0, "1s:10,1s:0,60s:0"), (35, 15));
         }
     }
@@ -323,7 +334,10 @@ mod tests {
             };
             // Five standard deviations.
             let slack = 5.0 * f64::max(area, 1.0).sqrt();
-            assert!((count - area).abs() <= slack, "{count} in second {second}, not {area}");
+            assert!(
+                (count - area).abs() <= slack,
+                "{count} in second {second}, not {area}"
+            );
         }
     }
 }

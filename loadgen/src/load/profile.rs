@@ -26,7 +26,11 @@ impl Profile {
 
     /// One rate for some time, and then stages that begin with it.
     pub(crate) fn staged(rate: f64, first: Duration, stages: &Stages) -> Self {
-        Self::of([constant(rate, first)].into_iter().chain(stages.pieces(rate, first)))
+        Self::of(
+            [constant(rate, first)]
+                .into_iter()
+                .chain(stages.pieces(rate, first)),
+        )
     }
 
     fn of(pieces: impl IntoIterator<Item = Piece>) -> Self {
@@ -48,7 +52,9 @@ impl Profile {
     /// never happens.
     pub(crate) fn due_s(&self, place: f64) -> Option<f64> {
         // A piece in which nothing is due holds no place, so that one at its beginning is due after it.
-        let index = self.0.partition_point(|part| part.before + part.amount <= place);
+        let index = self
+            .0
+            .partition_point(|part| part.before + part.amount <= place);
         let part = self.0.get(index)?;
         Some(part.piece.start_s + part.seconds_to(place - part.before))
     }
@@ -103,7 +109,10 @@ mod tests {
         // Up: 100/60 t^2. Then 1,500 are due, 1,000 level, and 2,500 down: 100 t - t^2.
         for place in [0.0, 1.0, 375.0, 1_499.0] {
             let due_s: f64 = profile.due_s(place).unwrap();
-            assert!((due_s - (place * 0.6).sqrt()).abs() < 1e-9, "{place}: {due_s}");
+            assert!(
+                (due_s - (place * 0.6).sqrt()).abs() < 1e-9,
+                "{place}: {due_s}"
+            );
         }
         assert_eq!(profile.due_s(1_600.0), Some(31.0));
         for into in [1.0, 25.0, 49.0, 49.99] {

@@ -107,7 +107,10 @@ mod tests {
             assert!(error.contains("want TIME:NUMBER"), "{text}: {error}");
         }
         let error = "soon:5".parse::<Stages>().unwrap_err();
-        assert!(error.contains("soon:5") && error.contains("want a time"), "{error}");
+        assert!(
+            error.contains("soon:5") && error.contains("want a time"),
+            "{error}"
+        );
         assert!("0s:5".parse::<Stages>().unwrap_err().contains("some time"));
         let many = vec!["1s:1"; STAGES_MAX + 1].join(",");
         assert!(many.parse::<Stages>().unwrap_err().contains("at most 1000"));

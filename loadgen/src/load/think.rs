@@ -67,7 +67,11 @@ mod tests {
             (0..1_000).map(|_| pauses.draw_ns()).collect()
         };
         let pauses = draw(0);
-        assert!(pauses.iter().all(|pause| (1_000_000_000..=3_000_000_000).contains(pause)));
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| (1_000_000_000..=3_000_000_000).contains(pause))
+        );
         let mean = pauses.iter().sum::<u64>() / 1_000;
         assert!(mean.abs_diff(2_000_000_000) < 60_000_000, "{mean}");
         assert_eq!(draw(0), pauses);
@@ -79,8 +83,18 @@ mod tests {
     /// Goal: what is no range is refused with what is wanted.
     #[test]
     fn others_are_refused() {
-        assert!("3s..1s".parse::<Think>().unwrap_err().contains("shorter pause first"));
-        assert!("1s..soon".parse::<Think>().unwrap_err().contains("want a time"));
+        assert!(
+            "3s..1s"
+                .parse::<Think>()
+                .unwrap_err()
+                .contains("shorter pause first")
+        );
+        assert!(
+            "1s..soon"
+                .parse::<Think>()
+                .unwrap_err()
+                .contains("want a time")
+        );
         assert!("..".parse::<Think>().is_err());
     }
 }

@@ -41,7 +41,10 @@ impl Tide {
             return 0;
         };
         let now_s = after_ns as f64 / 1e9;
-        let begun = self.pieces.iter().take_while(|piece| piece.start_s <= now_s);
+        let begun = self
+            .pieces
+            .iter()
+            .take_while(|piece| piece.start_s <= now_s);
         let Some(piece) = begun.last() else {
             return 0;
         };
@@ -100,7 +103,11 @@ mod tests {
             ]
         );
         assert_eq!(moves[19].len(), 2);
-        assert_eq!(moves[10].len(), 4, "leaves, comes back with the jump, and leaves");
+        assert_eq!(
+            moves[10].len(),
+            4,
+            "leaves, comes back with the jump, and leaves"
+        );
         for ms in (0..40_000).step_by(7) {
             let now_ns = START_NS + ms * 1_000_000;
             let is_there = |moves: &&Vec<(u64, Move)>| {

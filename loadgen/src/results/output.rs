@@ -150,12 +150,13 @@ impl Observer for Output {
     fn interval(&mut self, interval: &Interval) {
         self.timeline.append(interval);
         self.so_far.add(interval);
+        // First, so that whoever reads of a second elsewhere finds its figures.
+        self.serve();
         if let Some(live) = &mut self.live
             && live.show(interval, &self.so_far).is_err()
         {
             self.live = None;
         }
-        self.serve();
         if self.failure.is_none()
             && let Err(error) = self.log(interval)
         {

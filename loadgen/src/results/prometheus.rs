@@ -34,7 +34,7 @@ struct Text(String);
 impl Text {
     fn run(&mut self, so_far: &SoFar) {
         let phase = so_far.phase.name();
-        self.head("phase", "gauge", "The phase the run is in.");
+        self.head("phase", "gauge", "The phase that the last second was in.");
         self.sample("phase", &format!("{{phase=\"{phase}\"}}"), 1);
         for (name, help, value) in [
             (
@@ -111,16 +111,36 @@ impl Text {
     fn outcome(&mut self, results: &Results) {
         let counts = &results.counts;
         for (name, help, value) in [
-            ("deliveries_expected_total", "Deliveries that there should have been.", counts.expected),
-            ("deliveries_missing_total", "Deliveries that had not come at the end.", counts.missing().sum()),
-            ("deliveries_duplicated_total", "Deliveries that came again.", counts.duplicated),
-            ("deliveries_reordered_total", "Deliveries after a later one.", counts.reordered),
+            (
+                "deliveries_expected_total",
+                "Deliveries that there should have been.",
+                counts.expected,
+            ),
+            (
+                "deliveries_missing_total",
+                "Deliveries that had not come at the end.",
+                counts.missing().sum(),
+            ),
+            (
+                "deliveries_duplicated_total",
+                "Deliveries that came again.",
+                counts.duplicated,
+            ),
+            (
+                "deliveries_reordered_total",
+                "Deliveries after a later one.",
+                counts.reordered,
+            ),
             (
                 "deliveries_too_late_total",
                 "Deliveries too late to tell whether they came again.",
                 counts.too_late,
             ),
-            ("deliveries_corrupted_total", "Deliveries that were damaged.", counts.corrupted),
+            (
+                "deliveries_corrupted_total",
+                "Deliveries that were damaged.",
+                counts.corrupted,
+            ),
             (
                 "joins_failed_total",
                 "Sessions that could not be opened.",

@@ -336,7 +336,11 @@ fn pace(parameters: &Parameters) -> Option<String> {
         return Some(format!("{outstanding} messages outstanding{think}"));
     }
     let stages = parameters.stages.iter().map(|stage| stage.target);
-    let rates: Vec<_> = [parameters.rate?].into_iter().chain(stages).map(rate).collect();
+    let rates: Vec<_> = [parameters.rate?]
+        .into_iter()
+        .chain(stages)
+        .map(rate)
+        .collect();
     let arrivals = &parameters.arrivals;
     Some(format!("{} messages/s ({arrivals})", rates.join(" to ")))
 }
@@ -412,14 +416,26 @@ mod tests {
         parameters.stages = vec![stage(5.0, 2_000.0), stage(5.0, 0.0)];
         parameters.session_stages = vec![stage(5.0, 40.0), stage(5.0, 0.0)];
         let text = load(&parameters);
-        assert!(text.starts_with("20 subscribers and up to 40 that come and go, "), "{text}");
-        assert!(text.contains(", 100.0 to 2,000 to 0.0 messages/s (uniform) of 64"), "{text}");
+        assert!(
+            text.starts_with("20 subscribers and up to 40 that come and go, "),
+            "{text}"
+        );
+        assert!(
+            text.contains(", 100.0 to 2,000 to 0.0 messages/s (uniform) of 64"),
+            "{text}"
+        );
         parameters.closed = Some(3);
         parameters.think_seconds = vec![1.0, 2.5];
         let text = load(&parameters);
-        assert!(text.contains("3 messages outstanding after pauses of 1 to 2.5 s"), "{text}");
+        assert!(
+            text.contains("3 messages outstanding after pauses of 1 to 2.5 s"),
+            "{text}"
+        );
         parameters.think_seconds = vec![1.0, 1.0];
-        assert!(load(&parameters).contains("after pauses of 1 s of 64"), "{text}");
+        assert!(
+            load(&parameters).contains("after pauses of 1 s of 64"),
+            "{text}"
+        );
     }
 
     /// Goal: what is missing is told by its reason, a backlog with its age, and what was too late with the

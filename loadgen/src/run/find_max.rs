@@ -76,8 +76,7 @@ fn bounds(args: &FindMaxArgs, settings: &Settings) -> anyhow::Result<Bounds> {
         settings.closed.is_none() && !settings.is_idle(),
         "find-max makes open-loop runs: it takes no --closed and no idle sessions"
     );
-    let is_steady =
-        settings.pace.stages.0.is_empty() && settings.pace.session_stages.0.is_empty();
+    let is_steady = settings.pace.stages.0.is_empty() && settings.pace.session_stages.0.is_empty();
     ensure!(
         is_steady,
         "find-max looks for one value: it takes no --stages and no --session-stages"

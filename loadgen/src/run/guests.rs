@@ -32,7 +32,9 @@ impl Guests {
 
     /// When the next of them comes or goes.
     pub(crate) fn next_ns(&self) -> u64 {
-        self.moves.get(self.next).map_or(u64::MAX, |(due_ns, ..)| *due_ns)
+        self.moves
+            .get(self.next)
+            .map_or(u64::MAX, |(due_ns, ..)| *due_ns)
     }
 
     /// Lets those come and go whose time it is.

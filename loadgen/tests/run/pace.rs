@@ -12,13 +12,25 @@ fn words(flags: &str) -> Vec<&str> {
 #[test]
 fn stages_publish_what_they_say() {
     let server = Server::start(Fault::None);
-    let flags = "--subscribers 5 --publishers 3 --rooms 1 --warmup 0 --stages 300ms:200,400ms:200,300ms:0";
+    let flags =
+        "--subscribers 5 --publishers 3 --rooms 1 --warmup 0 --stages 300ms:200,400ms:200,300ms:0";
     let ramps = run(server.address, &words(flags));
     assert_eq!((ramps.code, ramps.damage()), (0, [0; 5]), "{}", ramps.text);
-    assert_eq!(ramps.figure("/counts/planned"), 30 + 80 + 30, "{}", ramps.text);
+    assert_eq!(
+        ramps.figure("/counts/planned"),
+        30 + 80 + 30,
+        "{}",
+        ramps.text
+    );
     assert_eq!(ramps.figure("/window/sent"), 140);
     assert_eq!(ramps.figure("/counts/delivered"), 140 * 5);
-    assert!(ramps.text.contains("0.0 to 200.0 to 200.0 to 0.0 messages/s"), "{}", ramps.text);
+    assert!(
+        ramps
+            .text
+            .contains("0.0 to 200.0 to 200.0 to 0.0 messages/s"),
+        "{}",
+        ramps.text
+    );
     assert_eq!(ramps.report["parameters"]["stages"][1]["target"], 200.0);
     assert_eq!(ramps.report["parameters"]["duration_seconds"], 1.0);
     let server = Server::start(Fault::None);
@@ -36,7 +48,10 @@ fn sessions_come_and_go_by_stages() {
     let server = Server::start(Fault::None);
     let flags = "--subscribers 5 --rate 100 --warmup 0 --session-stages 500ms:20,1500ms:20,500ms:0";
     for workers in ["1", "2"] {
-        let run = run(server.address, &[&words(flags)[..], &["--workers", workers]].concat());
+        let run = run(
+            server.address,
+            &[&words(flags)[..], &["--workers", workers]].concat(),
+        );
         assert_eq!((run.code, run.damage()), (0, [0; 5]), "{}", run.text);
         assert_eq!(run.figure("/counts/sent"), 250);
         let came_and_went = (run.figure("/churn/joined"), run.figure("/churn/left"));
@@ -44,15 +59,30 @@ fn sessions_come_and_go_by_stages() {
         assert_eq!(run.figure("/sessions/opened"), 5 + 1 + 20);
         // Those that come have about two seconds each.
         let delivered = run.figure("/counts/delivered");
-        assert!((250 * 5 + 1_000..250 * 25).contains(&delivered), "{}", run.text);
+        assert!(
+            (250 * 5 + 1_000..250 * 25).contains(&delivered),
+            "{}",
+            run.text
+        );
         assert_eq!(run.figure("/window/completed"), 250, "by those that stay");
         let intervals = run.report["intervals"].as_array().unwrap();
         let most = |name: &str| {
-            let figures = intervals.iter().map(|interval| interval[name].as_u64().unwrap());
+            let figures = intervals
+                .iter()
+                .map(|interval| interval[name].as_u64().unwrap());
             figures.max().unwrap()
         };
-        assert_eq!((most("open_wanted"), most("open")), (26, 26), "{intervals:?}");
-        assert!(run.text.contains("5 subscribers and up to 20 that come and go"), "{}", run.text);
+        assert_eq!(
+            (most("open_wanted"), most("open")),
+            (26, 26),
+            "{intervals:?}"
+        );
+        assert!(
+            run.text
+                .contains("5 subscribers and up to 20 that come and go"),
+            "{}",
+            run.text
+        );
     }
 }
 
@@ -62,7 +92,8 @@ fn sessions_come_and_go_by_stages() {
 fn publishers_think() {
     in_one_run(|| {
         let server = Server::start(Fault::None);
-        let flags = "--subscribers 3 --publishers 2 --closed 2 --think 100ms --duration 1s --warmup 0";
+        let flags =
+            "--subscribers 3 --publishers 2 --closed 2 --think 100ms --duration 1s --warmup 0";
         let run = run(server.address, &words(flags));
         assert_eq!((run.code, run.damage()), (0, [0; 5]), "{}", run.text);
         // The ninth of each is due after 900 ms, the tenth would be after a second.

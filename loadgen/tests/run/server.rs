@@ -139,9 +139,7 @@ impl House {
                 self.room().faults += 1;
                 b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\nwe\nsleep"
             }
-            Fault::Redirect => {
-                b"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/ws\r\n\r\n"
-            }
+            Fault::Redirect => b"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere/ws\r\n\r\n",
             Fault::LongHead => &[&b"HTTP/1.1 101 Fine\r\nX: "[..], &[b'x'; 20_000]].concat(),
             Fault::Page => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
             Fault::SilenceFrom(from) if number < from => return Some(()),

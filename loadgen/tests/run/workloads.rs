@@ -319,9 +319,15 @@ fn the_most_sessions_are_found() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(0), "{text}");
         assert!(text.contains("\nmost that hold: 19 sessions\n"), "{text}");
-        assert!(text.contains("  1       5 sessions  held    p50 "), "{text}");
+        assert!(
+            text.contains("  1       5 sessions  held    p50 "),
+            "{text}"
+        );
         let refused = text.lines().last().unwrap();
-        assert!(refused.starts_with("decided: 20 sessions did not hold in runs "), "{text}");
+        assert!(
+            refused.starts_with("decided: 20 sessions did not hold in runs "),
+            "{text}"
+        );
         assert!(refused.contains("the server answered 503"), "{text}");
     });
 }

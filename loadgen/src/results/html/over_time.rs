@@ -22,11 +22,22 @@ pub(super) fn rates(columns: &[Column], parameters: &Parameters) -> String {
         .fold(1.0, f64::max);
     let mut plot = Plot::new("rates", "messages a second: planned, sent and complete");
     let (x, y) = axes(&mut plot, &loaded, most, "messages a second");
-    plot.line("first", "", &steps(&loaded, (&x, &y), |s| per_second(s.completed, s)));
-    plot.line("delivery", "", &steps(&loaded, (&x, &y), |s| per_second(s.sent, s)));
+    plot.line(
+        "first",
+        "",
+        &steps(&loaded, (&x, &y), |s| per_second(s.completed, s)),
+    );
+    plot.line(
+        "delivery",
+        "",
+        &steps(&loaded, (&x, &y), |s| per_second(s.sent, s)),
+    );
     let planned: Vec<_> = match corners.is_empty() {
         true => steps(&loaded, (&x, &y), |s| per_second(s.planned, s)),
-        false => corners.iter().map(|corner| (x.at(corner.0), y.at(corner.1))).collect(),
+        false => corners
+            .iter()
+            .map(|corner| (x.at(corner.0), y.at(corner.1)))
+            .collect(),
     };
     plot.line("completion", "dash", &planned);
     for column in &loaded {
@@ -50,7 +61,9 @@ pub(super) fn rates(columns: &[Column], parameters: &Parameters) -> String {
 #[expect(clippy::cast_precision_loss, reason = "places in a plot")]
 pub(super) fn sessions(columns: &[Column]) -> String {
     let loaded = loaded(columns);
-    let most = loaded.iter().map(|column| column.summary.open.max(column.summary.open_wanted));
+    let most = loaded
+        .iter()
+        .map(|column| column.summary.open.max(column.summary.open_wanted));
     let most = most.max().unwrap_or(0).max(1) as f64;
     let mut plot = Plot::new("sessions", "sessions: wanted and open");
     let (x, y) = axes(&mut plot, &loaded, most, "sessions");
@@ -67,7 +80,10 @@ pub(super) fn sessions(columns: &[Column]) -> String {
         let summary = &column.summary;
         let (open, wanted) = (count(summary.open), count(summary.open_wanted));
         let time = seconds(summary.start_ns + summary.length_ns);
-        plot.hover(span(&x, summary), &format!("{time:.0} s: {open} open of {wanted}"));
+        plot.hover(
+            span(&x, summary),
+            &format!("{time:.0} s: {open} open of {wanted}"),
+        );
     }
     plot.finish(&[("completion", "wanted"), ("delivery", "open")])
 }

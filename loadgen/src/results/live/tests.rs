@@ -175,7 +175,7 @@ fn the_screen_is_redrawn_in_place() {
 /// off the top.
 #[test]
 fn small_terminals_show_what_fits() {
-    let narrow = screens(&[size(40, 24)]);
+    let narrow = screens(&[size(48, 24)]);
     let last = narrow.last().unwrap();
     assert!(last.contains("100.0/s of 100.0, 2,000 deliv/s"), "{last}");
     assert!(last.contains("generator 0.060 ms late, CPU 12%"), "{last}");
