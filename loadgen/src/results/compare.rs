@@ -200,16 +200,18 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
         "spread p50" spread_ns 0.5 Lower,
         "spread p99" spread_ns 0.99 Lower,
     );
-    let loaded = |results: &Results, value: f64| (results.window.length_ns > 0).then_some(value);
-    add("sent", "messages/s", Better::Higher, &|r| {
-        loaded(r, r.rates.sent)
-    });
-    add("complete", "messages/s", Better::Higher, &|r| {
-        loaded(r, r.rates.achieved)
-    });
-    add("delivered", "deliveries/s", Better::Higher, &|r| {
-        loaded(r, r.rates.deliveries)
-    });
+    macro_rules! rates {
+        ($($name:literal $unit:literal $field:ident),* $(,)?) => {$(
+            add($name, $unit, Better::Higher, &|results| {
+                (results.window.length_ns > 0).then_some(results.rates.$field)
+            });
+        )*};
+    }
+    rates!(
+        "sent" "messages/s" sent,
+        "complete" "messages/s" achieved,
+        "delivered" "deliveries/s" deliveries,
+    );
     macro_rules! counts {
         ($($name:literal $group:ident $field:ident),* $(,)?) => {$(
             add($name, "", Better::None, &|results| Some(results.$group.$field as f64));
