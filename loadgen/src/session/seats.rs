@@ -16,6 +16,9 @@ use crate::session::fleet::{Fleet, Mode};
 /// How long to wait before a connection that could not be opened is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// How long a server may take for a handshake that nobody waits for any more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 impl Fleet<'_> {
     /// A handshake is complete.
     pub(crate) fn upgraded(&mut self, index: usize, now: u64) {
@@ -140,9 +143,16 @@ impl Fleet<'_> {
         }
     }
 
-    /// Ends a session that is not wanted any more before it is open: nobody's failure.
+    /// Ends a session that is not wanted any more before it is open: nobody's failure, unless the server
+    /// has had time enough.
     pub(crate) fn withdraw(&mut self, index: usize) {
-        self.take_pending(index);
+        let connection = self.seats[index].connection.as_ref();
+        let due_ns = connection.map_or(u64::MAX, |connection| connection.due_ns);
+        if now_ns().saturating_sub(due_ns) >= nanoseconds(PATIENCE) {
+            self.give_up_seat(index);
+        } else {
+            self.take_pending(index);
+        }
     }
 
     /// Gives up a seat whose session is not open yet, if it is one.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{against, damage, run_with};
-use crate::program::{Run, refusal, run};
+use crate::program::{Run, in_one_run, refusal, run};
 use crate::server::{Fault, Server};
 
 /// Sessions that are to stay: subscribers and publishers.
@@ -147,6 +147,31 @@ fn unanswered_joins_are_damage() {
         run.text
     );
     assert!(cause(&run).contains("the answer to its handshake"));
+}
+
+/// Goal: subscribers that come by stages and are not answered are damage, unless they leave again before a
+/// server need have answered.
+#[test]
+fn unanswered_guests_are_damage() {
+    for (stages, expected) in [
+        ("0s:5,1500ms:5,0s:0", damage("failed 5")),
+        ("0s:5,200ms:5,0s:0", (0, String::new())),
+    ] {
+        in_one_run(|| {
+            let server = Server::start(Fault::SilenceFrom(STEADY));
+            let flags = [
+                "--rate",
+                "20",
+                "--duration",
+                "2",
+                "--session-stages",
+                stages,
+            ];
+            let run = run_with(&server, &flags);
+            assert_eq!((run.code, run.findings()), expected, "{}", run.text);
+            assert_eq!(server.faults(), 5);
+        });
+    }
 }
 
 /// Goal: a storm in which some are refused and come back later is told of as such, and is damage.
