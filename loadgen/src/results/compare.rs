@@ -212,22 +212,9 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
         "complete" "messages/s" achieved,
         "delivered" "deliveries/s" deliveries,
     );
-    macro_rules! counts {
-        ($($name:literal $group:ident $field:ident),* $(,)?) => {$(
-            add($name, "", Better::None, &|results| Some(results.$group.$field as f64));
-        )*};
+    for (place, (name, _)) in faults(before).into_iter().enumerate() {
+        add(name, "", Better::None, &|r| Some(faults(r)[place].1 as f64));
     }
-    counts!(
-        "skipped" counts skipped,
-        "outstanding" counts outstanding,
-        "cut off" counts cut_off,
-        "duplicated" counts duplicated,
-        "reordered" counts reordered,
-        "too late to tell" counts too_late,
-        "corrupted" counts corrupted,
-        "joins that failed" sessions failed,
-        "sessions ended early" sessions ended_early,
-    );
     let used = |r: &Results| r.server.clone();
     let positive = |value: f64| (value > 0.0).then_some(value);
     add("server CPU per delivery", "ns", Better::Lower, &|r| {
@@ -237,6 +224,24 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
         positive(used(r)?.bytes_per_connection)
     });
     rows
+}
+
+/// What should be zero.
+fn faults(results: &Results) -> [(&'static str, u64); 11] {
+    let (counts, sessions) = (&results.counts, &results.sessions);
+    [
+        ("skipped", counts.skipped),
+        ("outstanding", counts.outstanding),
+        ("cut off", counts.cut_off),
+        ("duplicated", counts.duplicated),
+        ("reordered", counts.reordered),
+        ("too late to tell", counts.too_late),
+        ("corrupted", counts.corrupted),
+        ("of the wrong type", counts.wrong_type),
+        ("rejected", counts.rejected),
+        ("joins that failed", sessions.failed),
+        ("sessions ended early", sessions.ended_early),
+    ]
 }
 
 fn read(path: &Path) -> anyhow::Result<Results> {
@@ -327,7 +332,8 @@ mod tests {
         assert_eq!(compared("lenient", slower, false).unwrap().0, 0);
         let noisy = |results: &mut Results| results.rates.achieved *= 0.96;
         assert_eq!(compared("noisy", noisy, true).unwrap().0, 0);
-        let damages: [(&str, fn(&mut Results) -> &mut u64); 4] = [
+        type Figure = fn(&mut Results) -> &mut u64;
+        let damages: [(&str, Figure); 4] = [
             ("skipped", |results| &mut results.counts.skipped),
             ("outstanding", |results| &mut results.counts.outstanding),
             ("cut off", |results| &mut results.counts.cut_off),
@@ -351,7 +357,8 @@ mod tests {
             false,
         );
         assert!(error.unwrap_err().contains("subscribers (20, 7)"));
-        let changes: [(&str, fn(&mut Parameters)); 7] = [
+        type Change = fn(&mut Parameters);
+        let changes: [(&str, Change); 7] = [
             ("workers (1, 4)", |p| p.workers = 4),
             ("pin ([], [3])", |p| p.pin = vec![3]),
             ("drain_seconds (2.0, 9.0)", |p| p.drain_seconds = 9.0),
