@@ -129,7 +129,7 @@ impl Part {
             held: is_known && figure <= self.most,
             was: match (is_known, is_time) {
                 (false, _) => "nothing was delivered".to_owned(),
-                (true, true) => format!("it was {:?}", Duration::from_nanos(figure)),
+                (true, true) => format!("it was {:.3?}", Duration::from_nanos(figure)),
                 (true, false) => format!("it was {figure}"),
             },
         }

@@ -239,6 +239,8 @@ mod tests {
         // The step of the warm-up, then the corners of the stages.
         assert_eq!(line.matches('L').count(), 3, "{line}");
         assert!(plot("sessions").contains(planned));
+        let stages = "<tr><th>stages</th><td>5.0 s: 150.0, 5.0 s: 50.0</td></tr>";
+        assert!(page.contains(stages), "{page}");
     }
 
     /// Goal: the size of the page does not grow with the duration.

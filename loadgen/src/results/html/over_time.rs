@@ -60,7 +60,9 @@ pub(super) fn rates(columns: &[Column], parameters: &Parameters) -> String {
 /// Sessions over time: wanted, and open.
 #[expect(clippy::cast_precision_loss, reason = "places in a plot")]
 pub(super) fn sessions(columns: &[Column]) -> String {
-    let loaded = loaded(columns);
+    let mut loaded = loaded(columns);
+    // At its end all of them say goodbye.
+    loaded.retain(|column| column.summary.phase != PhaseName::Drain);
     let most = loaded
         .iter()
         .map(|column| column.summary.open.max(column.summary.open_wanted));

@@ -6,13 +6,13 @@ use crate::results::markup::escape;
 
 /// Size of every plot in its own units; the page scales it.
 pub(super) const WIDTH: f64 = 640.0;
-pub(super) const HEIGHT: f64 = 300.0;
+pub(super) const HEIGHT: f64 = 306.0;
 
 /// The area inside the axes.
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = WIDTH - 12.0;
 const TOP: f64 = 10.0;
-const BOTTOM: f64 = HEIGHT - 40.0;
+const BOTTOM: f64 = HEIGHT - 46.0;
 
 /// The most labels below a plot that a narrow page has room for.
 const LABELS_NARROW_MAX: usize = 5;
@@ -145,7 +145,7 @@ impl Plot {
             self.raw(&format!(
                 "<path class=\"grid\" d=\"M{at:.1} {TOP}V{BOTTOM}\"/><text{class} x=\"{at:.1}\" \
                  y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>\n",
-                BOTTOM + 16.0
+                BOTTOM + 19.0
             ));
         }
         for (value, label) in y_ticks {

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use serde_json::Value;
+
 use crate::results::markup::escape;
 use crate::results::model::Results;
 use crate::results::model::slowest::Laggard;
@@ -15,8 +17,15 @@ type Rows<Name = &'static str> = Vec<(Name, String)>;
 pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
     write_objective(results, out)?;
     write_latency(results, out)?;
-    write_slowest("Slowest sessions", &results.slowest.sessions, out)?;
-    write_slowest("Slowest rooms", &results.slowest.rooms, out)?;
+    let slowest = &results.slowest;
+    let are_told_apart = !slowest.rooms.is_empty();
+    let name = |one: &Laggard| match (one.session, are_told_apart) {
+        (Some(session), true) => format!("session {session} in room {}", one.room),
+        (Some(session), false) => format!("session {session}"),
+        (None, _) => format!("room {}", one.room),
+    };
+    write_slowest("Slowest sessions", &slowest.sessions, name, out)?;
+    write_slowest("Slowest rooms", &slowest.rooms, name, out)?;
     for (heading, rows) in [
         ("Messages and deliveries", messages(results)),
         ("Generator and server", machines(results)),
@@ -95,7 +104,12 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Who waited longest, where there are several who could have.
-fn write_slowest(heading: &str, slowest: &[Laggard], out: &mut impl Write) -> io::Result<()> {
+fn write_slowest(
+    heading: &str,
+    slowest: &[Laggard],
+    name: impl Fn(&Laggard) -> String,
+    out: &mut impl Write,
+) -> io::Result<()> {
     if slowest.len() < 2 {
         return Ok(());
     }
@@ -105,10 +119,7 @@ fn write_slowest(heading: &str, slowest: &[Laggard], out: &mut impl Write) -> io
         "<thead><tr><th></th><th>mean ms</th><th>max ms</th><th>deliveries</th></tr></thead>"
     )?;
     for one in slowest {
-        let name = match one.session {
-            Some(session) => format!("session {session} in room {}", one.room),
-            None => format!("room {}", one.room),
-        };
+        let name = name(one);
         let (mean, max) = (ms(one.mean_ns), ms(one.max_ns));
         let number = count(one.deliveries);
         writeln!(
@@ -122,17 +133,21 @@ fn write_slowest(heading: &str, slowest: &[Laggard], out: &mut impl Write) -> io
 fn parameters(results: &Results) -> io::Result<Rows<String>> {
     let parameters = serde_json::to_value(&results.parameters).map_err(io::Error::other)?;
     let rows = parameters.as_object().into_iter().flatten();
-    let rows = rows.filter(|(_, value)| {
-        !value.is_null() && value.as_array().is_none_or(|values| !values.is_empty())
-    });
     Ok(rows
-        .map(|(name, value)| {
-            let text = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            (name.replace('_', " "), text)
-        })
+        .map(|(name, value)| (name.replace('_', " "), told(value)))
         .collect())
+}
+
+/// A parameter as people read it; nothing if it does not apply.
+fn told(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
+        // A stage.
+        Value::Object(fields) => fields.values().map(told).collect::<Vec<_>>().join(" s: "),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
 }
 
 fn messages(results: &Results) -> Rows {
