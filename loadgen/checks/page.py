@@ -29,7 +29,7 @@ PROBE = """(() => {
       marks: marks.filter((b) => b.width > 20).length, tall: marks.filter((b) => b.height > 2).length,
       cut: labels.filter((b) => b.right > box.right + 1 || b.left < box.left - 1 || b.bottom > box.bottom + 2).length,
       overlaps: labels.filter((a, at) => labels.some((b, other) => other > at && overlap(a, b))).length,
-      height: labels.length ? Math.min(...labels.map((b) => Math.min(b.width, b.height))) : 0,
+      height: labels.length ? Math.min(...labels.map((b) => Math.max(b.width, b.height))) : 0,
       colour: getComputedStyle(svg.querySelector("path.trace, path.area")).stroke,
     };
   }
@@ -66,7 +66,7 @@ def check(found, width, scheme):
         assert drawn and plot["colour"].startswith("rgb"), (about, name, plot)
         assert plot["cut"] == 0, f"{about}: {name}: labels are cut off"
         assert plot["overlaps"] == 0, f"{about}: {name}: labels over each other"
-        assert plot["height"] > 8, f"{about}: {name}: labels of {plot['height']} pixels"
+        assert plot["height"] > 9, f"{about}: {name}: labels of {plot['height']} pixels"
         assert name in ("rates", "sessions") or plot["tall"] >= 2, (about, name, plot)
 
 
