@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::results::markup::escape;
-use crate::results::model::Results;
 use crate::results::model::slowest::Laggard;
+use crate::results::model::{HeldBack, Results};
 use crate::results::units::{by_code, bytes, count, date, ms, rate, time};
 
 /// Rows of names and values.
@@ -88,8 +88,11 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         "<thead><tr><th>series</th><th>min</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
          <th>p99.99</th><th>max</th><th>mean</th><th>count</th></tr></thead>"
     )?;
-    let lag = ("publish lag", &results.generator.publish_lag_ns);
-    for (name, times) in results.latency.series().into_iter().chain([lag]) {
+    let lags = [
+        ("publish lag", &results.generator.publish_lag_ns),
+        ("of that its own", &results.generator.own_lag_ns),
+    ];
+    for (name, times) in results.latency.series().into_iter().chain(lags) {
         if times.is_empty() {
             continue;
         }
@@ -164,6 +167,7 @@ fn messages(results: &Results) -> Rows {
     vec![
         ("planned", paced(window.planned, rates.planned)),
         ("sent", paced(window.sent, rates.sent)),
+        ("held back by the server", held_back(&results.held_back)),
         ("complete", paced(window.completed, rates.achieved)),
         ("delivered", paced(window.delivered, rates.deliveries)),
         ("payload", format!("{:.1} MB/s", rates.payload_bytes / 1e6)),
@@ -186,11 +190,25 @@ fn messages(results: &Results) -> Rows {
             ),
         ),
         ("sessions opened", count(sessions.opened)),
+        ("not opened, as allowed", count(sessions.unopened)),
         ("joins that failed", count(sessions.failed)),
         ("refusals by status", by_code(&sessions.refusals)),
         ("ended early", count(sessions.ended_early)),
         ("closes by code", by_code(&sessions.closes)),
     ]
+}
+
+fn held_back(held: &HeldBack) -> String {
+    match held.messages {
+        0 => count(0),
+        number => format!(
+            "{}, for {} at most; {} of {} left in the end",
+            count(number),
+            time(held.longest_ns),
+            count(held.left_messages),
+            bytes(held.left_bytes)
+        ),
+    }
 }
 
 fn machines(results: &Results) -> Rows {
