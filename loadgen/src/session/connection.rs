@@ -58,6 +58,8 @@ pub(crate) struct Connection {
     rejections: Vec<String>,
     /// This side has said goodbye.
     has_closed: bool,
+    /// Nothing more comes from the other.
+    has_ended: bool,
     outbox: Outbox,
     /// What everything goes through, if that is so.
     tls: Option<Box<Tls>>,
@@ -93,6 +95,7 @@ impl Connection {
             is_ready: false,
             rejections: Vec::new(),
             has_closed: false,
+            has_ended: false,
             outbox: Outbox::default(),
             tls,
             sending: false,
@@ -142,6 +145,18 @@ impl Connection {
     /// Whether it is no session any more, and only waits for the server to end the connection.
     pub(crate) fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing)
+    }
+
+    /// Nothing more comes. Returns whether nothing is left to be sent either.
+    pub(crate) fn note_end(&mut self) -> bool {
+        self.has_ended = true;
+        self.prepare();
+        self.is_over()
+    }
+
+    /// Whether both sides have said all they had to.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_ended && self.is_closing() && self.unsent().is_empty()
     }
 
     /// What has to come before it is open, if its handshake is complete.

@@ -89,6 +89,10 @@ impl Seat {
         self.connection.as_ref().is_some_and(Connection::is_closing)
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_over)
+    }
+
     pub(super) fn is_refused(&self) -> bool {
         self.connection.as_ref().is_some_and(Connection::is_refused)
     }

@@ -8,6 +8,7 @@ use fanring::wire::close::CloseCode;
 use crate::clock::now_ns;
 use crate::load::plan::nanoseconds;
 use crate::session::connection::Connection;
+use crate::session::ending::Ending;
 use crate::session::fleet::{Fleet, Mode};
 use crate::session::outbox::Left;
 
@@ -45,6 +46,17 @@ impl Fleet<'_> {
         self.closing += 1;
         self.limit(index, FAREWELL);
         self.mark(index);
+    }
+
+    /// A server has ended a connection that was waiting for that, or it failed: its last words still go out.
+    pub(super) fn end_of_farewell(&mut self, index: usize, ending: &Ending) {
+        let connection = self.seats[index].connection.as_mut();
+        let is_over = connection.is_none_or(Connection::note_end);
+        if is_over || !matches!(ending, Ending::NoAnswer) {
+            self.empty(index);
+        } else {
+            self.mark(index);
+        }
     }
 
     /// A server has refused a session: waits a little for what else it says about that.

@@ -87,9 +87,9 @@ mod tests {
     /// not tried, since whoever listens there would see one connection too many.
     #[test]
     fn the_first_that_answers_is_used() {
-        let dead = TcpListener::bind("127.0.0.1:0").unwrap();
-        let dead = dead.local_addr().unwrap();
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let dead = listen().local_addr().unwrap();
+        let listeners = [(); 2].map(|()| listen());
         let [first, second] = [0, 1].map(|at| listeners[at].local_addr().unwrap());
         let all = [dead, first, second];
         let reach = Reach::new(&all, Choice::First, None).unwrap();

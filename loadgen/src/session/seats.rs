@@ -53,7 +53,7 @@ impl Fleet<'_> {
     /// A session has ended, or a connection never became one.
     pub(crate) fn ended(&mut self, index: usize, ending: &Ending) {
         if self.seats[index].is_closing() {
-            return self.empty(index);
+            return self.end_of_farewell(index, ending);
         }
         let was_open = self.seats[index].is_open();
         let why = format!("{ending}{}", self.awaited(index));

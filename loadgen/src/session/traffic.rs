@@ -178,6 +178,9 @@ impl Fleet<'_> {
         if is_all {
             connection.sending = false;
             self.mark(index);
+            if self.seats[index].is_over() {
+                self.empty(index);
+            }
         } else if let Some(fd) = connection.fd() {
             // It is full: more goes when the peer has read some.
             self.ring.poll_writable(fd, seat.token(Op::Writable, index));
