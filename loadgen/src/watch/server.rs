@@ -28,8 +28,8 @@ pub(crate) struct Monitor {
     open: Option<(u64, u64)>,
     start: Option<Sample>,
     end: Option<Sample>,
-    /// Of each process at the end of the window: resident memory.
-    rss_after: BTreeMap<u32, u64>,
+    /// Of each process at the end of the window: its name and resident memory.
+    after: BTreeMap<u32, (String, u64)>,
     rss_peak: u64,
     /// This process's memory at the start and at the end of the window.
     pub(crate) own_rss: (u64, u64),
@@ -53,7 +53,7 @@ impl Monitor {
             open: None,
             start: None,
             end: None,
-            rss_after: BTreeMap::new(),
+            after: BTreeMap::new(),
             rss_peak: 0,
             own_rss: (0, 0),
         })
@@ -78,8 +78,8 @@ impl Monitor {
         self.own_rss.1 = resident_bytes(process::id()).unwrap_or(0);
         let members = family(&self.roots);
         // What has ended meanwhile holds no memory.
-        let resident = |&pid: &u32| Some((pid, resident_bytes(pid).ok()?));
-        self.rss_after = members.iter().filter_map(resident).collect();
+        let here = |&pid: &u32| Some((pid, (name(pid), resident_bytes(pid).ok()?)));
+        self.after = members.iter().filter_map(here).collect();
         let peaks = members.iter().filter_map(|&pid| peak_resident_bytes(pid));
         self.rss_peak = peaks.sum();
         self.look();
@@ -109,11 +109,12 @@ impl Monitor {
         let mut processes: Vec<_> = (end.processes.iter())
             .map(|(&pid, (cpu, switches))| {
                 let before = start.processes.get(&pid).unwrap_or(&unborn);
+                let (name, rss_bytes_after) = self.after.get(&pid).cloned().unwrap_or_default();
                 ProcessUse {
                     pid,
-                    name: name(pid),
+                    name,
                     cpu_ns: cpu.since(&before.0),
-                    rss_bytes_after: self.rss_after.get(&pid).copied().unwrap_or(0),
+                    rss_bytes_after,
                     switches_voluntary: switches.0.saturating_sub(before.1.0),
                     switches_involuntary: switches.1.saturating_sub(before.1.1),
                 }
