@@ -31,7 +31,7 @@ fc-list 2>/dev/null | grep -q . || missing+=(fontconfig fonts-dejavu-core)
 install_packages "${missing[@]}"
 
 tools=${CARGO_TARGET_DIR:-target}/loadgen-check
-mkdir -p "$tools/ws"
+mkdir -p "$tools/ws" "$tools/manners"
 python=$tools/venv/bin/python
 if ! "$python" -c 'import hdrh, jsonschema, prometheus_client, pyte, websockets' 2>/dev/null; then
   python3 -m venv "$tools/venv"
@@ -40,6 +40,8 @@ if ! "$python" -c 'import hdrh, jsonschema, prometheus_client, pyte, websockets'
 fi
 cp benches/peers/ws/{package.json,package-lock.json,server.js} "$tools/ws/"
 [ -d "$tools/ws/node_modules/ws" ] || (cd "$tools/ws" && timeout 300 npm ci --silent --no-audit --no-fund)
+cp loadgen/checks/manners/{package.json,package-lock.json,server.mjs} "$tools/manners/"
+[ -d "$tools/manners/node_modules/socket.io" ] || (cd "$tools/manners" && timeout 300 npm ci --silent --no-audit --no-fund)
 
 if [ -z "$bin_dir" ]; then
   timeout 900 cargo build --locked -p fanring -p fanload -p hub-peer
@@ -139,6 +141,17 @@ compare npm-ws / --preset server-root --
 port=$((port + 1))
 start timeout 800 "$python" loadgen/checks/join_server.py "$port" --delay-ms 30
 compare join / --preset server-join -- --join
+
+echo "==> TLS, Socket.IO and goodbyes as npm ws and socket.io see them"
+port=$((port + 1))
+start timeout 800 node "$tools/manners/server.mjs" "$port" loadgen/tests/run/tls/server.pem loadgen/tests/run/tls/server-key.pem
+drive tls --target "wss://localhost:$((port + 1))/room" --ca loadgen/tests/run/tls/authority.pem "${load[@]}"
+drive socket.io --target "127.0.0.1:$((port + 2))" --protocol socketio --set 'join="join","{room}"' --set joined=ack \
+  --set 'publish="say","{room}","{payload}"' "${load[@]}"
+code=0
+"$fanload" --target "ws://127.0.0.1:$port/closing" --idle 5 --hold 3 --quiet --json "$runs/closing.json" >"$runs/closing.txt" || code=$?
+[ "$code" -eq 3 ] || fail "a run in which all sessions were closed ended with code $code"
+[ "$(grep -c '^closed 4001$' "$runs/server-$port.log")" -eq 5 ] || fail "npm ws did not see its own code 4001 five times"
 
 echo "==> files read back by others"
 python3 scripts/fanload-schema.py --check
