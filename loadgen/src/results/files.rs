@@ -36,8 +36,8 @@ pub(crate) struct OutputArgs {
     /// File for the figures in Prometheus's text format.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) prometheus: Option<PathBuf>,
-    /// Serve the figures of the run under way over HTTP, at /metrics in Prometheus's text format, on
-    /// [ADDRESS:]PORT; on loopback unless an address is given.
+    /// Serve the figures of the run under way over HTTP, at /metrics in Prometheus's text format; on loopback
+    /// unless an address is given.
     #[arg(long, value_name = "[ADDRESS:]PORT", help_heading = "Output")]
     pub(crate) prometheus_listen: Option<String>,
     /// Show a line a second instead of a screen while the run goes on.
