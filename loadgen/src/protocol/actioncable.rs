@@ -28,7 +28,7 @@ pub(crate) const ENTRY: Entry = Entry {
         },
         Choice {
             name: "publish",
-            default: "{\"action\":\"speak\",\"body\":\"{payload}\"}",
+            default: "{\"action\":\"speak\",\"message\":\"{payload}\"}",
             about: "what is performed, or whispered: JSON with {payload}",
         },
     ],
@@ -225,9 +225,9 @@ mod tests {
         for (command, data) in [
             (
                 "message",
-                "\"{\\\"action\\\":\\\"speak\\\",\\\"body\\\":\\\"FNLD\\\"}\"",
+                "\"{\\\"action\\\":\\\"speak\\\",\\\"message\\\":\\\"FNLD\\\"}\"",
             ),
-            ("whisper", "{\"action\":\"speak\",\"body\":\"FNLD\"}"),
+            ("whisper", "{\"action\":\"speak\",\"message\":\"FNLD\"}"),
         ] {
             let mut talk = talk(&[("command", command)]);
             let mut out = Vec::new();
