@@ -199,7 +199,7 @@ impl<W: Write> Live<W> {
         };
         match is_wide {
             true => format!(
-                "generator publish lag p99 {lag:.3} ms of {limit:?}, busiest worker {share:.0}%\
+                "generator publish lag p99 {lag:.3} ms of {limit:?}, busiest worker {share:.0}% CPU\
                  {trouble}"
             ),
             false => format!("generator {lag:.3} ms late, CPU {share:.0}%{trouble}"),
