@@ -23,9 +23,10 @@ fn a_hundredth_is_dropped() {
     let server = Server::start(Fault::DropHundredth);
     let flags = ["--rate", "1000", "--workers", "3", "--drain", "0.5"];
     let run = run_with(&server, &flags);
-    // One in 100 of 700 messages for 20 subscribers; publishers miss some too, which nobody looks at.
+    // One in 100 of 700 messages for 20 subscribers; publishers may miss some of each other's, which nobody
+    // looks at.
     assert_eq!(run.findings(), "skipped 140", "{}", run.text);
-    assert!(server.faults() > 140);
+    assert!(server.faults() >= 140);
     assert_eq!(run.figure("/window/completed"), 400, "20 in 100 miss one");
     let delivered = run.figure("/counts/delivered");
     assert_eq!(run.figure("/counts/expected"), delivered + 140);
