@@ -205,8 +205,10 @@ impl World {
                 };
                 if number == origin {
                     let (session, end) = (&mut reader.session, start + bytes);
-                    here.index.push_own(reader.member, start);
-                    assert!(session.note_own(RoomId::at(room), Rendition::PLAIN, start, end));
+                    // One that has been sent all that comes before passes by it at once.
+                    if session.note_own(RoomId::at(room), Rendition::PLAIN, start, end) {
+                        here.index.push_own(reader.member, start);
+                    }
                 } else {
                     reader.room_due[room].push(frame.clone());
                 }
