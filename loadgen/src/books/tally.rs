@@ -265,10 +265,21 @@ impl Tally {
             return;
         }
         let is_right = self.arrives_as.is_none_or(|kind| kind == found.kind);
-        if found.place == seam::Place::Whole {
-            let decoded = self.decoder.decode(found.bytes);
-            return self.judge(receiver, (decoded, is_right), sent, in_flight);
+        if found.place != seam::Place::Whole {
+            return self.received_within(receiver, (found, is_right), sent, in_flight);
         }
+        let decoded = self.decoder.decode(found.bytes);
+        self.judge(receiver, (decoded, is_right), sent, in_flight);
+    }
+
+    /// Judges each payload that is somewhere in a message, if any is.
+    fn received_within(
+        &mut self,
+        receiver: Receiver,
+        (found, is_right): (Found<'_>, bool),
+        sent: &PerPublisher,
+        in_flight: &InFlight,
+    ) {
         let (mut rest, mut is_bare) = (found.bytes, true);
         while found.place == seam::Place::Within
             && let Some((decoded, end)) = self.decoder.find(rest)
@@ -307,20 +318,34 @@ impl Tally {
             return;
         }
         let pair = receiver.pairs + (publisher / self.layout.rooms) as usize;
-        let floats = receiver.role == Role::Churner;
-        if floats && self.stays.is_history(pair, payload.sequence) {
+        if receiver.role == Role::Churner {
+            return self.visit(pair, payload, in_flight);
+        }
+        let place = self.tracks.enter(pair, payload.sequence);
+        let is_first = self.note(place);
+        match place {
+            // Nearly always.
+            Place::Next => {}
+            Place::Ahead(skipped) => self.counts.skipped += skipped,
+            Place::Late => self.counts.skipped -= 1,
+            Place::TooLate => {}
+            Place::Repeated => return,
+        }
+        self.note_time(payload, is_first, in_flight);
+    }
+
+    /// Judges a message of a session that comes and goes.
+    fn visit(&mut self, pair: usize, payload: Payload, in_flight: &InFlight) {
+        if self.stays.is_history(pair, payload.sequence) {
             self.counts.replayed += 1;
             return;
         }
         let place = self.tracks.enter(pair, payload.sequence);
-        let is_first = self.note(place);
-        if is_first && floats {
+        if self.note(place) {
             self.stays.enter(pair, payload.sequence);
-        } else if is_first {
-            self.note_gap(place);
         }
         if place != Place::Repeated {
-            self.note_time(payload, is_first && !floats, in_flight);
+            self.note_time(payload, false, in_flight);
         }
     }
 
@@ -342,16 +367,6 @@ impl Tally {
         }
         counts.delivered += 1;
         true
-    }
-
-    /// Counts what a message passes over, or that it had been passed over itself.
-    #[inline]
-    fn note_gap(&mut self, place: Place) {
-        match place {
-            Place::Ahead(skipped) => self.counts.skipped += skipped,
-            Place::Late => self.counts.skipped -= 1,
-            Place::Next | Place::Repeated | Place::TooLate => {}
-        }
     }
 
     /// Adds a delivery to those of its message in this turn.
