@@ -59,7 +59,7 @@ impl Text {
         for (name, help, value) in [
             (
                 "deliveries_skipped",
-                "Deliveries that later ones of the same publisher have overtaken: lost, if they do not come.",
+                "Deliveries that later ones of the same publisher have overtaken, and that have not come.",
                 so_far.missing.skipped,
             ),
             (

@@ -98,6 +98,46 @@ fn a_good_run_is_clean() {
     );
 }
 
+/// Goal: every form of the results says what is missing by its reason, and not that it is lost.
+#[test]
+fn missing_deliveries_are_told_in_every_form() {
+    let server = Server::start(Fault::Drop(69));
+    let name = format!("fanload-missing-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let forms = [
+        ("csv", ",skipped_so_far,outstanding,cut_off_so_far,"),
+        ("html", "<tr><th>outstanding</th><td>1, the oldest for "),
+        ("markdown", "| missing | 0 skipped, 1 outstanding |"),
+        (
+            "junit",
+            "1 outstanding when the drain ended, the oldest for ",
+        ),
+        ("prometheus", "\nfanload_deliveries_outstanding 1\n"),
+    ];
+    let file = |form: &str| folder.join(form).to_str().unwrap().to_owned();
+    let flags: Vec<_> = forms
+        .iter()
+        .flat_map(|(form, _)| [format!("--{form}"), file(form)])
+        .collect();
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let run = run_with(&server, &[&flags[..], &["--drain", "0.3"]].concat());
+    assert!(run.text.contains("0 skipped, 1 outstanding, 0 cut off"));
+    for (form, part) in forms {
+        let text = std::fs::read_to_string(file(form)).unwrap();
+        assert!(text.contains(part), "{form}: {text}");
+        assert!(!text.contains("lost"), "{form}");
+    }
+    let table = std::fs::read_to_string(file("csv")).unwrap();
+    let rows = table
+        .lines()
+        .map(|line| line.split(',').collect::<Vec<_>>());
+    let rows: Vec<_> = rows.collect();
+    let column = rows[0].iter().position(|name| *name == "outstanding");
+    assert_eq!(rows.last().unwrap()[column.unwrap()], "1", "{table}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 /// Goal: with the server's process known, what it uses is told; here the server is this test.
 #[test]
 fn the_servers_use_is_told() {

@@ -150,6 +150,7 @@ fn lines_are_plain() {
     let first = text.lines().next().unwrap();
     assert!(first.contains("21 of 21 sessions open"), "{text}");
     assert!(text.contains("planned 100.0/s  sent 100.0/s  delivered 2,000/s"));
+    assert!(text.contains(" ms  0 skipped, 0 outstanding  "), "{text}");
     assert!(text.contains("publish lag p99 0.060 ms  CPU 12%"), "{text}");
 }
 
