@@ -21,6 +21,7 @@ PLAIN = {
     "u32": {"type": "integer", "minimum": 0},
     "u64": {"type": "integer", "minimum": 0},
     "f64": {"type": "number"},
+    "i64": {"type": "integer"},
     "bool": {"type": "boolean"},
     "String": {"type": "string"},
 }
@@ -46,10 +47,12 @@ def document(lines):
 
 
 def structs(source):
-    """Yields name, text, and fields as (name, type, text) of each serialised struct."""
+    """Yields name, text, and fields as (name, type, text) of each serialised struct that is part of the results."""
+    types = " ".join(re.findall(r"^    pub\(crate\) \w+: (.+),", source, re.M))
     pattern = r"((?:///[^\n]*\n)+)#\[derive\(([^)]*)\)\]\npub\(crate\) struct (\w+) \{\n(.*?)\n\}"
     for text, derives, name, body in re.findall(pattern, source, re.S):
-        if "Serialize" not in derives:
+        is_used = name == "Results" or re.search(rf"\b{name}\b", types)
+        if "Serialize" not in derives or not is_used:
             continue
         fields = re.findall(r"((?:    ///.*\n)+)(?:    #\[.*\]\n)*    pub\(crate\) (\w+): (.+),", body + "\n")
         assert len(fields) == body.count("pub(crate)"), name

@@ -1,5 +1,6 @@
 //! Flags. What they mean together is checked in [`settings`].
 
+pub(crate) mod agents;
 pub(crate) mod dialogue;
 pub(crate) mod over;
 pub(crate) mod pace;
@@ -8,7 +9,7 @@ mod reach;
 pub(crate) mod redact;
 pub(crate) mod settings;
 pub(crate) mod slo;
-mod target;
+pub(crate) mod target;
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::agents::{AgentArgs, CrewArgs};
 use self::dialogue::DialogueArgs;
 use self::over::Over;
 use self::reach::ReachArgs;
@@ -71,6 +73,7 @@ pub(crate) enum Command {
     #[command(args_override_self = true, allow_negative_numbers = true, after_help = presets::help())]
     FindMax(Box<FindMaxArgs>),
     Compare(CompareArgs),
+    Agent(AgentArgs),
 }
 
 /// A search for the most that holds. Files are written by one more run, with what was found.
@@ -120,9 +123,10 @@ pub(crate) struct RunArgs {
     /// Named set of flags, listed at the end; flags that are given as well take precedence.
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Vec<String>,
-    /// Server to connect to, as HOST:PORT or as a URL: ws://HOST:PORT/PATH, wss://HOST/PATH.
+    /// Server to connect to, as HOST:PORT or as a URL: ws://HOST:PORT/PATH, wss://HOST/PATH. May be given several times,
+    /// for servers that are separate: rooms take turns over them, and idle sessions.
     #[arg(long, value_name = "TARGET", default_value = "127.0.0.1:9001")]
-    pub(crate) target: String,
+    pub(crate) target: Vec<String>,
     /// Path and query of the upgrade request; {room} and {i} stand for the numbers of room and
     /// session. A path in the URL of --target counts more. [default: /ws?presence=0, or
     /// /ws/{room}?presence=0 with several rooms, and / with a URL]
@@ -233,6 +237,8 @@ pub(crate) struct RunArgs {
     pub(crate) reach: ReachArgs,
     #[command(flatten)]
     pub(crate) dialogue: DialogueArgs,
+    #[command(flatten)]
+    pub(crate) crew: CrewArgs,
 }
 
 /// Numbers with commas between them.

@@ -6,6 +6,7 @@
 
 mod cli;
 
+mod agents;
 mod run;
 mod watch;
 
@@ -17,6 +18,7 @@ mod load;
 mod protocol;
 
 mod clock;
+mod own;
 
 mod results;
 
@@ -25,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use self::agents::agent::serve;
 use self::cli::{Cli, Command, presets};
 use self::results::compare::compare;
 use self::run::find_max::find_max;
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::FindMax(args)) => find_max(*args),
+        Some(Command::Agent(args)) => serve(&args),
         Some(Command::Compare(args)) => compare(&args, &mut std::io::stdout().lock()),
         None => run_once(cli),
     };

@@ -12,11 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
+use serde::{Deserialize, Serialize};
 
+use crate::books::done::Done;
 use crate::books::inflight::InFlight;
 use crate::books::payload::RUN_BITS;
 use crate::books::per_publisher::PerPublisher;
 use crate::cli::settings::Settings;
+use crate::load::crew::Crew;
 use crate::load::layout::{Layout, Role};
 use crate::load::plan::Plan;
 use crate::results::interval::Interval;
@@ -30,7 +33,7 @@ pub(crate) struct Mailbox {
 }
 
 /// What went wrong with sessions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Endings {
     /// Those that ended and were not to end, by close code.
     pub(crate) closes: BTreeMap<u16, u64>,
@@ -41,7 +44,7 @@ pub(crate) struct Endings {
 }
 
 /// What every worker comes to, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Milestone {
     /// All its sessions are open.
     Connected,
@@ -55,13 +58,72 @@ pub(crate) enum Milestone {
 
 const MILESTONES: usize = 4;
 
+impl Milestone {
+    /// All of them.
+    pub(crate) const ALL: [Self; MILESTONES] = [
+        Self::Connected,
+        Self::Returned,
+        Self::SentAll,
+        Self::Drained,
+    ];
+}
+
+/// Who shares the state of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    pub(crate) crew: Crew,
+    /// Threads that come to milestones: workers, or those that lead one process each.
+    pub(crate) hands: u32,
+    /// Whether another process leads.
+    pub(crate) follows: bool,
+    /// Tells this run's messages from those of others, and of other runs.
+    pub(crate) run: u32,
+    /// What the clock here shows more than that of each process; empty if it is one clock.
+    pub(crate) ahead_ns: Vec<i64>,
+}
+
+impl Post {
+    /// One process that does all by itself.
+    pub(crate) fn alone(workers: u32) -> Self {
+        Self {
+            crew: Crew::alone(workers),
+            hands: workers,
+            follows: false,
+            run: random_run(),
+            ahead_ns: Vec::new(),
+        }
+    }
+}
+
+/// How the sessions of one process stand, as it tells the one that leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    open: u32,
+    subscribers_open: u32,
+    ended_early: u32,
+    publishers_ended: u32,
+    given_up: u32,
+    publishers_given_up: u32,
+    pub(crate) endings: Endings,
+}
+
+impl Standing {
+    /// The same when the process has gone, with all its sessions.
+    pub(crate) fn gone(&self) -> Self {
+        Self {
+            open: 0,
+            subscribers_open: 0,
+            ..self.clone()
+        }
+    }
+}
+
 /// The state of a run.
 #[derive(Debug)]
 pub(crate) struct Shared<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) layout: Layout,
-    /// Tells this run's messages from those of others, and of other runs.
-    pub(crate) run: u32,
+    pub(crate) post: Post,
     /// Messages handed on for sending.
     pub(crate) sent: PerPublisher,
     /// Those of them that the kernel has taken to the last byte.
@@ -72,6 +134,8 @@ pub(crate) struct Shared<'a> {
     /// Set when the load may begin.
     pub(crate) plan: OnceLock<Plan>,
     pub(crate) mailboxes: Vec<Mutex<Mailbox>>,
+    /// Messages that all subscribers here had, for the process that leads.
+    pub(crate) done: Mutex<Vec<Done>>,
     /// One for each worker, to wake it when another has completed a message of its publishers.
     pub(crate) doorbells: Vec<OwnedFd>,
     /// Open subscribers of each room.
@@ -89,6 +153,10 @@ pub(crate) struct Shared<'a> {
     cut_ns: AtomicU64,
     /// How many workers have come to each.
     milestones: [AtomicU32; MILESTONES],
+    /// Whether all processes have sent all they will; of several only.
+    others_sent: AtomicBool,
+    /// Whether the process that leads has nobody left to publish or to receive.
+    useless: AtomicBool,
     goodbye: AtomicBool,
     stop: AtomicBool,
     /// Number of the interval that is to be handed over.
@@ -99,21 +167,22 @@ pub(crate) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    pub(crate) fn new(settings: &'a Settings) -> io::Result<Self> {
+    pub(crate) fn new(settings: &'a Settings, post: Post) -> io::Result<Self> {
         let layout = settings.layout();
-        let workers = settings.workers as usize;
+        let workers = post.hands as usize;
         let doorbell = || Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let doorbells = (0..workers).map(|_| doorbell());
         Ok(Self {
             settings,
             layout,
-            run: random_run(),
+            post,
             sent: PerPublisher::new(layout.publishers),
             taken: PerPublisher::new(layout.publishers),
             completed: PerPublisher::new(layout.publishers),
             in_flight: InFlight::new(layout.publishers),
             plan: OnceLock::new(),
             mailboxes: (0..workers).map(|_| Mutex::default()).collect(),
+            done: Mutex::default(),
             doorbells: doorbells.collect::<io::Result<_>>()?,
             members: (0..layout.rooms).map(|_| AtomicU32::new(0)).collect(),
             subscribers_open: AtomicU32::new(0),
@@ -125,6 +194,8 @@ impl<'a> Shared<'a> {
             storm_ns: AtomicU64::new(u64::MAX),
             cut_ns: AtomicU64::new(u64::MAX),
             milestones: std::array::from_fn(|_| AtomicU32::new(0)),
+            others_sent: AtomicBool::new(false),
+            useless: AtomicBool::new(false),
             goodbye: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             cut: AtomicU64::new(0),
@@ -227,6 +298,64 @@ impl Shared<'_> {
     }
 }
 
+/// Several processes.
+impl Shared<'_> {
+    /// How the sessions of this process stand.
+    pub(crate) fn standing(&self) -> Standing {
+        let number = |counter: &AtomicU32| counter.load(Ordering::Acquire);
+        Standing {
+            open: number(&self.open),
+            subscribers_open: number(&self.subscribers_open),
+            ended_early: number(&self.ended_early),
+            publishers_ended: number(&self.publishers_ended),
+            given_up: number(&self.given_up),
+            publishers_given_up: number(&self.publishers_given_up),
+            endings: self.endings().clone(),
+        }
+    }
+
+    /// The sessions of another process stand differently now.
+    pub(crate) fn note_standing(&self, before: &Standing, now: &Standing) {
+        for (counter, before, now) in [
+            (&self.open, before.open, now.open),
+            (
+                &self.subscribers_open,
+                before.subscribers_open,
+                now.subscribers_open,
+            ),
+            (&self.ended_early, before.ended_early, now.ended_early),
+            (
+                &self.publishers_ended,
+                before.publishers_ended,
+                now.publishers_ended,
+            ),
+            (&self.given_up, before.given_up, now.given_up),
+            (
+                &self.publishers_given_up,
+                before.publishers_given_up,
+                now.publishers_given_up,
+            ),
+        ] {
+            // A sum of differences, of which some are negative: it wraps there and back.
+            counter.fetch_add(now.wrapping_sub(before), Ordering::AcqRel);
+        }
+        if let Some(why) = &now.endings.first {
+            self.note_cause(why);
+        }
+    }
+
+    /// Adds what went wrong with the sessions of another process.
+    pub(crate) fn add_endings(&self, endings: &Endings) {
+        let mut own = lock(&self.endings);
+        for (code, count) in &endings.closes {
+            *own.closes.entry(*code).or_default() += count;
+        }
+        for (status, count) in &endings.refusals {
+            *own.refusals.entry(*status).or_default() += count;
+        }
+    }
+}
+
 /// Phases.
 impl Shared<'_> {
     /// A worker has come to a milestone.
@@ -236,7 +365,18 @@ impl Shared<'_> {
 
     /// Whether all workers have come to a milestone.
     pub(crate) fn all_reached(&self, milestone: Milestone) -> bool {
-        self.milestones[milestone as usize].load(Ordering::Acquire) >= self.settings.workers
+        self.milestones[milestone as usize].load(Ordering::Acquire) >= self.post.hands
+    }
+
+    /// Whether all workers of all processes have sent all they will, and how much that is, is known.
+    pub(crate) fn is_all_sent(&self) -> bool {
+        let others = self.post.crew.is_alone() || self.others_sent.load(Ordering::Acquire);
+        others && self.all_reached(Milestone::SentAll)
+    }
+
+    /// All other processes have sent all they will.
+    pub(crate) fn note_all_sent(&self) {
+        self.others_sent.store(true, Ordering::Release);
     }
 
     /// Everybody is to drop and come back, from this time on.
@@ -255,8 +395,14 @@ impl Shared<'_> {
         self.cut_ns.store(at_ns, Ordering::Release);
     }
 
+    /// When the measured window ends before its time, if it does.
+    pub(crate) fn cut_ns(&self) -> Option<u64> {
+        let at_ns = self.cut_ns.load(Ordering::Acquire);
+        (at_ns != u64::MAX).then_some(at_ns)
+    }
+
     pub(crate) fn is_cut_short(&self) -> bool {
-        self.cut_ns.load(Ordering::Acquire) != u64::MAX
+        self.cut_ns().is_some()
     }
 
     /// When the measured window ends: as planned, or when it was cut short.
@@ -295,9 +441,17 @@ impl Shared<'_> {
 
     /// Whether there is still somebody to publish and somebody to receive.
     pub(crate) fn is_useful(&self) -> bool {
+        if self.post.follows {
+            return !self.useless.load(Ordering::Acquire);
+        }
         self.ended_early() == 0
             || (self.subscribers_open.load(Ordering::Acquire) > 0
                 && self.publishers_ended.load(Ordering::Acquire) == 0)
+    }
+
+    /// Nobody is left to publish or to receive in all processes.
+    pub(crate) fn note_useless(&self) {
+        self.useless.store(true, Ordering::Release);
     }
 
     /// Asks all workers for their interval; gives its number.
@@ -313,7 +467,7 @@ impl Shared<'_> {
 
 /// A number that no other run has, but by chance. From the system, because runs that begin at the
 /// same moment on two machines must differ too.
-fn random_run() -> u32 {
+pub(crate) fn random_run() -> u32 {
     let bits = RandomState::new().hash_one(std::process::id());
     u32::try_from(bits >> (u64::BITS - RUN_BITS)).unwrap_or(0)
 }

@@ -7,6 +7,7 @@
 //! message; so both are exact to one turn, without a sketch.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Slots in all, as long as each publisher has at least [`SHARE_MIN`].
 const SLOTS: usize = 65_536;
@@ -34,6 +35,8 @@ pub(crate) struct InFlight {
     slots: Vec<Slot>,
     /// Slots of each publisher; a power of two.
     share: usize,
+    /// Held to open a message of a publisher elsewhere, which any worker may do.
+    opening: Mutex<()>,
 }
 
 /// When a message that all its subscribers have came to the first, to half of them and to the last.
@@ -41,7 +44,8 @@ pub(crate) struct InFlight {
 pub(crate) struct Completion {
     pub(crate) planned_ns: u64,
     pub(crate) first_ns: u64,
-    pub(crate) median_ns: u64,
+    /// Not known of a message that several processes have.
+    pub(crate) median_ns: Option<u64>,
     pub(crate) last_ns: u64,
 }
 
@@ -50,7 +54,11 @@ impl InFlight {
         let share = Self::share(publishers);
         let mut slots = Vec::new();
         slots.resize_with(share * publishers as usize, Slot::default);
-        Self { slots, share }
+        Self {
+            slots,
+            share,
+            opening: Mutex::default(),
+        }
     }
 
     /// How many messages of each publisher can be followed at once.
@@ -111,6 +119,27 @@ impl InFlight {
         unfinished
     }
 
+    /// A message of a publisher in another process has come, for the first time here unless another worker has
+    /// opened it. Returns what [`open`](Self::open) does.
+    #[inline]
+    pub(crate) fn meet(
+        &self,
+        (publisher, sequence): (u32, u64),
+        planned_ns: u64,
+        expected: u32,
+    ) -> Option<u64> {
+        let slot = &self.slots[self.slot(publisher, sequence)];
+        // Whoever opens it sets this for a moment to 0, and holds the lock.
+        if slot.tag.load(Ordering::Acquire) > sequence {
+            return None;
+        }
+        let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.tag.load(Ordering::Acquire) > sequence {
+            return None;
+        }
+        self.open((publisher, sequence), planned_ns, expected)
+    }
+
     /// So many more subscribers had the message in the slot at a time. Returns it when that
     /// completes it.
     pub(crate) fn deliver(
@@ -141,11 +170,11 @@ impl InFlight {
         (before < expected && expected <= after).then(|| Completion {
             planned_ns: slot.planned_ns.load(Ordering::Relaxed),
             first_ns: slot.first_ns.load(Ordering::Relaxed),
-            median_ns: match slot.median_ns.load(Ordering::Acquire) {
+            median_ns: Some(match slot.median_ns.load(Ordering::Acquire) {
                 // Another worker is between its addition and its note of the time: it is now.
                 0 => now_ns,
                 time_ns => time_ns,
-            },
+            }),
             last_ns: slot.last_ns.load(Ordering::Relaxed),
         })
     }
@@ -179,11 +208,26 @@ mod tests {
         let expected = Completion {
             planned_ns: 100,
             first_ns: 110,
-            median_ns: 130,
+            median_ns: Some(130),
             last_ns: 150,
         };
         assert_eq!(completion, Some(expected));
         assert_eq!(in_flight.deliver(slot, 7, 1, 160), None, "completed once");
+    }
+
+    /// Goal: a message of a publisher elsewhere is opened once, by whoever has it first, and never over a later one.
+    #[test]
+    fn messages_from_elsewhere_are_opened_once() {
+        let in_flight = InFlight::new(20_000);
+        let (slot, share) = (in_flight.slot(3, 0), 4);
+        assert_eq!(in_flight.meet((3, 0), 100, 2), None);
+        assert_eq!(in_flight.deliver(slot, 0, 1, 110), None);
+        assert_eq!(in_flight.meet((3, 0), 100, 2), None);
+        assert_eq!(in_flight.deliver(slot, 0, 1, 120).unwrap().first_ns, 110);
+        assert_eq!(in_flight.meet((3, share), 200, 2), None);
+        assert_eq!(in_flight.meet((3, 0), 100, 2), None, "too late");
+        assert_eq!(in_flight.planned_ns(3, share), 200);
+        assert_eq!(in_flight.meet((3, 2 * share), 300, 2), Some(200));
     }
 
     /// Goal: a message that loses its slot before it completed is told, and its late deliveries do

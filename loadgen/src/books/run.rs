@@ -1,12 +1,16 @@
 //! What one worker writes down over the whole run; for each second, see
-//! [`Interval`](crate::results::interval::Interval).
+//! [`Interval`].
 
+use serde::{Deserialize, Serialize};
+
+use crate::books::inflight::Completion;
 use crate::results::distribution::Distribution;
+use crate::results::interval::Interval;
 use crate::results::model::Latency;
 
 /// Figures of the measured window of one worker, or of several added up; besides those, what
 /// happened to its sessions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct RunBooks {
     pub(crate) latency: Latency,
     /// From when a message was due to when the kernel had its last byte, and to when it was offered to it.
@@ -96,6 +100,22 @@ impl RunBooks {
         self.sent += 1;
         self.publish_lag.record(lag_ns);
         self.own_lag.record(own_lag_ns);
+    }
+
+    /// A message of the window has reached all its subscribers.
+    pub(crate) fn note_complete(&mut self, interval: &mut Interval, done: &Completion) {
+        let since = |time_ns: u64| time_ns.saturating_sub(done.planned_ns);
+        let spread_ns = done.last_ns.saturating_sub(done.first_ns);
+        interval.completion.record(since(done.last_ns));
+        interval.spread.record(spread_ns);
+        self.completed += 1;
+        let latency = &mut self.latency;
+        latency.first_ns.record(since(done.first_ns));
+        if let Some(median_ns) = done.median_ns {
+            latency.median_ns.record(since(median_ns));
+        }
+        latency.completion_ns.record(since(done.last_ns));
+        latency.spread_ns.record(spread_ns);
     }
 
     /// The server held so many messages back, the first of them for so long.

@@ -14,6 +14,7 @@ use crate::books::payload::{Decoded, Decoder, Payload};
 use crate::books::per_publisher::PerPublisher;
 use crate::books::tracks::{Place, Tracks};
 use crate::books::waiting::Waiting;
+use crate::load::crew::Crew;
 use crate::load::layout::{Layout, Role};
 use crate::protocol::seam::{self, Found};
 use crate::results::model::counts::Counts;
@@ -27,6 +28,8 @@ struct Receiver {
     checked: bool,
     /// Whether it ended early.
     ended: bool,
+    /// If it comes and goes: what was due before this time had been sent when it joined last.
+    since_ns: u64,
     /// Its own publisher, whose messages it gets only with self-delivery.
     own: Option<u32>,
     /// Its first pair; there is one for each publisher of its room.
@@ -65,6 +68,9 @@ pub(crate) struct Batch {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a> {
     pub(crate) layout: &'a Layout,
+    pub(crate) crew: &'a Crew,
+    /// What the clock here shows more than that of each process; empty if it is one clock.
+    pub(crate) ahead_ns: &'a [i64],
     /// The run whose messages are judged.
     pub(crate) run: u32,
     /// Places of messages in flight.
@@ -77,6 +83,8 @@ pub(crate) struct Scope<'a> {
 #[derive(Debug)]
 pub(crate) struct Tally {
     layout: Layout,
+    crew: Crew,
+    ahead_ns: Vec<i64>,
     arrives_as: Option<Kind>,
     decoder: Decoder,
     receivers: Vec<Receiver>,
@@ -112,6 +120,7 @@ impl Tally {
                     role,
                     checked: matches!(role, Role::Subscriber | Role::Churner),
                     ended: false,
+                    since_ns: 0,
                     own: layout.publisher_of(session),
                     pairs,
                 };
@@ -129,6 +138,8 @@ impl Tally {
             .collect();
         Self {
             layout,
+            crew: *scope.crew,
+            ahead_ns: scope.ahead_ns.to_vec(),
             arrives_as: scope.arrives_as,
             decoder: Decoder::new(scope.run),
             waiting: Waiting::new(receivers.len()),
@@ -153,8 +164,9 @@ impl Tally {
     }
 
     /// A session that comes and goes joins: what it had before is forgotten, and what was sent before is
-    /// history to it.
-    pub(crate) fn joins(&mut self, index: usize, sent: &PerPublisher) {
+    /// history to it. Of publishers in other processes that is what was due before `since_ns`.
+    pub(crate) fn joins(&mut self, index: usize, sent: &PerPublisher, since_ns: u64) {
+        self.receivers[index].since_ns = since_ns;
         let receiver = self.receivers[index];
         if receiver.role == Role::Churner {
             for (publisher, pair) in pairs(&self.layout, receiver) {
@@ -242,6 +254,16 @@ impl Tally {
         all.filter(|(_, oldest)| *oldest != u64::MAX).collect()
     }
 
+    /// Pairs that have had a message which was never sent. With publishers in other processes that is known only when
+    /// all have told what they sent.
+    pub(crate) fn impossible(&self, sent: &PerPublisher) -> u64 {
+        let checked = self.receivers.iter().filter(|receiver| receiver.checked);
+        let pairs = checked.flat_map(|&receiver| pairs(&self.layout, receiver));
+        let is_over =
+            |(publisher, pair): &(u32, usize)| self.tracks.next(*pair) > sent.of(*publisher);
+        pairs.filter(is_over).count() as u64
+    }
+
     /// Closes the books: nothing that comes from now on is judged, nor is its time handed out.
     pub(crate) fn close(&mut self) {
         for receiver in &mut self.receivers {
@@ -298,7 +320,7 @@ impl Tally {
         sent: &PerPublisher,
         in_flight: &InFlight,
     ) {
-        let payload = match decoded {
+        let mut payload = match decoded {
             Decoded::Ours(payload) => payload,
             Decoded::Corrupt => return self.counts.corrupted += 1,
             Decoded::Foreign => return self.counts.foreign += 1,
@@ -318,8 +340,18 @@ impl Tally {
             return;
         }
         let pair = receiver.pairs + (publisher / self.layout.rooms) as usize;
+        let mut is_older = false;
+        if !self.crew.is_alone() {
+            let process = self.crew.process_of(self.layout.session_of(publisher));
+            let ahead_ns = self.ahead_ns.get(process as usize).copied();
+            payload.planned_ns = payload
+                .planned_ns
+                .saturating_add_signed(ahead_ns.unwrap_or(0));
+            // What a process elsewhere has sent by now is not known here; when it was due is.
+            is_older = process != self.crew.process && payload.planned_ns < receiver.since_ns;
+        }
         if receiver.role == Role::Churner {
-            return self.visit(pair, payload, in_flight);
+            return self.visit(pair, (payload, is_older), in_flight);
         }
         let place = self.tracks.enter(pair, payload.sequence);
         let is_first = self.note(place);
@@ -334,9 +366,9 @@ impl Tally {
         self.note_time(payload, is_first, in_flight);
     }
 
-    /// Judges a message of a session that comes and goes.
-    fn visit(&mut self, pair: usize, payload: Payload, in_flight: &InFlight) {
-        if self.stays.is_history(pair, payload.sequence) {
+    /// Judges a message of a session that comes and goes, which may be older than its stay.
+    fn visit(&mut self, pair: usize, (payload, is_older): (Payload, bool), in_flight: &InFlight) {
+        if is_older || self.stays.is_history(pair, payload.sequence) {
             self.counts.replayed += 1;
             return;
         }

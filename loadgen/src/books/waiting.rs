@@ -4,8 +4,10 @@
 //! A delivery costs an addition or two on what is at hand anyway; a session's own figures are touched
 //! once for all that came to it in one piece.
 
+use serde::{Deserialize, Serialize};
+
 /// What one session, or several together, waited in the measured window: 24 bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Waits {
     pub(crate) count: u64,
     pub(crate) sum_ns: u64,

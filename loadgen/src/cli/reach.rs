@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::Args;
 
 use crate::cli::target::Target;
-use crate::session::reach::{Choice, Reach};
+use crate::session::reach::{Choice, Reach, Turns};
 use crate::session::tls::{Client, Trust};
 
 /// Flags for the way to the server.
@@ -33,16 +33,31 @@ pub(crate) struct ReachArgs {
 }
 
 impl ReachArgs {
-    /// The way to a target.
+    /// The way to all targets.
     ///
     /// # Errors
     /// One sentence: no such host, nobody there, certificates that are none.
-    pub(crate) fn reach(&self, target: &Target) -> anyhow::Result<Reach> {
+    pub(crate) fn reach(&self, targets: &[Target], turns: Turns) -> anyhow::Result<Reach> {
         let percent = self.allow_failures;
         ensure!(
             (0.0..100.0).contains(&percent),
             "--allow-failures {percent}: want 0 or more and less than 100 percent"
         );
+        let target = &targets[0];
+        for other in &targets[1..] {
+            let is_alike = other.path == target.path && other.is_secure == target.is_secure;
+            ensure!(
+                is_alike && (!target.is_secure || other.host == target.host),
+                "--target {} and --target {}: several must have the same path and be spoken to alike, \
+                 with wss:// under the same name",
+                target.told(),
+                other.told()
+            );
+            ensure!(
+                !self.all_addresses,
+                "--all-addresses is for one --target: leave it away, or the others"
+            );
+        }
         ensure!(
             target.is_secure || (self.ca.is_none() && !self.insecure),
             "--ca and --insecure are for TLS: want a --target such as wss://HOST/PATH"
@@ -57,7 +72,14 @@ impl ReachArgs {
             true => Choice::All,
             false => Choice::First,
         };
-        Reach::new(&target.resolve()?, choice, tls.transpose()?)
+        let reach = Reach::new(&target.resolve()?, choice, tls.transpose()?)?;
+        if targets.len() == 1 {
+            return Ok(reach);
+        }
+        let others = targets[1..].iter();
+        let others = others.map(|other| Reach::new(&other.resolve()?, choice, None));
+        let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(reach.over(others.into_iter(), turns))
     }
 }
 
@@ -100,6 +122,31 @@ mod tests {
         assert_eq!(check(&flags[..2]).unwrap().failures_max(), 0);
         assert_eq!(with("12.5").unwrap().failures_max(), 2, "of 20");
         assert!(with("100").unwrap_err().contains("less than 100"));
+    }
+
+    /// Goal: several servers are told together, each has a room at least, and what does not go together is refused.
+    #[test]
+    fn several_targets_have_rooms_of_their_own() {
+        let both = ["--target", "127.0.0.1:81", "--target", "127.0.0.1:82"];
+        let with = |flags: &[&str]| check(&[&both[..], flags].concat());
+        let settings = with(&["--rooms", "3"]).unwrap();
+        assert_eq!(settings.target().address, "127.0.0.1:81,127.0.0.1:82");
+        assert_eq!(settings.target().reached, ["127.0.0.1:81", "127.0.0.1:82"]);
+        let port = |session, room| settings.reach.of(session, room).port();
+        assert_eq!([port(1, 0), port(0, 1), port(0, 2)], [81, 82, 81]);
+        let idle = with(&["--idle", "5"]).unwrap();
+        assert_eq!(idle.reach.of(1, 0).port(), 82, "sessions take turns");
+        for (flags, fix) in [
+            (&["--rooms", "1"][..], "--rooms 1: want at least one"),
+            (&["--rooms", "2", "--all-addresses"], "one --target"),
+            (
+                &["--rooms", "3", "--target", "ws://127.0.0.1/x"],
+                "the same path",
+            ),
+        ] {
+            let error = with(flags).unwrap_err();
+            assert!(error.contains(fix), "{flags:?}: {error}");
+        }
     }
 
     /// Goal: what TLS can't work with is refused by the name of its flag.

@@ -9,6 +9,7 @@ use fanring::wire::message::Kind;
 
 use crate::books::inflight::InFlight;
 use crate::books::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
+use crate::cli::agents::CrewArgs;
 use crate::cli::dialogue::Place;
 use crate::cli::pace::{Pace, reported};
 use crate::cli::slo::Demand;
@@ -20,7 +21,7 @@ use crate::protocol::seam::Manner;
 use crate::protocol::speech::Speech;
 use crate::results::model;
 use crate::results::model::asked::Parameters;
-use crate::session::reach::Reach;
+use crate::session::reach::{Reach, Turns};
 
 /// The most subscriber and publisher pairs that are kept book of (16 bytes each).
 const PAIRS_MAX: u64 = 1 << 24;
@@ -64,6 +65,7 @@ pub(crate) struct Settings {
     pub(crate) allow_failures: f64,
     pub(crate) lag_max: Duration,
     pub(crate) slo: Option<Demand>,
+    pub(crate) crew: CrewArgs,
 }
 
 impl Settings {
@@ -171,7 +173,9 @@ impl RunArgs {
     /// # Errors
     /// One sentence that names the flag and what it takes.
     pub(crate) fn check(self) -> anyhow::Result<Settings> {
-        let target = Target::parse(&self.target)?;
+        let targets = self.target.iter().map(|target| Target::parse(target));
+        let targets = targets.collect::<anyhow::Result<Vec<_>>>()?;
+        let target = &targets[0];
         self.check_load()?;
         let workload = self.workload()?;
         let (rooms, subscribers, publishers) = self.crowd(workload)?;
@@ -181,7 +185,16 @@ impl RunArgs {
         };
         let closed = self.outstanding(workload, subscribers)?;
         let pace = self.pace(workload, closed)?;
-        let place = self.place(&target, workload, rooms);
+        let turns = match workload {
+            Workload::Idle => Turns::Sessions,
+            _ => Turns::Rooms,
+        };
+        ensure!(
+            turns == Turns::Sessions || targets.len() <= rooms as usize,
+            "--rooms {rooms}: want at least one for each of the {} targets",
+            targets.len()
+        );
+        let place = self.place(target, workload, rooms);
         let kind = match self.binary {
             true => Kind::Binary,
             false => Kind::Text,
@@ -193,8 +206,8 @@ impl RunArgs {
             pace,
             dialogue,
             speech,
-            address: target.told(),
-            reach: self.reach.reach(&target)?,
+            address: told(&targets),
+            reach: self.reach.reach(&targets, turns)?,
             workload,
             subscribers,
             publishers,
@@ -220,6 +233,7 @@ impl RunArgs {
             server_pids: self.reach.server_pid,
             lag_max: self.lag_max,
             slo: self.slo.as_deref().map(Demand::parse).transpose()?,
+            crew: self.crew,
         };
         check_counts(&settings)?;
         Ok(settings)
@@ -316,6 +330,12 @@ impl RunArgs {
         }
         Ok(())
     }
+}
+
+/// All targets, as they are told.
+fn told(targets: &[Target]) -> String {
+    let told: Vec<_> = targets.iter().map(Target::told).collect();
+    told.join(",")
 }
 
 #[expect(

@@ -95,7 +95,8 @@ impl Target {
         format!("{scheme}{}", self.host_and_port())
     }
 
-    fn host_and_port(&self) -> String {
+    /// Host and port, as they are allowed or not.
+    pub(crate) fn host_and_port(&self) -> String {
         format!("{}:{}", bracketed(&self.host), self.port)
     }
 

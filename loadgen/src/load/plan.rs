@@ -92,6 +92,16 @@ impl Plan {
         schedule
     }
 
+    /// More messages than one publisher can have: twice its share and some, for arrivals that are drawn.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "message numbers stay below 2^53"
+    )]
+    pub(crate) fn messages_max(&self) -> u64 {
+        (self.profile.total() / f64::from(self.publishers) * 2.0) as u64 + 100
+    }
+
     /// Messages in the whole run and in the measured window.
     pub(crate) fn totals(&self) -> (u64, u64) {
         let mut totals = (0, 0);

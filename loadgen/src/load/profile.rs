@@ -48,6 +48,11 @@ impl Profile {
         Self(parts.collect())
     }
 
+    /// Messages that are due in all.
+    pub(crate) fn total(&self) -> f64 {
+        self.0.last().map_or(0.0, |part| part.before + part.amount)
+    }
+
     /// Seconds from the start until as many messages have been due as stand before a place; none if that
     /// never happens.
     pub(crate) fn due_s(&self, place: f64) -> Option<f64> {

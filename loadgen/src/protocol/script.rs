@@ -9,6 +9,7 @@ use fanring::wire::message::Kind;
 
 use super::text::{Text, Who};
 use crate::load::span::{Plain, parse};
+use crate::own;
 
 /// The largest file that is sent as one message, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -112,6 +113,7 @@ impl Script {
 
 fn read(path: &str) -> anyhow::Result<Vec<u8>> {
     let about = || format!("@{path}: can't read that file");
+    own::ask().with_context(about)?;
     let size = fs::metadata(path).with_context(about)?.len();
     ensure!(
         size <= FILE_BYTES_MAX,

@@ -4,6 +4,8 @@ use std::env;
 
 use anyhow::{Context, bail};
 
+use crate::own;
+
 /// Whose text it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Who<'a> {
@@ -141,6 +143,7 @@ fn place<'a>(text: &'a str, columns: &[String]) -> anyhow::Result<Option<(Piece,
         return Ok(None);
     };
     let piece = if let Some(variable) = name.strip_prefix("env:") {
+        own::ask().with_context(|| format!("{{env:{variable}}}"))?;
         let value = env::var(variable)
             .with_context(|| format!("{{env:{variable}}}: the environment has no {variable}"))?;
         if value.contains(['\r', '\n', '\0']) {

@@ -5,6 +5,8 @@ use std::{fs, mem};
 
 use anyhow::{Context, ensure};
 
+use crate::own;
+
 /// The largest file of values, in bytes: all of it is kept.
 const FILE_BYTES_MAX: usize = 256 << 20;
 
@@ -25,6 +27,7 @@ impl Values {
     /// One sentence that names the file, its line and what is wanted.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let about = || format!("--vars {}", path.display());
+        own::ask().with_context(about)?;
         let text =
             fs::read_to_string(path).with_context(|| format!("{}: can't read it", about()))?;
         Self::parse(&text).with_context(about)

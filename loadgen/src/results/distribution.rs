@@ -62,9 +62,13 @@ impl Distribution {
 
     /// Adds another distribution's values.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.0
-            .add(&other.0)
-            .unwrap_or_else(|error| unreachable!("same bounds: {error:?}"));
+        if self.0.add(&other.0).is_ok() {
+            return;
+        }
+        // One that came from elsewhere may hold longer times than there are here.
+        for step in other.0.iter_recorded() {
+            self.record_all(step.value_iterated_to(), step.count_at_value());
+        }
     }
 }
 

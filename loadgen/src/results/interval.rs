@@ -1,11 +1,13 @@
 //! A second of a run: what the workers write down while it goes on, and who is told.
 
+use serde::{Deserialize, Serialize};
+
 use super::distribution::Distribution;
 use super::model::PhaseName;
 use super::model::counts::Missing;
 
 /// One second of a run, or less where a phase ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Interval {
     /// The phase it lies in. Intervals are reported in every phase, also while connecting.
     pub(crate) phase: PhaseName,

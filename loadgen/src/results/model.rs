@@ -4,6 +4,7 @@
 //! connection was started, unless a field says otherwise. Every struct can be left at its default
 //! where a figure does not apply.
 
+pub(crate) mod agents;
 pub(crate) mod asked;
 pub(crate) mod counts;
 pub(crate) mod server;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::agents::Machines;
 use self::asked::{Parameters, Slo};
 use self::counts::Counts;
 use self::server::ServerUse;
@@ -55,6 +57,9 @@ pub(crate) struct Results {
     /// What the server did not let this program send in time.
     #[serde(default)]
     pub(crate) held_back: HeldBack,
+    /// The processes and machines that made the run together, if there were several.
+    #[serde(default)]
+    pub(crate) machines: Option<Machines>,
     /// What the server used, if its process is known (`--server-pid`).
     pub(crate) server: Option<ServerUse>,
     /// Figures of the `storm` workload.

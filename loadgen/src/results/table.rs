@@ -1,5 +1,6 @@
 //! The final table: what a person reads when a run is over.
 
+mod machines;
 mod server;
 
 use std::fmt::{Display, Formatter, Result as Written};
@@ -24,6 +25,7 @@ impl Display for Results {
         self.write_sessions(f)?;
         self.write_workload(f)?;
         self.write_generator(f)?;
+        machines::write(self.machines.as_ref(), f)?;
         self.write_held_back(f)?;
         if let Some(server) = &self.server {
             server::write(server, f)?;

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 
+use crate::books::run::RunBooks;
 use crate::cli::Workload;
 use crate::cli::settings::Settings;
 use crate::clock::now_ns;
+use crate::load::crew::Crew;
 use crate::load::layout::Role;
 use crate::load::plan::{Plan, nanoseconds};
 use crate::results::interval::Observer;
@@ -18,7 +20,7 @@ use crate::run::machine::prepare;
 use crate::run::progress::Progress;
 use crate::run::summary::{Facts, summarize};
 use crate::run::worker::{self, Outcome};
-use crate::shared::{Milestone, Shared};
+use crate::shared::{Milestone, Post, Shared};
 use crate::watch::server::Monitor;
 
 /// Beyond the drain, how long workers may take to end it.
@@ -40,26 +42,66 @@ pub(crate) fn measure(
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Results> {
-    prepare(settings)?;
+    prepare(settings, &Crew::alone(settings.workers))?;
+    let post = Post::alone(settings.workers);
+    let shared = Shared::new(settings, post).context("setting up the workers")?;
+    let work = |worker| Ok(vec![worker::run(&shared, worker)?]);
+    Ok(summarize(conduct(&shared, interrupt, observer, &work)?))
+}
+
+/// Goes through a run whose hands do this work each, and gives what is known in the end.
+///
+/// # Errors
+/// See [`measure`].
+pub(crate) fn conduct<'r, 's>(
+    shared: &'r Shared<'s>,
+    interrupt: &Interrupt,
+    observer: &mut dyn Observer,
+    work: &Work<'_>,
+) -> anyhow::Result<Facts<'r, 's>> {
     let environment = Environment::gather();
-    let shared = Shared::new(settings).context("setting up the workers")?;
-    let monitor = Monitor::new(&settings.server_pids)?;
-    let mut progress = Progress::new(&shared, monitor, observer);
+    let monitor = Monitor::new(&shared.settings.server_pids)?;
+    let mut progress = Progress::new(shared, monitor, observer);
+    let outcomes = with_hands(shared, work, || lead(shared, interrupt, &mut progress))?;
+    progress.end();
+    Ok(Facts {
+        shared,
+        outcomes,
+        phases: progress.phases,
+        monitor: progress.monitor,
+        environment,
+        window_end_ns: progress.window_end_ns,
+        joined: RunBooks::default(),
+        machines: None,
+    })
+}
+
+/// What each hand does, by its number.
+pub(crate) type Work<'w> = dyn Fn(u32) -> anyhow::Result<Vec<Outcome>> + Sync + 'w;
+
+/// Starts all hands, leads them, says goodbye, and gives what they found.
+///
+/// # Errors
+/// One sentence: why it could not be led, or what a hand failed with.
+pub(crate) fn with_hands(
+    shared: &Shared<'_>,
+    work: &Work<'_>,
+    lead: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Outcome>> {
     let (outcomes, led) = thread::scope(|scope| {
-        let workers: Vec<_> = (0..settings.workers)
-            .map(|worker| {
-                let shared = &shared;
+        let hands: Vec<_> = (0..shared.post.hands)
+            .map(|hand| {
                 thread::Builder::new()
-                    .name(format!("worker-{worker}"))
-                    .spawn_scoped(scope, move || work(shared, worker))
+                    .name(format!("worker-{hand}"))
+                    .spawn_scoped(scope, move || guarded(shared, work, hand))
             })
             .collect();
-        let led = lead(&shared, interrupt, &mut progress);
+        let led = lead();
         shared.say_goodbye();
-        if led.is_err() || !workers.iter().all(Result::is_ok) {
+        if led.is_err() || !hands.iter().all(Result::is_ok) {
             shared.stop();
         }
-        let outcomes: Vec<_> = workers
+        let outcomes: Vec<_> = hands
             .into_iter()
             .map(
                 |spawned| match spawned.context("starting a worker")?.join() {
@@ -75,19 +117,11 @@ pub(crate) fn measure(
     if let Some(why) = shared.failure() {
         bail!(why);
     }
-    progress.end();
-    Ok(summarize(Facts {
-        shared: &shared,
-        outcomes,
-        phases: progress.phases,
-        monitor: progress.monitor,
-        environment,
-        window_end_ns: progress.window_end_ns,
-    }))
+    Ok(outcomes.into_iter().flatten().collect())
 }
 
 /// A worker's thread. Whatever way it fails, the others must not wait for it.
-fn work(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
+fn guarded(shared: &Shared<'_>, work: &Work<'_>, hand: u32) -> anyhow::Result<Vec<Outcome>> {
     struct Guard<'a>(&'a Shared<'a>);
     impl Drop for Guard<'_> {
         fn drop(&mut self) {
@@ -97,7 +131,7 @@ fn work(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
         }
     }
     let guard = Guard(shared);
-    let outcome = worker::run(shared, worker);
+    let outcome = work(hand);
     if let Err(error) = &outcome {
         shared.fail(format!("{error:#}"));
     }
@@ -119,24 +153,13 @@ fn lead(
         progress.wait(now_ns() + nanoseconds(settings.settle), is_over);
         storm(shared, interrupt, progress)?;
     }
-    let start_ns = now_ns() + nanoseconds(settings.settle);
-    let (warmup, duration) = match settings.is_idle() {
-        true => (Duration::ZERO, settings.hold),
-        false => (settings.pace.warmup, settings.pace.duration),
-    };
-    let plan = Plan::new(
-        start_ns,
-        (settings.pace.profile(), settings.arrivals),
-        shared.layout.publishers.max(1),
-        warmup,
-        duration,
-    );
+    let plan = plan_from(shared, now_ns() + nanoseconds(settings.settle));
     shared.plan.get_or_init(|| plan.clone());
     progress.wait(plan.start_ns(), is_over);
     if !settings.is_idle() {
         progress.monitor.all_open(shared.open());
     }
-    if !warmup.is_zero() {
+    if plan.measure_start_ns() > plan.start_ns() {
         progress.begin(PhaseName::WarmUp);
         progress.wait(plan.measure_start_ns(), is_over);
     }
@@ -164,6 +187,22 @@ fn lead(
         bail!(why);
     }
     Ok(())
+}
+
+/// The plan of the run, if it begins at a time.
+pub(crate) fn plan_from(shared: &Shared<'_>, start_ns: u64) -> Plan {
+    let settings = shared.settings;
+    let (warmup, duration) = match settings.is_idle() {
+        true => (Duration::ZERO, settings.hold),
+        false => (settings.pace.warmup, settings.pace.duration),
+    };
+    Plan::new(
+        start_ns,
+        (settings.pace.profile(), settings.arrivals),
+        shared.layout.publishers.max(1),
+        warmup,
+        duration,
+    )
 }
 
 /// Before anything is measured, an interruption leaves nothing to tell of.

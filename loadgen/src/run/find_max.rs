@@ -85,6 +85,10 @@ fn bounds(args: &FindMaxArgs, settings: &Settings) -> anyhow::Result<Bounds> {
         args.output.prometheus_listen.is_none(),
         "find-max makes many runs: it takes no --prometheus-listen"
     );
+    ensure!(
+        settings.crew.agents.is_empty() && settings.crew.processes.is_none(),
+        "find-max makes its runs in one process: it takes no --agents and no --processes"
+    );
     let layout = settings.layout();
     let sessions = |others: u32| -> anyhow::Result<f64> {
         let most = sessions_max(settings.workers)?.saturating_sub(others.into());

@@ -5,6 +5,7 @@ use fanring::process::raise_descriptor_limit;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::cli::settings::Settings;
+use crate::load::crew::Crew;
 
 /// Descriptors this program needs besides those of its connections.
 const DESCRIPTORS_RESERVED: u64 = 32;
@@ -13,14 +14,17 @@ const DESCRIPTORS_RESERVED: u64 = 32;
 ///
 /// # Errors
 /// One sentence: too few descriptors, no such processor.
-pub(crate) fn prepare(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn prepare(settings: &Settings, crew: &Crew) -> anyhow::Result<()> {
     let limit = raise_descriptor_limit().context("raising the limit on descriptors")?;
     let sessions = settings.layout().sessions();
-    let needed = u64::from(sessions) + reserved(settings.workers);
+    let own = (0..sessions)
+        .filter(|session| crew.is_own(*session))
+        .count();
+    let needed = own as u64 + reserved(settings.workers);
     ensure!(
         needed <= limit,
-        "{sessions} sessions need {needed} descriptors, but the limit is {limit}: raise it with \
-         `ulimit -Hn`, or use several processes"
+        "{own} sessions need {needed} descriptors, but the limit is {limit}: raise it with \
+         `ulimit -Hn`, or use more --agents"
     );
     let allowed = sched_getaffinity(None).context("reading which processors may be used")?;
     for &cpu in &settings.pin {

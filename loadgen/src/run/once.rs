@@ -1,9 +1,9 @@
 //! One run, and all that is told of it.
 
+use crate::agents::lead::measure;
 use crate::cli::settings::Settings;
 use crate::results::files::OutputArgs;
 use crate::results::output::Output;
-use crate::run::engine;
 use crate::run::interrupt::Interrupt;
 use crate::run::verdict::exit_code;
 
@@ -18,7 +18,7 @@ pub(crate) fn once(
 ) -> anyhow::Result<u8> {
     let (target, parameters) = (settings.target(), settings.parameters());
     let mut output = Output::open(args, &target, &parameters, settings.lag_max)?;
-    let mut results = engine::measure(settings, interrupt, &mut output)?;
+    let mut results = measure(settings, interrupt, &mut output)?;
     let code = exit_code(&results);
     output.finish(&mut results)?;
     Ok(code)

@@ -221,7 +221,7 @@ impl Publishers {
             sequence,
             planned_ns,
         };
-        encode(shared.run, payload, &mut self.payload);
+        encode(shared.post.run, payload, &mut self.payload);
         let is_measured = self.plan.is_measured(planned_ns);
         let evicted =
             shared

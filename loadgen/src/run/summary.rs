@@ -4,6 +4,8 @@ use crate::books::run::RunBooks;
 use crate::books::tracks;
 use crate::cli::settings::Settings;
 use crate::cli::{Workload, redact};
+use crate::results::model::agents::Machines;
+use crate::results::model::asked::Parameters;
 use crate::results::model::counts::Counts;
 use crate::results::model::{
     Churn, Environment, Generator, HeldBack, Phase, Rates, Results, SCHEMA_VERSION, Sessions, Slow,
@@ -25,6 +27,9 @@ pub(crate) struct Facts<'r, 's> {
     pub(crate) environment: Environment,
     /// When the measured window ended.
     pub(crate) window_end_ns: u64,
+    /// What is known of several processes together only, and which they were.
+    pub(crate) joined: RunBooks,
+    pub(crate) machines: Option<Machines>,
 }
 
 /// Puts the results together.
@@ -37,6 +42,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         books.add(&outcome.books);
         counts.add(&outcome.counts);
     }
+    books.add(&facts.joined);
     let window_start_ns = shared.plan.get().map_or(0, |plan| plan.measure_start_ns());
     let length_ns = facts.window_end_ns.saturating_sub(window_start_ns);
     let window = window(shared, &books, length_ns);
@@ -54,7 +60,10 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         environment: facts.environment,
         command_line: redact::arguments(arguments),
         target: settings.target(),
-        parameters: settings.parameters(),
+        parameters: Parameters {
+            workers: shared.post.crew.all(),
+            ..settings.parameters()
+        },
         phases: facts.phases,
         counts,
         rates,
@@ -73,8 +82,12 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
         window,
         slowest: slowest(&shared.layout, waits),
         latency: books.latency,
+        machines: facts.machines,
         ..Results::default()
     };
+    if let Some(machines) = &mut results.machines {
+        machines.doubt(&results.latency.series());
+    }
     results.verdict = verdict(&results, settings, shared.is_cut_short());
     results.slo = settings.slo.as_ref().map(|demand| demand.judge(&results));
     results

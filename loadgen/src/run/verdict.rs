@@ -32,6 +32,12 @@ pub(crate) fn verdict(results: &Results, settings: &Settings, cut_short: bool) -
             results.parameters.duration_seconds
         ));
     }
+    let machines = results.machines.iter();
+    for agent in machines.flat_map(|machines| &machines.agents) {
+        if let Some(lost) = &agent.lost {
+            why.push(format!("agent {} was lost {lost}", agent.name));
+        }
+    }
     // What the server held back is its own doing.
     let lag_ns = generator.own_lag_ns.at(0.99);
     let lag_max = settings.lag_max;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::books::run::RunBooks;
 use crate::books::waiting::Waits;
 use crate::cli::Workload;
@@ -24,7 +26,7 @@ const SETTLING: Duration = Duration::from_millis(500);
 const DRAIN_LOOK_NS: u64 = 5_000_000;
 
 /// What one worker has to say at the end.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) books: RunBooks,
     pub(crate) counts: Counts,
@@ -48,7 +50,8 @@ struct Mark {
 pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
     let settings = shared.settings;
     if !settings.pin.is_empty() {
-        pin(settings.pin[worker as usize % settings.pin.len()])?;
+        let number = shared.post.crew.number(worker) as usize;
+        pin(settings.pin[number % settings.pin.len()])?;
     }
     let mut fleet = Fleet::new(shared, worker)?;
     connect(&mut fleet)?;
@@ -216,8 +219,7 @@ fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
             has_sent_all = true;
             shared.reached(Milestone::SentAll);
         }
-        let is_sent = shared.all_reached(Milestone::SentAll);
-        if is_sent && !fleet.is_opening() && fleet.tally.is_complete(&shared.taken) {
+        if shared.is_all_sent() && !fleet.is_opening() && fleet.tally.is_complete(&shared.taken) {
             break;
         }
         now = fleet.turn(until.min(now + DRAIN_LOOK_NS))?;
@@ -251,6 +253,9 @@ fn close_books(fleet: &mut Fleet<'_>) -> Counts {
             None => plan.publisher(publisher).due_of(sequence),
         });
         counts.outstanding_age_ns = now.saturating_sub(planned.min().unwrap_or(now));
+    }
+    if !shared.post.crew.is_alone() {
+        counts.corrupted += fleet.tally.impossible(&shared.sent);
     }
     fleet.tally.close();
     counts

@@ -15,6 +15,7 @@ use crate::books::run::RunBooks;
 use crate::books::tally::{Scope, Tally};
 use crate::clock::{Busy, now_ns};
 use crate::load::layout::Role;
+use crate::load::plan::nanoseconds;
 use crate::results::interval::Interval;
 use crate::session::connection::{Connection, Way};
 use crate::session::sources::Sources;
@@ -151,7 +152,10 @@ impl<'a> Fleet<'a> {
     pub(crate) fn new(shared: &'a Shared<'a>, worker: u32) -> anyhow::Result<Self> {
         let settings = shared.settings;
         let layout = &shared.layout;
-        let sessions = || (worker..layout.sessions()).step_by(settings.workers as usize);
+        let sessions = || {
+            let first = shared.post.crew.number(worker);
+            (first..layout.sessions()).step_by(shared.post.crew.all() as usize)
+        };
         let seats: Vec<_> = sessions()
             .map(|session| Seat {
                 session,
@@ -176,7 +180,9 @@ impl<'a> Fleet<'a> {
         };
         let scope = Scope {
             layout,
-            run: shared.run,
+            crew: &shared.post.crew,
+            ahead_ns: &shared.post.ahead_ns,
+            run: shared.post.run,
             slots: shared.in_flight.len(),
             arrives_as: settings.speech.arrives_as,
         };
@@ -194,7 +200,7 @@ impl<'a> Fleet<'a> {
             beats: BinaryHeap::new(),
             limits: BinaryHeap::new(),
             queued_bytes: 0,
-            queued_bytes_max: QUEUED_BYTES_MAX / u64::from(settings.workers),
+            queued_bytes_max: QUEUED_BYTES_MAX / u64::from(shared.post.crew.all()),
             message: Vec::new(),
             wanted: VecDeque::new(),
             timer_ns: None,
@@ -271,7 +277,10 @@ impl<'a> Fleet<'a> {
     /// Opens what is wanted by now, as far as the limit goes. Returns when there is more to do.
     fn open_due(&mut self, now: u64) -> u64 {
         let settings = self.shared.settings;
-        let pending_max = settings.connects_max.div_ceil(settings.workers).max(1) as usize;
+        let pending_max = settings
+            .connects_max
+            .div_ceil(self.shared.post.crew.all())
+            .max(1) as usize;
         while let Some(&(due_ns, slot)) = self.wanted.front() {
             if due_ns > now {
                 return due_ns;
@@ -298,9 +307,11 @@ impl<'a> Fleet<'a> {
         self.pending += 1;
         if seat.role == Role::Churner {
             // Not when it opens: messages may come with the answer to the handshake.
-            self.tally.joins(index, &self.shared.taken);
+            let lag_ns = nanoseconds(self.shared.settings.lag_max);
+            let since_ns = now.saturating_sub(lag_ns);
+            self.tally.joins(index, &self.shared.taken, since_ns);
         }
-        let target = self.shared.settings.reach.of(seat.session);
+        let target = self.shared.settings.reach.of(seat.session, seat.room);
         let source = self.sources.of(seat.session, &target);
         let settings = self.shared.settings;
         let who = settings.speech.who(seat.session, seat.room);

@@ -13,8 +13,9 @@ const TRIAL: Duration = Duration::from_secs(2);
 /// Where sessions connect to.
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
-    /// At least one; sessions take turns.
+    /// At least one.
     addresses: Vec<SocketAddr>,
+    turns: Turns,
     /// How TLS is spoken there, if it is.
     pub(crate) tls: Option<Client>,
 }
@@ -26,6 +27,15 @@ pub(crate) enum Choice {
     First,
     /// All that answer.
     All,
+}
+
+/// Who takes turns over several addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turns {
+    /// Every session: behind all of them is the same server, or nobody says anything to anybody.
+    Sessions,
+    /// Rooms: each address is a server of its own, and a room is on one of them.
+    Rooms,
 }
 
 impl Reach {
@@ -43,12 +53,30 @@ impl Reach {
             [only] => vec![*only],
             several => answering(several, choice)?,
         };
-        Ok(Self { addresses, tls })
+        Ok(Self {
+            addresses,
+            turns: Turns::Sessions,
+            tls,
+        })
+    }
+
+    /// The same with the addresses of several servers.
+    pub(crate) fn over(self, others: impl Iterator<Item = Self>, turns: Turns) -> Self {
+        let others = others.flat_map(|other| other.addresses);
+        Self {
+            addresses: self.addresses.into_iter().chain(others).collect(),
+            turns,
+            tls: self.tls,
+        }
     }
 
     /// Where a session connects to.
-    pub(crate) fn of(&self, session: u32) -> SocketAddr {
-        self.addresses[session as usize % self.addresses.len()]
+    pub(crate) fn of(&self, session: u32, room: u32) -> SocketAddr {
+        let turn = match self.turns {
+            Turns::Sessions => session,
+            Turns::Rooms => room,
+        };
+        self.addresses[turn as usize % self.addresses.len()]
     }
 
     /// All of them.
@@ -96,11 +124,15 @@ mod tests {
         assert_eq!(reach.addresses(), [first]);
         let reach = Reach::new(&all, Choice::All, None).unwrap();
         assert_eq!(reach.addresses(), [first, second]);
-        assert_eq!((reach.of(0), reach.of(3)), (first, second));
+        assert_eq!((reach.of(0, 0), reach.of(3, 0)), (first, second));
         assert_eq!(
-            Reach::new(&[dead], Choice::First, None).unwrap().of(7),
+            Reach::new(&[dead], Choice::First, None).unwrap().of(7, 7),
             dead
         );
+        let [one, other] =
+            [first, second].map(|address| Reach::new(&[address], Choice::First, None).unwrap());
+        let servers = one.over([other].into_iter(), Turns::Rooms);
+        assert_eq!((servers.of(1, 0), servers.of(0, 3)), (first, second));
         let error = Reach::new(&[dead, dead], Choice::All, None).unwrap_err();
         assert!(error.to_string().contains(&dead.to_string()), "{error}");
     }

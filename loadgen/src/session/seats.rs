@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use rustix::io::write;
 
+use crate::books::done::Done;
+use crate::books::inflight::Completion;
+use crate::books::payload::Payload;
 use crate::books::tally::Traffic;
 use crate::clock::now_ns;
 use crate::load::layout::Role;
@@ -12,6 +15,7 @@ use crate::load::plan::nanoseconds;
 use crate::session::connection::Connection;
 use crate::session::ending::Ending;
 use crate::session::fleet::{Fleet, Mode};
+use crate::shared::{Shared, lock};
 
 /// How long to wait before a connection that could not be opened is tried again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -246,27 +250,26 @@ impl Fleet<'_> {
             if batch.steady == 0 {
                 return;
             }
+            if meet(shared, &payload).is_some_and(|planned_ns| plan.is_measured(planned_ns)) {
+                books.evicted += 1;
+            }
             let done = shared
                 .in_flight
                 .deliver(batch.slot, payload.sequence, batch.steady, now);
             let Some(done) = done else { return };
-            let since = |time_ns: u64| time_ns.saturating_sub(done.planned_ns);
-            let spread_ns = done.last_ns.saturating_sub(done.first_ns);
-            interval.completed += 1;
-            if is_measured {
-                interval.completion.record(since(done.last_ns));
-                interval.spread.record(spread_ns);
-                books.completed += 1;
-                let latency = &mut books.latency;
-                latency.first_ns.record(since(done.first_ns));
-                latency.median_ns.record(since(done.median_ns));
-                latency.completion_ns.record(since(done.last_ns));
-                latency.spread_ns.record(spread_ns);
+            if shared.post.follows && !shared.post.crew.is_alone() {
+                hand_on(shared, &payload, &done);
+            } else {
+                interval.completed += 1;
+                if is_measured {
+                    books.note_complete(interval, &done);
+                }
             }
             if shared.settings.closed.is_some() {
                 let publisher = payload.publisher;
                 shared.completed.count(publisher);
-                let worker = shared.layout.session_of(publisher) % shared.settings.workers;
+                let session = shared.layout.session_of(publisher);
+                let worker = shared.post.crew.worker_of(session);
                 if worker != own_worker {
                     // A full counter has been rung already.
                     let _ = write(&shared.doorbells[worker as usize], &1u64.to_ne_bytes());
@@ -274,4 +277,27 @@ impl Fleet<'_> {
             }
         });
     }
+}
+
+/// Opens a message of a publisher in another process, if it is one and the first to have it here.
+fn meet(shared: &Shared<'_>, payload: &Payload) -> Option<u64> {
+    let (publisher, sequence) = (payload.publisher, payload.sequence);
+    let crew = &shared.post.crew;
+    if crew.is_alone() || crew.is_own(shared.layout.session_of(publisher)) {
+        return None;
+    }
+    let members = shared.members(shared.layout.room_of(publisher));
+    let message = (publisher, sequence);
+    shared.in_flight.meet(message, payload.planned_ns, members)
+}
+
+/// All subscribers of this process had a message: whether all of the others had it is for the one to say who leads.
+fn hand_on(shared: &Shared<'_>, payload: &Payload, done: &Completion) {
+    lock(&shared.done).push(Done {
+        publisher: payload.publisher,
+        sequence: payload.sequence,
+        planned_ns: done.planned_ns,
+        first_ns: done.first_ns,
+        last_ns: done.last_ns,
+    });
 }

@@ -18,6 +18,7 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use crate::own;
 use crate::session::outbox::Outbox;
 
 /// Sealed bytes that wait for the socket, before more are made.
@@ -95,6 +96,7 @@ fn roots_of(path: &Path) -> anyhow::Result<RootCertStore> {
             path.display()
         )
     };
+    own::ask().with_context(about)?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).with_context(about)? {
         roots

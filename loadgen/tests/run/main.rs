@@ -1,5 +1,6 @@
 //! The program from outside: against a server whose faults are known exactly, and against Fanring.
 
+mod agents;
 mod allowance;
 mod arithmetic;
 mod dialogue;

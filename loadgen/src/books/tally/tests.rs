@@ -48,6 +48,8 @@ impl Bench {
         let in_flight = InFlight::new(layout.publishers);
         let scope = Scope {
             layout: &layout,
+            crew: &Crew::alone(1),
+            ahead_ns: &[],
             run: RUN,
             slots: in_flight.len(),
             arrives_as: Some(Kind::Text),
@@ -261,7 +263,7 @@ fn rooms_and_own_messages_are_told_apart() {
 #[test]
 fn late_joiners_start_where_they_join() {
     let mut bench = Bench::new(with_churner(), &[50]);
-    bench.tally.joins(2, &bench.sent);
+    bench.tally.joins(2, &bench.sent, 0);
     bench.sent.set(0, 100);
     for sequence in [60, 61, 63] {
         bench.receive(2, 0, sequence);
@@ -271,7 +273,7 @@ fn late_joiners_start_where_they_join() {
     bench.receive(2, 0, 58);
     let counts = bench.counts();
     assert_eq!((counts.skipped, counts.reordered), (2, 1), "it began there");
-    bench.tally.joins(2, &bench.sent);
+    bench.tally.joins(2, &bench.sent, 0);
     bench.sent.set(0, 101);
     bench.receive(2, 0, 100);
     let counts = bench.counts();
@@ -283,7 +285,7 @@ fn late_joiners_start_where_they_join() {
 #[test]
 fn history_is_told_from_live_messages() {
     let mut bench = Bench::new(with_churner(), &[50]);
-    bench.tally.joins(2, &bench.sent);
+    bench.tally.joins(2, &bench.sent, 0);
     bench.sent.set(0, 53);
     for sequence in [40, 41, 42, 50, 49, 51, 51, 40] {
         bench.receive(2, 0, sequence);
@@ -292,7 +294,7 @@ fn history_is_told_from_live_messages() {
     assert_eq!((counts.replayed, counts.delivered), (5, 2));
     assert_eq!((counts.duplicated, counts.reordered), (1, 0));
     assert_eq!(bench.times(), (2, 0));
-    bench.tally.joins(2, &bench.sent);
+    bench.tally.joins(2, &bench.sent, 0);
     bench.receive(2, 0, 51);
     assert_eq!(
         bench.counts().replayed,

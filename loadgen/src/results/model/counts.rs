@@ -86,7 +86,7 @@ impl Counts {
 }
 
 /// Expected deliveries that have not come, by the reason; each is explained at [`Counts`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Missing {
     pub(crate) skipped: u64,
     pub(crate) outstanding: u64,

@@ -1,0 +1,279 @@
+//! The part of one process in a run that another one leads.
+
+use std::mem;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail, ensure};
+
+use super::link::Link;
+use super::orders::{Order, Report, Sent, Task};
+use super::rules::{self, Rules};
+use crate::clock::now_ns;
+use crate::load::crew::Crew;
+use crate::load::layout::Role;
+use crate::load::plan::nanoseconds;
+use crate::results::interval::Interval;
+use crate::run::engine::{plan_from, with_hands};
+use crate::run::machine::prepare;
+use crate::run::worker;
+use crate::shared::{Milestone, Post, Shared, Standing, lock};
+
+/// How often it is looked whether there is something to tell.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How long the workers have for handing an interval over. One that is late is in the next.
+const HAND_OVER_NS: u64 = 60_000_000;
+
+/// How much longer than its phases a run may take before it is ended here, whatever its leader says.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// Messages that are told of at once.
+const BATCH_MAX: usize = 50_000;
+
+/// Makes the run that is asked for.
+///
+/// # Errors
+/// One sentence: a leader that has gone, or a run that can't be made here; it has been told.
+pub(super) fn follow(mut link: Link<Order>, rules: Option<&Rules>) -> anyhow::Result<()> {
+    let task = loop {
+        match link.next(LOOK).map_err(|why| anyhow!("no run: {why}"))? {
+            Some((Order::Begin(task), _)) => break task,
+            Some(_) => bail!("it wants something before there is a run"),
+            None => {}
+        }
+    };
+    let made = make(&mut link, *task, rules);
+    if let Err(why) = &made {
+        let why = format!("{why:#}");
+        // It may have gone, which is then why.
+        let _ = link.send(&Report::Failed { why });
+    }
+    // It asks for the time once more, and ends the connection.
+    while link.next(LOOK).is_ok() {}
+    made
+}
+
+fn make(link: &mut Link<Order>, task: Task, rules: Option<&Rules>) -> anyhow::Result<()> {
+    let is_sound = task.process < task.processes && task.ahead_ns.len() == task.processes as usize;
+    ensure!(is_sound && task.processes <= 64, "no such process");
+    let settings = rules::settings(&task.arguments, task.processes, rules)?;
+    let crew = Crew {
+        process: task.process,
+        processes: task.processes,
+        workers: settings.workers,
+    };
+    prepare(&settings, &crew)?;
+    let post = Post {
+        crew,
+        hands: settings.workers,
+        follows: true,
+        run: task.run,
+        ahead_ns: task.ahead_ns,
+    };
+    let shared = Shared::new(&settings, post)?;
+    let work = |worker| Ok(vec![worker::run(&shared, worker)?]);
+    let mut outcomes = with_hands(&shared, &work, || {
+        let mut reporter = Reporter::new(&shared);
+        lead(&shared, link, &mut reporter)
+    })?;
+    for outcome in &mut outcomes {
+        outcome.waits.retain(|(_, waits)| waits.count > 0);
+    }
+    let mut reporter = Reporter::new(&shared);
+    reporter.tell_done(link)?;
+    let interval = Box::new(take_intervals(&shared));
+    let finished = Report::Finished { outcomes, interval };
+    link.send(&finished)
+        .map_err(|why| anyhow!("the leader has gone: {why}"))
+}
+
+/// Does what is asked, and tells what comes of it, until all is over.
+fn lead(
+    shared: &Shared<'_>,
+    link: &mut Link<Order>,
+    reporter: &mut Reporter<'_, '_>,
+) -> anyhow::Result<()> {
+    let until_ns = now_ns() + nanoseconds(rules::length(shared.settings) + SLACK);
+    loop {
+        let heard = link.next(LOOK);
+        let heard = heard.map_err(|why| anyhow!("the leader has gone: {why}"))?;
+        match heard.map(|(order, _)| order) {
+            Some(Order::Goodbye) => {
+                reporter.tell(link)?;
+                return Ok(());
+            }
+            Some(Order::Stop) => bail!("the leader stopped the run"),
+            Some(Order::Interval { number }) => reporter.ask_for_interval(number),
+            Some(order) => obey(shared, order),
+            None => {}
+        }
+        reporter.tell(link)?;
+        ensure!(now_ns() < until_ns, "the run did not end in its time");
+    }
+}
+
+fn obey(shared: &Shared<'_>, order: Order) {
+    match order {
+        Order::Plan { start_ns } => {
+            let plan = plan_from(shared, start_ns);
+            // What others have sent is not known here while the run goes on, only what they can.
+            for publisher in 0..shared.layout.publishers {
+                if !shared.post.crew.is_own(shared.layout.session_of(publisher)) {
+                    shared.sent.set(publisher, plan.messages_max());
+                }
+            }
+            shared.plan.get_or_init(|| plan);
+        }
+        Order::Storm { at_ns } => shared.call_storm(at_ns),
+        Order::CutShort { at_ns } => shared.cut_short(at_ns),
+        Order::Sent { all } => {
+            for (publisher, sent) in (0..shared.layout.publishers).zip(all) {
+                if !shared.post.crew.is_own(shared.layout.session_of(publisher)) {
+                    shared.sent.set(publisher, sent.handed_on);
+                    shared.taken.set(publisher, sent.taken);
+                }
+            }
+            shared.note_all_sent();
+        }
+        Order::Useless => shared.note_useless(),
+        Order::Ping | Order::Begin(_) | Order::Interval { .. } | Order::Goodbye | Order::Stop => {}
+    }
+}
+
+/// What was told already.
+struct Reporter<'r, 's> {
+    shared: &'r Shared<'s>,
+    reached: Vec<Milestone>,
+    standing: Standing,
+    /// Rooms that have subscribers here; known when the load begins.
+    rooms: Option<Vec<u32>>,
+    /// The interval that was asked for: its number, the one the workers call it by, and until when they have time.
+    interval: Option<(u64, u64, u64)>,
+    has_failed: bool,
+}
+
+impl<'r, 's> Reporter<'r, 's> {
+    fn new(shared: &'r Shared<'s>) -> Self {
+        Self {
+            shared,
+            reached: Vec::new(),
+            standing: Standing::default(),
+            rooms: None,
+            interval: None,
+            has_failed: false,
+        }
+    }
+
+    fn ask_for_interval(&mut self, number: u64) {
+        let own = self.shared.ask_for_interval();
+        self.interval = Some((number, own, now_ns() + HAND_OVER_NS));
+    }
+
+    /// Tells what there is to tell.
+    fn tell(&mut self, link: &Link<Order>) -> anyhow::Result<()> {
+        self.tell_done(link)?;
+        self.tell_standing(link)?;
+        for milestone in Milestone::ALL {
+            if self.shared.all_reached(milestone) && !self.reached.contains(&milestone) {
+                self.reached.push(milestone);
+                let sent = match milestone {
+                    Milestone::SentAll | Milestone::Drained => self.own_sent(),
+                    Milestone::Connected | Milestone::Returned => Vec::new(),
+                };
+                send(link, &Report::Reached { milestone, sent })?;
+            }
+        }
+        if let Some(why) = self.shared.failure().filter(|_| !self.has_failed) {
+            self.has_failed = true;
+            send(link, &Report::Failed { why })?;
+        }
+        self.tell_interval(link)
+    }
+
+    fn tell_done(&mut self, link: &Link<Order>) -> anyhow::Result<()> {
+        let done = mem::take(&mut *lock(&self.shared.done));
+        for batch in done.chunks(BATCH_MAX) {
+            send(link, &Report::Done(batch.to_vec()))?;
+        }
+        Ok(())
+    }
+
+    fn tell_standing(&mut self, link: &Link<Order>) -> anyhow::Result<()> {
+        let standing = self.shared.standing();
+        let is_new = standing != self.standing;
+        if is_new {
+            send(link, &Report::Standing(standing.clone()))?;
+            self.standing = standing;
+        }
+        // Before, a storm may have emptied a room for a moment.
+        if self.shared.plan.get().is_some() && (is_new || self.rooms.is_none()) {
+            self.tell_vacant(link)?;
+        }
+        Ok(())
+    }
+
+    fn tell_vacant(&mut self, link: &Link<Order>) -> anyhow::Result<()> {
+        let shared = self.shared;
+        let rooms = self.rooms.get_or_insert_with(|| rooms_of(shared));
+        let (empty, left) =
+            (rooms.iter()).partition::<Vec<u32>, _>(|room| shared.members(**room) == 0);
+        *rooms = left;
+        if empty.is_empty() {
+            return Ok(());
+        }
+        // What these had before they went is told first.
+        self.tell_done(link)?;
+        send(link, &Report::Vacant(empty))
+    }
+
+    fn tell_interval(&mut self, link: &Link<Order>) -> anyhow::Result<()> {
+        let Some((number, own, until_ns)) = self.interval else {
+            return Ok(());
+        };
+        let mut mailboxes = self.shared.mailboxes.iter();
+        if now_ns() < until_ns && mailboxes.any(|mailbox| lock(mailbox).cut < own) {
+            return Ok(());
+        }
+        self.interval = None;
+        let interval = Box::new(take_intervals(self.shared));
+        send(link, &Report::Interval { number, interval })
+    }
+
+    /// What the publishers here have sent.
+    fn own_sent(&self) -> Vec<Sent> {
+        let shared = self.shared;
+        let publishers = 0..shared.layout.publishers;
+        let own =
+            publishers.filter(|each| shared.post.crew.is_own(shared.layout.session_of(*each)));
+        own.map(|publisher| Sent {
+            handed_on: shared.sent.of(publisher),
+            taken: shared.taken.of(publisher),
+        })
+        .collect()
+    }
+}
+
+/// Rooms that are to have subscribers in this process.
+fn rooms_of(shared: &Shared<'_>) -> Vec<u32> {
+    let layout = &shared.layout;
+    let own = (0..layout.subscribers).filter(|session| shared.post.crew.is_own(*session));
+    let own = own.filter(|session| layout.role(*session) == Role::Subscriber);
+    let mut rooms: Vec<_> = own.map(|session| layout.room(session)).collect();
+    rooms.sort_unstable();
+    rooms.dedup();
+    rooms
+}
+
+/// What all workers have handed over.
+fn take_intervals(shared: &Shared<'_>) -> Interval {
+    let mut all = Interval::default();
+    for mailbox in &shared.mailboxes {
+        all.add(&mem::take(&mut lock(mailbox).interval));
+    }
+    all
+}
+
+fn send(link: &Link<Order>, report: &Report) -> anyhow::Result<()> {
+    link.send(report)
+        .map_err(|why| anyhow!("the leader has gone: {why}"))
+}
