@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs of fanload over several processes and machines, as the tests can't make them: two network namespaces are two machines
 # with an agent each, of which one is killed in the second run; and 60,000 sessions against four servers in one command.
-#   scripts/agents.sh [machines|sessions]     `machines` needs root for the namespaces, and is skipped without; 4 minutes
+#   scripts/agents.sh [machines|sessions]     `machines` needs root for the namespaces, and is skipped without; half a minute
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
 
 use_tools
+command -v ip >/dev/null || install_packages iproute2
 cargo build --release --locked -q -p fanring -p fanload
 bin="$CARGO_TARGET_DIR/release"
 work=$(mktemp -d)
@@ -63,7 +64,7 @@ lead() {
 
 machines() {
   if [ "$(id -u)" -ne 0 ] || ! ip netns add fan-one 2>/dev/null; then
-    echo "agents: SKIPPED machines: network namespaces need root" >&2
+    notice "fanload was not tried over two machines: network namespaces can't be made here"
     return 0
   fi
   spaces+=(fan-one)

@@ -85,6 +85,7 @@ step browser 900 scripts/browser-test.sh
 step nginx 600 scripts/nginx-test.sh
 step loadgen 1500 scripts/loadgen-check.sh
 step protocols 1800 scripts/protocols.sh
+step agents 900 scripts/agents.sh machines
 step kernel 1800 scripts/kernel-test.sh
 step script-tests 60 scripts/common-test.sh
 step bench-tests 60 python3 -m unittest discover -t . -s benches/compare/tests
