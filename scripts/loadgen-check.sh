@@ -77,12 +77,12 @@ start() {
 # Runs of which one must be good, where the machine may have been too busy for the others.
 runs_max=4
 
-# drive NAME OPTIONS...: one clean run against $port. The processors are shared with everything else here, so
-# publishing may lag more than in a measurement.
+# drive NAME OPTIONS...: one clean run against $port, or $target if that is set. The processors are shared with everything
+# else here, so publishing may lag more than in a measurement.
 drive() {
   local name=$1 code=0
   shift
-  while_invalid "$runs_max" timeout 120 "$fanload" --target "127.0.0.1:$port" --lag-max 100 --no-tui --warmup 1 --duration 3 \
+  while_invalid "$runs_max" timeout 120 "$fanload" --target "${target:-127.0.0.1:$port}" --lag-max 100 --no-tui --warmup 1 --duration 3 \
     --json "$runs/$name.json" "$@" >"$runs/$name.txt" 2>"$runs/$name.err" || code=$?
   if [ "$code" -ne 0 ]; then
     cat "$runs/$name.txt" "$runs/$name.err" >&2
@@ -145,8 +145,8 @@ compare join / --preset server-join -- --join
 echo "==> TLS, Socket.IO and goodbyes as npm ws and socket.io see them"
 port=$((port + 1))
 start timeout 800 node "$tools/manners/server.mjs" "$port" loadgen/tests/run/tls/server.pem loadgen/tests/run/tls/server-key.pem
-drive tls --target "wss://localhost:$((port + 1))/room" --ca loadgen/tests/run/tls/authority.pem "${load[@]}"
-drive socket.io --target "127.0.0.1:$((port + 2))" --protocol socketio --set 'join="join","{room}"' --set joined=ack \
+target="wss://localhost:$((port + 1))/room" drive tls --ca loadgen/tests/run/tls/authority.pem "${load[@]}"
+target="127.0.0.1:$((port + 2))" drive socket.io --protocol socketio --set 'join="join","{room}"' --set joined=ack \
   --set 'publish="say","{room}","{payload}"' "${load[@]}"
 code=0
 "$fanload" --target "ws://127.0.0.1:$port/closing" --idle 5 --hold 3 --quiet --json "$runs/closing.json" >"$runs/closing.txt" || code=$?

@@ -105,6 +105,11 @@ command_of() {
   for word in "$@"; do line=$(grep -F -- "$word" <<<"$line" || true); done
   [ "$(grep -c . <<<"$line")" -eq 1 ] || fail "docs/LOADGEN.md has not one command with: $*"
   eval "arguments=(${line#fanload })"
+  # The server is the one on $port.
+  local at
+  for at in "${!arguments[@]}"; do
+    [ "${arguments[at]:-}" != --target ] || unset "arguments[at]" "arguments[at + 1]"
+  done
 }
 
 # The processors are shared with everything else here, so publishing may lag more than in a measurement.
