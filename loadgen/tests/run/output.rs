@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -101,6 +101,11 @@ fn every_form_is_written() {
         "{progress}"
     );
     let results = json(&json_file);
+    let begun_ms = results["environment"]["started_unix_ms"].as_u64().unwrap();
+    let ended = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let took_ms = ended.as_millis() - u128::from(begun_ms);
+    // As long as it is measured at the least: the time is that of the beginning.
+    assert!((1_500..600_000).contains(&took_ms), "{took_ms}");
     let delivered = results["latency"]["delivery_ns"]["count"].as_u64().unwrap();
     assert_eq!(delivered, results["window"]["sent"].as_u64().unwrap() * 10);
     assert!(results["intervals"].as_array().unwrap().len() >= 4);
