@@ -180,17 +180,12 @@ impl Speaker for Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{Ear, wishes};
+    use crate::protocol::testing::{self, Ear, wishes};
 
     const IDENTIFIER: &str = "\"{\\\"channel\\\":\\\"ChatChannel\\\",\\\"room\\\":\\\"3\\\"}\"";
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
-        let who = Who {
-            session: 7,
-            room: 3,
-            row: &[],
-        };
-        make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
+        testing::talk(&ENTRY, chosen)
     }
 
     fn hear(talk: &mut dyn Speaker, ear: &mut Ear, text: &str) -> Result<(), String> {

@@ -108,18 +108,14 @@ struct Centrifugo {
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
-    let optional = |name| {
-        let is_given = !wishes.choice(name).is_empty();
-        is_given.then(|| wishes.text(name)).transpose()
-    };
     Ok(Arc::new(Centrifugo {
         encoding: match wishes.is_second("encoding", ["json", "protobuf"])? {
             false => Encoding::Json,
             true => Encoding::Protobuf,
         },
-        token: optional("token")?,
+        token: wishes.optional_text("token")?,
         channel: wishes.text("channel")?,
-        channel_token: optional("channel-token")?,
+        channel_token: wishes.optional_text("channel-token")?,
         data: wishes.envelope("publish")?,
     }))
 }
@@ -277,15 +273,10 @@ impl Speaker for Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{Ear, wishes};
+    use crate::protocol::testing::{self, Ear, wishes};
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
-        let who = Who {
-            session: 7,
-            room: 3,
-            row: &[],
-        };
-        make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
+        testing::talk(&ENTRY, chosen)
     }
 
     fn hear(talk: &mut dyn Speaker, ear: &mut Ear, text: &str) -> Result<(), String> {

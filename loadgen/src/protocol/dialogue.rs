@@ -226,18 +226,13 @@ fn contains(message: &[u8], needle: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{Ear, wishes};
+    use crate::protocol::testing::{Ear, WHO, wishes};
 
     fn talk(script: Script, template: Option<&str>) -> Box<dyn Speaker> {
         let mut wishes = wishes(&PLAIN, &[]);
         wishes.script = &script;
         wishes.template = template;
-        let who = Who {
-            session: 7,
-            room: 3,
-            row: &[],
-        };
-        make(&wishes).unwrap().speaker(&who)
+        make(&wishes).unwrap().speaker(&WHO)
     }
 
     fn say(text: &str) -> Step {

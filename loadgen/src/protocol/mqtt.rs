@@ -67,8 +67,7 @@ struct Mqtt {
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
-    let text = |name: &str| -> anyhow::Result<Text> {
-        let text = wishes.text(name)?;
+    let short = |name: &str, text: Text| -> anyhow::Result<Text> {
         let is_short = text.fill(&Who::default()).len() <= STRING_BYTES_MAX;
         ensure!(
             is_short,
@@ -76,9 +75,10 @@ fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
         );
         Ok(text)
     };
+    let text = |name: &str| short(name, wishes.text(name)?);
     let optional = |name: &str| {
-        let is_given = !wishes.choice(name).is_empty();
-        is_given.then(|| text(name)).transpose()
+        let text = wishes.optional_text(name)?;
+        text.map(|text| short(name, text)).transpose()
     };
     let topic = wishes.choice("topic");
     ensure!(
@@ -248,15 +248,10 @@ impl Speaker for Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{Ear, wishes};
+    use crate::protocol::testing::{self, Ear, wishes};
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
-        let who = Who {
-            session: 7,
-            room: 3,
-            row: &[],
-        };
-        make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
+        testing::talk(&ENTRY, chosen)
     }
 
     fn hear(talk: &mut dyn Speaker, ear: &mut Ear, bytes: &[u8]) -> Result<(), String> {

@@ -321,7 +321,7 @@ fn sign(secret: &[u8], text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{Ear, wishes};
+    use crate::protocol::testing::{self, Ear, wishes};
 
     const ESTABLISHED: &str = "{\"event\":\"pusher:connection_established\",\
          \"data\":\"{\\\"socket_id\\\":\\\"1234.1234\\\",\\\"activity_timeout\\\":4}\"}";
@@ -335,12 +335,7 @@ mod tests {
     ];
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
-        let who = Who {
-            session: 7,
-            room: 3,
-            row: &[],
-        };
-        make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
+        testing::talk(&ENTRY, chosen)
     }
 
     fn hear(talk: &mut dyn Speaker, ear: &mut Ear, text: &str) -> Result<(), String> {

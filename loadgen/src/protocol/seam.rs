@@ -83,6 +83,15 @@ impl Wishes<'_> {
         text.with_context(|| format!("--set {name}"))
     }
 
+    /// The same of a choice that may be left empty.
+    ///
+    /// # Errors
+    /// As above.
+    pub(crate) fn optional_text(&self, name: &str) -> anyhow::Result<Option<Text>> {
+        let is_given = !self.choice(name).is_empty();
+        is_given.then(|| self.text(name)).transpose()
+    }
+
     /// What was chosen, as what stands around a payload.
     ///
     /// # Errors

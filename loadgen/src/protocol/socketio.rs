@@ -80,10 +80,10 @@ fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
         namespace.starts_with('/') && !namespace.contains(','),
         "--set namespace={namespace}: want a name that begins with / and has no comma"
     );
-    let is_joining = !wishes.choice("join").is_empty();
+    let join = wishes.optional_text("join")?;
     let joined = match wishes.choice("joined") {
         "" => Joined::AtOnce,
-        _ if !is_joining => bail!("--set joined needs --set join"),
+        _ if join.is_none() => bail!("--set joined needs --set join"),
         "ack" => Joined::Answered,
         _ => Joined::Told(text("joined")?),
     };
@@ -93,7 +93,7 @@ fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
             other => format!("{other},"),
         },
         auth: text("auth")?,
-        join: is_joining.then(|| text("join")).transpose()?,
+        join,
         joined,
         publish: wishes.envelope("publish")?,
     }))
@@ -265,15 +265,10 @@ impl Speaker for Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{Ear, wishes};
+    use crate::protocol::testing::{self, Ear, wishes};
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
-        let who = Who {
-            session: 7,
-            room: 3,
-            row: &[],
-        };
-        make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
+        testing::talk(&ENTRY, chosen)
     }
 
     fn hear(talk: &mut dyn Speaker, ear: &mut Ear, text: &str) -> Result<(), String> {

@@ -84,11 +84,10 @@ struct Stomp {
 }
 
 fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
-    let optional = |name: &str| {
-        let is_given = !wishes.choice(name).is_empty();
-        is_given.then(|| wishes.text(name)).transpose()
-    };
-    let (login, passcode) = (optional("login")?, optional("passcode")?);
+    let (login, passcode) = (
+        wishes.optional_text("login")?,
+        wishes.optional_text("passcode")?,
+    );
     ensure!(
         login.is_some() || passcode.is_none(),
         "--set passcode needs --set login"
@@ -303,17 +302,12 @@ impl Speaker for Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::testing::{Ear, wishes};
+    use crate::protocol::testing::{self, Ear, wishes};
 
     const CONNECTED: &[u8] = b"CONNECTED\nversion:1.2\nheart-beat:500,4000\n\n\0\n";
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
-        let who = Who {
-            session: 7,
-            room: 3,
-            row: &[],
-        };
-        make(&wishes(&ENTRY, chosen)).unwrap().speaker(&who)
+        testing::talk(&ENTRY, chosen)
     }
 
     fn hear(talk: &mut dyn Speaker, ear: &mut Ear, bytes: &[u8]) -> Result<(), String> {

@@ -5,7 +5,15 @@ use std::collections::BTreeMap;
 use fanring::wire::message::Kind;
 
 use super::script::Script;
-use super::seam::{Entry, Listener, Place, Wishes};
+use super::seam::{Entry, Listener, Place, Speaker, Wishes};
+use super::text::Who;
+
+/// Whose side the tests take: the numbers are told apart in what is said.
+pub(crate) const WHO: Who<'static> = Who {
+    session: 7,
+    room: 3,
+    row: &[],
+};
 
 /// Keeps what a speaker says and finds.
 #[derive(Default)]
@@ -60,4 +68,10 @@ pub(crate) fn wishes(entry: &Entry, chosen: &[(&'static str, &str)]) -> Wishes<'
             .map(|(name, value)| (name, value.to_owned()))
             .collect::<BTreeMap<_, _>>(),
     }
+}
+
+/// The side of [`WHO`] in a protocol that some choices are made of.
+pub(crate) fn talk(entry: &Entry, chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
+    let protocol = (entry.make)(&wishes(entry, chosen)).expect("the choices can be meant");
+    protocol.speaker(&WHO)
 }
