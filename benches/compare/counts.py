@@ -123,27 +123,29 @@ def total(text):
     return int(re.search(r"^summary: (\d+)", text, re.M)[1])
 
 
-def events(name, cell, options):
-    """What the kernel was asked for, per message."""
+def watched(name, cell, options, perf):
+    """What a `perf` subcommand saw of a server under a cell's load, and fanload's report."""
     with runs.Server(name, 1, options.work / "server.log") as server:
         driver = drive(server, cell.load, SETTLED + WATCHED + 1, options)
         # The settling time of fanload, and its warm-up.
         time.sleep(1 + SETTLED)
-        command = ["perf", "stat", "-x,", "-e", ",".join(EVENTS.values()), "-p", str(server.pid), "--", "sleep", str(WATCHED)]
-        said = subprocess.run(command, capture_output=True, text=True, check=False).stderr
-        report = finish(driver, options)
-    return shares(said, report["rates"]["achieved"] * WATCHED)
+        command = ["perf", *perf, "-p", str(server.pid), "--", "sleep", str(WATCHED)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done, finish(driver, options)
+
+
+def events(name, cell, options):
+    """What the kernel was asked for, per message."""
+    done, report = watched(name, cell, options, ["stat", "-x,", "-e", ",".join(EVENTS.values())])
+    return shares(done.stderr, report["rates"]["achieved"] * WATCHED)
 
 
 def sampled(name, cell, options):
     """Nanoseconds of processor time for each delivery: in the server's own code, and in the kernel."""
     data = options.work / "samples"
-    with runs.Server(name, 1, options.work / "server.log") as server:
-        driver = drive(server, cell.load, SETTLED + WATCHED + 1, options)
-        time.sleep(1 + SETTLED)
-        command = ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_PER_SECOND), "-p", str(server.pid), "-o", data]
-        subprocess.run([*command, "--", "sleep", str(WATCHED)], capture_output=True, check=True)
-        report = finish(driver, options)
+    record = ["record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_PER_SECOND), "-o", data]
+    done, report = watched(name, cell, options, record)
+    done.check_returncode()
     said = subprocess.run(["perf", "script", "-i", data, "-F", "ip"], capture_output=True, text=True, check=True).stdout
     return split(said, report["rates"]["deliveries"] * WATCHED)
 
