@@ -84,3 +84,33 @@ skip() {
   notice "$*"
   exit 77
 }
+
+# serve_below FOLDER: from here on `start` may be used, with $port for the first server; when the script ends its servers
+# are stopped and the folder goes.
+serve_below() {
+  server_logs=$1
+  servers=()
+  port=$((20000 + RANDOM % 8000))
+  trap stop_servers EXIT
+}
+
+# shellcheck disable=SC2317,SC2329 # The trap of serve_below calls it.
+stop_servers() {
+  local pid
+  for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
+  rm -rf "$server_logs"
+}
+
+# start COMMAND...: runs a server that ends by itself after some minutes, and waits a minute at most until it listens on
+# $port; if it does not, the script's own `fail` is called.
+start() {
+  "$@" >"$server_logs/server-$port.log" 2>&1 &
+  servers+=($!)
+  for _ in $(seq 600); do
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
+    kill -0 "${servers[-1]}" 2>/dev/null || break
+    sleep 0.1
+  done
+  cat "$server_logs/server-$port.log" >&2
+  fail "$* does not listen on port $port"
+}

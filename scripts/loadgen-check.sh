@@ -53,26 +53,7 @@ for binary in fanring fanload hub-peer; do
 done
 
 runs=$(mktemp -d)
-servers=()
-cleanup() {
-  for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
-  rm -rf "$runs"
-}
-trap cleanup EXIT
-
-port=$((20000 + RANDOM % 8000))
-# start COMMAND...: runs a server that ends by itself after some minutes, waits until it listens on $port.
-start() {
-  "$@" >"$runs/server-$port.log" 2>&1 &
-  servers+=($!)
-  for _ in $(seq 600); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
-    kill -0 "${servers[-1]}" 2>/dev/null || break
-    sleep 0.1
-  done
-  cat "$runs/server-$port.log" >&2
-  fail "$1 does not listen on port $port"
-}
+serve_below "$runs"
 
 # Runs of which one must be good, where the machine may have been too busy for the others.
 runs_max=4

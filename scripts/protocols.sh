@@ -76,26 +76,7 @@ if [ -n "$has_node" ]; then
 fi
 
 runs=$(mktemp -d)
-servers=()
-cleanup() {
-  for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
-  rm -rf "$runs"
-}
-trap cleanup EXIT
-
-port=$((20000 + RANDOM % 8000))
-# start COMMAND...: runs a server that ends by itself after some minutes, and waits until it listens on the next port.
-start() {
-  "$@" >"$runs/server-$port.log" 2>&1 &
-  servers+=($!)
-  for _ in $(seq 300); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
-    kill -0 "${servers[-1]}" 2>/dev/null || break
-    sleep 0.1
-  done
-  tail -20 "$runs/server-$port.log" >&2
-  fail "$* does not listen on port $port"
-}
+serve_below "$runs"
 
 # command_of WORD...: the arguments of the command on the page that has all of these words, in `arguments`.
 arguments=()
