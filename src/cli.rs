@@ -6,6 +6,7 @@
 mod error;
 mod flags;
 mod layers;
+mod token;
 
 use std::ffi::OsString;
 
@@ -13,6 +14,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use self::error::{CliError, EXIT_REFUSED};
 pub use self::layers::Environment;
+pub use self::token::TokenCommand;
+pub use self::token::refusal::TokenRefusal;
 use crate::config::{Config, Resolved, resolve};
 use crate::process::Machine;
 
@@ -23,6 +26,8 @@ pub enum Invocation {
     Serve(Box<Start>),
     /// Examine the machine.
     Doctor,
+    /// Make or inspect a token.
+    Token(Box<TokenCommand>),
     /// Print this text (help or version) to stdout and succeed.
     Print(String),
 }
@@ -51,6 +56,10 @@ pub fn parse(
     };
     let flags = match matches.subcommand() {
         Some(("doctor", _)) => return Ok(Invocation::Doctor),
+        Some(("token", token)) => {
+            let command = TokenCommand::read(token)?;
+            return Ok(Invocation::Token(Box::new(command)));
+        }
         Some((_, serve)) => serve,
         None => &matches,
     };
@@ -68,8 +77,14 @@ fn printed(error: &clap::Error) -> Result<Invocation, CliError> {
         return Ok(Invocation::Print(error.render().to_string()));
     }
     let text = error.render().to_string();
-    let first = text.lines().next().unwrap_or_default();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
     let mut sentence = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    if sentence.ends_with(':') {
+        // What is meant stands in lines of its own, indented, up to an empty one.
+        let listed = lines.take_while(|line| !line.is_empty()).map(str::trim);
+        sentence = format!("{sentence} {}", listed.collect::<Vec<_>>().join(", "));
+    }
     if let Some(near) = suggestion(error) {
         sentence = format!("{sentence}, the nearest is '{near}'");
     } else if error.kind() == ErrorKind::ArgumentConflict {

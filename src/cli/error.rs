@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::token::refusal::TokenRefusal;
 use crate::config::Refusal;
 
 /// The exit code of a command that was refused before it did anything.
@@ -55,4 +56,7 @@ pub enum CliError {
     /// A setting that can't be read or breaks a rule.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// No token could be made or inspected.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
 }

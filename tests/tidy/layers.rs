@@ -14,7 +14,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("src/lib.rs", &[]),
     ("src/auth", &[]),
-    ("src/cli", &["config", "process"]),
+    ("src/cli", &["config", "process", "auth"]),
     ("src/config", &["process"]),
     ("src/id", &[]),
     ("src/metrics", &[]),
