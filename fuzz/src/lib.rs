@@ -2,6 +2,7 @@
 //! invariant is broken. `fuzz_targets/` runs them under libFuzzer, `fuzz/tests/smoke.rs` without it.
 
 mod streams;
+mod tokens;
 
 use fanring::wire::{
     frame::{self, Header, OpCode, Role},
@@ -230,4 +231,12 @@ fn read(bytes: &[u8], piece_bytes: usize, rules: &Rules) -> Said {
 /// Three bytes make a step: what, how large, and which part of it.
 pub fn log(data: &[u8]) {
     streams::run(data);
+}
+
+/// Any text is answered by every way in, claims that are signed are read within their limits, and any
+/// key set is read or refused.
+///
+/// The first byte chooses: a text as it is, claims to be signed, or a key set.
+pub fn token(data: &[u8]) {
+    tokens::run(data);
 }
