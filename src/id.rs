@@ -92,6 +92,25 @@ impl MemberId {
     }
 }
 
+/// Which of a session's messages it is told of, once it has its place; used again for another one after
+/// that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(u16);
+
+impl Ticket {
+    /// The ticket with this number.
+    #[must_use]
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
 /// A room's handle on one shard; used again for another room once that one is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomId(u32);
@@ -164,6 +183,21 @@ impl Epoch {
     pub(crate) const fn new(number: u64) -> Self {
         Self(NonZeroU64::new(number).expect("no epoch has the number 0"))
     }
+
+    /// How clients are told of it: letters, of which none but another of 2^45 epochs has the same.
+    #[must_use]
+    pub fn text(self) -> [u8; Self::TEXT_BYTES] {
+        const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let mut rest = self.0.get();
+        std::array::from_fn(|_| {
+            let letter = usize::try_from(rest % 52).expect("below 52");
+            rest /= 52;
+            LETTERS[letter]
+        })
+    }
+
+    /// How long that is.
+    pub const TEXT_BYTES: usize = 8;
 }
 
 macro_rules! position {
@@ -240,7 +274,7 @@ impl LogPosition {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogPosition, MemberId, SessionKey, ShardId, StreamPosition};
+    use super::{Epoch, LogPosition, MemberId, SessionKey, ShardId, StreamPosition};
 
     /// Goal: a member's key is the one it was made of, and the list of shards is in their order.
     #[test]
@@ -252,6 +286,18 @@ mod tests {
         assert_eq!(MemberId::new(ShardId::new(2), key).key(), key);
         let numbers: Vec<u16> = ShardId::all(3).map(ShardId::number).collect();
         assert_eq!(numbers, [0, 1, 2]);
+    }
+
+    /// Goal: an epoch is told in letters, and another one in others.
+    #[test]
+    fn epochs_are_told_in_letters() {
+        assert_eq!(Epoch::new(1).text(), *b"BAAAAAAA");
+        let far = Epoch::new(u64::MAX).text();
+        assert!(far.iter().all(u8::is_ascii_alphabetic));
+        let texts: std::collections::HashSet<_> = (1..10_000)
+            .map(|number| Epoch::new(number).text())
+            .collect();
+        assert_eq!(texts.len(), 9_999);
     }
 
     /// Goal: positions are counted on and back in bytes, and stop at either end.

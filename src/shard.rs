@@ -19,6 +19,7 @@ mod end;
 mod figures;
 mod flush;
 mod holders;
+mod home;
 pub mod join;
 mod pressure;
 mod receive;
@@ -302,7 +303,11 @@ impl Shard {
                 placed,
             } => self.adopt(from, connection, placed),
             ToShard::Drained => self.handle_drained(),
-            ToShard::Join { room, guest } => self.join(&room, guest),
+            ToShard::Join {
+                room,
+                guest,
+                recover: _,
+            } => self.join(&room, guest),
             ToShard::Joined {
                 room,
                 guest,
@@ -314,6 +319,15 @@ impl Shard {
                 room,
                 messages,
             } => self.put_in_line(from, &room, messages),
+            ToShard::Published { .. } | ToShard::Answer { .. } => {
+                unreachable!("no session waits for an answer")
+            }
+            ToShard::Ask {
+                asker,
+                call,
+                question,
+                ..
+            } => self.asked(asker, call, question),
             ToShard::Deliver {
                 from,
                 room,

@@ -1,16 +1,13 @@
 //! Messages in their order, packed: what they say end to end, and a fixed piece that describes each.
 
-use uuid::Uuid;
-
-use super::{Event, Message};
-use crate::id::{MemberId, Offset};
-use crate::wire::message::Kind;
+use super::info::Info;
+use super::{Event, Form, Message, Origin};
+use crate::id::Offset;
 
 /// What a message is, without what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tag {
-    Text,
-    Binary,
+    Published(Form),
     Joined,
     Left,
     Members,
@@ -20,10 +17,15 @@ enum Tag {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     offset: Option<Offset>,
-    origin: Option<MemberId>,
+    origin: Origin,
+    /// Bytes of all that it says, and who says it.
     payload_bytes: u32,
+    /// Those of them at the end that say who.
+    info_bytes: u16,
     tag: Tag,
 }
+
+const _: () = assert!(size_of::<Entry>() == 32);
 
 /// Messages in their order.
 #[derive(Debug, Clone, Default)]
@@ -51,34 +53,30 @@ impl Run {
     /// Adds a message; returns its weight.
     pub(crate) fn push(&mut self, message: &Message<'_>) -> usize {
         let before = self.payloads.len();
-        let tag = match message.event {
-            Event::Published(kind, payload) => {
-                self.payloads.extend_from_slice(payload);
-                match kind {
-                    Kind::Text => Tag::Text,
-                    Kind::Binary => Tag::Binary,
-                }
-            }
-            Event::Joined(id) => self.push_id(Tag::Joined, id),
-            Event::Left(id) => self.push_id(Tag::Left, id),
+        let (tag, said, info) = match message.event {
+            Event::Published { form, data, info } => (Tag::Published(form), data, info),
+            Event::Joined(info) => (Tag::Joined, &b""[..], Some(info)),
+            Event::Left(info) => (Tag::Left, &b""[..], Some(info)),
             Event::Members(count) => {
                 self.payloads.extend_from_slice(&count.to_ne_bytes());
-                Tag::Members
+                (Tag::Members, &b""[..], None)
             }
         };
+        self.payloads.extend_from_slice(said);
+        let info_start = self.payloads.len();
+        if let Some(info) = info {
+            info.pack(&mut self.payloads);
+        }
+        let info_bytes = self.payloads.len() - info_start;
         let payload_bytes = self.payloads.len() - before;
         self.entries.push(Entry {
             offset: message.offset,
             origin: message.origin,
             payload_bytes: u32::try_from(payload_bytes).expect("a message is at most 1 GiB"),
+            info_bytes: u16::try_from(info_bytes).expect("within PACKED_BYTES_MAX"),
             tag,
         });
         weight(payload_bytes, 1)
-    }
-
-    fn push_id(&mut self, tag: Tag, id: Uuid) -> Tag {
-        self.payloads.extend_from_slice(id.as_bytes());
-        tag
     }
 
     /// Adds all of `other` behind what there is.
@@ -185,7 +183,7 @@ impl Run {
         mut offset: impl FnMut() -> Offset,
     ) {
         for entry in &mut self.entries[first..first + count] {
-            if matches!(entry.tag, Tag::Text | Tag::Binary) {
+            if matches!(entry.tag, Tag::Published(_)) {
                 assert!(entry.offset.is_none(), "a message is put in order once");
                 entry.offset = Some(offset());
             }
@@ -225,7 +223,7 @@ impl<'a> Slice<'a> {
     /// How many were published and are no notices.
     #[must_use]
     pub(crate) fn published(&self) -> u64 {
-        let published = |entry: &&Entry| matches!(entry.tag, Tag::Text | Tag::Binary);
+        let published = |entry: &&Entry| matches!(entry.tag, Tag::Published(_));
         self.entries.iter().filter(published).count() as u64
     }
 
@@ -255,14 +253,17 @@ impl<'a> Slice<'a> {
 
 impl Entry {
     fn event<'a>(&self, payload: &'a [u8]) -> Event<'a> {
-        let id = || Uuid::from_slice(payload).expect("it was packed from an id");
+        let (said, packed) = payload.split_at(payload.len() - usize::from(self.info_bytes));
         match self.tag {
-            Tag::Text => Event::Published(Kind::Text, payload),
-            Tag::Binary => Event::Published(Kind::Binary, payload),
-            Tag::Joined => Event::Joined(id()),
-            Tag::Left => Event::Left(id()),
+            Tag::Published(form) => Event::Published {
+                form,
+                data: said,
+                info: (self.info_bytes > 0).then(|| Info::unpack(packed)),
+            },
+            Tag::Joined => Event::Joined(Info::unpack(packed)),
+            Tag::Left => Event::Left(Info::unpack(packed)),
             Tag::Members => {
-                let count = payload.try_into().expect("it was packed from a count");
+                let count = said.try_into().expect("it was packed from a count");
                 Event::Members(u32::from_ne_bytes(count))
             }
         }
@@ -274,22 +275,34 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    use super::{Event, Kind, Message, Offset, Run};
+    use super::{Event, Form, Info, Message, Offset, Origin, Run};
+    use crate::id::{MemberId, SessionKey, ShardId, Ticket};
 
     /// Goal: what is packed comes out as it went in, whole or in parts, and each part weighs what its
     /// messages do.
     #[test]
     fn messages_come_out_as_they_went_in() {
+        let info = Info {
+            client: Uuid::from_u128(u128::MAX),
+            user: "somebody",
+            connection: b"{}",
+            channel: b"",
+        };
         let events = [
-            Event::Published(Kind::Text, b"hello"),
-            Event::Joined(Uuid::from_u128(7)),
-            Event::Published(Kind::Binary, b""),
+            Event::said(Form::Text, b"hello"),
+            Event::Joined(Info::anonymous(Uuid::from_u128(7))),
+            Event::said(Form::Binary, b""),
+            Event::Published {
+                form: Form::Json,
+                data: b"[1]",
+                info: Some(info),
+            },
             Event::Members(70_000),
-            Event::Left(Uuid::from_u128(u128::MAX)),
+            Event::Left(info),
         ];
         let mut run = Run::default();
         let weight: usize = (events.iter())
-            .map(|&event| run.push(&Message::new(event, None)))
+            .map(|&event| run.push(&Message::new(event, Origin::Nobody)))
             .sum();
         assert_eq!((run.len(), run.weight()), (events.len(), weight));
         let mut more = run.clone();
@@ -300,9 +313,36 @@ mod tests {
             .map(|message| message.event)
             .collect();
         assert_eq!(out, [events, events].concat());
-        assert_eq!(run.as_slice().published(), 4);
+        assert_eq!(run.as_slice().published(), 6);
         let notices = run.as_slice().messages().filter(Message::is_notice).count();
         assert_eq!(notices, 6);
+    }
+
+    /// Goal: where a message came from is kept with it.
+    #[test]
+    fn messages_keep_their_origin() {
+        let key = SessionKey {
+            slot: 5,
+            generation: u32::MAX,
+        };
+        let member = MemberId::new(ShardId::new(63), key);
+        let origins = [
+            Origin::Nobody,
+            Origin::Exclude(member),
+            Origin::Acknowledge {
+                member,
+                ticket: Ticket::new(u16::MAX),
+            },
+        ];
+        let mut run = Run::default();
+        for origin in origins {
+            run.push(&Message::new(Event::said(Form::Text, b"x"), origin));
+        }
+        let out: Vec<_> = (run.as_slice().messages())
+            .map(|message| (message.origin, message.excluded()))
+            .collect();
+        let excluded = [None, Some(member), None];
+        assert!(out.into_iter().eq(origins.into_iter().zip(excluded)));
     }
 
     /// Goal: only what was published gets an offset, in order.
@@ -310,11 +350,11 @@ mod tests {
     fn notices_have_no_offset() {
         let mut run = Run::default();
         for event in [
-            Event::Published(Kind::Text, b"a"),
+            Event::said(Form::Text, b"a"),
             Event::Members(1),
-            Event::Published(Kind::Text, b"b"),
+            Event::said(Form::Text, b"b"),
         ] {
-            run.push(&Message::new(event, None));
+            run.push(&Message::new(event, Origin::Nobody));
         }
         let mut next = Offset::FIRST;
         run.put_in_order(0, 3, || {
@@ -340,7 +380,9 @@ mod tests {
         ) {
             let mut run = Run::default();
             for (number, &length) in (0u8..).zip(&lengths) {
-                run.push(&Message::new(Event::Published(Kind::Binary, &vec![number; length]), None));
+                let payload = vec![number; length];
+                let event = Event::said(Form::Binary, &payload);
+                run.push(&Message::new(event, Origin::Nobody));
             }
             let (mut message, mut byte) = (0, 0);
             for weight_max in weights {
@@ -350,7 +392,7 @@ mod tests {
                 for (at, found) in part.messages().enumerate() {
                     let number = u8::try_from(message + at).unwrap();
                     let payload = vec![number; lengths[message + at]];
-                    prop_assert_eq!(found.event, Event::Published(Kind::Binary, &payload));
+                    prop_assert_eq!(found.event, Event::said(Form::Binary, &payload));
                 }
                 message += part.len();
                 byte += part.payload_bytes();

@@ -1,13 +1,16 @@
 //! The home's part of a room: who is in it and where, in which order things are said, to which shards
 //! they go, and what has to be told to whom. It says all of that, and does none of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::congestion::{Behind, Congestion, HoldFor};
 use super::order::Order;
+use super::presence::About;
 use crate::id::{Epoch, MemberId, Offset, ShardId};
+use crate::message::Info;
 
 /// At most one member count in this time.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,7 +37,7 @@ pub(crate) enum Announcement {
 
 /// What is to be told after a join, a leave, or some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct News {
     /// To the members.
     pub(crate) announcement: Announcement,
     /// To all shards: whether sessions stay on the shard that accepted them.
@@ -156,11 +159,11 @@ impl Home {
     }
 
     /// A member joined on `shard`.
-    pub(crate) fn join(&mut self, shard: ShardId, visible: Visible, sizes: &Sizes) -> Said {
+    pub(crate) fn join(&mut self, shard: ShardId, visible: Visible, sizes: &Sizes) -> News {
         self.members.by_shard[shard.index()] += 1;
         self.shards_with_members |= bit(shard);
         self.members.visible += u32::from(visible == Visible::Yes);
-        Said {
+        News {
             announcement: self.announce(visible, sizes),
             spread: self.reconsider_spread(sizes),
             hold: None,
@@ -174,7 +177,7 @@ impl Home {
         visible: Visible,
         sizes: &Sizes,
         now: Duration,
-    ) -> Said {
+    ) -> News {
         let members = &mut self.members.by_shard[shard.index()];
         assert!(*members > 0, "only those leave who were let in");
         *members -= 1;
@@ -191,7 +194,7 @@ impl Home {
                 .congestion
                 .reconsider(&self.members.by_shard, now);
         }
-        Said {
+        News {
             announcement,
             spread: self.reconsider_spread(sizes),
             hold,
@@ -292,7 +295,7 @@ impl Home {
 }
 
 /// A session as the home of a room knows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Guest {
     /// Which session.
     pub(crate) member: MemberId,
@@ -300,6 +303,16 @@ pub struct Guest {
     pub(crate) id: Uuid,
     /// Whether it takes part in presence.
     pub(crate) visible: Visible,
+    /// What the application says of it; nothing of plain members.
+    pub(crate) about: Option<Arc<About>>,
+}
+
+impl Guest {
+    /// The same as members of the room are told it.
+    #[must_use]
+    pub(crate) fn info(&self) -> Info<'_> {
+        (self.about.as_ref()).map_or(Info::anonymous(self.id), |about| about.info(self.id))
+    }
 }
 
 /// Whether a member takes part in presence.

@@ -230,11 +230,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Aside, Group, Message, RoomId, Staging};
-    use crate::message::Event;
-    use crate::wire::message::Kind;
+    use crate::message::{Event, Form, Origin};
 
     fn message(payload: &[u8]) -> Message<'_> {
-        Message::new(Event::Published(Kind::Binary, payload), None)
+        Message::new(Event::said(Form::Binary, payload), Origin::Nobody)
     }
 
     proptest! {
@@ -249,10 +248,10 @@ mod tests {
                 let front = group.front(most);
                 assert!(front.len() > 0 && (front.weight() <= most || front.len() == 1));
                 for message in front.messages() {
-                    let Event::Published(_, payload) = message.event else {
+                    let Event::Published { data, .. } = message.event else {
                         panic!("{message:?}");
                     };
-                    got.push(payload.to_vec());
+                    got.push(data.to_vec());
                 }
                 let (count, bytes, weight) = (front.len(), front.payload_bytes(), front.weight());
                 group.remove(count, bytes);

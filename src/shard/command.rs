@@ -3,7 +3,7 @@
 use super::Shard;
 use super::parts::report::End;
 use crate::id::RoomId;
-use crate::message::{self, Message};
+use crate::message::{self, Form, Info, Message, Origin};
 use crate::protocol::plain::{self, Command};
 use crate::session::{Flags, Phase, Place};
 use crate::wire::close::{CloseCode, append_close_frame};
@@ -73,10 +73,19 @@ impl Shard {
     }
 
     fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
-        let echo = self.sessions.at(slot).flags().any(Flags::ECHO);
-        let origin = (!echo).then(|| self.member_id(slot));
+        let session = self.sessions.at(slot);
+        let origin = match session.flags().any(Flags::ECHO) {
+            true => Origin::Nobody,
+            false => Origin::Exclude(self.member_id(slot)),
+        };
+        let event = message::Event::Published {
+            form: form(kind),
+            data: payload,
+            // Who takes no part in presence is nobody here, too.
+            info: (session.flags().any(Flags::VISIBLE)).then(|| Info::anonymous(session.id())),
+        };
         self.metrics().published.add(1);
-        let message = Message::new(message::Event::Published(kind, payload), origin);
+        let message = Message::new(event, origin);
         if self.queues.publish(&mut self.rooms, room, &message) {
             self.pause(slot);
         }
@@ -100,5 +109,13 @@ impl Shard {
                 None => append_frame(out, OpCode::Close, &[]),
             });
         }
+    }
+}
+
+/// How a message of the plain protocol is to be read.
+fn form(kind: Kind) -> Form {
+    match kind {
+        Kind::Text => Form::Text,
+        Kind::Binary => Form::Binary,
     }
 }

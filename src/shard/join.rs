@@ -8,14 +8,14 @@ use std::sync::Arc;
 use super::Shard;
 use super::parts::queues::Delivery;
 use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey, ShardId};
-use crate::message::{Event, Message};
+use crate::message::{Event, Message, Origin};
 use crate::room::Departure;
 use crate::room::audience::Member;
-use crate::room::home::{Announcement, Guest, Said, Visible};
+use crate::room::home::{Announcement, Guest, News, Visible};
 use crate::room::rendition::Rendition;
 use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
-use crate::talk::{JoinAnswer, ToShard};
+use crate::talk::{JoinAnswer, ToShard, Welcome};
 use crate::wire::http::Refusal;
 
 /// Why a session can't join or leave a room.
@@ -157,6 +157,7 @@ impl Shard {
             member: self.member_id(slot),
             id: session.id(),
             visible: visible(session),
+            about: None,
         }
     }
 
@@ -176,7 +177,12 @@ impl Shard {
     fn tell_join(&mut self, room: RoomId, guest: Guest) {
         let here = self.rooms.get(room);
         let (home, room) = (here.home_shard, Arc::clone(&here.name));
-        self.mail.tell(home, ToShard::Join { room, guest });
+        let join = ToShard::Join {
+            room,
+            guest,
+            recover: None,
+        };
+        self.mail.tell(home, join);
     }
 
     /// At the room's home: a session of any shard joins.
@@ -186,20 +192,23 @@ impl Shard {
         let answer = match room {
             Some(room) => {
                 let home = self.rooms.home_mut(room);
-                let said = home.join(guest.member.shard, guest.visible, &sizes);
+                let news = home.join(guest.member.shard, guest.visible, &sizes);
                 let held = home.is_held();
-                self.say(room, said, guest.member, Event::Joined(guest.id));
-                JoinAnswer::Welcome { held }
+                self.say(room, news, guest.member, Event::Joined(guest.info()));
+                JoinAnswer::Welcome(Welcome {
+                    held,
+                    arrival: None,
+                })
             }
             None => JoinAnswer::Full,
         };
-        let room = Arc::clone(name);
+        let (room, shard) = (Arc::clone(name), guest.member.shard);
         let joined = ToShard::Joined {
             room,
             guest,
             answer,
         };
-        self.mail.tell(guest.member.shard, joined);
+        self.mail.tell(shard, joined);
     }
 
     /// At the room's home: a member of any shard left.
@@ -207,25 +216,25 @@ impl Shard {
         let (sizes, now) = (self.sizes(), self.now);
         let room = self.rooms.find(name).expect("it has a member at least");
         let home = self.rooms.home_mut(room);
-        let said = home.leave(guest.member.shard, guest.visible, &sizes, now);
-        self.say(room, said, guest.member, Event::Left(guest.id));
+        let news = home.leave(guest.member.shard, guest.visible, &sizes, now);
+        self.say(room, news, guest.member, Event::Left(guest.info()));
         self.rooms.release(room);
     }
 
     /// Does what the home of a room says is to be told after `member` has come or gone.
-    fn say(&mut self, room: RoomId, said: Said, member: MemberId, event: Event<'_>) {
-        if said.announcement == Announcement::Member {
-            let notice = Message::new(event, Some(member));
+    fn say(&mut self, room: RoomId, news: News, member: MemberId, event: Event<'_>) {
+        if news.announcement == Announcement::Member {
+            let notice = Message::new(event, Origin::Exclude(member));
             self.queues.stage(&mut self.rooms, room, &notice);
         }
-        if let Some(spread) = said.spread {
+        if let Some(spread) = news.spread {
             let name = Arc::clone(&self.rooms.get(room).name);
             self.tell_shards(|| ToShard::Spread {
                 room: Arc::clone(&name),
                 spread,
             });
         }
-        self.tell_hold(room, said.hold);
+        self.tell_hold(room, news.hold);
         self.rooms.note_deadline(room, self.now);
     }
 
@@ -233,7 +242,7 @@ impl Shard {
     pub(super) fn home_has_time(&mut self, room: RoomId) {
         let (count, hold) = self.rooms.home_mut(room).handle_time(self.now);
         if let Some(count) = count {
-            let notice = Message::new(Event::Members(count), None);
+            let notice = Message::new(Event::Members(count), Origin::Nobody);
             self.queues.stage(&mut self.rooms, room, &notice);
         }
         self.tell_hold(room, hold);
@@ -244,11 +253,11 @@ impl Shard {
     /// of another shard's, and at once if this is the home, whose messages are in the log. Whether the
     /// room is held counts at once, as everything does that is said of it later.
     pub(super) fn answered(&mut self, room: Arc<str>, guest: Guest, answer: JoinAnswer) {
-        if let JoinAnswer::Welcome { held } = answer {
-            self.held_by_home(&room, held);
+        if let JoinAnswer::Welcome(welcome) = &answer {
+            self.held_by_home(&room, welcome.held);
         }
         if self.setup.homes.of(&room) == self.setup.number {
-            return self.joined(&room, guest, answer);
+            return self.joined(&room, guest, &answer);
         }
         self.queues.deliver(Delivery::Joined {
             room,
@@ -261,12 +270,12 @@ impl Shard {
     /// The home shard has answered the join: whatever it delivers from now on, this session gets. Of one
     /// that is gone or does not want it any more, the home hears so now: before, it would not have known
     /// whom it let in.
-    pub(super) fn joined(&mut self, name: &Arc<str>, guest: Guest, answer: JoinAnswer) {
+    pub(super) fn joined(&mut self, name: &Arc<str>, guest: Guest, answer: &JoinAnswer) {
         let (key, slot) = (guest.member.key(), guest.member.slot);
         let room = self.rooms.find(name);
         let asked = (room.zip(self.sessions.lookup(key)))
             .and_then(|(room, session)| Some((room, session.membership_in(room)?, session)));
-        let is_in = answer != JoinAnswer::Full;
+        let is_in = matches!(answer, JoinAnswer::Welcome(_));
         let Some((room, id, session)) = asked else {
             if is_in {
                 self.tell_leave(self.setup.homes.of(name), name, guest);
@@ -344,9 +353,10 @@ impl Shard {
     pub(super) fn tell_departure(&mut self, room: RoomId, departure: Departure) {
         let here = self.rooms.get(room);
         let (home, name) = (here.home_shard, Arc::clone(&here.name));
-        self.tell_leave(home, &name, departure.guest);
-        if departure.returns {
-            self.tell_join(room, departure.guest);
+        let Departure { guest, returns } = departure;
+        self.tell_leave(home, &name, guest.clone());
+        if returns {
+            self.tell_join(room, guest);
         }
     }
 

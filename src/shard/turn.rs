@@ -63,7 +63,7 @@ impl Shard {
                     room,
                     guest,
                     answer,
-                } => self.joined(&room, guest, answer),
+                } => self.joined(&room, guest, &answer),
             }
         }
     }

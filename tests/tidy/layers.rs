@@ -25,7 +25,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("src/listener", &[]),
     ("src/doctor", &["process", "ring", "socket", "config"]),
     ("src/wire", &[]),
-    ("src/message", &["id", "wire"]),
+    ("src/message", &["id"]),
     ("src/room", &["id", "wire", "message"]),
     ("src/protocol", &["wire", "message", "room::rendition"]),
     ("src/transport", &[]),
@@ -33,7 +33,14 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("src/mesh", &["id"]),
     (
         "src/talk",
-        &["id", "message", "room::congestion", "room::home"],
+        &[
+            "id",
+            "message",
+            "room::congestion",
+            "room::history",
+            "room::home",
+            "room::presence",
+        ],
     ),
     (
         "src/shard",

@@ -164,11 +164,10 @@ mod tests {
 
     use super::Queues;
     use crate::id::{Epoch, RoomId, ShardId};
-    use crate::message::{Event, Message, Run};
+    use crate::message::{Event, Form, Message, Origin, Run};
     use crate::room::Rooms;
     use crate::room::homes::Homes;
     use crate::room::staging::Aside;
-    use crate::wire::message::Kind;
 
     fn rooms() -> (Rooms, RoomId) {
         let me = ShardId::new(0);
@@ -178,7 +177,7 @@ mod tests {
     }
 
     fn message(payload: &[u8]) -> Message<'_> {
-        Message::new(Event::Published(Kind::Binary, payload), None)
+        Message::new(Event::said(Form::Binary, payload), Origin::Nobody)
     }
 
     /// Goal: publishers wait once more is staged than a flush may append, not for what is held for members, and
