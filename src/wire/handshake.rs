@@ -101,20 +101,22 @@ fn upgrade(
     let host = check_request(head, upgrades)?;
     let key = check_websocket(head)?;
     origin::check_page(head, host, policy)?;
-    let (subprotocol, format) = match endpoint {
-        Endpoint::Client => subprotocol::select_client(head),
-        Endpoint::Room(_) | Endpoint::Echo => {
-            let selected = subprotocol::select(head, policy.subprotocols)?;
-            (selected, Format::default())
-        }
+    let is_client = endpoint == Endpoint::Client;
+    let (subprotocol, format) = if is_client {
+        subprotocol::select_client(head)
+    } else {
+        let selected = subprotocol::select(head, policy.subprotocols)?;
+        (selected, Format::default())
     };
+    // Clients say what they want room by room.
+    let flag = |name| address::flag(head.query(), name).filter(|_| !is_client);
     Ok(Upgrade {
         endpoint,
         accept: accept_key(key),
         subprotocol,
         format,
-        echo: address::flag(head.query(), "echo").unwrap_or(false),
-        presence: address::flag(head.query(), "presence").unwrap_or(true),
+        echo: flag("echo").unwrap_or(false),
+        presence: flag("presence").unwrap_or(true),
     })
 }
 
