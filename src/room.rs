@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use self::audience::{Audience, Audiences, Member};
 use self::congestion::Behind;
+use self::history::Recover;
 use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
@@ -41,8 +42,17 @@ use crate::message::Slice;
 pub(crate) struct Departure {
     /// Who.
     pub(crate) guest: Guest,
-    /// Whether it has asked to join again since.
-    pub(crate) returns: bool,
+    /// How it has asked to join again since, if it has.
+    pub(crate) returns: Option<Returning>,
+}
+
+/// A member that has left asks to join again, perhaps as somebody else.
+#[derive(Debug, Clone)]
+pub(crate) struct Returning {
+    /// Who.
+    pub(crate) guest: Guest,
+    /// What it wants of what it has missed.
+    pub(crate) recover: Option<Box<Recover>>,
 }
 
 /// An own message of a member, as it was appended to the stream of an audience.

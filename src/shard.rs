@@ -14,6 +14,7 @@ mod parts;
 mod alive;
 mod arrive;
 mod check;
+mod client;
 mod command;
 mod end;
 mod figures;
@@ -55,6 +56,7 @@ use self::parts::queues::{Delivery, Queues};
 use self::parts::report::Reports;
 pub(crate) use self::parts::report::{End, Report, ReportEvent};
 use self::parts::tally::Tally;
+use self::parts::waiters::Waiters;
 use self::parts::watch::Watch;
 use crate::config::Config;
 use crate::id::{MemberId, SessionKey, ShardId};
@@ -120,6 +122,8 @@ pub struct Shard {
     /// Kept between turns so that steady work allocates nothing.
     plan: Plan,
     watch: Watch,
+    /// Clients whose message waits until its room takes more.
+    waiters: Waiters,
     pressure: Pressure,
     alive: Alive,
     /// What sessions hold for their peers' sake.
@@ -164,6 +168,7 @@ impl Shard {
             flush: Flush::default(),
             plan: Plan::default(),
             watch: Watch::default(),
+            waiters: Waiters::default(),
             pressure: Pressure::default(),
             alive: Alive::default(),
             holdings: Holdings::default(),
@@ -234,7 +239,8 @@ impl Shard {
         let room = self.rooms.next_deadline(self.now);
         let room = earlier(room, self.rooms.next_expiry());
         let room_or_look = earlier(room, self.pressure.next_look());
-        earlier(self.alive.next_deadline(), room_or_look)
+        let others = earlier(room_or_look, self.ending.farewell_deadline());
+        earlier(self.alive.next_deadline(), others)
     }
 
     /// The socket of a session, if it is still there.
@@ -325,9 +331,12 @@ impl Shard {
                 room,
                 messages,
             } => self.put_in_line(from, &room, messages),
-            ToShard::Published { .. } | ToShard::Answer { .. } => {
-                unreachable!("no session waits for an answer")
-            }
+            ToShard::Published { acks } => self.published(&acks),
+            ToShard::Answer {
+                asker,
+                call,
+                answer,
+            } => self.told(asker, call, &answer),
             ToShard::Ask {
                 asker,
                 call,

@@ -71,7 +71,10 @@ impl Shard {
         if !matches!(session.phase(), Phase::Open | Phase::Closing) {
             return Ok(());
         }
-        let waits = Flags::DIRTY.and(Flags::BLOCKED).and(Flags::SENDING);
+        let waits = Flags::DIRTY
+            .and(Flags::BLOCKED)
+            .and(Flags::SENDING)
+            .and(Flags::UNANNOUNCED);
         let has_turn = session.flags().any(waits);
         ensure(has_turn || session.private_bytes() == 0, || {
             format!("replies that nothing will send: {session:?}")

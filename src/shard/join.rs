@@ -9,8 +9,9 @@ use super::Shard;
 use super::parts::queues::Delivery;
 use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey, ShardId};
 use crate::message::{Event, Message, Origin};
-use crate::room::Departure;
+use crate::room::{Departure, Returning};
 use crate::room::audience::Member;
+use crate::room::history::Recover;
 use crate::room::home::{Announcement, Guest, News, Visible};
 use crate::room::rendition::Rendition;
 use crate::session::membership::Membership;
@@ -92,11 +93,11 @@ impl Shard {
             session.want_again(id, rendition);
             return Ok(());
         }
-        if session.add_membership(room, rendition).is_none() {
+        let Some(id) = session.add_membership(room, rendition) else {
             self.rooms.release(room);
             return Err(SubscribeError::TooManyMemberships);
-        }
-        self.ask_to_join(key.slot, room);
+        };
+        self.ask_to_join(key.slot, id, None);
         Ok(())
     }
 
@@ -138,7 +139,7 @@ impl Shard {
     }
 
     /// Takes an open session out of one of its rooms.
-    fn leave_room(&mut self, slot: u32, id: MembershipId) {
+    pub(super) fn leave_room(&mut self, slot: u32, id: MembershipId) {
         let member = self.member_id(slot);
         let session = self.sessions.at_mut(slot);
         if !session.rescue_cut_frame(id, member, &self.rooms, &self.log) {
@@ -150,37 +151,45 @@ impl Shard {
         self.mark_dirty(slot);
     }
 
-    /// A session as homes know it.
-    fn guest(&self, slot: u32) -> Guest {
+    /// A session as the home of a membership's room knows it.
+    fn guest(&self, slot: u32, id: MembershipId) -> Guest {
         let session = self.sessions.at(slot);
+        let about = session.client().and_then(|client| client.about_in(id));
         Guest {
             member: self.member_id(slot),
             id: session.id(),
             visible: visible(session),
-            about: None,
+            about: about.cloned(),
         }
     }
 
-    /// Asks the home of `room` to let the session in. Of one that has left and whose home has yet to hear
-    /// of that, it hears first.
-    pub(super) fn ask_to_join(&mut self, slot: u32, room: RoomId) {
-        let guest = self.guest(slot);
+    /// Asks the home of a membership's room to let the session in. Of one that has left and whose home has
+    /// yet to hear of that, it hears first.
+    pub(super) fn ask_to_join(
+        &mut self,
+        slot: u32,
+        id: MembershipId,
+        recover: Option<Box<Recover>>,
+    ) {
+        let guest = self.guest(slot, id);
+        let membership = self.sessions.at(slot).membership(id);
+        let room = membership.expect("it is to be in there").room();
         let here = self.rooms.get_mut(room);
         here.joining += 1;
         let mut departures = here.departures.iter_mut().flat_map(|all| all.iter_mut());
         match departures.find(|departure| departure.guest.member == guest.member) {
-            Some(departure) => departure.returns = true,
-            None => self.tell_join(room, guest),
+            Some(departure) => departure.returns = Some(Returning { guest, recover }),
+            None => self.tell_join(room, guest, recover),
         }
     }
 
-    fn tell_join(&mut self, room: RoomId, guest: Guest) {
+    fn tell_join(&mut self, room: RoomId, guest: Guest, recover: Option<Box<Recover>>) {
         let here = self.rooms.get(room);
         let (home, room) = (here.home_shard, Arc::clone(&here.name));
         let join = ToShard::Join {
             room,
             guest,
-            recover: None,
+            recover,
         };
         self.mail.tell(home, join);
     }
@@ -223,7 +232,8 @@ impl Shard {
 
     /// Does what the home of a room says is to be told after `member` has come or gone.
     fn say(&mut self, room: RoomId, news: News, member: MemberId, event: Event<'_>) {
-        if news.announcement == Announcement::Member {
+        // At the end of the server all leave, and those who go last need not hear of each.
+        if news.announcement == Announcement::Member && !self.ending.is_stopping() {
             let notice = Message::new(event, Origin::Exclude(member));
             self.queues.stage(&mut self.rooms, room, &notice);
         }
@@ -286,6 +296,7 @@ impl Shard {
         assert!(one.number().is_none(), "a join is answered once");
         let (rendition, given_up) = (one.rendition(), one.is_given_up());
         let is_first = session.phase() == Phase::Joining;
+        let is_client = session.flags().any(Flags::CLIENT);
         if is_in && !given_up {
             let here = self.rooms.get_mut(room);
             here.joining -= 1;
@@ -293,6 +304,9 @@ impl Shard {
             session.enter(id, number, head);
             if is_first {
                 self.open(slot);
+            }
+            if is_client {
+                self.client_arrived(slot, id, answer);
             }
         } else if is_in {
             self.tell_leave(self.rooms.get(room).home_shard, name, guest);
@@ -304,6 +318,9 @@ impl Shard {
             self.rooms.release(room);
         } else {
             self.remove_member(slot, id);
+            if is_client {
+                self.client_arrived(slot, id, answer);
+            }
         }
         self.settle(slot);
     }
@@ -334,12 +351,12 @@ impl Shard {
     }
 
     fn depart_from(&mut self, slot: u32, id: MembershipId) {
-        let guest = self.guest(slot);
+        let guest = self.guest(slot, id);
         let session = self.sessions.at(slot);
         let room = session.membership(id).expect("it is in there").room();
         let departure = Departure {
             guest,
-            returns: false,
+            returns: None,
         };
         let here = self.rooms.get_mut(room);
         if here.home.is_some() || here.staged.is_none() {
@@ -354,9 +371,9 @@ impl Shard {
         let here = self.rooms.get(room);
         let (home, name) = (here.home_shard, Arc::clone(&here.name));
         let Departure { guest, returns } = departure;
-        self.tell_leave(home, &name, guest.clone());
-        if returns {
-            self.tell_join(room, guest);
+        self.tell_leave(home, &name, guest);
+        if let Some(Returning { guest, recover }) = returns {
+            self.tell_join(room, guest, recover);
         }
     }
 
@@ -367,8 +384,11 @@ impl Shard {
 
     /// Takes the session out of a room's audience, or gives up joining it.
     pub(super) fn remove_member(&mut self, slot: u32, id: MembershipId) {
-        let left = self.sessions.at_mut(slot).remove_membership(id);
-        let left = left.expect("it is in there");
+        let session = self.sessions.at_mut(slot);
+        if let Some(client) = session.client_mut() {
+            client.subscriptions_mut().remove(id);
+        }
+        let left = session.remove_membership(id).expect("it is in there");
         let (room, rendition) = (left.room(), left.rendition());
         match left.number() {
             None => self.rooms.get_mut(room).joining -= 1,

@@ -30,6 +30,8 @@ impl Shard {
         self.bound_holdings();
         self.look_for_laggards();
         self.resume();
+        self.retry_put_off();
+        self.bid_farewell();
         #[cfg(debug_assertions)]
         self.assert_invariants();
     }
