@@ -154,7 +154,9 @@ impl Shard {
 /// Somebody who is in a room, as others are told.
 fn info(present: &Present) -> Info<'_> {
     let about = present.about.as_ref();
-    about.map_or(Info::anonymous(present.client), |about| about.info(present.client))
+    about.map_or(Info::anonymous(present.client), |about| {
+        about.info(present.client)
+    })
 }
 
 /// Why a question was not answered.

@@ -108,6 +108,9 @@ mod tests {
         taken.pop();
         ending.return_farewells(taken);
         assert_eq!(ending.take_farewells(), Some(vec![key(1)]));
-        assert_eq!((ending.take_farewells(), ending.farewell_deadline()), (None, None));
+        assert_eq!(
+            (ending.take_farewells(), ending.farewell_deadline()),
+            (None, None)
+        );
     }
 }
