@@ -9,11 +9,12 @@ use std::mem::size_of;
 
 use crate::config::{Config, FRAME_HEADER_BYTES_MAX, SHARDS_MAX};
 use crate::mesh::RING_MESSAGES_MAX;
-use crate::message::Run;
+use crate::message::{Info, Run};
 use crate::ring::RingConfig;
 use crate::room::Room;
 use crate::room::home::Members;
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
+use crate::room::positions::Positions;
 use crate::session::Session;
 use crate::session::holdings::SMALL_BYTES;
 use crate::talk::{ToShard, ToWeb};
@@ -195,6 +196,18 @@ fn shard_lines(config: &Config) -> Vec<BudgetLine> {
             shards,
             wide(config.index_bytes_max()).saturating_mul(2),
         ),
+        line(
+            "histories",
+            "shards x history_bytes_max, once more for what is being sent of it",
+            shards,
+            wide(config.history_bytes_max).saturating_mul(2),
+        ),
+        line(
+            "places of histories",
+            "shards x rooms that are gone x name and place",
+            shards.saturating_mul(wide(config.positions_max)),
+            wide(Positions::ENTRY_BYTES + ROOM_BYTES_MAX),
+        ),
     ]
 }
 
@@ -252,7 +265,7 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
 fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u64 {
     let append = wide(config.append_bytes_max());
     // The shortest frame that can be published has 6 bytes on the wire.
-    let entries = receive_bytes / 6 * wide(Run::ENTRY_BYTES);
+    let entries = receive_bytes / 6 * wide(Run::ENTRY_BYTES + Info::ANONYMOUS_BYTES);
     let own = (3 * append + receive_bytes + entries)
         .saturating_add(frame_bytes_max.saturating_mul(2))
         .saturating_add(wide(config.held_bytes_max()));
@@ -281,7 +294,7 @@ mod tests {
         let base = Config::default();
         let total = Budget::of(&base).total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 8] = [
+        let changed: [(&str, Change); 10] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
@@ -293,6 +306,8 @@ mod tests {
             ("session_buffers_max", |config| {
                 config.session_buffers_max += 1
             }),
+            ("history_bytes_max", |config| config.history_bytes_max += 1),
+            ("positions_max", |config| config.positions_max += 1),
             ("web_connections_max", |config| {
                 config.web_connections_max += 1
             }),

@@ -60,6 +60,8 @@ impl Default for Config {
             connections_max: 10_000,
             message_bytes_max: limits::MESSAGE_BYTES_MAX_DEFAULT,
             session_buffers_max: limits::SESSION_BUFFERS_MUCH,
+            history_bytes_max: limits::HISTORY_BYTES_MAX_DEFAULT,
+            positions_max: 1 << 16,
             head_bytes_max: limits::HEAD_BYTES_MAX_DEFAULT,
             private_bytes_max: 64 << 10,
             echo: false,

@@ -159,6 +159,12 @@ impl Offset {
     /// That of the first message of a room.
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
 
+    /// The offset with this number; 0 is none.
+    #[must_use]
+    pub(crate) fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
     /// Its number.
     #[must_use]
     pub(crate) const fn number(self) -> u64 {

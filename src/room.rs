@@ -7,6 +7,7 @@
 
 pub(crate) mod audience;
 pub(crate) mod congestion;
+mod histories;
 pub(crate) mod history;
 pub(crate) mod home;
 pub mod homes;
@@ -15,6 +16,7 @@ pub mod log;
 mod mapping;
 mod order;
 pub mod own;
+pub(crate) mod positions;
 pub(crate) mod presence;
 pub mod rendition;
 mod spare;
@@ -31,7 +33,7 @@ use self::index::Index;
 use self::log::Log;
 use self::rendition::{Encode, Protocol, Rendition, Said};
 use self::staging::{Aside, Group};
-pub(crate) use self::table::Rooms;
+pub(crate) use self::table::{Bounds, Rooms};
 use crate::id::{Epoch, MemberId, ShardId, StreamPosition};
 use crate::message::Slice;
 

@@ -61,10 +61,10 @@ use self::parts::watch::Watch;
 use crate::config::Config;
 use crate::id::{MemberId, SessionKey, ShardId};
 use crate::metrics::ShardMetrics;
-use crate::room::Rooms;
 use crate::room::home::Sizes;
 use crate::room::homes::Homes;
 use crate::room::log::Log;
+use crate::room::{Bounds, Rooms};
 use crate::session::holdings::Holdings;
 use crate::session::send::Plan;
 use crate::session::tick::Tick;
@@ -155,8 +155,12 @@ impl Shard {
             rooms: Rooms::new(
                 setup.number,
                 setup.homes,
-                config.rooms_max,
-                config.index_bytes_max(),
+                Bounds {
+                    rooms_max: config.rooms_max,
+                    index_bytes_max: config.index_bytes_max(),
+                    history_bytes_max: config.history_bytes_max,
+                    positions_max: config.positions_max,
+                },
             ),
             log: Log::new(config.log_bytes)?,
             queues: Queues::new(config.append_bytes_max()),
@@ -233,6 +237,7 @@ impl Shard {
     #[must_use]
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let room = self.rooms.next_deadline(self.now);
+        let room = earlier(room, self.rooms.next_expiry());
         let room_or_look = earlier(room, self.pressure.next_look());
         let others = earlier(room_or_look, self.ending.farewell_deadline());
         earlier(self.alive.next_deadline(), others)
@@ -297,6 +302,7 @@ impl Shard {
         for room in self.rooms.take_due(self.now) {
             self.home_has_time(room);
         }
+        self.rooms.expire(self.now);
         self.look_at_pressure();
     }
 

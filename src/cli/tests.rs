@@ -87,6 +87,7 @@ fn flag_variable_and_file_mean_the_same() {
         ("lag_bytes_max", "1MiB", "\"1MiB\""),
         ("head_bytes_max", "9000", "9000"),
         ("session_buffers_max", "3MiB", "\"3MiB\""),
+        ("history_bytes_max", "2MiB", "\"2MiB\""),
         ("slow_consumer", "skip", "\"skip\""),
         ("ping_interval", "500ms", "\"500ms\""),
         ("idle_timeout", "2m", "\"2m\""),

@@ -35,6 +35,10 @@ pub struct Config {
     /// What the sessions of a shard may hold between them of what they have half received or not
     /// read; beyond it, the oldest holders are dropped.
     pub session_buffers_max: usize,
+    /// What a shard's rooms may keep of what was said, in memory; beyond it the oldest histories give way.
+    pub history_bytes_max: usize,
+    /// Rooms that are gone and of whose histories a shard remembers where they stood.
+    pub positions_max: usize,
     /// Longest request head; a longer one is answered 431.
     pub head_bytes_max: usize,
     /// Private replies a session may hold before it is no longer read from.

@@ -24,6 +24,9 @@ impl<'a> Info<'a> {
     /// Bytes that a packed one has at most.
     pub(crate) const PACKED_BYTES_MAX: usize = u16::MAX as usize;
 
+    /// And one of somebody of whom nothing is known but the session's name.
+    pub(crate) const ANONYMOUS_BYTES: usize = ID_BYTES;
+
     /// Of somebody of whom nothing is known but the session's name.
     #[must_use]
     pub(crate) const fn anonymous(client: Uuid) -> Self {

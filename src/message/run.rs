@@ -89,6 +89,30 @@ impl Run {
         }
     }
 
+    /// Adds those messages of `slice` that have offsets, without where they came from.
+    pub(crate) fn keep(&mut self, slice: Slice<'_>) {
+        let mut rest = slice.payloads;
+        for entry in slice.entries {
+            let (payload, after) = rest.split_at(entry.payload_bytes as usize);
+            rest = after;
+            if entry.offset.is_some() {
+                self.payloads.extend_from_slice(payload);
+                self.entries.push(Entry {
+                    origin: Origin::Nobody,
+                    ..*entry
+                });
+            }
+        }
+    }
+
+    /// Takes the newest message back.
+    pub(crate) fn forget_newest(&mut self) {
+        if let Some(newest) = self.entries.pop() {
+            let left = self.payloads.len() - newest.payload_bytes as usize;
+            self.payloads.truncate(left);
+        }
+    }
+
     /// How many messages there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -174,6 +198,40 @@ impl Run {
         }
     }
 
+    /// From there on, all of them.
+    pub(crate) fn from(&self, message: usize) -> Slice<'_> {
+        // From whichever end is nearer.
+        let (before, behind) = self.entries.split_at(message);
+        let bytes = |entries: &[Entry]| -> usize {
+            (entries.iter().map(|entry| entry.payload_bytes as usize)).sum()
+        };
+        let byte = match before.len() < behind.len() {
+            true => bytes(before),
+            false => self.payloads.len() - bytes(behind),
+        };
+        Slice {
+            payloads: &self.payloads[byte..],
+            entries: behind,
+        }
+    }
+
+    /// How many of its messages, which all have offsets, come no later than the place `last`.
+    pub(crate) fn count_up_to(&self, last: u64) -> usize {
+        let is_before = |entry: &Entry| entry.offset.is_none_or(|at| at.number() <= last);
+        self.entries.partition_point(is_before)
+    }
+
+    /// The offset of one of its messages, which all have offsets.
+    pub(crate) fn offset_at(&self, message: usize) -> Offset {
+        let offset = self.entries[message].offset;
+        offset.expect("all of them have offsets")
+    }
+
+    /// The offset of the last message.
+    pub(crate) fn last_offset(&self) -> Option<Offset> {
+        self.entries.last()?.offset
+    }
+
     /// Gives each of the `count` messages from `first` on that was published its place: the next
     /// that `offset` says.
     pub(crate) fn put_in_order(
@@ -200,7 +258,22 @@ impl Run {
     pub(crate) fn held_bytes(&self) -> usize {
         weight(self.payloads.capacity(), self.entries.capacity())
     }
+
+    /// Takes all of it out, in little more memory than it weighs. What is left may hold memory for as much
+    /// again.
+    pub(crate) fn take_tight(&mut self) -> Self {
+        let held_max = self.weight() / 4 * 5 + SPARE_BYTES_MAX;
+        if self.held_bytes() <= held_max {
+            return std::mem::take(self);
+        }
+        let run = self.as_slice().to_run();
+        self.clear();
+        run
+    }
 }
+
+/// Memory beyond its weight, and a quarter of that, that a run may hold without being copied.
+const SPARE_BYTES_MAX: usize = 512;
 
 impl<'a> Slice<'a> {
     /// How many messages it has.
@@ -225,6 +298,33 @@ impl<'a> Slice<'a> {
     pub(crate) fn published(&self) -> u64 {
         let published = |entry: &&Entry| matches!(entry.tag, Tag::Published(_));
         self.entries.iter().filter(published).count() as u64
+    }
+
+    /// The offset of the first message.
+    #[must_use]
+    pub(crate) fn first_offset(&self) -> Option<Offset> {
+        self.entries.first()?.offset
+    }
+
+    /// As much of it from its end on as has no more than so many messages with offsets, and the offset of
+    /// the newest that is left out, if one is.
+    #[must_use]
+    pub(crate) fn newest_with_offset(self, messages: usize) -> (Option<Offset>, Self) {
+        let (mut left, mut bytes) = (messages, 0);
+        for (at, entry) in self.entries.iter().enumerate().rev() {
+            if entry.offset.is_some() {
+                if left == 0 {
+                    let newest = Self {
+                        payloads: &self.payloads[self.payloads.len() - bytes..],
+                        entries: &self.entries[at + 1..],
+                    };
+                    return (entry.offset, newest);
+                }
+                left -= 1;
+            }
+            bytes += entry.payload_bytes as usize;
+        }
+        (None, self)
     }
 
     /// The same messages, to keep.
@@ -271,132 +371,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::{Event, Form, Info, Message, Offset, Origin, Run};
-    use crate::id::{MemberId, SessionKey, ShardId, Ticket};
-
-    /// Goal: what is packed comes out as it went in, whole or in parts, and each part weighs what its
-    /// messages do.
-    #[test]
-    fn messages_come_out_as_they_went_in() {
-        let info = Info {
-            client: Uuid::from_u128(u128::MAX),
-            user: "somebody",
-            connection: b"{}",
-            channel: b"",
-        };
-        let events = [
-            Event::said(Form::Text, b"hello"),
-            Event::Joined(Info::anonymous(Uuid::from_u128(7))),
-            Event::said(Form::Binary, b""),
-            Event::Published {
-                form: Form::Json,
-                data: b"[1]",
-                info: Some(info),
-            },
-            Event::Members(70_000),
-            Event::Left(info),
-        ];
-        let mut run = Run::default();
-        let weight: usize = (events.iter())
-            .map(|&event| run.push(&Message::new(event, Origin::Nobody)))
-            .sum();
-        assert_eq!((run.len(), run.weight()), (events.len(), weight));
-        let mut more = run.clone();
-        run.append(&mut more);
-        let out: Vec<_> = run
-            .as_slice()
-            .messages()
-            .map(|message| message.event)
-            .collect();
-        assert_eq!(out, [events, events].concat());
-        assert_eq!(run.as_slice().published(), 6);
-        let notices = run.as_slice().messages().filter(Message::is_notice).count();
-        assert_eq!(notices, 6);
-    }
-
-    /// Goal: where a message came from is kept with it.
-    #[test]
-    fn messages_keep_their_origin() {
-        let key = SessionKey {
-            slot: 5,
-            generation: u32::MAX,
-        };
-        let member = MemberId::new(ShardId::new(63), key);
-        let origins = [
-            Origin::Nobody,
-            Origin::Exclude(member),
-            Origin::Acknowledge {
-                member,
-                ticket: Ticket::new(u16::MAX),
-            },
-        ];
-        let mut run = Run::default();
-        for origin in origins {
-            run.push(&Message::new(Event::said(Form::Text, b"x"), origin));
-        }
-        let out: Vec<_> = (run.as_slice().messages())
-            .map(|message| (message.origin, message.excluded()))
-            .collect();
-        let excluded = [None, Some(member), None];
-        assert!(out.into_iter().eq(origins.into_iter().zip(excluded)));
-    }
-
-    /// Goal: only what was published gets an offset, in order.
-    #[test]
-    fn notices_have_no_offset() {
-        let mut run = Run::default();
-        for event in [
-            Event::said(Form::Text, b"a"),
-            Event::Members(1),
-            Event::said(Form::Text, b"b"),
-        ] {
-            run.push(&Message::new(event, Origin::Nobody));
-        }
-        let mut next = Offset::FIRST;
-        run.put_in_order(0, 3, || {
-            let offset = next;
-            next = next.following();
-            offset
-        });
-        let offsets: Vec<_> = run
-            .as_slice()
-            .messages()
-            .map(|message| message.offset)
-            .collect();
-        let second = Offset::FIRST.following();
-        assert_eq!(offsets, [Some(Offset::FIRST), None, Some(second)]);
-    }
-
-    proptest! {
-        /// Goal: parts are whole messages, at least one, and no heavier than asked beyond that.
-        #[test]
-        fn parts_are_whole_messages(
-            lengths in prop::collection::vec(0usize..50, 1..40),
-            weights in prop::collection::vec(0usize..300, 40),
-        ) {
-            let mut run = Run::default();
-            for (number, &length) in (0u8..).zip(&lengths) {
-                let payload = vec![number; length];
-                let event = Event::said(Form::Binary, &payload);
-                run.push(&Message::new(event, Origin::Nobody));
-            }
-            let (mut message, mut byte) = (0, 0);
-            for weight_max in weights {
-                let part = run.part_of_weight(message, byte, weight_max);
-                prop_assert!(part.weight() <= weight_max || part.len() <= 1);
-                prop_assert_eq!(part.len() == 0, message == lengths.len());
-                for (at, found) in part.messages().enumerate() {
-                    let number = u8::try_from(message + at).unwrap();
-                    let payload = vec![number; lengths[message + at]];
-                    prop_assert_eq!(found.event, Event::said(Form::Binary, &payload));
-                }
-                message += part.len();
-                byte += part.payload_bytes();
-            }
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::congestion::{Behind, Congestion, HoldFor};
+use super::history::{History, Position};
 use super::order::Order;
 use super::presence::About;
 use crate::id::{Epoch, MemberId, Offset, ShardId};
@@ -69,14 +70,16 @@ pub(crate) struct Members {
     pub(super) is_timed: bool,
     last_count: Option<Duration>,
     congestion: Congestion,
+    /// What is kept of what was said, if anything is to be.
+    history: Option<Box<History>>,
 }
 
 impl Home {
     /// A room without members, on a machine of `shards`.
     #[must_use]
-    pub(crate) fn new(shards: u16, epoch: Epoch) -> Self {
+    pub(crate) fn new(shards: u16, order: Order) -> Self {
         Self {
-            order: Order::new(epoch),
+            order,
             shards_with_members: 0,
             members: Box::new(Members {
                 by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
@@ -86,6 +89,7 @@ impl Home {
                 is_timed: false,
                 last_count: None,
                 congestion: Congestion::default(),
+                history: None,
             }),
         }
     }
@@ -110,10 +114,10 @@ impl Home {
         self.members.by_shard[shard.index()]
     }
 
-    /// Whether nobody is in the room.
+    /// Whether nobody is in the room, and nothing of what was said there is kept.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
-        self.shards_with_members == 0
+        self.shards_with_members == 0 && self.history().is_none_or(History::is_empty)
     }
 
     /// Whether whoever publishes to it waits.
@@ -151,7 +155,30 @@ impl Home {
         self.order.epoch()
     }
 
+    /// How far its order has come.
+    #[must_use]
+    pub(crate) fn position(&self) -> Position {
+        self.order.position()
+    }
+
+    /// What is kept of what was said, if anything is to be.
+    #[must_use]
+    pub(super) fn history(&self) -> Option<&History> {
+        self.members.history.as_deref()
+    }
+
+    /// Like [`Self::history`].
+    pub(super) fn history_mut(&mut self) -> Option<&mut History> {
+        self.members.history.as_deref_mut()
+    }
+
     // What happens.
+
+    /// What is said from now on is kept.
+    pub(super) fn begin_history(&mut self, history: History) {
+        assert!(self.members.history.is_none(), "a room has one history");
+        self.members.history = Some(Box::new(history));
+    }
 
     /// The offset of the next message.
     pub(crate) fn next_offset(&mut self) -> Offset {
@@ -290,7 +317,10 @@ impl Home {
         if visible > members {
             return Err(format!("{visible} of {members} members are visible"));
         }
-        Ok(())
+        match self.history() {
+            Some(history) => history.check(self.position().top),
+            None => Ok(()),
+        }
     }
 }
 
@@ -344,7 +374,7 @@ mod tests {
     };
 
     fn home() -> Home {
-        Home::new(2, Epoch::new(1))
+        Home::new(2, Order::new(Epoch::new(1)))
     }
 
     /// Goal: joins and leaves are announced one by one up to the limit and as a count above it, by the

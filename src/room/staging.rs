@@ -18,9 +18,6 @@ pub(crate) struct Group {
 /// A group that holds more memory than this gives it back once it is empty.
 const KEPT_BYTES_MAX: usize = 8 << 10;
 
-/// Memory beyond its weight, and a quarter of that, with which a run is passed on.
-const SPARE_BYTES_MAX: usize = 512;
-
 impl Group {
     /// Adds a message; returns its weight.
     pub(crate) fn push(&mut self, message: &Message<'_>) -> usize {
@@ -71,10 +68,9 @@ impl Group {
 
     /// Takes out the first `count` messages, to keep.
     pub(crate) fn take(&mut self, count: usize) -> Run {
-        // As it is, unless it holds much more memory than whoever counts its weight knows of.
-        let held_max = self.run.weight() / 4 * 5 + SPARE_BYTES_MAX;
-        if self.taken == 0 && count == self.run.len() && self.run.held_bytes() <= held_max {
-            return std::mem::take(&mut self.run);
+        if self.taken == 0 && count == self.run.len() {
+            // Whoever counts its weight knows of no more memory than that.
+            return self.run.take_tight();
         }
         let front = self.run.part_of_count(self.taken, self.taken_bytes, count);
         let (run, bytes) = (front.to_run(), front.payload_bytes());

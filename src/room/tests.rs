@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Rooms;
 use super::audience::{Audience, Member};
 use super::homes::Homes;
 use super::log::Log;
 use super::rendition::{Encode, Notices, Protocol, Rendition, Said};
+use super::{Bounds, Rooms};
 use crate::id::{
     Epoch, MemberId, MembershipId, Offset, RoomId, SessionKey, ShardId, StreamPosition,
 };
@@ -62,11 +63,15 @@ fn member_id(slot: u32) -> MemberId {
 }
 
 fn rooms(index_bytes_max: usize) -> Rooms {
-    Rooms::new(ME, Homes::new(1, 0), 10, index_bytes_max)
+    let bounds = Bounds {
+        index_bytes_max,
+        ..Bounds::SMALL
+    };
+    Rooms::new(ME, Homes::new(1, 0), bounds)
 }
 
 fn create(rooms: &mut Rooms, name: &str) -> RoomId {
-    let room = rooms.find_or_create(&Arc::from(name), || Epoch::new(1));
+    let room = rooms.find_or_create(&Arc::from(name), Duration::ZERO, || Epoch::new(1));
     room.expect("there is room for one more")
 }
 

@@ -57,8 +57,8 @@ fn visible(session: &Session) -> Visible {
 impl Shard {
     /// The room called `name` as this shard sees it; `None` when there are too many.
     pub(super) fn find_or_create(&mut self, name: &Arc<str>) -> Option<RoomId> {
-        let random = &mut self.random;
-        (self.rooms).find_or_create(name, || Epoch::new(random.u64(1..)))
+        let (random, now) = (&mut self.random, self.now);
+        (self.rooms).find_or_create(name, now, || Epoch::new(random.u64(1..)))
     }
 
     /// Has the session join another room, besides those it is in, to read it in `rendition`. What

@@ -25,6 +25,7 @@ impl Shard {
         while self.serve_outbound() {}
         while self.serve_sequencing() {}
         self.bound_held();
+        self.rooms.bound_histories();
         self.return_credit();
         self.bound_holdings();
         self.look_for_laggards();

@@ -161,18 +161,19 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::Queues;
     use crate::id::{Epoch, RoomId, ShardId};
     use crate::message::{Event, Form, Message, Origin, Run};
-    use crate::room::Rooms;
     use crate::room::homes::Homes;
     use crate::room::staging::Aside;
+    use crate::room::{Bounds, Rooms};
 
     fn rooms() -> (Rooms, RoomId) {
         let me = ShardId::new(0);
-        let mut rooms = Rooms::new(me, Homes::new(1, 0), 10, 1 << 20);
-        let room = rooms.find_or_create(&Arc::from("room"), || Epoch::new(1));
+        let mut rooms = Rooms::new(me, Homes::new(1, 0), Bounds::SMALL);
+        let room = rooms.find_or_create(&Arc::from("room"), Duration::ZERO, || Epoch::new(1));
         (rooms, room.unwrap())
     }
 
