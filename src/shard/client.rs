@@ -13,6 +13,7 @@ mod rules;
 mod subscribe;
 
 use super::Shard;
+use super::parts::action::Action;
 use super::parts::step::{Declined, Step, encoding};
 use crate::protocol::centrifugo::Encoding;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
@@ -34,6 +35,9 @@ impl Shard {
             Format::Json => Protocol::Json,
             Format::Protobuf => Protocol::Protobuf,
         };
+        let key = self.sessions.key(slot);
+        // Most of them count pings, which lie behind what was sent before.
+        self.actions.push_back(Action::HoldLittle(key));
         let session = self.sessions.at_mut(slot);
         let early = session.open(tick);
         session.begin_client(Client::new(protocol, deadline));
