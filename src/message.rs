@@ -18,10 +18,6 @@ pub(crate) enum Form {
     /// Any bytes.
     Binary,
     /// One JSON value, without newlines.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no client publishes in a protocol that has it")
-    )]
     Json,
 }
 
