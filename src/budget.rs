@@ -15,8 +15,9 @@ use crate::room::Room;
 use crate::room::home::Members;
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
 use crate::room::positions::Positions;
-use crate::session::Session;
+use crate::session::{CLIENT_BYTES, MEMBERSHIP_BYTES, Session};
 use crate::session::holdings::SMALL_BYTES;
+use crate::session::membership::MEMBERSHIPS_MAX;
 use crate::talk::{ToShard, ToWeb};
 use crate::wire::frame;
 use crate::wire::handshake::ROOM_BYTES_MAX;
@@ -227,9 +228,15 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
         ),
         line(
             "sessions",
-            "descriptors x session and a few replies",
+            "descriptors x session, what a client is owed and a few replies",
             wide(config.descriptors_max),
-            wide(SESSION_BYTES + SMALL_BYTES),
+            wide(SESSION_BYTES + CLIENT_BYTES + SMALL_BYTES),
+        ),
+        line(
+            "memberships",
+            "connections_max x rooms of a client beyond the first",
+            wide(config.connections_max).saturating_mul(wide(MEMBERSHIPS_MAX - 1)),
+            wide(MEMBERSHIP_BYTES),
         ),
         line(
             "session buffers",

@@ -18,10 +18,6 @@ pub(crate) enum Form {
     /// Any bytes.
     Binary,
     /// One JSON value, without newlines.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no client publishes in a protocol that has it")
-    )]
     Json,
 }
 
@@ -53,10 +49,6 @@ pub(crate) enum Origin {
     /// This session is not to get it where it reads the plain protocol.
     Exclude(MemberId),
     /// This session is told once the message has its place.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no client publishes in a protocol that has it")
-    )]
     Acknowledge {
         /// Which session.
         member: MemberId,

@@ -1,8 +1,10 @@
 //! What messages mean: which command a client's message is, and which bytes its members are sent for
 //! one. Knows frames, and neither sessions nor sockets nor clocks.
 
+pub mod centrifugo;
 pub(crate) mod plain;
 
+use self::centrifugo::{Encoding, push};
 use crate::room::rendition::{Encode, Protocol, Said};
 
 /// Makes the frames of every protocol.
@@ -14,7 +16,8 @@ impl Encode for Encoder {
     fn encoded_bytes_max(&self, protocol: Protocol, said: &Said<'_>) -> usize {
         match protocol {
             Protocol::Plain => plain::encoded_bytes_max(&said.message.event),
-            Protocol::Json | Protocol::Protobuf => unreachable!("{NOBODY_READS_IT}"),
+            Protocol::Json => push::encoded_bytes_max(Encoding::Json, said),
+            Protocol::Protobuf => push::encoded_bytes_max(Encoding::Protobuf, said),
         }
     }
 
@@ -22,10 +25,8 @@ impl Encode for Encoder {
     fn encode(&self, protocol: Protocol, said: &Said<'_>, out: &mut [u8]) -> usize {
         match protocol {
             Protocol::Plain => plain::encode(&said.message.event, out),
-            Protocol::Json | Protocol::Protobuf => unreachable!("{NOBODY_READS_IT}"),
+            Protocol::Json => push::encode(Encoding::Json, said, out),
+            Protocol::Protobuf => push::encode(Encoding::Protobuf, said, out),
         }
     }
 }
-
-/// Why there is nothing to be done in such a protocol.
-const NOBODY_READS_IT: &str = "no session can ask for this rendition";

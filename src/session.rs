@@ -93,6 +93,14 @@ pub struct Session {
     id: Uuid,
 }
 
+/// What one that says by commands which rooms it is in has besides, as long as it is in one room and nothing
+/// goes on.
+pub(crate) const CLIENT_BYTES: usize =
+    size_of::<Side>() + size_of::<Client>() + client::SUBSCRIPTION_BYTES;
+/// And for each further room.
+pub(crate) const MEMBERSHIP_BYTES: usize =
+    2 * (size_of::<Option<Membership>>() + client::SUBSCRIPTION_BYTES);
+
 /// What a delivery touches ends before the second cache line begins.
 const _: () = assert!(std::mem::offset_of!(Session, flags) < 64 && size_of::<Session>() == 128);
 const _: () = assert!(std::mem::offset_of!(Session, phase) < 64);

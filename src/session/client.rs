@@ -14,8 +14,8 @@ use self::held::Held;
 use self::publishing::Publishing;
 pub(crate) use self::publishing::PutOff;
 use self::pulse::Pulse;
-pub(crate) use self::subscriptions::{By, Subscription};
 use self::subscriptions::Subscriptions;
+pub(crate) use self::subscriptions::{By, Subscription};
 use super::tick::{TICKS_PER_SECOND, Tick};
 use crate::id::{MembershipId, Ticket};
 use crate::room::history::Position;
@@ -119,6 +119,9 @@ pub(crate) struct Client {
     publishing: Option<Box<Publishing>>,
     cooling: Option<Box<Cooling>>,
 }
+
+/// Memory of a subscription, in bytes.
+pub(super) const SUBSCRIPTION_BYTES: usize = size_of::<(MembershipId, Subscription)>();
 
 /// How often the kernel is asked about a socket that has not taken all there was.
 const LOOK_TICKS: u32 = 5 * TICKS_PER_SECOND;
@@ -318,7 +321,9 @@ impl Client {
     #[must_use]
     pub(crate) fn about_in(&self, id: MembershipId) -> Option<&Arc<About>> {
         let subscription = self.subscriptions.get(id);
-        subscription.map(Subscription::about).or(self.about.as_ref())
+        subscription
+            .map(Subscription::about)
+            .or(self.about.as_ref())
     }
 
     /// It is put out of `room`, which it reads too slowly.
@@ -336,7 +341,8 @@ impl Client {
 
     /// There is more for it than its socket has taken.
     pub(crate) fn blocked(&mut self, took: Took, now: Tick) {
-        self.look.get_or_insert(Tick(now.0.saturating_add(LOOK_TICKS)));
+        self.look
+            .get_or_insert(Tick(now.0.saturating_add(LOOK_TICKS)));
         match took {
             Took::Some => {
                 self.stuck = Some(now);

@@ -13,12 +13,13 @@ mod rules;
 mod subscribe;
 
 use super::Shard;
+use super::parts::action::Action;
 use super::parts::step::{Declined, Step, encoding};
 use crate::protocol::centrifugo::Encoding;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::Request;
-use crate::protocol::centrifugo::{decode, encode};
 use crate::protocol::centrifugo::reply::Reply;
+use crate::protocol::centrifugo::{decode, encode};
 use crate::room::rendition::Protocol;
 use crate::session::Phase;
 use crate::session::client::{Client, Stage};
@@ -34,6 +35,9 @@ impl Shard {
             Format::Json => Protocol::Json,
             Format::Protobuf => Protocol::Protobuf,
         };
+        let key = self.sessions.key(slot);
+        // Most of them count pings, which lie behind what was sent before.
+        self.actions.push_back(Action::HoldLittle(key));
         let session = self.sessions.at_mut(slot);
         let early = session.open(tick);
         session.begin_client(Client::new(protocol, deadline));
@@ -61,7 +65,8 @@ impl Shard {
         let Some(encoding) = self.encoding(slot) else {
             return;
         };
-        for command in decode::split(encoding, message) {
+        let command_bytes_max = self.manners().message_bytes_max;
+        for command in decode::split(encoding, message, command_bytes_max) {
             // What is no command has its turn behind those before it, and then ends the connection.
             let command = command.unwrap_or(b"");
             if self.must_hold(slot) {

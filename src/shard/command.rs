@@ -10,20 +10,18 @@ use crate::wire::close::{CloseCode, append_close_frame};
 use crate::wire::frame::{OpCode, append_frame};
 use crate::wire::message::{Event, Kind, Role, Rules};
 
-/// The longest message of a client that is in many rooms.
-const CLIENT_MESSAGE_BYTES_MAX: usize = 64 << 10;
-
 impl Shard {
     /// Bytes of an open session, or of one whose Close frame is awaited.
     pub(super) fn frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        let session = self.sessions.at_mut(slot);
+        let is_client = self.sessions.at(slot).flags().any(Flags::CLIENT);
         let rules = Rules {
             role: Role::Server,
-            message_bytes_max: match session.flags().any(Flags::CLIENT) {
-                true => CLIENT_MESSAGE_BYTES_MAX,
-                false => self.setup.config.message_bytes_max,
+            message_bytes_max: match is_client {
+                true => self.manners().message_bytes_max,
+                false => self.config().message_bytes_max,
             },
         };
+        let session = self.sessions.at_mut(slot);
         if session.flags().any(Flags::DISCARDING) {
             return;
         }

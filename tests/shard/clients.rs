@@ -11,13 +11,13 @@ const TARGET: &str = "/connection/websocket";
 
 impl Bench {
     /// A client connects and has said nothing yet.
-    fn client(&mut self, shard: usize) -> usize {
+    fn newcomer(&mut self, shard: usize) -> usize {
         self.join(shard, TARGET)
     }
 
     /// A client connects, says who it is, and comes into these rooms, by the command numbers 1, 2, ...
     fn client_in(&mut self, shard: usize, rooms: &[&str]) -> usize {
-        let client = self.client(shard);
+        let client = self.newcomer(shard);
         let connect = r#"{"id":1,"connect":{}}"#.to_owned();
         let subscribes = (2..).zip(rooms).map(|(id, room)| subscribe(id, room));
         let commands: Vec<String> = [connect].into_iter().chain(subscribes).collect();
@@ -65,7 +65,7 @@ fn begin_with(told: &[String], beginnings: &[&str]) {
 fn the_first_message_of_an_sdk_is_answered_in_order() {
     let (here, there) = (room_at(0, 2), room_at(1, 2));
     let mut bench = Bench::new(2);
-    let client = bench.client(0);
+    let client = bench.newcomer(0);
     let commands = [
         r#"{"connect":{"name":"js"},"id":1}"#.to_owned(),
         subscribe(2, &there),
@@ -84,7 +84,11 @@ fn the_first_message_of_an_sdk_is_answered_in_order() {
         ],
     );
     assert!(told[0].contains(r#""version":"fanring "#), "{}", told[0]);
-    assert!(told[0].ends_with(r#""ping":25,"pong":true}}"#), "{}", told[0]);
+    assert!(
+        told[0].ends_with(r#""ping":25,"pong":true}}"#),
+        "{}",
+        told[0]
+    );
     let pushed = format!(r#"{{"push":{{"channel":"{there}","pub":{{"data":{{"n":1}},"info":{{"#);
     // The own message and word of it come in either order.
     let mut last = [push, reply];
@@ -114,9 +118,15 @@ fn plain_members_and_clients_share_a_room() {
     bench.say(plain, OpCode::Text, br#"{"n":1}"#);
     bench.settle();
     assert_eq!(bench.heard(plain), [""; 0]);
-    begin_with(&bench.heard(json), &[r#"{"push":{"channel":"room","pub":{"data":{"n":1}"#]);
+    begin_with(
+        &bench.heard(json),
+        &[r#"{"push":{"channel":"room","pub":{"data":{"n":1}"#],
+    );
     let pushed = bench.heard(protobuf).remove(0);
-    assert!(pushed.contains("room") && pushed.contains(r#"{"n":1}"#), "{pushed:?}");
+    assert!(
+        pushed.contains("room") && pushed.contains(r#"{"n":1}"#),
+        "{pushed:?}"
+    );
     bench.command(json, &publish(9, "room", r#""said""#));
     bench.settle();
     assert_eq!(bench.heard(plain), [r#""said""#]);
@@ -130,24 +140,45 @@ fn plain_members_and_clients_share_a_room() {
 fn commands_have_their_time() {
     let connect = r#"{"id":1,"connect":{}}"#;
     let cases: &[(&[&str], &[&str])] = &[
-        (&[r#"{"id":1,"publish":{"channel":"a","data":1}}"#], &["close 3501"]),
+        (
+            &[r#"{"id":1,"publish":{"channel":"a","data":1}}"#],
+            &["close 3501"],
+        ),
         (&["{}"], &["close 3501"]),
         (&["[]"], &["close 3501"]),
         (&[""], &["close 3501"]),
         (&[connect, connect], &[r#"{"id":1,"#, "close 3501"]),
-        (&[connect, r#"{"id":2,"ping":{}}"#], &[r#"{"id":1,"#, "close 3501"]),
-        (&[connect, r#"{"send":{"data":1}}"#], &[r#"{"id":1,"#, "close 3508"]),
+        (
+            &[connect, r#"{"id":2,"ping":{}}"#],
+            &[r#"{"id":1,"#, "close 3501"],
+        ),
+        (
+            &[connect, r#"{"send":{"data":1}}"#],
+            &[r#"{"id":1,"#, "close 3508"],
+        ),
         (
             &[connect, r#"{"id":4294967295,"rpc":{"method":"x"}}"#],
             &[r#"{"id":1,"#, r#"{"id":4294967295,"error":{"code":108,"#],
         ),
         (
-            &[connect, r#"{"id":2,"unsubscribe":{"channel":"never"}}"#, "{}"],
+            &[
+                connect,
+                r#"{"id":2,"unsubscribe":{"channel":"never"}}"#,
+                "{}",
+            ],
             &[r#"{"id":1,"#, r#"{"id":2,"unsubscribe":{}}"#],
         ),
         (
-            &[connect, r#"{"id":2,"subscribe":{"channel":"a"}}"#, r#"{"id":3,"subscribe":{"channel":"a"}}"#],
-            &[r#"{"id":1,"#, r#"{"id":2,"subscribe":"#, r#"{"id":3,"error":{"code":105,"#],
+            &[
+                connect,
+                r#"{"id":2,"subscribe":{"channel":"a"}}"#,
+                r#"{"id":3,"subscribe":{"channel":"a"}}"#,
+            ],
+            &[
+                r#"{"id":1,"#,
+                r#"{"id":2,"subscribe":"#,
+                r#"{"id":3,"error":{"code":105,"#,
+            ],
         ),
         (
             &[connect, r#"{"id":2,"subscribe":{"channel":"a","type":1}}"#],
@@ -158,16 +189,25 @@ fn commands_have_their_time() {
             &[r#"{"id":1,"#, r#"{"id":2,"error":{"code":107,"#],
         ),
         (
-            &[connect, r#"{"id":2,"subscribe":{"channel":"a","delta":"other"}}"#],
+            &[
+                connect,
+                r#"{"id":2,"subscribe":{"channel":"a","delta":"other"}}"#,
+            ],
             &[r#"{"id":1,"#, "close 3501"],
         ),
         (
             &[connect, r#"{"id":2,"publish":{"channel":"a"}}"#],
             &[r#"{"id":1,"#, r#"{"id":2,"error":{"code":107,"#],
         ),
-        (&[connect, r#"{"id":2,"publish":{"data":1}}"#], &[r#"{"id":1,"#, "close 3501"]),
         (
-            &[r#"{"id":1,"connect":{"token":"none that lets in"}}"#, connect],
+            &[connect, r#"{"id":2,"publish":{"data":1}}"#],
+            &[r#"{"id":1,"#, "close 3501"],
+        ),
+        (
+            &[
+                r#"{"id":1,"connect":{"token":"none that lets in"}}"#,
+                connect,
+            ],
             &["close 3500"],
         ),
     ];
@@ -175,9 +215,11 @@ fn commands_have_their_time() {
         // All in one message, and each in its own.
         for apart in [false, true] {
             let mut bench = Bench::new(1);
-            let client = bench.client(0);
+            let client = bench.newcomer(0);
             match apart {
-                true => commands.iter().for_each(|command| bench.command(client, command)),
+                true => commands
+                    .iter()
+                    .for_each(|command| bench.command(client, command)),
                 false => bench.command(client, &commands.join("\n")),
             }
             let told = bench.told(client);
@@ -194,7 +236,11 @@ fn leaving_and_coming_again_keeps_its_order() {
         let room = room_at(shards - 1, shards);
         let mut bench = Bench::new(shards);
         let client = bench.client_in(0, &[&room]);
-        let commands = [unsubscribe(7, &room), subscribe(8, &room), unsubscribe(9, &room)];
+        let commands = [
+            unsubscribe(7, &room),
+            subscribe(8, &room),
+            unsubscribe(9, &room),
+        ];
         bench.command(client, &commands.join("\n"));
         begin_with(
             &bench.told(client),
@@ -236,7 +282,11 @@ fn commands_behind_a_join_wait() {
     assert_eq!(bench.heard(client), [""; 0]);
     bench.deliver_mail();
     let told = bench.told(client);
-    assert!(told[0].starts_with(r#"{"id":2,"subscribe":{"#), "{}", told[0]);
+    assert!(
+        told[0].starts_with(r#"{"id":2,"subscribe":{"#),
+        "{}",
+        told[0]
+    );
     let replies = told.iter().filter(|one| one.starts_with(r#"{"id":"#));
     assert_eq!(replies.count(), said as usize - 1);
     assert!(bench.is_read(client));
@@ -269,7 +319,11 @@ fn clients_are_pinged() {
         match closed {
             None => {
                 assert!(answers && pings.len() >= 3, "{pings:?}");
-                assert!(pings.windows(2).all(|two| (24..=26).contains(&(two[1] - two[0]))));
+                assert!(
+                    pings
+                        .windows(2)
+                        .all(|two| (24..=26).contains(&(two[1] - two[0])))
+                );
             }
             Some(at) => {
                 assert!(!answers && pings.len() == 1);
@@ -283,7 +337,7 @@ fn clients_are_pinged() {
 #[test]
 fn a_client_that_says_nothing_has_to_go() {
     let mut bench = Bench::new(1);
-    let client = bench.client(0);
+    let client = bench.newcomer(0);
     bench.pass_time(0, Duration::from_secs(9));
     assert_eq!(bench.told(client), [""; 0]);
     bench.pass_time(0, Duration::from_secs(11));
@@ -348,7 +402,10 @@ fn clients_are_told_of_the_end() {
     bench.shards[0].handle_stop();
     bench.command(other, &publish(10, "room", r#""too late""#));
     bench.settle();
-    assert_eq!(bench.heard(other).last().map(String::as_str), Some("close 3001"));
+    assert_eq!(
+        bench.heard(other).last().map(String::as_str),
+        Some("close 3001")
+    );
     bench.unblock(reader);
     bench.settle();
     let told = bench.heard(reader);

@@ -27,7 +27,10 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("src/wire", &[]),
     ("src/message", &["id"]),
     ("src/room", &["id", "wire", "message"]),
-    ("src/protocol", &["wire", "message", "room::rendition"]),
+    (
+        "src/protocol",
+        &["id", "wire", "message", "room::rendition"],
+    ),
     ("src/transport", &[]),
     ("src/session", &["id", "wire", "room", "transport"]),
     ("src/mesh", &["id"]),

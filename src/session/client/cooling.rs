@@ -132,6 +132,9 @@ mod tests {
             cooling.fell_behind(&number.to_string().into(), Tick(later));
         }
         assert_eq!(cooling.falls.len(), ROOMS_MAX);
-        assert!(!cooling.refuses("room", Tick(later)), "it was the first to go");
+        assert!(
+            !cooling.refuses("room", Tick(later)),
+            "it was the first to go"
+        );
     }
 }

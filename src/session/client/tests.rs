@@ -51,7 +51,10 @@ fn commands_wait_for_one_another() {
     client.hold(b"one");
     client.hold(b"two");
     assert!(client.take_held().is_none(), "one is under way");
-    assert!(matches!(client.take_waiting(), Some(Waiting::Ask(Asking { id: 7 }))));
+    assert!(matches!(
+        client.take_waiting(),
+        Some(Waiting::Ask(Asking { id: 7 }))
+    ));
     assert!(client.is_holding(), "those that wait come first");
     let mut held = client.take_held().expect("two wait");
     held.pop();

@@ -19,7 +19,7 @@ impl Shard {
         let Some(mut awaited) = self.ending.take_farewells() else {
             return;
         };
-        let is_over = self.ending.is_farewell_over(self.now) ;
+        let is_over = self.ending.is_farewell_over(self.now);
         let is_said = !self.queues.holds_anything() && !self.mail.has_work();
         awaited.retain(|&key| {
             let stays = self.has_yet_to_read(key) || !is_said;

@@ -9,8 +9,8 @@ use crate::id::MembershipId;
 use crate::protocol::centrifugo::codes::{Disconnect, Unsubscribed};
 use crate::protocol::centrifugo::encode;
 use crate::protocol::centrifugo::reply::Push;
-use crate::session::client::{By, Subscription};
 use crate::session::Phase;
+use crate::session::client::{By, Subscription};
 use crate::shard::Shard;
 use crate::shard::parts::step::encoding;
 

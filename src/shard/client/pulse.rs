@@ -80,7 +80,8 @@ impl Shard {
 
     /// The time of a subscription is over.
     fn subscription_ended(&mut self, slot: u32, membership: MembershipId) {
-        let subscription = (self.client(slot)).and_then(|client| client.subscriptions().get(membership));
+        let subscription =
+            (self.client(slot)).and_then(|client| client.subscriptions().get(membership));
         match subscription.map(Subscription::by) {
             None => {}
             Some(By::Client) => self.put_out(slot, membership, Unsubscribed::Expired),

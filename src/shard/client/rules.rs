@@ -15,8 +15,9 @@ const CHANNEL_BYTES_MAX: usize = 255;
 
 impl Shard {
     /// How clients are kept.
-    pub(super) fn manners(&self) -> Manners {
+    pub(in crate::shard) fn manners(&self) -> Manners {
         Manners {
+            message_bytes_max: 64 << 10,
             stale_close_delay: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(8),

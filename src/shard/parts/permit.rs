@@ -8,6 +8,8 @@ use crate::session::client::Standing;
 /// How clients are kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manners {
+    /// The longest message of a client.
+    pub(crate) message_bytes_max: usize,
     /// How long a client may take to say who it is.
     pub(crate) stale_close_delay: Duration,
     /// How often it is pinged.

@@ -53,7 +53,8 @@ pub(super) fn select(head: &Head<'_>, spoken: &[String]) -> Result<Option<String
     let Some(first) = offers(head).next() else {
         return Ok(None);
     };
-    let selected = offers(head).find_map(|offer| spoken.iter().find(|name| name.as_bytes() == offer));
+    let selected =
+        offers(head).find_map(|offer| spoken.iter().find(|name| name.as_bytes() == offer));
     if let Some(name) = selected {
         return Ok(Some(name.clone()));
     }
