@@ -55,6 +55,14 @@ const _: () = {
     );
 };
 
+/// A position that is remembered: a room's name, its epoch and last offset, and its places in a list
+/// and a table, which double as they grow.
+const POSITION_BYTES: usize = 512;
+const _: () = assert!(
+    ROOM_BYTES_MAX + 2 * 2 * 4 * size_of::<u64>() <= POSITION_BYTES,
+    "a position takes more than POSITION_BYTES"
+);
+
 /// A thread with its stack, what its libraries hold, and the memory that the allocator keeps for it;
 /// once more for the program itself. `tests/attack` measures it.
 const THREAD_BYTES: u64 = 8 << 20;
@@ -225,6 +233,24 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
             wide(config.session_buffers_max).saturating_add(2 * wide(config.message_bytes_max)),
         ),
         line(
+            "histories",
+            "shards x history_bytes_max",
+            shards,
+            wide(config.history_bytes_max),
+        ),
+        line(
+            "positions",
+            "shards x positions_max, with their rooms' names",
+            shards.saturating_mul(wide(config.positions_max)),
+            wide(POSITION_BYTES),
+        ),
+        line(
+            "replies",
+            "shards x the one that is being made",
+            shards,
+            wide(config.reply_bytes_max),
+        ),
+        line(
             "web connections",
             "http_connections_max and the reserve x two request heads and chunks of an answer",
             web_connections,
@@ -281,7 +307,7 @@ mod tests {
         let base = Config::default();
         let total = Budget::of(&base).total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 8] = [
+        let changed: [(&str, Change); 11] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
@@ -296,6 +322,9 @@ mod tests {
             ("web_connections_max", |config| {
                 config.web_connections_max += 1
             }),
+            ("history_bytes_max", |config| config.history_bytes_max += 1),
+            ("positions_max", |config| config.positions_max += 1),
+            ("reply_bytes_max", |config| config.reply_bytes_max += 1),
         ];
         for (name, change) in changed {
             let mut config = base.clone();

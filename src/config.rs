@@ -6,6 +6,7 @@
 //! again.
 
 mod descriptors;
+mod history;
 mod http;
 mod limits;
 mod network;
@@ -32,12 +33,13 @@ pub use self::values::{Config, SlowConsumer};
 use crate::process::Machine;
 
 /// All settings, in the order of the help text, which is that of their rules too.
-pub(crate) const SECTIONS: [Section; 5] = [
+pub(crate) const SECTIONS: [Section; 6] = [
     network::SECTION,
     http::SECTION,
     threads::SECTION,
     limits::SECTION,
     sessions::SECTION,
+    history::SECTION,
 ];
 
 /// The settings of all [`SECTIONS`].
@@ -70,6 +72,9 @@ impl Default for Config {
             slow_consumer: SlowConsumer::Close,
             presence_members_max: sessions::PRESENCE_MEMBERS_MAX_DEFAULT,
             spread_members_min: sessions::SPREAD_MEMBERS_MIN_DEFAULT,
+            history_bytes_max: history::HISTORY_BYTES_MAX_DEFAULT,
+            positions_max: history::POSITIONS_MAX_DEFAULT,
+            reply_bytes_max: 1 << 20,
             rooms_max: 1 << 20,
             descriptors_max: 20_000,
             drain_timeout: http::DRAIN_TIMEOUT_DEFAULT,

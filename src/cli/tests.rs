@@ -92,6 +92,8 @@ fn flag_variable_and_file_mean_the_same() {
         ("idle_timeout", "2m", "\"2m\""),
         ("presence_members_max", "5", "5"),
         ("spread_members_min", "6", "6"),
+        ("history_bytes_max", "2MiB", "\"2MiB\""),
+        ("positions_max", "7", "7"),
         ("http_connections_max", "99", "99"),
         ("http_keep_alive", "75s", "\"75s\""),
         ("drain_timeout", "0s", "\"0s\""),

@@ -55,6 +55,12 @@ pub struct Config {
     pub presence_members_max: usize,
     /// Members from which a room spreads over the shards that accepted its sessions.
     pub spread_members_min: usize,
+    /// Retained messages of all histories of a shard; beyond it the oldest histories give way.
+    pub history_bytes_max: usize,
+    /// Rooms without members and retained messages whose positions a shard remembers.
+    pub positions_max: usize,
+    /// Longest reply to one command.
+    pub reply_bytes_max: usize,
     /// Rooms that may exist at once on a shard.
     pub rooms_max: usize,
     /// Descriptors the process may open: the hard `RLIMIT_NOFILE`.
