@@ -6,6 +6,7 @@
 
 mod channel;
 pub(crate) mod client;
+pub(crate) mod doors;
 mod elsewhere;
 pub(crate) mod key;
 pub(crate) mod names;
