@@ -79,12 +79,6 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Whether it is about members and not from one.
-    #[must_use]
-    pub(crate) const fn is_notice(&self) -> bool {
-        !matches!(self.event, Event::Published { .. })
-    }
-
     /// The session that is not to get it.
     #[must_use]
     pub(crate) const fn excluded(&self) -> Option<MemberId> {
@@ -92,6 +86,15 @@ impl<'a> Message<'a> {
             Origin::Exclude(member) => Some(member),
             Origin::Nobody | Origin::Acknowledge { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+impl Message<'_> {
+    /// Whether it is about members and not from one.
+    #[must_use]
+    pub(crate) const fn is_notice(&self) -> bool {
+        !matches!(self.event, Event::Published { .. })
     }
 }
 

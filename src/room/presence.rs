@@ -58,7 +58,7 @@ pub struct Present {
 
 /// Somebody who wants to know who is in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asker {
+pub struct Asker {
     /// Which session.
     pub(crate) member: MemberId,
     /// Returned with the answer.

@@ -46,7 +46,7 @@ impl Shard {
                     self.tell_names(room, asker);
                     return self.rooms.home_mut(room).visible() as usize * size_of::<Present>();
                 }
-                None if self.options(&ask.room).presence => Answer::Presence(Vec::new()),
+                None if self.has_presence(&ask.room) => Answer::Presence(Vec::new()),
                 None => Answer::Refused(Refused::NotKept),
             },
             Question::Stats => self.stats(&ask.room),
@@ -60,13 +60,18 @@ impl Shard {
         bytes
     }
 
+    /// Whether it can be asked who is in a room.
+    fn has_presence(&self, name: &str) -> bool {
+        self.options(name).is_some_and(|options| options.presence)
+    }
+
     fn stats(&mut self, name: &Arc<str>) -> Answer {
         let stats = match self.rooms.find(name) {
             Some(room) => {
                 self.serve_clients(room);
                 self.rooms.home_mut(room).stats()
             }
-            None => self.options(name).presence.then_some((0, 0)),
+            None => self.has_presence(name).then_some((0, 0)),
         };
         match stats {
             Some((clients, users)) => Answer::Stats { clients, users },

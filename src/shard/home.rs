@@ -1,10 +1,11 @@
 //! What happens at the home of a room: members of any shard come and go, and it says what has to be told of that.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Shard;
 use super::parts::queues::Delivery;
+use crate::config::chat::options::{self as config, Options};
 use crate::id::{MemberId, RoomId, ShardId, Shards};
 use crate::message::{Event, Message, Origin};
 use crate::room::history::{Otherwise, Recover, Recovery, RecoveryMode, Retention};
@@ -13,57 +14,54 @@ use crate::room::presence::{Asker, Names, Present};
 use crate::session::Flags;
 use crate::talk::{Answer, Arrival, JoinAnswer, Refused, ToShard, Welcome};
 
-/// What a room does for clients, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Options {
-    /// How much of what was said it keeps, if anything.
-    pub(super) retention: Option<Retention>,
-    /// Whether it is known who is there.
-    pub(super) presence: bool,
-    /// Whether their joins and leaves are announced.
-    pub(super) announces: bool,
-}
-
-/// What every room does where nobody has said what rooms do, once a client has come to it.
-const PLAYGROUND: Options = Options {
-    retention: Some(Retention {
-        messages_max: 100,
-        messages_time: Duration::from_secs(300),
-        position_time: Duration::from_secs(30 * 24 * 60 * 60),
-        mode: RecoveryMode::Stream,
-        recovered_max: None,
-    }),
-    presence: true,
-    announces: true,
-};
-
 impl Shard {
-    /// What the room called `name` does for clients.
-    pub(super) fn options(&self, _name: &str) -> Options {
-        PLAYGROUND
+    /// What the room called `name` does for clients; of a name that no channel has, nothing.
+    pub(super) fn options(&self, name: &str) -> Option<&Options> {
+        self.config().chat.options(name).ok()
+    }
+
+    /// What it keeps of what is said, if it is anything.
+    fn retention(&self, name: &str) -> Option<Retention> {
+        let chat = &self.config().chat;
+        let options = self.options(name)?;
+        let history = options.history?;
+        let recovered_max = chat.client.recovery_max_publication_limit;
+        Some(Retention {
+            messages_max: history.size.get(),
+            messages_time: history.ttl,
+            position_time: history.meta_ttl,
+            mode: match options.recovery_mode {
+                config::RecoveryMode::Stream => RecoveryMode::Stream,
+                config::RecoveryMode::Cache => RecoveryMode::Cache,
+            },
+            recovered_max: recovered_max.map(NonZeroUsize::get),
+        })
     }
 
     fn customs(&self, name: &str) -> Customs {
         Customs {
             announced_members_max: self.config().presence_members_max,
             spread_members_min: self.config().spread_members_min,
-            announces_clients: self.options(name).announces,
+            announces_clients: self.options(name).is_some_and(|options| options.join_leave),
         }
     }
 
-    /// A client has come to a room that has its home here, as a member or not: from now on it does what it does
-    /// for clients.
+    /// From now on a room that has its home here does what it does for clients: one has come, as a member or not.
+    /// Where somebody has said what rooms do, they do it from the beginning.
     pub(super) fn serve_clients(&mut self, room: RoomId) {
         let here = self.rooms.get(room);
         if here.home.as_ref().is_none_or(|home| home.serves_clients()) {
             return;
         }
-        let options = self.options(&here.name);
+        let retention = self.retention(&here.name);
+        let presence = self
+            .options(&here.name)
+            .is_some_and(|options| options.presence);
         self.rooms.home_mut(room).serve_clients();
-        if let Some(retention) = options.retention {
+        if let Some(retention) = retention {
             self.rooms.begin_history(room, retention, self.now);
         }
-        if options.presence {
+        if presence {
             let census = self.rooms.home_mut(room).begin_presence();
             self.take_census(room, census);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::parts::queues::Delivery;
-use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey, ShardId};
+use crate::id::{Epoch, MembershipId, RoomId, SessionKey, ShardId};
 use crate::room::audience::Member;
 use crate::room::history::Recover;
 use crate::room::home::{Guest, Visible};
@@ -56,6 +56,14 @@ fn visible(session: &Session) -> Visible {
 impl Shard {
     /// The room called `name` as this shard sees it; `None` when there are too many.
     pub(super) fn find_or_create(&mut self, name: &Arc<str>) -> Option<RoomId> {
+        let room = self.create_unless_there(name)?;
+        if !self.config().chat.is_playground() {
+            self.serve_clients(room);
+        }
+        Some(room)
+    }
+
+    fn create_unless_there(&mut self, name: &Arc<str>) -> Option<RoomId> {
         let (random, now) = (&mut self.random, self.now);
         (self.rooms).find_or_create(name, now, || Epoch::new(random.u64(1..)))
     }

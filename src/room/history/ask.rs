@@ -4,7 +4,7 @@ use crate::id::Epoch;
 
 /// Where a room's history stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
+pub struct Position {
     /// The incarnation of the room.
     pub(crate) epoch: Epoch,
     /// The offset of the newest message, 0 when there was none.
@@ -56,7 +56,7 @@ pub(crate) struct Since {
 
 /// That somebody who joins wants what it has missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Recover {
+pub struct Recover {
     /// From where on.
     pub(crate) since: Since,
     /// What is to become of the join when not all of that is there.
@@ -74,7 +74,7 @@ pub(crate) enum Otherwise {
 
 /// Which part of a room's history somebody wants to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Query {
+pub struct Query {
     /// So many messages at most, all for a negative number, and for 0 only where the history stands.
     pub(crate) limit: i32,
     /// Only those behind that place, or before it where they are to come in reverse.
