@@ -15,9 +15,9 @@ use crate::room::Room;
 use crate::room::home::Members;
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
 use crate::room::positions::Positions;
-use crate::session::{CLIENT_BYTES, MEMBERSHIP_BYTES, Session};
 use crate::session::holdings::SMALL_BYTES;
 use crate::session::membership::MEMBERSHIPS_MAX;
+use crate::session::{CLIENT_BYTES, MEMBERSHIP_BYTES, Session};
 use crate::talk::{ToShard, ToWeb};
 use crate::wire::frame;
 use crate::wire::handshake::ROOM_BYTES_MAX;
@@ -245,6 +245,12 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
             wide(config.session_buffers_max).saturating_add(2 * wide(config.message_bytes_max)),
         ),
         line(
+            "replies",
+            "shards x the one that is being made",
+            shards,
+            wide(config.reply_bytes_max),
+        ),
+        line(
             "web connections",
             "http_connections_max and the reserve x two request heads and chunks of an answer",
             web_connections,
@@ -301,7 +307,7 @@ mod tests {
         let base = Config::default();
         let total = Budget::of(&base).total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 10] = [
+        let changed: [(&str, Change); 11] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
@@ -313,11 +319,12 @@ mod tests {
             ("session_buffers_max", |config| {
                 config.session_buffers_max += 1
             }),
-            ("history_bytes_max", |config| config.history_bytes_max += 1),
-            ("positions_max", |config| config.positions_max += 1),
             ("web_connections_max", |config| {
                 config.web_connections_max += 1
             }),
+            ("history_bytes_max", |config| config.history_bytes_max += 1),
+            ("positions_max", |config| config.positions_max += 1),
+            ("reply_bytes_max", |config| config.reply_bytes_max += 1),
         ];
         for (name, change) in changed {
             let mut config = base.clone();

@@ -16,7 +16,6 @@ pub(super) const SECTION: Section = Section {
         LAG_BYTES_MAX,
         HEAD_BYTES_MAX,
         SESSION_BUFFERS_MAX,
-        HISTORY_BYTES_MAX,
     ],
 };
 
@@ -225,23 +224,6 @@ fn session_buffers_max(asked: &mut Asked<'_>, config: &mut Config) -> Result<(),
     Ok(())
 }
 
-const HISTORY_BYTES_MAX: Setting = Setting {
-    name: "history_bytes_max",
-    shape: Shape::One("SIZE"),
-    help: "Memory of a shard for what its rooms keep of what was said, at least 1MiB; beyond it the \
-           oldest histories give way",
-    default: Preset::Bytes(HISTORY_BYTES_MAX_DEFAULT),
-    rule: |asked, config| {
-        let bytes = asked.bytes_between(HISTORY_BYTES_LEAST, HISTORY_BYTES_MOST)?;
-        config.history_bytes_max = bytes.unwrap_or(config.history_bytes_max);
-        Ok(())
-    },
-};
-
-pub(super) const HISTORY_BYTES_MAX_DEFAULT: usize = 64 << 20;
-const HISTORY_BYTES_LEAST: usize = 1 << 20;
-const HISTORY_BYTES_MOST: usize = 1 << 40;
-
 #[cfg(test)]
 mod tests {
     use super::CONNECTIONS_MOST;
@@ -367,19 +349,6 @@ mod tests {
             refuses(
                 &[("head_bytes_max", text)],
                 "which is not from 8KiB to 256KiB; the default is 16KiB",
-            );
-        }
-    }
-
-    /// Goal: histories may take as much as somebody has memory for, and not nothing.
-    #[test]
-    fn history_bytes_max() {
-        let histories = |lines| accepts(lines).history_bytes_max;
-        assert_eq!(histories(&[("history_bytes_max", "1MiB")]), 1 << 20);
-        for text in ["1048575", "0", "2000GiB"] {
-            refuses(
-                &[("history_bytes_max", text)],
-                "which is not from 1MiB to 1024GiB; the default is 64MiB",
             );
         }
     }
