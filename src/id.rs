@@ -42,6 +42,62 @@ impl fmt::Display for ShardId {
     }
 }
 
+/// Some of the shards; there are at most 64.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shards(u64);
+
+impl Shards {
+    /// None of them.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Whether `shard` is among them.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn contains(self, shard: ShardId) -> bool {
+        self.0 & Self::only(shard).0 != 0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// All but `shard`.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn except(self, shard: ShardId) -> Self {
+        Self(self.0 & !Self::only(shard).0)
+    }
+
+    /// Adds one.
+    pub(crate) fn insert(&mut self, shard: ShardId) {
+        self.0 |= Self::only(shard).0;
+    }
+
+    /// Takes one out; false when it was not among them.
+    pub(crate) fn remove(&mut self, shard: ShardId) -> bool {
+        let was_there = self.contains(shard);
+        *self = self.except(shard);
+        was_there
+    }
+
+    /// Each of them, in their order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = ShardId> + use<> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let shard = u16::try_from(left.trailing_zeros()).expect("64 at most");
+            left = left.checked_sub(1)? & left;
+            Some(ShardId::new(shard))
+        })
+    }
+
+    const fn only(shard: ShardId) -> Self {
+        Self(1 << shard.number())
+    }
+}
+
 /// Which thread of those that the mesh joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ThreadId {
@@ -280,7 +336,7 @@ impl LogPosition {
 
 #[cfg(test)]
 mod tests {
-    use super::{Epoch, LogPosition, MemberId, SessionKey, ShardId, StreamPosition};
+    use super::{Epoch, LogPosition, MemberId, SessionKey, ShardId, Shards, StreamPosition};
 
     /// Goal: a member's key is the one it was made of, and the list of shards is in their order.
     #[test]
@@ -292,6 +348,22 @@ mod tests {
         assert_eq!(MemberId::new(ShardId::new(2), key).key(), key);
         let numbers: Vec<u16> = ShardId::all(3).map(ShardId::number).collect();
         assert_eq!(numbers, [0, 1, 2]);
+    }
+
+    /// Goal: shards come out in their order, once each, the first and the last one too.
+    #[test]
+    fn shards_are_a_set() {
+        let mut shards = Shards::NONE;
+        for number in [63, 0, 7, 0] {
+            shards.insert(ShardId::new(number));
+        }
+        let numbers = |shards: Shards| shards.iter().map(ShardId::number).collect::<Vec<_>>();
+        assert_eq!(numbers(shards), [0, 7, 63]);
+        assert_eq!(numbers(shards.except(ShardId::new(7))), [0, 63]);
+        assert!(shards.remove(ShardId::new(63)) && !shards.remove(ShardId::new(63)));
+        assert!(shards.contains(ShardId::new(0)) && !shards.contains(ShardId::new(1)));
+        assert!(shards.remove(ShardId::new(0)) && shards.remove(ShardId::new(7)));
+        assert!(shards.is_empty());
     }
 
     /// Goal: an epoch is told in letters, and another one in others.

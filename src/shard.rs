@@ -13,6 +13,7 @@ mod parts;
 // What happens on a shard.
 mod alive;
 mod arrive;
+mod ask;
 mod check;
 mod client;
 mod command;
@@ -44,6 +45,7 @@ use uuid::Uuid;
 use self::clock::earlier;
 pub use self::parts::action::{Action, Measured, Received};
 use self::parts::alive::Alive;
+use self::parts::asks::Asks;
 pub use self::parts::batch::{FlushBatch, PlannedSend};
 use self::parts::credit::Lanes;
 use self::parts::dead::Dead;
@@ -61,7 +63,6 @@ use self::parts::watch::Watch;
 use crate::config::Config;
 use crate::id::{MemberId, SessionKey, ShardId};
 use crate::metrics::ShardMetrics;
-use crate::room::home::Sizes;
 use crate::room::homes::Homes;
 use crate::room::log::Log;
 use crate::room::{Bounds, Rooms};
@@ -124,6 +125,8 @@ pub struct Shard {
     watch: Watch,
     /// Clients whose message waits until its room takes more.
     waiters: Waiters,
+    /// What sessions want to know of rooms that have their homes here.
+    asks: Asks,
     pressure: Pressure,
     alive: Alive,
     /// What sessions hold for their peers' sake.
@@ -169,6 +172,7 @@ impl Shard {
             plan: Plan::default(),
             watch: Watch::default(),
             waiters: Waiters::default(),
+            asks: Asks::default(),
             pressure: Pressure::default(),
             alive: Alive::default(),
             holdings: Holdings::default(),
@@ -213,6 +217,7 @@ impl Shard {
             || self.dead.has_work()
             || self.pressure.has_work()
             || self.mail.has_work()
+            || self.asks.has_work()
     }
 
     /// How many shards there are.
@@ -318,14 +323,14 @@ impl Shard {
             ToShard::Join {
                 room,
                 guest,
-                recover: _,
-            } => self.join(&room, guest),
+                recover,
+            } => self.join(&room, guest, recover.as_deref()),
             ToShard::Joined {
                 room,
                 guest,
                 answer,
             } => self.answered(room, guest, answer),
-            ToShard::Leave { room, guest } => self.left(&room, guest),
+            ToShard::Leave { room, guest } => self.left(&room, &guest),
             ToShard::Publish {
                 from,
                 room,
@@ -339,10 +344,15 @@ impl Shard {
             } => self.told(asker, call, &answer),
             ToShard::Ask {
                 asker,
-                call,
+                room,
                 question,
-                ..
-            } => self.asked(asker, call, question),
+            } => self.asked(asker, room, question),
+            ToShard::Census { from, room } => self.census_asked(from, room),
+            ToShard::Counted {
+                from,
+                room,
+                members,
+            } => self.counted(from, &room, members),
             ToShard::Deliver {
                 from,
                 room,
@@ -398,14 +408,6 @@ impl Shard {
 
     fn config(&self) -> &Config {
         &self.setup.config
-    }
-
-    /// Sizes at which a room changes its manners.
-    fn sizes(&self) -> Sizes {
-        Sizes {
-            announced_members_max: self.config().presence_members_max,
-            spread_members_min: self.config().spread_members_min,
-        }
     }
 
     /// Tells every shard, this one too.

@@ -8,7 +8,7 @@ use crate::message::Run;
 use crate::room::congestion::Behind;
 use crate::room::history::{Position, Query, Recover, Recovery};
 use crate::room::home::Guest;
-use crate::room::presence::Present;
+use crate::room::presence::{Asker, Present};
 
 /// A connection that changes hands.
 #[derive(Debug)]
@@ -67,6 +67,22 @@ pub enum ToShard {
         /// The messages.
         messages: Run,
     },
+    /// By a room's home: a shard is to say who of the room is there, by all that it was told before.
+    Census {
+        /// The home.
+        from: ShardId,
+        /// The room's name.
+        room: Arc<str>,
+    },
+    /// The answer to [`Self::Census`].
+    Counted {
+        /// By whom.
+        from: ShardId,
+        /// The room's name.
+        room: Arc<str>,
+        /// Those who take part in presence.
+        members: Vec<Present>,
+    },
     /// By a room's home, to those who are to be told: what they published has its place.
     Published {
         /// Of which messages that holds, in their order.
@@ -74,10 +90,8 @@ pub enum ToShard {
     },
     /// At a room's home: a session wants to know something about the room.
     Ask {
-        /// Which session.
-        asker: MemberId,
-        /// Returned with the answer.
-        call: u32,
+        /// Which session, and by which call.
+        asker: Asker,
         /// The room's name.
         room: Arc<str>,
         /// What.

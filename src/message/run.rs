@@ -2,7 +2,7 @@
 
 use super::info::Info;
 use super::{Event, Form, Message, Origin};
-use crate::id::Offset;
+use crate::id::{MemberId, Offset, Ticket};
 
 /// What a message is, without what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,18 +232,18 @@ impl Run {
         self.entries.last()?.offset
     }
 
-    /// Gives each of the `count` messages from `first` on that was published its place: the next
-    /// that `offset` says.
+    /// Gives each of the `count` messages from `first` on that was published its place, which `place` says
+    /// when it hears where the message came from.
     pub(crate) fn put_in_order(
         &mut self,
         first: usize,
         count: usize,
-        mut offset: impl FnMut() -> Offset,
+        mut place: impl FnMut(Origin) -> Offset,
     ) {
         for entry in &mut self.entries[first..first + count] {
             if matches!(entry.tag, Tag::Published(_)) {
                 assert!(entry.offset.is_none(), "a message is put in order once");
-                entry.offset = Some(offset());
+                entry.offset = Some(place(entry.origin));
             }
         }
     }
@@ -325,6 +325,14 @@ impl<'a> Slice<'a> {
             bytes += entry.payload_bytes as usize;
         }
         (None, self)
+    }
+
+    /// Of which of its messages who is to be told.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = (MemberId, Ticket)> + use<'a> {
+        self.entries.iter().filter_map(|entry| match entry.origin {
+            Origin::Acknowledge { member, ticket } => Some((member, ticket)),
+            Origin::Nobody | Origin::Exclude(_) => None,
+        })
     }
 
     /// The same messages, to keep.

@@ -108,7 +108,7 @@ mod tests {
     fn places_are_remembered() {
         let seconds = Duration::from_secs;
         let mut positions = Positions::new(2);
-        let mut put = |positions: &mut Positions, name: &str, top| {
+        let put = |positions: &mut Positions, name: &str, top| {
             positions.put(Arc::from(name), at(top), seconds(100));
         };
         put(&mut positions, "a", 1);

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::id::RoomId;
-use crate::message::{Message, Run, Slice};
+use crate::id::{Offset, RoomId};
+use crate::message::{Message, Origin, Run, Slice};
 
 /// The staged messages of one room, in order.
 #[derive(Debug, Default)]
@@ -61,9 +61,10 @@ impl Group {
         (self.run).part(self.taken, count, self.taken_bytes, payload_bytes)
     }
 
-    /// Gives those of the first `count` messages that were published the places that `offset` says.
-    pub(crate) fn put_in_order(&mut self, count: usize, offset: impl FnMut() -> crate::id::Offset) {
-        self.run.put_in_order(self.taken, count, offset);
+    /// Gives those of the first `count` messages that were published the places that `place` says when it
+    /// hears where they came from.
+    pub(crate) fn put_in_order(&mut self, count: usize, place: impl FnMut(Origin) -> Offset) {
+        self.run.put_in_order(self.taken, count, place);
     }
 
     /// Takes out the first `count` messages, to keep.

@@ -79,7 +79,7 @@ fn create(rooms: &mut Rooms, name: &str) -> RoomId {
 fn first_of_an_incarnation() -> Run {
     let mut run = Run::default();
     run.push(&Message::new(Event::said(Form::Text, b"a"), Origin::Nobody));
-    run.put_in_order(0, 1, || Offset::FIRST);
+    run.put_in_order(0, 1, |_| Offset::FIRST);
     run
 }
 
@@ -91,7 +91,7 @@ fn append(rooms: &mut Rooms, log: &mut Log, room: RoomId, epoch: Epoch, messages
     }
     rooms.change(room, |here| {
         let home = here.home.as_mut().expect("this is its home");
-        run.put_in_order(0, messages.len(), || home.next_offset());
+        run.put_in_order(0, messages.len(), |_| home.next_offset());
         here.append(log, epoch, run.as_slice(), &Frames, |_| true);
     });
 }
@@ -202,7 +202,7 @@ fn each_protocol_has_its_own_bytes() {
     }
     rooms.change(room, |here| {
         let home = here.home.as_mut().expect("this is its home");
-        run.put_in_order(0, 2, || home.next_offset());
+        run.put_in_order(0, 2, |_| home.next_offset());
         let mut own = Vec::new();
         here.append(
             &mut log,
@@ -295,22 +295,28 @@ fn an_offset_that_comes_again_is_an_error() {
 #[test]
 fn homes_come_up_in_time() {
     let now = std::time::Duration::from_secs(3);
-    let sizes = super::home::Sizes {
+    let customs = super::home::Customs {
         announced_members_max: 0,
         spread_members_min: 64,
+        announces_clients: true,
+    };
+    let guest = super::home::Guest {
+        member: member_id(0),
+        id: uuid::Uuid::nil(),
+        visible: super::home::Visible::Yes,
+        about: None,
     };
     let mut rooms = rooms(1 << 20);
     let room = create(&mut rooms, "room");
-    let visible = super::home::Visible::Yes;
     for _ in 0..2 {
-        rooms.home_mut(room).join(ME, visible, &sizes);
+        rooms.home_mut(room).join(&guest, &customs);
         rooms.note_deadline(room, now);
     }
     assert_eq!(rooms.next_deadline(now), Some(now));
     assert_eq!(rooms.take_due(now), [room]);
     assert_eq!(rooms.home_mut(room).handle_time(now).0, Some(2));
     for _ in 0..2 {
-        rooms.home_mut(room).leave(ME, visible, &sizes, now);
+        rooms.home_mut(room).leave(&guest, &customs, now);
     }
     rooms.note_deadline(room, now);
     rooms.release(room);

@@ -1,22 +1,228 @@
-//! What the home of a room does besides putting messages in order: it answers what sessions ask.
+//! What happens at the home of a room: members of any shard come and go, and it says what has to be told of that.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shard;
-use crate::id::MemberId;
-use crate::talk::{Answer, Question, Refused, ToShard};
+use super::parts::queues::Delivery;
+use crate::id::{MemberId, RoomId, ShardId, Shards};
+use crate::message::{Event, Message, Origin};
+use crate::room::history::{Otherwise, Recover, Recovery, RecoveryMode, Retention};
+use crate::room::home::{Announcement, Customs, Guest, News};
+use crate::room::presence::{Asker, Names, Present};
+use crate::session::Flags;
+use crate::talk::{Answer, Arrival, JoinAnswer, Refused, ToShard, Welcome};
+
+/// What a room does for clients, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Options {
+    /// How much of what was said it keeps, if anything.
+    pub(super) retention: Option<Retention>,
+    /// Whether it is known who is there.
+    pub(super) presence: bool,
+    /// Whether their joins and leaves are announced.
+    pub(super) announces: bool,
+}
+
+/// What every room does where nobody has said what rooms do, once a client has come to it.
+const PLAYGROUND: Options = Options {
+    retention: Some(Retention {
+        messages_max: 100,
+        messages_time: Duration::from_secs(300),
+        position_time: Duration::from_secs(30 * 24 * 60 * 60),
+        mode: RecoveryMode::Stream,
+        recovered_max: None,
+    }),
+    presence: true,
+    announces: true,
+};
 
 impl Shard {
-    /// At a room's home: a session wants to know something about the room. No room keeps anything yet.
-    pub(super) fn asked(&mut self, asker: MemberId, call: u32, question: Question) {
-        let answer = match question {
-            Question::Presence | Question::Stats | Question::History(_) => {
-                Answer::Refused(Refused::NotKept)
+    /// What the room called `name` does for clients.
+    pub(super) fn options(&self, _name: &str) -> Options {
+        PLAYGROUND
+    }
+
+    fn customs(&self, name: &str) -> Customs {
+        Customs {
+            announced_members_max: self.config().presence_members_max,
+            spread_members_min: self.config().spread_members_min,
+            announces_clients: self.options(name).announces,
+        }
+    }
+
+    /// A client has come to a room that has its home here, as a member or not: from now on it does what it does
+    /// for clients.
+    pub(super) fn serve_clients(&mut self, room: RoomId) {
+        let here = self.rooms.get(room);
+        if here.home.as_ref().is_none_or(|home| home.serves_clients()) {
+            return;
+        }
+        let options = self.options(&here.name);
+        self.rooms.home_mut(room).serve_clients();
+        if let Some(retention) = options.retention {
+            self.rooms.begin_history(room, retention, self.now);
+        }
+        if options.presence {
+            let census = self.rooms.home_mut(room).begin_presence();
+            self.take_census(room, census);
+        }
+    }
+
+    // Coming and going.
+
+    /// A session of any shard joins.
+    pub(super) fn join(&mut self, name: &Arc<str>, guest: Guest, recover: Option<&Recover>) {
+        let answer = self.let_in(name, &guest, recover);
+        let (room, shard) = (Arc::clone(name), guest.member.shard);
+        let joined = ToShard::Joined {
+            room,
+            guest,
+            answer,
+        };
+        self.mail.tell(shard, joined);
+    }
+
+    fn let_in(&mut self, name: &Arc<str>, guest: &Guest, recover: Option<&Recover>) -> JoinAnswer {
+        let Some(room) = self.find_or_create(name) else {
+            return JoinAnswer::Full;
+        };
+        let mut arrival = None;
+        if guest.about.is_some() {
+            self.serve_clients(room);
+            let since = recover.map(|recover| &recover.since);
+            arrival = self.rooms.arrive(room, since, self.now);
+        }
+        let refuses = recover.is_some_and(|recover| recover.otherwise == Otherwise::Refuse);
+        if refuses && matches!(arrival, None | Some((_, Recovery::Lost))) {
+            self.rooms.release(room);
+            return JoinAnswer::Unrecoverable;
+        }
+        let customs = self.customs(name);
+        let home = self.rooms.home_mut(room);
+        let news = home.join(guest, &customs);
+        let held = home.is_held();
+        self.say(room, news, guest.member, Event::Joined(guest.info()));
+        JoinAnswer::Welcome(Welcome {
+            held,
+            arrival: arrival.map(|(position, recovery)| Box::new(Arrival { position, recovery })),
+        })
+    }
+
+    /// A member of any shard left.
+    pub(super) fn left(&mut self, name: &Arc<str>, guest: &Guest) {
+        let (customs, now) = (self.customs(name), self.now);
+        let room = self.rooms.find(name).expect("it has a member at least");
+        let news = self.rooms.home_mut(room).leave(guest, &customs, now);
+        self.say(room, news, guest.member, Event::Left(guest.info()));
+        self.rooms.visit(room, now);
+        self.rooms.release(room);
+    }
+
+    /// Does what the home of a room says is to be told after `member` has come or gone.
+    fn say(&mut self, room: RoomId, news: News, member: MemberId, event: Event<'_>) {
+        // At the end of the server all leave, and those who go last need not hear of each.
+        if news.announcement == Announcement::Member && !self.ending.is_stopping() {
+            let notice = Message::new(event, Origin::Exclude(member));
+            self.queues.stage(&mut self.rooms, room, &notice);
+        }
+        if let Some(spread) = news.spread {
+            let name = Arc::clone(&self.rooms.get(room).name);
+            self.tell_shards(|| ToShard::Spread {
+                room: Arc::clone(&name),
+                spread,
+            });
+        }
+        self.tell_hold(room, news.hold);
+        self.rooms.note_deadline(room, self.now);
+        if news.is_crowded {
+            self.note_crowd(room);
+        }
+        for asker in news.in_vain {
+            self.tell_asker(asker, Answer::Refused(Refused::NotKept));
+        }
+        self.take_census(room, news.census);
+    }
+
+    /// Something is due at the home of a room.
+    pub(super) fn home_has_time(&mut self, room: RoomId) {
+        let (count, hold) = self.rooms.home_mut(room).handle_time(self.now);
+        if let Some(count) = count {
+            let notice = Message::new(Event::Members(count), Origin::Nobody);
+            self.queues.stage(&mut self.rooms, room, &notice);
+        }
+        self.tell_hold(room, hold);
+        self.rooms.note_deadline(room, self.now);
+    }
+
+    // Who is there.
+
+    /// Asks these shards who of a room is there.
+    fn take_census(&mut self, room: RoomId, census: Shards) {
+        for shard in census.iter() {
+            let ask = ToShard::Census {
+                from: self.setup.number,
+                room: Arc::clone(&self.rooms.get(room).name),
+            };
+            self.mail.tell(shard, ask);
+        }
+    }
+
+    /// The home of a room wants to know who of it is here: by what it has said so far, which may wait here.
+    pub(super) fn census_asked(&mut self, from: ShardId, room: Arc<str>) {
+        if from == self.setup.number {
+            return self.take_part_in_census(from, room);
+        }
+        self.queues.deliver(Delivery::Census { from, room });
+        self.deliver_waiting();
+    }
+
+    /// Says who of a room is here and takes part in presence.
+    pub(super) fn take_part_in_census(&mut self, home: ShardId, room: Arc<str>) {
+        let here = self.rooms.find(&room).map(|room| self.rooms.get(room));
+        let audiences = here.into_iter().flat_map(|here| here.audiences());
+        let members = (audiences.flat_map(|audience| audience.members()))
+            .map(|member| (self.sessions.at(member.slot()), member.membership()))
+            .filter(|(session, _)| session.flags().any(Flags::VISIBLE))
+            .map(|(session, id)| Present {
+                client: session.id(),
+                about: session
+                    .client()
+                    .and_then(|client| client.about_in(id))
+                    .cloned(),
+            })
+            .collect();
+        let counted = ToShard::Counted {
+            from: self.setup.number,
+            room,
+            members,
+        };
+        self.mail.tell(home, counted);
+    }
+
+    /// A shard has said who of a room is there: whoever has waited for that is answered.
+    pub(super) fn counted(&mut self, from: ShardId, name: &str, members: Vec<Present>) {
+        let Some(room) = self.rooms.find(name) else {
+            return;
+        };
+        let askers = self.rooms.home_mut(room).told(from, members);
+        for asker in askers {
+            self.tell_names(room, asker);
+        }
+    }
+
+    /// Tells somebody who is in a room, at once or once that is known.
+    pub(super) fn tell_names(&mut self, room: RoomId, asker: Asker) {
+        let customs = self.customs(&self.rooms.get(room).name);
+        match self.rooms.home_mut(room).names(asker, &customs) {
+            Some(Names::All(all)) => self.tell_asker(asker, Answer::Presence(all)),
+            Some(Names::Gathering) => {}
+            Some(Names::Crowded) | None => {
+                self.tell_asker(asker, Answer::Refused(Refused::NotKept));
             }
-        };
-        let answer = ToShard::Answer {
-            asker: asker.key(),
-            call,
-            answer: Box::new(answer),
-        };
-        self.mail.tell(asker.shard, answer);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use super::Shard;
 use super::parts::queues::Delivery;
 use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey, ShardId};
-use crate::message::{Event, Message, Origin};
 use crate::room::audience::Member;
 use crate::room::history::Recover;
-use crate::room::home::{Announcement, Guest, News, Visible};
+use crate::room::home::{Guest, Visible};
 use crate::room::rendition::Rendition;
 use crate::room::{Departure, Returning};
 use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
-use crate::talk::{JoinAnswer, ToShard, Welcome};
+use crate::talk::{JoinAnswer, ToShard};
 use crate::wire::http::Refusal;
 
 /// Why a session can't join or leave a room.
@@ -194,71 +193,6 @@ impl Shard {
         self.mail.tell(home, join);
     }
 
-    /// At the room's home: a session of any shard joins.
-    pub(super) fn join(&mut self, name: &Arc<str>, guest: Guest) {
-        let sizes = self.sizes();
-        let room = self.find_or_create(name);
-        let answer = match room {
-            Some(room) => {
-                let home = self.rooms.home_mut(room);
-                let news = home.join(guest.member.shard, guest.visible, &sizes);
-                let held = home.is_held();
-                self.say(room, news, guest.member, Event::Joined(guest.info()));
-                JoinAnswer::Welcome(Welcome {
-                    held,
-                    arrival: None,
-                })
-            }
-            None => JoinAnswer::Full,
-        };
-        let (room, shard) = (Arc::clone(name), guest.member.shard);
-        let joined = ToShard::Joined {
-            room,
-            guest,
-            answer,
-        };
-        self.mail.tell(shard, joined);
-    }
-
-    /// At the room's home: a member of any shard left.
-    pub(super) fn left(&mut self, name: &Arc<str>, guest: Guest) {
-        let (sizes, now) = (self.sizes(), self.now);
-        let room = self.rooms.find(name).expect("it has a member at least");
-        let home = self.rooms.home_mut(room);
-        let news = home.leave(guest.member.shard, guest.visible, &sizes, now);
-        self.say(room, news, guest.member, Event::Left(guest.info()));
-        self.rooms.release(room);
-    }
-
-    /// Does what the home of a room says is to be told after `member` has come or gone.
-    fn say(&mut self, room: RoomId, news: News, member: MemberId, event: Event<'_>) {
-        // At the end of the server all leave, and those who go last need not hear of each.
-        if news.announcement == Announcement::Member && !self.ending.is_stopping() {
-            let notice = Message::new(event, Origin::Exclude(member));
-            self.queues.stage(&mut self.rooms, room, &notice);
-        }
-        if let Some(spread) = news.spread {
-            let name = Arc::clone(&self.rooms.get(room).name);
-            self.tell_shards(|| ToShard::Spread {
-                room: Arc::clone(&name),
-                spread,
-            });
-        }
-        self.tell_hold(room, news.hold);
-        self.rooms.note_deadline(room, self.now);
-    }
-
-    /// Something is due at the home of a room.
-    pub(super) fn home_has_time(&mut self, room: RoomId) {
-        let (count, hold) = self.rooms.home_mut(room).handle_time(self.now);
-        if let Some(count) = count {
-            let notice = Message::new(Event::Members(count), Origin::Nobody);
-            self.queues.stage(&mut self.rooms, room, &notice);
-        }
-        self.tell_hold(room, hold);
-        self.rooms.note_deadline(room, self.now);
-    }
-
     /// The home has answered a join. It counts in the order of what the home says: behind what waits here
     /// of another shard's, and at once if this is the home, whose messages are in the log. Whether the
     /// room is held counts at once, as everything does that is said of it later.
@@ -285,7 +219,10 @@ impl Shard {
         let room = self.rooms.find(name);
         let asked = (room.zip(self.sessions.lookup(key)))
             .and_then(|(room, session)| Some((room, session.membership_in(room)?, session)));
-        let is_in = matches!(answer, JoinAnswer::Welcome(_));
+        let (is_in, has_history) = match answer {
+            JoinAnswer::Welcome(welcome) => (true, welcome.arrival.is_some()),
+            JoinAnswer::Full | JoinAnswer::Unrecoverable => (false, false),
+        };
         let Some((room, id, session)) = asked else {
             if is_in {
                 self.tell_leave(self.setup.homes.of(name), name, guest);
@@ -300,6 +237,7 @@ impl Shard {
         if is_in && !given_up {
             let here = self.rooms.get_mut(room);
             here.joining -= 1;
+            here.has_history |= has_history;
             let (number, head) = here.add(rendition, Member::new(slot, id));
             session.enter(id, number, head);
             if is_first {

@@ -6,6 +6,7 @@
 pub(crate) mod action;
 pub(crate) mod alive;
 pub(crate) mod arrival;
+pub(crate) mod asks;
 pub(crate) mod batch;
 pub(crate) mod credit;
 pub(crate) mod dead;

@@ -85,7 +85,7 @@ fn notices_have_no_offset() {
         run.push(&Message::new(event, Origin::Nobody));
     }
     let mut next = Offset::FIRST;
-    run.put_in_order(0, 3, || {
+    run.put_in_order(0, 3, |_| {
         let offset = next;
         next = next.following();
         offset

@@ -272,7 +272,7 @@ mod tests {
             run.push(&Message::new(Event::Members(9), Origin::Nobody));
         }
         let count = run.len();
-        run.put_in_order(0, count, || {
+        run.put_in_order(0, count, |_| {
             let offset = *next;
             *next = offset.following();
             offset

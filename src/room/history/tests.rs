@@ -101,7 +101,7 @@ impl Bench {
         for event in events {
             run.push(&Message::new(event, Origin::Nobody));
         }
-        run.put_in_order(0, N, || self.order.next());
+        run.put_in_order(0, N, |_| self.order.next());
         self.history.keep(EPOCH, run.as_slice(), self.now);
     }
 

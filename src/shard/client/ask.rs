@@ -11,7 +11,7 @@ use crate::protocol::centrifugo::command::History;
 use crate::protocol::centrifugo::encode;
 use crate::protocol::centrifugo::reply::{Position, Presence, Publication, Reply};
 use crate::room::history::{self, Direction, EpochClaim, Query, Since};
-use crate::room::presence::Present;
+use crate::room::presence::{Asker, Present};
 use crate::session::Session;
 use crate::session::client::{Asking, Client, Waiting};
 use crate::shard::Shard;
@@ -81,13 +81,15 @@ impl Shard {
         channel: &str,
         question: Question,
     ) -> Result<Step, Declined> {
-        let asker = self.member_id(slot);
+        let asker = Asker {
+            member: self.member_id(slot),
+            call: id,
+        };
         let client = self.client_mut(slot).ok_or(Disconnect::Stale)?;
         client.wait(Waiting::Ask(Asking { id }));
         let (home, room) = (self.setup.homes.of(channel), Arc::from(channel));
         let ask = ToShard::Ask {
             asker,
-            call: id,
             room,
             question,
         };

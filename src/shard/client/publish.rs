@@ -71,6 +71,7 @@ impl Shard {
     fn stage(&mut self, slot: u32, id: u32, publish: &Publish<'_>) -> Result<Taken, Declined> {
         let data = publish.data.ok_or(ErrorCode::BadRequest)?;
         let room = self.room_to_publish_in(&publish.channel)?;
+        self.serve_clients(room);
         if self.queues.must_wait(&self.rooms, room) {
             self.rooms.release(room);
             return Ok(Taken::NotYet);

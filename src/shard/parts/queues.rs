@@ -22,6 +22,8 @@ pub(crate) enum Delivery {
         epoch: Epoch,
         messages: Arc<Run>,
     },
+    /// The home wants to know who is here by what it has said so far.
+    Census { from: ShardId, room: Arc<str> },
     /// The answer to a join: the member gets the messages behind it, none of those before.
     Joined {
         room: Arc<str>,

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{Epoch, RoomId, ShardId};
+use uuid::Uuid;
+
+use crate::id::{Epoch, MemberId, RoomId, SessionKey, ShardId};
 use crate::message::{Event, Form, Message, Origin, Run};
 use crate::room::history::{
     Direction, EpochClaim, Position, Query, Recovery, RecoveryMode, Retention, Since,
 };
-use crate::room::home::{Sizes, Visible};
+use crate::room::home::{Customs, Guest, Visible};
 use crate::room::homes::Homes;
 use crate::room::{Bounds, Rooms};
 
 const ME: ShardId = ShardId::new(0);
-const SIZES: Sizes = Sizes {
+const CUSTOMS: Customs = Customs {
     announced_members_max: 10,
     spread_members_min: 10,
+    announces_clients: true,
 };
 const RETENTION: Retention = Retention {
     messages_max: 100,
@@ -27,6 +30,19 @@ const RETENTION: Retention = Retention {
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+fn guest() -> Guest {
+    let key = SessionKey {
+        slot: 0,
+        generation: 0,
+    };
+    Guest {
+        member: MemberId::new(ME, key),
+        id: Uuid::nil(),
+        visible: Visible::Yes,
+        about: None,
+    }
 }
 
 fn rooms(history_bytes_max: usize) -> Rooms {
@@ -55,7 +71,7 @@ fn say(rooms: &mut Rooms, room: RoomId, data: &[u8], now: Duration) {
     let event = Event::said(Form::Binary, data);
     run.push(&Message::new(event, Origin::Nobody));
     let home = rooms.home_mut(room);
-    run.put_in_order(0, 1, || home.next_offset());
+    run.put_in_order(0, 1, |_| home.next_offset());
     rooms.keep(room, run.as_slice(), now);
     rooms.bound_histories();
     check(rooms);
@@ -89,9 +105,9 @@ fn kept(rooms: &mut Rooms, room: RoomId, now: Duration) -> usize {
 fn rooms_outlive_their_members() {
     let mut rooms = rooms(1 << 20);
     let room = create_kept(&mut rooms, "a", 1, seconds(0));
-    rooms.home_mut(room).join(ME, Visible::Yes, &SIZES);
+    rooms.home_mut(room).join(&guest(), &CUSTOMS);
     say(&mut rooms, room, b"x", seconds(10));
-    (rooms.home_mut(room)).leave(ME, Visible::Yes, &SIZES, seconds(20));
+    (rooms.home_mut(room)).leave(&guest(), &CUSTOMS, seconds(20));
     rooms.visit(room, seconds(20));
     rooms.release(room);
     assert_eq!(rooms.find("a"), Some(room), "it keeps something");
@@ -145,7 +161,7 @@ fn the_oldest_histories_give_way() {
     let names = ["a", "b", "c", "d", "e"];
     let mut now = seconds(0);
     let ids = names.map(|name| create_kept(&mut rooms, name, 1, now));
-    rooms.home_mut(ids[1]).join(ME, Visible::Yes, &SIZES);
+    rooms.home_mut(ids[1]).join(&guest(), &CUSTOMS);
     for &room in &ids {
         for _ in 0..5 {
             now += seconds(1);
