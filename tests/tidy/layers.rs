@@ -13,6 +13,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
         &["cli", "doctor", "logs", "process", "server"],
     ),
     ("src/lib.rs", &[]),
+    ("src/auth", &[]),
     ("src/cli", &["config", "process"]),
     ("src/config", &["process"]),
     ("src/id", &[]),
