@@ -2,8 +2,9 @@
 //! against.
 //!
 //! [`Keys`] checks a token, [`outcome`](error::outcome) says what its bearer is told when that fails. Both
-//! are pure: the second of the wall clock is an argument, and so is randomness. Whether a user may do
-//! something is not decided here.
+//! are pure: the second of the wall clock is an argument, and so is randomness. Only `jwks::keeper`, which
+//! fetches keys where an endpoint is configured, has a thread, a clock and a socket. Whether a user may
+//! do something is not decided here.
 
 pub mod claims;
 mod crypto;
@@ -55,7 +56,7 @@ impl Keys {
         self.all().any(Verifier::has_keys)
     }
 
-    /// Where keys are to be fetched.
+    /// Where keys are to be fetched, each by a [`Keeper`](jwks::keeper::Keeper).
     pub fn endpoints(&self) -> impl Iterator<Item = (Section, &Endpoint)> {
         self.all()
             .filter_map(|verifier| Some((verifier.section(), verifier.endpoint()?)))

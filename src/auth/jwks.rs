@@ -3,7 +3,9 @@
 //! Symmetric keys of a set are never taken: whoever reads the set could sign with them.
 
 pub mod cache;
+mod client;
 pub mod endpoint;
+pub mod keeper;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
