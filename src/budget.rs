@@ -9,13 +9,15 @@ use std::mem::size_of;
 
 use crate::config::{Config, FRAME_HEADER_BYTES_MAX, SHARDS_MAX};
 use crate::mesh::RING_MESSAGES_MAX;
-use crate::message::Run;
+use crate::message::{Info, Run};
 use crate::ring::RingConfig;
 use crate::room::Room;
 use crate::room::home::Members;
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
-use crate::session::Session;
+use crate::room::positions::Positions;
 use crate::session::holdings::SMALL_BYTES;
+use crate::session::membership::MEMBERSHIPS_MAX;
+use crate::session::{CLIENT_BYTES, MEMBERSHIP_BYTES, Session};
 use crate::talk::{ToShard, ToWeb};
 use crate::wire::frame;
 use crate::wire::handshake::ROOM_BYTES_MAX;
@@ -195,6 +197,18 @@ fn shard_lines(config: &Config) -> Vec<BudgetLine> {
             shards,
             wide(config.index_bytes_max()).saturating_mul(2),
         ),
+        line(
+            "histories",
+            "shards x history_bytes_max, once more for what is being sent of it",
+            shards,
+            wide(config.history_bytes_max).saturating_mul(2),
+        ),
+        line(
+            "places of histories",
+            "shards x rooms that are gone x name and place",
+            shards.saturating_mul(wide(config.positions_max)),
+            wide(Positions::ENTRY_BYTES + ROOM_BYTES_MAX),
+        ),
     ]
 }
 
@@ -214,15 +228,27 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
         ),
         line(
             "sessions",
-            "descriptors x session and a few replies",
+            "descriptors x session, what a client is owed and a few replies",
             wide(config.descriptors_max),
-            wide(SESSION_BYTES + SMALL_BYTES),
+            wide(SESSION_BYTES + CLIENT_BYTES + SMALL_BYTES),
+        ),
+        line(
+            "memberships",
+            "connections_max x rooms of a client beyond the first",
+            wide(config.connections_max).saturating_mul(wide(MEMBERSHIPS_MAX - 1)),
+            wide(MEMBERSHIP_BYTES),
         ),
         line(
             "session buffers",
             "shards x session_buffers_max and a message that grows",
             shards,
             wide(config.session_buffers_max).saturating_add(2 * wide(config.message_bytes_max)),
+        ),
+        line(
+            "replies",
+            "shards x the one that is being made",
+            shards,
+            wide(config.reply_bytes_max),
         ),
         line(
             "web connections",
@@ -252,7 +278,7 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
 fn staging_bytes(config: &Config, receive_bytes: u64, frame_bytes_max: u64) -> u64 {
     let append = wide(config.append_bytes_max());
     // The shortest frame that can be published has 6 bytes on the wire.
-    let entries = receive_bytes / 6 * wide(Run::ENTRY_BYTES);
+    let entries = receive_bytes / 6 * wide(Run::ENTRY_BYTES + Info::ANONYMOUS_BYTES);
     let own = (3 * append + receive_bytes + entries)
         .saturating_add(frame_bytes_max.saturating_mul(2))
         .saturating_add(wide(config.held_bytes_max()));
@@ -281,7 +307,7 @@ mod tests {
         let base = Config::default();
         let total = Budget::of(&base).total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 8] = [
+        let changed: [(&str, Change); 11] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
@@ -296,6 +322,9 @@ mod tests {
             ("web_connections_max", |config| {
                 config.web_connections_max += 1
             }),
+            ("history_bytes_max", |config| config.history_bytes_max += 1),
+            ("positions_max", |config| config.positions_max += 1),
+            ("reply_bytes_max", |config| config.reply_bytes_max += 1),
         ];
         for (name, change) in changed {
             let mut config = base.clone();

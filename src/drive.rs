@@ -205,6 +205,10 @@ impl Driver for RingDriver {
                 (self.ring).cancel(token(Op::Recv, key), token(Op::Cancel, key));
             }
             Action::Measure(key) => measure(shard, key),
+            // It fails only when the connection has.
+            Action::HoldLittle(key) => {
+                let _ = shard.socket(key).map(socket::hold_little);
+            }
             Action::PollWritable(key, fd) => {
                 self.ring.poll_writable(fd, token(Op::Writable, key));
             }

@@ -42,6 +42,62 @@ impl fmt::Display for ShardId {
     }
 }
 
+/// Some of the shards; there are at most 64.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shards(u64);
+
+impl Shards {
+    /// None of them.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Whether `shard` is among them.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn contains(self, shard: ShardId) -> bool {
+        self.0 & Self::only(shard).0 != 0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// All but `shard`.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn except(self, shard: ShardId) -> Self {
+        Self(self.0 & !Self::only(shard).0)
+    }
+
+    /// Adds one.
+    pub(crate) fn insert(&mut self, shard: ShardId) {
+        self.0 |= Self::only(shard).0;
+    }
+
+    /// Takes one out; false when it was not among them.
+    pub(crate) fn remove(&mut self, shard: ShardId) -> bool {
+        let was_there = self.contains(shard);
+        *self = self.except(shard);
+        was_there
+    }
+
+    /// Each of them, in their order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = ShardId> + use<> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let shard = u16::try_from(left.trailing_zeros()).expect("64 at most");
+            left = left.checked_sub(1)? & left;
+            Some(ShardId::new(shard))
+        })
+    }
+
+    const fn only(shard: ShardId) -> Self {
+        Self(1 << shard.number())
+    }
+}
+
 /// Which thread of those that the mesh joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ThreadId {
@@ -89,6 +145,25 @@ impl MemberId {
             slot: self.slot,
             generation: self.generation,
         }
+    }
+}
+
+/// Which of a session's messages it is told of, once it has its place; used again for another one after
+/// that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(u16);
+
+impl Ticket {
+    /// The ticket with this number.
+    #[must_use]
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
     }
 }
 
@@ -140,6 +215,12 @@ impl Offset {
     /// That of the first message of a room.
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
 
+    /// The offset with this number; 0 is none.
+    #[must_use]
+    pub(crate) fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
     /// Its number.
     #[must_use]
     pub(crate) const fn number(self) -> u64 {
@@ -164,6 +245,21 @@ impl Epoch {
     pub(crate) const fn new(number: u64) -> Self {
         Self(NonZeroU64::new(number).expect("no epoch has the number 0"))
     }
+
+    /// How clients are told of it: letters, of which none but another of 2^45 epochs has the same.
+    #[must_use]
+    pub fn text(self) -> [u8; Self::TEXT_BYTES] {
+        const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let mut rest = self.0.get();
+        std::array::from_fn(|_| {
+            let letter = usize::try_from(rest % 52).expect("below 52");
+            rest /= 52;
+            LETTERS[letter]
+        })
+    }
+
+    /// How long that is.
+    pub const TEXT_BYTES: usize = 8;
 }
 
 macro_rules! position {
@@ -240,7 +336,7 @@ impl LogPosition {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogPosition, MemberId, SessionKey, ShardId, StreamPosition};
+    use super::{Epoch, LogPosition, MemberId, SessionKey, ShardId, Shards, StreamPosition};
 
     /// Goal: a member's key is the one it was made of, and the list of shards is in their order.
     #[test]
@@ -252,6 +348,34 @@ mod tests {
         assert_eq!(MemberId::new(ShardId::new(2), key).key(), key);
         let numbers: Vec<u16> = ShardId::all(3).map(ShardId::number).collect();
         assert_eq!(numbers, [0, 1, 2]);
+    }
+
+    /// Goal: shards come out in their order, once each, the first and the last one too.
+    #[test]
+    fn shards_are_a_set() {
+        let mut shards = Shards::NONE;
+        for number in [63, 0, 7, 0] {
+            shards.insert(ShardId::new(number));
+        }
+        let numbers = |shards: Shards| shards.iter().map(ShardId::number).collect::<Vec<_>>();
+        assert_eq!(numbers(shards), [0, 7, 63]);
+        assert_eq!(numbers(shards.except(ShardId::new(7))), [0, 63]);
+        assert!(shards.remove(ShardId::new(63)) && !shards.remove(ShardId::new(63)));
+        assert!(shards.contains(ShardId::new(0)) && !shards.contains(ShardId::new(1)));
+        assert!(shards.remove(ShardId::new(0)) && shards.remove(ShardId::new(7)));
+        assert!(shards.is_empty());
+    }
+
+    /// Goal: an epoch is told in letters, and another one in others.
+    #[test]
+    fn epochs_are_told_in_letters() {
+        assert_eq!(Epoch::new(1).text(), *b"BAAAAAAA");
+        let far = Epoch::new(u64::MAX).text();
+        assert!(far.iter().all(u8::is_ascii_alphabetic));
+        let texts: std::collections::HashSet<_> = (1..10_000)
+            .map(|number| Epoch::new(number).text())
+            .collect();
+        assert_eq!(texts.len(), 9_999);
     }
 
     /// Goal: positions are counted on and back in bytes, and stop at either end.

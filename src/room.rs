@@ -7,6 +7,8 @@
 
 pub(crate) mod audience;
 pub(crate) mod congestion;
+mod histories;
+pub(crate) mod history;
 pub(crate) mod home;
 pub mod homes;
 pub mod index;
@@ -14,6 +16,8 @@ pub mod log;
 mod mapping;
 mod order;
 pub mod own;
+pub(crate) mod positions;
+pub(crate) mod presence;
 pub mod rendition;
 mod spare;
 pub(crate) mod staging;
@@ -23,22 +27,32 @@ use std::sync::Arc;
 
 use self::audience::{Audience, Audiences, Member};
 use self::congestion::Behind;
+use self::history::Recover;
 use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
-use self::rendition::{Encode, Protocol, Rendition};
+use self::rendition::{Encode, Protocol, Rendition, Said};
 use self::staging::{Aside, Group};
-pub(crate) use self::table::Rooms;
+pub(crate) use self::table::{Bounds, Rooms};
 use crate::id::{Epoch, MemberId, ShardId, StreamPosition};
-use crate::message::{Message, Slice};
+use crate::message::Slice;
 
 /// A member that has left, and its home has yet to hear of that.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Departure {
     /// Who.
     pub(crate) guest: Guest,
-    /// Whether it has asked to join again since.
-    pub(crate) returns: bool,
+    /// How it has asked to join again since, if it has.
+    pub(crate) returns: Option<Returning>,
+}
+
+/// A member that has left asks to join again, perhaps as somebody else.
+#[derive(Debug, Clone)]
+pub(crate) struct Returning {
+    /// Who.
+    pub(crate) guest: Guest,
+    /// What it wants of what it has missed.
+    pub(crate) recover: Option<Box<Recover>>,
 }
 
 /// An own message of a member, as it was appended to the stream of an audience.
@@ -82,6 +96,8 @@ pub(crate) struct Room {
         reason = "nearly always there is none, and that costs a pointer"
     )]
     pub(crate) departures: Option<Box<Vec<Departure>>>,
+    /// Whether its home keeps what is said, so that members are told offsets.
+    pub(crate) has_history: bool,
     /// What its home was last told of members here that are behind; `None` once it may have forgotten,
     /// because all have left.
     pub(crate) told_behind: Option<Behind>,
@@ -96,6 +112,7 @@ impl Room {
             home,
             departures: None,
             told_behind: Some(Behind::default()),
+            has_history: false,
             name,
             joining: 0,
             home_shard,
@@ -169,45 +186,31 @@ impl Room {
             (self.audiences).for_each(|audience| audience.index.begin_epoch());
         }
         let before = log.head();
-        for message in messages.messages() {
-            for protocol in Protocol::ALL {
-                self.append_one(log, &message, protocol, encoder, &mut is_ahead);
+        let protocols = self.audiences.protocols();
+        // Plain members are not told either, and both are in another cache line.
+        let (room, has_history) = match protocols.are_plain() {
+            true => ("", false),
+            false => (&*self.name, self.has_history),
+        };
+        for protocol in protocols.iter() {
+            for message in messages.messages() {
+                let said = Said {
+                    room,
+                    epoch,
+                    message: &message,
+                    has_history,
+                };
+                append_one(
+                    &mut self.audiences,
+                    log,
+                    &said,
+                    protocol,
+                    encoder,
+                    &mut is_ahead,
+                );
             }
         }
         usize::try_from(log.head() - before).expect("a log fits in memory")
-    }
-
-    fn append_one(
-        &mut self,
-        log: &mut Log,
-        message: &Message<'_>,
-        protocol: Protocol,
-        encoder: &impl Encode,
-        is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
-    ) {
-        let mut written = None;
-        self.audiences.for_each(|audience| {
-            let rendition = audience.rendition();
-            if rendition.protocol != protocol || !rendition.has(message) {
-                return;
-            }
-            let (position, bytes) = *written.get_or_insert_with(|| {
-                let bytes_max = encoder.encoded_bytes_max(protocol, message);
-                log.write(bytes_max, |out| encoder.encode(protocol, message, out))
-            });
-            let start = audience.index.push(position, bytes, message.offset);
-            if let Some(origin) = message.origin {
-                let own = OwnMessage {
-                    origin,
-                    rendition,
-                    start,
-                    end: audience.index.head(),
-                };
-                if is_ahead(&own) {
-                    audience.index.push_own(origin, start);
-                }
-            }
-        });
     }
 
     /// Compares what it keeps twice.
@@ -240,6 +243,45 @@ impl Room {
             && self.departures.is_none()
             && self.home.as_ref().is_none_or(|home| home.is_idle())
     }
+}
+
+/// Appends what was said in one protocol, to every stream of it that has such.
+#[inline]
+fn append_one(
+    audiences: &mut Audiences,
+    log: &mut Log,
+    said: &Said<'_>,
+    protocol: Protocol,
+    encoder: &impl Encode,
+    is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
+) {
+    let message = said.message;
+    let mut written = None;
+    audiences.for_each(|audience| {
+        let rendition = audience.rendition();
+        if rendition.protocol != protocol || !rendition.has(message) {
+            return;
+        }
+        let (position, bytes) = *written.get_or_insert_with(|| {
+            let bytes_max = encoder.encoded_bytes_max(protocol, said);
+            log.write(bytes_max, |out| encoder.encode(protocol, said, out))
+        });
+        let start = audience.index.push(position, bytes, message.offset);
+        // In other protocols everybody is sent what they said themselves.
+        if protocol == Protocol::Plain
+            && let Some(origin) = message.excluded()
+        {
+            let own = OwnMessage {
+                origin,
+                rendition,
+                start,
+                end: audience.index.head(),
+            };
+            if is_ahead(&own) {
+                audience.index.push_own(origin, start);
+            }
+        }
+    });
 }
 
 #[cfg(test)]

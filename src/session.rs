@@ -7,6 +7,7 @@
 //! it as a whole is in files that hold its methods alone, and that nobody imports.
 
 // The types.
+pub(crate) mod client;
 mod flags;
 pub(crate) mod holdings;
 pub mod membership;
@@ -32,6 +33,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use uuid::Uuid;
 
+use self::client::Client;
 pub use self::flags::Flags;
 use self::membership::Membership;
 pub(crate) use self::phase::Phase;
@@ -53,6 +55,8 @@ pub enum Place {
     None,
     /// Back to itself (`/echo`).
     Echo,
+    /// Wherever its commands say.
+    Client,
     /// To a room.
     Room {
         /// Which room.
@@ -82,12 +86,20 @@ pub struct Session {
     in_flight: InFlight,
     /// Frames and messages that are not complete yet.
     reader: Reader,
-    /// A head that is not whole, more memberships.
+    /// A head that is not whole, what a client waits for, more memberships.
     side: Option<Box<Side>>,
     timers: Timers,
     /// Its public name.
     id: Uuid,
 }
+
+/// What one that says by commands which rooms it is in has besides, as long as it is in one room and nothing
+/// goes on.
+pub(crate) const CLIENT_BYTES: usize =
+    size_of::<Side>() + size_of::<Client>() + client::SUBSCRIPTION_BYTES;
+/// And for each further room.
+pub(crate) const MEMBERSHIP_BYTES: usize =
+    2 * (size_of::<Option<Membership>>() + client::SUBSCRIPTION_BYTES);
 
 /// What a delivery touches ends before the second cache line begins.
 const _: () = assert!(std::mem::offset_of!(Session, flags) < 64 && size_of::<Session>() == 128);
@@ -196,6 +208,7 @@ impl Session {
     #[must_use]
     pub(crate) fn place(&self) -> Place {
         match &self.membership {
+            _ if self.flags.any(Flags::CLIENT) => Place::Client,
             Some(membership) => Place::Room {
                 room: membership.room(),
                 rendition: membership.rendition(),
@@ -209,6 +222,26 @@ impl Session {
     #[must_use]
     pub(crate) fn cursor(&self) -> StreamPosition {
         (self.membership.as_ref()).map_or(StreamPosition::default(), Membership::cursor)
+    }
+
+    // What it is that says by commands which rooms it is in.
+
+    /// From now on it is asked and told by `client`.
+    pub(crate) fn begin_client(&mut self, client: Client) {
+        assert!(self.flags.any(Flags::CLIENT), "its request says so");
+        assert_eq!(self.phase, Phase::Open);
+        self.side.get_or_insert_default().client = Some(Box::new(client));
+    }
+
+    /// What it keeps for that, as long as it is open.
+    #[must_use]
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.side.as_ref()?.client.as_deref()
+    }
+
+    /// Like [`Self::client`].
+    pub(crate) fn client_mut(&mut self) -> Option<&mut Client> {
+        self.side.as_mut()?.client.as_deref_mut()
     }
 
     // What it holds for its peer.
@@ -263,11 +296,15 @@ impl Session {
         self.private.as_deref().map_or(0, Private::held_bytes)
     }
 
-    /// Memory that it holds for its peer: what has come of a head or a message, and replies.
+    /// Memory that it holds for its peer: what has come of a head or a message, commands that wait, and
+    /// replies.
     #[must_use]
     pub(crate) fn held_bytes(&self) -> usize {
-        let head = (self.side.as_ref()).map_or(0, |side| side.head.capacity());
-        head + self.reader.heap_bytes() + self.private_held_bytes()
+        let side = (self.side.as_ref()).map_or(0, |side| {
+            let commands = (side.client.as_ref()).map_or(0, |client| client.held_bytes());
+            side.head.capacity() + commands
+        });
+        side + self.reader.heap_bytes() + self.private_held_bytes()
     }
 
     /// The buffer that private replies are appended to.

@@ -13,12 +13,15 @@ mod parts;
 // What happens on a shard.
 mod alive;
 mod arrive;
+mod ask;
 mod check;
+mod client;
 mod command;
 mod end;
 mod figures;
 mod flush;
 mod holders;
+mod home;
 pub mod join;
 mod pressure;
 mod receive;
@@ -42,6 +45,7 @@ use uuid::Uuid;
 use self::clock::earlier;
 pub use self::parts::action::{Action, Measured, Received};
 use self::parts::alive::Alive;
+use self::parts::asks::Asks;
 pub use self::parts::batch::{FlushBatch, PlannedSend};
 use self::parts::credit::Lanes;
 use self::parts::dead::Dead;
@@ -54,14 +58,14 @@ use self::parts::queues::{Delivery, Queues};
 use self::parts::report::Reports;
 pub(crate) use self::parts::report::{End, Report, ReportEvent};
 use self::parts::tally::Tally;
+use self::parts::waiters::Waiters;
 use self::parts::watch::Watch;
 use crate::config::Config;
 use crate::id::{MemberId, SessionKey, ShardId};
 use crate::metrics::ShardMetrics;
-use crate::room::Rooms;
-use crate::room::home::Sizes;
 use crate::room::homes::Homes;
 use crate::room::log::Log;
+use crate::room::{Bounds, Rooms};
 use crate::session::holdings::Holdings;
 use crate::session::send::Plan;
 use crate::session::tick::Tick;
@@ -119,6 +123,10 @@ pub struct Shard {
     /// Kept between turns so that steady work allocates nothing.
     plan: Plan,
     watch: Watch,
+    /// Clients whose message waits until its room takes more.
+    waiters: Waiters,
+    /// What sessions want to know of rooms that have their homes here.
+    asks: Asks,
     pressure: Pressure,
     alive: Alive,
     /// What sessions hold for their peers' sake.
@@ -150,8 +158,12 @@ impl Shard {
             rooms: Rooms::new(
                 setup.number,
                 setup.homes,
-                config.rooms_max,
-                config.index_bytes_max(),
+                Bounds {
+                    rooms_max: config.rooms_max,
+                    index_bytes_max: config.index_bytes_max(),
+                    history_bytes_max: config.history_bytes_max,
+                    positions_max: config.positions_max,
+                },
             ),
             log: Log::new(config.log_bytes)?,
             queues: Queues::new(config.append_bytes_max()),
@@ -159,6 +171,8 @@ impl Shard {
             flush: Flush::default(),
             plan: Plan::default(),
             watch: Watch::default(),
+            waiters: Waiters::default(),
+            asks: Asks::default(),
             pressure: Pressure::default(),
             alive: Alive::default(),
             holdings: Holdings::default(),
@@ -203,6 +217,7 @@ impl Shard {
             || self.dead.has_work()
             || self.pressure.has_work()
             || self.mail.has_work()
+            || self.asks.has_work()
     }
 
     /// How many shards there are.
@@ -227,8 +242,10 @@ impl Shard {
     #[must_use]
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let room = self.rooms.next_deadline(self.now);
+        let room = earlier(room, self.rooms.next_expiry());
         let room_or_look = earlier(room, self.pressure.next_look());
-        earlier(self.alive.next_deadline(), room_or_look)
+        let others = earlier(room_or_look, self.ending.farewell_deadline());
+        earlier(self.alive.next_deadline(), others)
     }
 
     /// The socket of a session, if it is still there.
@@ -290,6 +307,7 @@ impl Shard {
         for room in self.rooms.take_due(self.now) {
             self.home_has_time(room);
         }
+        self.rooms.expire(self.now);
         self.look_at_pressure();
     }
 
@@ -302,18 +320,39 @@ impl Shard {
                 placed,
             } => self.adopt(from, connection, placed),
             ToShard::Drained => self.handle_drained(),
-            ToShard::Join { room, guest } => self.join(&room, guest),
+            ToShard::Join {
+                room,
+                guest,
+                recover,
+            } => self.join(&room, guest, recover.as_deref()),
             ToShard::Joined {
                 room,
                 guest,
                 answer,
             } => self.answered(room, guest, answer),
-            ToShard::Leave { room, guest } => self.left(&room, guest),
+            ToShard::Leave { room, guest } => self.left(&room, &guest),
             ToShard::Publish {
                 from,
                 room,
                 messages,
             } => self.put_in_line(from, &room, messages),
+            ToShard::Published { acks } => self.published(&acks),
+            ToShard::Answer {
+                asker,
+                call,
+                answer,
+            } => self.told(asker, call, &answer),
+            ToShard::Ask {
+                asker,
+                room,
+                question,
+            } => self.asked(asker, room, question),
+            ToShard::Census { from, room } => self.census_asked(from, room),
+            ToShard::Counted {
+                from,
+                room,
+                members,
+            } => self.counted(from, &room, members),
             ToShard::Deliver {
                 from,
                 room,
@@ -369,14 +408,6 @@ impl Shard {
 
     fn config(&self) -> &Config {
         &self.setup.config
-    }
-
-    /// Sizes at which a room changes its manners.
-    fn sizes(&self) -> Sizes {
-        Sizes {
-            announced_members_max: self.config().presence_members_max,
-            spread_members_min: self.config().spread_members_min,
-        }
     }
 
     /// Tells every shard, this one too.

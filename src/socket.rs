@@ -20,6 +20,10 @@ use crate::ring::sockopt;
 /// kernel's only has to cover the time until the next flush (`TCP_NOTSENT_LOWAT`, `tcp(7)`).
 pub(crate) const UNSENT_BYTES_MAX: u32 = 131_072;
 
+/// How much of it a socket takes whose peer has to be reached in seconds whatever lies before: those that
+/// read as slowly as a few kB/s hear of it in time.
+const UNSENT_BYTES_FEW: u32 = 32_768;
+
 /// A listening TCP socket; nobody else listens on its address.
 ///
 /// Sets `SO_REUSEADDR`, `IPV6_V6ONLY` where it applies, `TCP_NODELAY` and `UNSENT_BYTES_MAX`. Port 0
@@ -89,6 +93,14 @@ fn prepared(address: SocketAddr) -> io::Result<Socket> {
 pub fn bind_source(socket: &Socket, address: IpAddr) -> io::Result<()> {
     sockopt::bind_address_no_port(socket)?;
     socket.bind(&SocketAddr::new(address, 0).into())
+}
+
+/// Has a connected socket take little unsent data before a send comes back short: `UNSENT_BYTES_FEW`.
+///
+/// # Errors
+/// What `setsockopt(2)` says: EBADF, EINVAL of what is no TCP socket.
+pub fn hold_little(socket: impl AsFd) -> io::Result<()> {
+    SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES_FEW)
 }
 
 /// The address a socket is bound to.
@@ -194,6 +206,8 @@ mod tests {
         let (accepted, _) = Socket::from(listener).accept().unwrap();
         assert!(accepted.tcp_nodelay().unwrap());
         assert_eq!(accepted.tcp_notsent_lowat().unwrap(), UNSENT_BYTES_MAX);
+        hold_little(&accepted).unwrap();
+        assert_eq!(accepted.tcp_notsent_lowat().unwrap(), UNSENT_BYTES_FEW);
         assert_eq!(
             peer_address(&accepted).unwrap(),
             client.local_addr().unwrap()

@@ -3,10 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::id::{Epoch, ShardId, ThreadId};
+use crate::id::{Epoch, MemberId, Offset, SessionKey, ShardId, ThreadId, Ticket};
 use crate::message::Run;
 use crate::room::congestion::Behind;
+use crate::room::history::{Position, Query, Recover, Recovery};
 use crate::room::home::Guest;
+use crate::room::presence::{Asker, Present};
 
 /// A connection that changes hands.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub enum ToShard {
         room: Arc<str>,
         /// The session.
         guest: Guest,
+        /// What it wants of what it has missed, if it has been there before.
+        recover: Option<Box<Recover>>,
     },
     /// By a room's home: the join counts from here on in the order of what it says.
     Joined {
@@ -62,6 +66,45 @@ pub enum ToShard {
         room: Arc<str>,
         /// The messages.
         messages: Run,
+    },
+    /// By a room's home: a shard is to say who of the room is there, by all that it was told before.
+    Census {
+        /// The home.
+        from: ShardId,
+        /// The room's name.
+        room: Arc<str>,
+    },
+    /// The answer to [`Self::Census`].
+    Counted {
+        /// By whom.
+        from: ShardId,
+        /// The room's name.
+        room: Arc<str>,
+        /// Those who take part in presence.
+        members: Vec<Present>,
+    },
+    /// By a room's home, to those who are to be told: what they published has its place.
+    Published {
+        /// Of which messages that holds, in their order.
+        acks: Vec<Ack>,
+    },
+    /// At a room's home: a session wants to know something about the room.
+    Ask {
+        /// Which session, and by which call.
+        asker: Asker,
+        /// The room's name.
+        room: Arc<str>,
+        /// What.
+        question: Question,
+    },
+    /// The answer to [`Self::Ask`].
+    Answer {
+        /// The session that asked.
+        asker: SessionKey,
+        /// As it was asked with.
+        call: u32,
+        /// What the home says.
+        answer: Box<Answer>,
     },
     /// By a room's home, to a shard with members: messages in their order.
     Deliver {
@@ -116,14 +159,104 @@ pub enum ToShard {
 }
 
 /// What has become of a join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum JoinAnswer {
     /// The session is in.
-    Welcome {
-        /// Whether whoever publishes to the room waits for now.
-        held: bool,
-    },
+    Welcome(Welcome),
     /// The home has too many rooms.
+    Full,
+    /// The session is not in: the room has not all that it has missed, and it wanted all or nothing.
+    Unrecoverable,
+}
+
+/// What a session is told that is let into a room.
+#[derive(Debug, Clone)]
+pub struct Welcome {
+    /// Whether whoever publishes to the room waits for now.
+    pub(crate) held: bool,
+    /// Of the room's history, if it keeps one.
+    pub(crate) arrival: Option<Box<Arrival>>,
+}
+
+/// Where a room's history stands for a session that is let in.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// What it is sent from now on comes behind this place.
+    pub(crate) position: Position,
+    /// What there is of what it has missed before.
+    pub(crate) recovery: Recovery,
+}
+
+/// That a message which somebody published has its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ack {
+    /// Who published it.
+    pub(crate) member: MemberId,
+    /// Which of its messages.
+    pub(crate) ticket: Ticket,
+    /// What has become of it.
+    pub(crate) outcome: Published,
+}
+
+/// What has become of a message that was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It has its place in the room's history.
+    At(Epoch, Offset),
+    /// Who is in the room is sent it, and nobody keeps it.
+    Passing,
+    /// Nobody is: there are too many rooms.
+    Full,
+}
+
+/// What a session may ask the home of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Who is in it?
+    Presence,
+    /// How many are in it?
+    Stats,
+    /// What was said in it?
+    History(Query),
+}
+
+/// What the home of a room answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// These are in it.
+    Presence(Vec<Present>),
+    /// So many are in it.
+    Stats {
+        /// Sessions.
+        clients: u32,
+        /// Users that these are of.
+        users: u32,
+    },
+    /// This was said in it.
+    History {
+        /// What was asked for, each with its offset.
+        publications: Run,
+        /// Where the history stands.
+        position: Position,
+    },
+    /// It can't say.
+    Refused(Refused),
+}
+
+/// Why the home of a room can't answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The room does not keep what was asked for, or no longer.
+    #[error("the room does not keep that")]
+    NotKept,
+    /// The place that was named is of another incarnation of the room.
+    #[error("that place is of another incarnation of the room")]
+    ForeignEpoch,
+    /// The question makes no sense.
+    #[error("nothing can come before the first message")]
+    Senseless,
+    /// There are too many rooms, and it is none of them.
+    #[error("there are too many rooms")]
     Full,
 }
 

@@ -1,9 +1,11 @@
 //! What must hold for any bytes. Each function here is a fuzz target of its name; it panics when its
 //! invariant is broken. `fuzz_targets/` runs them under libFuzzer, `fuzz/tests/smoke.rs` without it.
 
+mod clients;
 mod streams;
 mod tokens;
 
+use fanring::protocol::centrifugo::Encoding;
 use fanring::wire::{
     frame::{self, Header, OpCode, Role},
     handshake::{self, Endpoint, Policy, Route},
@@ -222,6 +224,17 @@ fn read(bytes: &[u8], piece_bytes: usize, rules: &Rules) -> Said {
         );
     }
     (events, None)
+}
+
+/// A text message of a client is commands or refused, and what one client says can't be taken for more
+/// than it is by those who are told.
+pub fn centrifugo_json(data: &[u8]) {
+    clients::run(Encoding::Json, data);
+}
+
+/// The same of a binary message.
+pub fn centrifugo_protobuf(data: &[u8]) {
+    clients::run(Encoding::Protobuf, data);
 }
 
 /// However frames of several rooms and origins, full and short sends, forgetting, rescues and skips

@@ -120,6 +120,46 @@ fn token() {
     smoke("token", fanring_fuzz::token, &owned(&seeds));
 }
 
+/// Goal: commands of JSON break nothing: batches, escapes, data of every kind, and halves of them.
+#[test]
+fn centrifugo_json() {
+    let seeds: [&[u8]; 9] = [
+        b"{\"connect\":{\"subs\":{\"a\":{\"offset\":1}}},\"id\":1}\n{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"data\":[]}}\n",
+        br#"{"id":2147483648,"publish":{"channel":"a","data":{"n":[1,{"x":"\u00e9\\"}]}}}"#,
+        b"{\"publish\":{\"data\":\"}}\\n\",\"channel\":\"\\\"\\u0000\"},\"id\":3}\n{}",
+        br#"{"id":1,"history":{"channel":"a","limit":-1,"since":{"offset":3,"epoch":"E"}},"later":[[]]}"#,
+        br#"{"id":1,"rpc":{"method":"m","data":-1e400},"refresh":null}"#,
+        br#"{"send":{"data":null}}"#,
+        br#"{"id":1,"sub_refresh":{"channel":"a","token":"t","type":1}}"#,
+        b"{}",
+        b"",
+    ];
+    smoke(
+        "centrifugo_json",
+        fanring_fuzz::centrifugo_json,
+        &owned(&seeds),
+    );
+}
+
+/// Goal: commands of Protobuf break nothing: batches, unknown fields, lengths that lead nowhere.
+#[test]
+fn centrifugo_protobuf() {
+    let seeds: [&[u8]; 7] = [
+        b"\x04\x08\x01\x22\0\x07\x2a\x03\x0a\x01a\x08\x02\0",
+        b"\x10\x08\x80\x80\x80\x80\x08\x3a\x08\x0a\x01a\x12\x03{\n}",
+        b"\x0d\x08\x01\x22\x09\x1a\x07\x0a\x01a\x12\x02\x18\x01",
+        b"\x0f\x08\x01\x52\x0b\x0a\x01a\x38\x01\x42\x04\x08\x03\x12\0",
+        b"\x0a\x62\x08\x0a\x06\xff\0\x80text",
+        b"\x05\x08\x01\xfd\x7f\x01",
+        b"",
+    ];
+    smoke(
+        "centrifugo_protobuf",
+        fanring_fuzz::centrifugo_protobuf,
+        &owned(&seeds),
+    );
+}
+
 /// Goal: steps drawn at random, enough to wrap the log, break nothing, with frames small and large.
 #[test]
 fn log() {

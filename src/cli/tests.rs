@@ -1,13 +1,16 @@
 //! Commands, environments and files in, configurations or sentences out.
 
+mod chat;
 mod docs;
+mod migrating;
+mod printed;
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Shape, SlowConsumer, settings};
+use crate::config::{Config, Shape, SlowConsumer, settings};
 
 const MACHINE: Machine = Machine {
     descriptors_max: 20_000,
@@ -92,6 +95,8 @@ fn flag_variable_and_file_mean_the_same() {
         ("idle_timeout", "2m", "\"2m\""),
         ("presence_members_max", "5", "5"),
         ("spread_members_min", "6", "6"),
+        ("history_bytes_max", "2MiB", "\"2MiB\""),
+        ("positions_max", "7", "7"),
         ("http_connections_max", "99", "99"),
         ("http_keep_alive", "75s", "\"75s\""),
         ("drain_timeout", "0s", "\"0s\""),
@@ -271,6 +276,19 @@ const REFUSALS: &[(&str, &str)] = &[
     ),
     ("serve now", "unexpected argument 'now' found; see --help"),
     ("doctor --pin", "unexpected argument '--pin' found"),
+    (
+        "config",
+        "config does nothing by itself, add --default or --check FILE; see --help",
+    ),
+    ("config --check", "a value is required for '--check <FILE>'"),
+    (
+        "config --check x --default",
+        "cannot be used with '--|keep one of them",
+    ),
+    (
+        "config --check /nonexistent.toml",
+        "can't read the settings file /nonexistent.toml: No such",
+    ),
 ];
 
 /// Goal: every refusal is one sentence with the place, the rule and the fix.
@@ -348,6 +366,7 @@ fn help_and_version_are_printed() {
         ("--help", "--slow-consumer <close|skip>"),
         ("serve --help", "[env: FANRING_LOG_BYTES]"),
         ("doctor --help", "Say what this machine lets Fanring do"),
+        ("config --help", "--check <FILE>"),
         ("--version", concat!("fanring ", env!("CARGO_PKG_VERSION"))),
         ("-h", "Usage: fanring"),
     ] {

@@ -3,23 +3,25 @@
 //! Files are read here, as those of other settings are; the time comes with [`TokenCommand::answer`], whose
 //! text is all there is to print.
 
-mod file;
 pub(super) mod refusal;
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use self::refusal::{TokenRefusal, read};
+use super::error::CliError;
+use super::file::File;
 use crate::auth::Keys;
 use crate::auth::claims::Bearer;
 use crate::auth::error::{TokenError, WayIn, outcome};
 use crate::auth::inspect::Parts;
 use crate::auth::settings::{AuthSettings, TokenSettings};
 use crate::auth::sign::Signer;
+use crate::config::chat::Sections;
 
 /// What `--expires` is without one.
 const EXPIRES_DEFAULT: &str = "1h";
@@ -103,7 +105,7 @@ pub(super) fn command() -> Command {
 
 impl TokenCommand {
     /// Reads what is asked for, and the files it names.
-    pub(super) fn read(flags: &ArgMatches) -> Result<Self, TokenRefusal> {
+    pub(super) fn read(flags: &ArgMatches) -> Result<Self, CliError> {
         let text = |name: &str| flags.get_one::<String>(name).cloned();
         let path = |name: &str| text(name).map(PathBuf::from);
         let settings = match (text("key"), path("file")) {
@@ -114,7 +116,7 @@ impl TokenCommand {
                 },
                 subscription: None,
             }),
-            (None, Some(path)) => Some(file::read(&path)?),
+            (None, Some(path)) => Some(from_file(&path)?),
             (None, None) => None,
         };
         if let Some(token) = text("inspect") {
@@ -278,6 +280,25 @@ fn said(purpose: &str, user: &str, way_in: WayIn, error: Option<TokenError>) -> 
             format!("{purpose}: refused with {code}, {error}")
         }
     }
+}
+
+/// The keys of a settings file. What is wrong in its other sections is told, too: no server starts with it.
+fn from_file(path: &Path) -> Result<AuthSettings, CliError> {
+    let file = File::read(path).map_err(|no_file| no_file.error)?;
+    let sections = Sections::read(&file.table);
+    let mut mistakes = file.mistakes;
+    mistakes.extend(sections.mistakes);
+    if !mistakes.is_empty() {
+        let path = path.to_owned();
+        return Err(CliError::File { path, mistakes });
+    }
+    let refused = |error| TokenRefusal::Keys {
+        path: path.to_owned(),
+        error,
+    };
+    let settings = AuthSettings::read(&sections.chat).map_err(refused)?;
+    Keys::new(&settings).map_err(refused)?;
+    Ok(settings)
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, TokenRefusal> {

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::chat::Chat;
+
 /// A complete, checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -55,6 +57,12 @@ pub struct Config {
     pub presence_members_max: usize,
     /// Members from which a room spreads over the shards that accepted its sessions.
     pub spread_members_min: usize,
+    /// Retained messages of all histories of a shard; beyond it the oldest histories give way.
+    pub history_bytes_max: usize,
+    /// Rooms without members and retained messages whose positions a shard remembers.
+    pub positions_max: usize,
+    /// Longest reply to one command.
+    pub reply_bytes_max: usize,
     /// Rooms that may exist at once on a shard.
     pub rooms_max: usize,
     /// Descriptors the process may open: the hard `RLIMIT_NOFILE`.
@@ -76,6 +84,8 @@ pub struct Config {
     pub http_linger_timeout: Duration,
     /// Bytes a closed HTTP connection may still send before it is reset.
     pub http_linger_bytes_max: usize,
+    /// What the sections of the settings file say: who may connect, and what channels there are.
+    pub chat: Chat,
 }
 
 /// What happens to a session that falls too far behind its room.

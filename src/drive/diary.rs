@@ -1,6 +1,7 @@
-//! Debug lines for what a shard reports, as many a second as a log can take.
+//! Lines for what a shard reports, as many a second as a log can take: for debugging, but for what whoever runs
+//! the server may want to change.
 
-use tracing::{Level, debug, enabled};
+use tracing::{Level, debug, enabled, warn};
 
 use crate::logs;
 use crate::shard::{End, Report, ReportEvent, Shard};
@@ -8,7 +9,11 @@ use crate::socket;
 
 /// Writes what the shard has to report, if anybody wants to read it.
 pub(super) fn write(shard: &Shard, report: &Report) {
-    if enabled!(Level::DEBUG) && logs::may_tell() {
+    let is_read = match report.event {
+        ReportEvent::Crowded { .. } => enabled!(Level::WARN),
+        ReportEvent::Refused { .. } | ReportEvent::Ended { .. } => enabled!(Level::DEBUG),
+    };
+    if is_read && logs::may_tell() {
         tell(shard, report);
     }
 }
@@ -21,7 +26,8 @@ pub(super) fn leave_out(count: u64) {
 }
 
 fn tell(shard: &Shard, report: &Report) {
-    let peer = (shard.socket(report.key)).and_then(|socket| socket::peer_address(socket).ok());
+    let socket = report.key.and_then(|key| shard.socket(key));
+    let peer = socket.and_then(|socket| socket::peer_address(socket).ok());
     let peer = peer.map(tracing::field::display);
     match &report.event {
         ReportEvent::Refused {
@@ -36,6 +42,10 @@ fn tell(shard: &Shard, report: &Report) {
             host = field(request, "host"),
             origin = field(request, "origin"),
             "refused"
+        ),
+        ReportEvent::Crowded { room } => warn!(
+            room = &**room,
+            "more members than --presence-members-max: joins and leaves are not told any more"
         ),
         ReportEvent::Ended { id, room, end } => {
             let room = room.as_deref();

@@ -1,16 +1,13 @@
 //! Messages in their order, packed: what they say end to end, and a fixed piece that describes each.
 
-use uuid::Uuid;
-
-use super::{Event, Message};
-use crate::id::{MemberId, Offset};
-use crate::wire::message::Kind;
+use super::info::Info;
+use super::{Event, Form, Message, Origin};
+use crate::id::{MemberId, Offset, Ticket};
 
 /// What a message is, without what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tag {
-    Text,
-    Binary,
+    Published(Form),
     Joined,
     Left,
     Members,
@@ -20,10 +17,15 @@ enum Tag {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     offset: Option<Offset>,
-    origin: Option<MemberId>,
+    origin: Origin,
+    /// Bytes of all that it says, and who says it.
     payload_bytes: u32,
+    /// Those of them at the end that say who.
+    info_bytes: u16,
     tag: Tag,
 }
+
+const _: () = assert!(size_of::<Entry>() == 32);
 
 /// Messages in their order.
 #[derive(Debug, Clone, Default)]
@@ -51,34 +53,30 @@ impl Run {
     /// Adds a message; returns its weight.
     pub(crate) fn push(&mut self, message: &Message<'_>) -> usize {
         let before = self.payloads.len();
-        let tag = match message.event {
-            Event::Published(kind, payload) => {
-                self.payloads.extend_from_slice(payload);
-                match kind {
-                    Kind::Text => Tag::Text,
-                    Kind::Binary => Tag::Binary,
-                }
-            }
-            Event::Joined(id) => self.push_id(Tag::Joined, id),
-            Event::Left(id) => self.push_id(Tag::Left, id),
+        let (tag, said, info) = match message.event {
+            Event::Published { form, data, info } => (Tag::Published(form), data, info),
+            Event::Joined(info) => (Tag::Joined, &b""[..], Some(info)),
+            Event::Left(info) => (Tag::Left, &b""[..], Some(info)),
             Event::Members(count) => {
                 self.payloads.extend_from_slice(&count.to_ne_bytes());
-                Tag::Members
+                (Tag::Members, &b""[..], None)
             }
         };
+        self.payloads.extend_from_slice(said);
+        let info_start = self.payloads.len();
+        if let Some(info) = info {
+            info.pack(&mut self.payloads);
+        }
+        let info_bytes = self.payloads.len() - info_start;
         let payload_bytes = self.payloads.len() - before;
         self.entries.push(Entry {
             offset: message.offset,
             origin: message.origin,
             payload_bytes: u32::try_from(payload_bytes).expect("a message is at most 1 GiB"),
+            info_bytes: u16::try_from(info_bytes).expect("within PACKED_BYTES_MAX"),
             tag,
         });
         weight(payload_bytes, 1)
-    }
-
-    fn push_id(&mut self, tag: Tag, id: Uuid) -> Tag {
-        self.payloads.extend_from_slice(id.as_bytes());
-        tag
     }
 
     /// Adds all of `other` behind what there is.
@@ -88,6 +86,30 @@ impl Run {
         } else {
             self.payloads.append(&mut other.payloads);
             self.entries.append(&mut other.entries);
+        }
+    }
+
+    /// Adds those messages of `slice` that have offsets, without where they came from.
+    pub(crate) fn keep(&mut self, slice: Slice<'_>) {
+        let mut rest = slice.payloads;
+        for entry in slice.entries {
+            let (payload, after) = rest.split_at(entry.payload_bytes as usize);
+            rest = after;
+            if entry.offset.is_some() {
+                self.payloads.extend_from_slice(payload);
+                self.entries.push(Entry {
+                    origin: Origin::Nobody,
+                    ..*entry
+                });
+            }
+        }
+    }
+
+    /// Takes the newest message back.
+    pub(crate) fn forget_newest(&mut self) {
+        if let Some(newest) = self.entries.pop() {
+            let left = self.payloads.len() - newest.payload_bytes as usize;
+            self.payloads.truncate(left);
         }
     }
 
@@ -176,18 +198,52 @@ impl Run {
         }
     }
 
-    /// Gives each of the `count` messages from `first` on that was published its place: the next
-    /// that `offset` says.
+    /// From there on, all of them.
+    pub(crate) fn from(&self, message: usize) -> Slice<'_> {
+        // From whichever end is nearer.
+        let (before, behind) = self.entries.split_at(message);
+        let bytes = |entries: &[Entry]| -> usize {
+            (entries.iter().map(|entry| entry.payload_bytes as usize)).sum()
+        };
+        let byte = match before.len() < behind.len() {
+            true => bytes(before),
+            false => self.payloads.len() - bytes(behind),
+        };
+        Slice {
+            payloads: &self.payloads[byte..],
+            entries: behind,
+        }
+    }
+
+    /// How many of its messages, which all have offsets, come no later than the place `last`.
+    pub(crate) fn count_up_to(&self, last: u64) -> usize {
+        let is_before = |entry: &Entry| entry.offset.is_none_or(|at| at.number() <= last);
+        self.entries.partition_point(is_before)
+    }
+
+    /// The offset of one of its messages, which all have offsets.
+    pub(crate) fn offset_at(&self, message: usize) -> Offset {
+        let offset = self.entries[message].offset;
+        offset.expect("all of them have offsets")
+    }
+
+    /// The offset of the last message.
+    pub(crate) fn last_offset(&self) -> Option<Offset> {
+        self.entries.last()?.offset
+    }
+
+    /// Gives each of the `count` messages from `first` on that was published its place, which `place` says
+    /// when it hears where the message came from.
     pub(crate) fn put_in_order(
         &mut self,
         first: usize,
         count: usize,
-        mut offset: impl FnMut() -> Offset,
+        mut place: impl FnMut(Origin) -> Offset,
     ) {
         for entry in &mut self.entries[first..first + count] {
-            if matches!(entry.tag, Tag::Text | Tag::Binary) {
+            if matches!(entry.tag, Tag::Published(_)) {
                 assert!(entry.offset.is_none(), "a message is put in order once");
-                entry.offset = Some(offset());
+                entry.offset = Some(place(entry.origin));
             }
         }
     }
@@ -202,7 +258,22 @@ impl Run {
     pub(crate) fn held_bytes(&self) -> usize {
         weight(self.payloads.capacity(), self.entries.capacity())
     }
+
+    /// Takes all of it out, in little more memory than it weighs. What is left may hold memory for as much
+    /// again.
+    pub(crate) fn take_tight(&mut self) -> Self {
+        let held_max = self.weight() / 4 * 5 + SPARE_BYTES_MAX;
+        if self.held_bytes() <= held_max {
+            return std::mem::take(self);
+        }
+        let run = self.as_slice().to_run();
+        self.clear();
+        run
+    }
 }
+
+/// Memory beyond its weight, and a quarter of that, that a run may hold without being copied.
+const SPARE_BYTES_MAX: usize = 512;
 
 impl<'a> Slice<'a> {
     /// How many messages it has.
@@ -225,8 +296,43 @@ impl<'a> Slice<'a> {
     /// How many were published and are no notices.
     #[must_use]
     pub(crate) fn published(&self) -> u64 {
-        let published = |entry: &&Entry| matches!(entry.tag, Tag::Text | Tag::Binary);
+        let published = |entry: &&Entry| matches!(entry.tag, Tag::Published(_));
         self.entries.iter().filter(published).count() as u64
+    }
+
+    /// The offset of the first message.
+    #[must_use]
+    pub(crate) fn first_offset(&self) -> Option<Offset> {
+        self.entries.first()?.offset
+    }
+
+    /// As much of it from its end on as has no more than so many messages with offsets, and the offset of
+    /// the newest that is left out, if one is.
+    #[must_use]
+    pub(crate) fn newest_with_offset(self, messages: usize) -> (Option<Offset>, Self) {
+        let (mut left, mut bytes) = (messages, 0);
+        for (at, entry) in self.entries.iter().enumerate().rev() {
+            if entry.offset.is_some() {
+                if left == 0 {
+                    let newest = Self {
+                        payloads: &self.payloads[self.payloads.len() - bytes..],
+                        entries: &self.entries[at + 1..],
+                    };
+                    return (entry.offset, newest);
+                }
+                left -= 1;
+            }
+            bytes += entry.payload_bytes as usize;
+        }
+        (None, self)
+    }
+
+    /// Of which of its messages who is to be told.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = (MemberId, Ticket)> + use<'a> {
+        self.entries.iter().filter_map(|entry| match entry.origin {
+            Origin::Acknowledge { member, ticket } => Some((member, ticket)),
+            Origin::Nobody | Origin::Exclude(_) => None,
+        })
     }
 
     /// The same messages, to keep.
@@ -255,14 +361,17 @@ impl<'a> Slice<'a> {
 
 impl Entry {
     fn event<'a>(&self, payload: &'a [u8]) -> Event<'a> {
-        let id = || Uuid::from_slice(payload).expect("it was packed from an id");
+        let (said, packed) = payload.split_at(payload.len() - usize::from(self.info_bytes));
         match self.tag {
-            Tag::Text => Event::Published(Kind::Text, payload),
-            Tag::Binary => Event::Published(Kind::Binary, payload),
-            Tag::Joined => Event::Joined(id()),
-            Tag::Left => Event::Left(id()),
+            Tag::Published(form) => Event::Published {
+                form,
+                data: said,
+                info: (self.info_bytes > 0).then(|| Info::unpack(packed)),
+            },
+            Tag::Joined => Event::Joined(Info::unpack(packed)),
+            Tag::Left => Event::Left(Info::unpack(packed)),
             Tag::Members => {
-                let count = payload.try_into().expect("it was packed from a count");
+                let count = said.try_into().expect("it was packed from a count");
                 Event::Members(u32::from_ne_bytes(count))
             }
         }
@@ -270,91 +379,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::{Event, Kind, Message, Offset, Run};
-
-    /// Goal: what is packed comes out as it went in, whole or in parts, and each part weighs what its
-    /// messages do.
-    #[test]
-    fn messages_come_out_as_they_went_in() {
-        let events = [
-            Event::Published(Kind::Text, b"hello"),
-            Event::Joined(Uuid::from_u128(7)),
-            Event::Published(Kind::Binary, b""),
-            Event::Members(70_000),
-            Event::Left(Uuid::from_u128(u128::MAX)),
-        ];
-        let mut run = Run::default();
-        let weight: usize = (events.iter())
-            .map(|&event| run.push(&Message::new(event, None)))
-            .sum();
-        assert_eq!((run.len(), run.weight()), (events.len(), weight));
-        let mut more = run.clone();
-        run.append(&mut more);
-        let out: Vec<_> = run
-            .as_slice()
-            .messages()
-            .map(|message| message.event)
-            .collect();
-        assert_eq!(out, [events, events].concat());
-        assert_eq!(run.as_slice().published(), 4);
-        let notices = run.as_slice().messages().filter(Message::is_notice).count();
-        assert_eq!(notices, 6);
-    }
-
-    /// Goal: only what was published gets an offset, in order.
-    #[test]
-    fn notices_have_no_offset() {
-        let mut run = Run::default();
-        for event in [
-            Event::Published(Kind::Text, b"a"),
-            Event::Members(1),
-            Event::Published(Kind::Text, b"b"),
-        ] {
-            run.push(&Message::new(event, None));
-        }
-        let mut next = Offset::FIRST;
-        run.put_in_order(0, 3, || {
-            let offset = next;
-            next = next.following();
-            offset
-        });
-        let offsets: Vec<_> = run
-            .as_slice()
-            .messages()
-            .map(|message| message.offset)
-            .collect();
-        let second = Offset::FIRST.following();
-        assert_eq!(offsets, [Some(Offset::FIRST), None, Some(second)]);
-    }
-
-    proptest! {
-        /// Goal: parts are whole messages, at least one, and no heavier than asked beyond that.
-        #[test]
-        fn parts_are_whole_messages(
-            lengths in prop::collection::vec(0usize..50, 1..40),
-            weights in prop::collection::vec(0usize..300, 40),
-        ) {
-            let mut run = Run::default();
-            for (number, &length) in (0u8..).zip(&lengths) {
-                run.push(&Message::new(Event::Published(Kind::Binary, &vec![number; length]), None));
-            }
-            let (mut message, mut byte) = (0, 0);
-            for weight_max in weights {
-                let part = run.part_of_weight(message, byte, weight_max);
-                prop_assert!(part.weight() <= weight_max || part.len() <= 1);
-                prop_assert_eq!(part.len() == 0, message == lengths.len());
-                for (at, found) in part.messages().enumerate() {
-                    let number = u8::try_from(message + at).unwrap();
-                    let payload = vec![number; lengths[message + at]];
-                    prop_assert_eq!(found.event, Event::Published(Kind::Binary, &payload));
-                }
-                message += part.len();
-                byte += part.payload_bytes();
-            }
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ tally! {
 
 tally! {
     /// Sessions that the server closed, by the code of its Close frame.
-    Closes as "closed": 1001, 1002, 1007, 1009, 1013, 4001
+    Closes as "closed": 1001, 1002, 1007, 1009, 1013, 3001, 3004, 3005, 3006, 3008, 3010, 3012, 3500,
+    3501, 3502, 3508, 4001
 }
 
 macro_rules! shard_metrics {
@@ -64,6 +65,10 @@ shard_metrics! {
     adopted_from_web: Counter,
     /// Messages published by sessions of this shard.
     published: Counter,
+    /// Rooms that clients came into by their commands, or the server put them into.
+    subscribed: Counter,
+    /// Commands of clients that were refused.
+    commands_refused: Counter,
     /// Payload and header bytes appended to the log.
     appended_bytes: Counter,
     /// Sends submitted.
@@ -76,6 +81,8 @@ shard_metrics! {
     slow_closed: Counter,
     /// Times a session was moved to the head because it fell behind.
     slow_skipped: Counter,
+    /// Times a client was put out of a room because it fell behind.
+    slow_unsubscribed: Counter,
     /// Sessions dropped because what was half received or not read took too much memory.
     holders_dropped: Counter,
     /// Receives that found no free buffer.

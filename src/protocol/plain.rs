@@ -7,7 +7,7 @@ use std::io::Write;
 
 use uuid::Uuid;
 
-use crate::message::Event;
+use crate::message::{Event, Form};
 use crate::wire::frame::{HEADER_BYTES_MAX, OpCode, append_frame, encode_header};
 use crate::wire::message::Kind;
 
@@ -36,7 +36,7 @@ const NOTICE_BYTES_MAX: usize = 80;
 pub(super) fn encoded_bytes_max(event: &Event<'_>) -> usize {
     HEADER_BYTES_MAX
         + match event {
-            Event::Published(_, payload) => payload.len(),
+            Event::Published { data, .. } => data.len(),
             _ => NOTICE_BYTES_MAX,
         }
 }
@@ -45,9 +45,9 @@ pub(super) fn encoded_bytes_max(event: &Event<'_>) -> usize {
 pub(super) fn encode(event: &Event<'_>, out: &mut [u8]) -> usize {
     let mut text = [0; NOTICE_BYTES_MAX];
     let (opcode, payload) = match *event {
-        Event::Published(kind, payload) => (kind.opcode(), payload),
-        Event::Joined(id) => (OpCode::Text, presence(&mut text, "connect", id)),
-        Event::Left(id) => (OpCode::Text, presence(&mut text, "disconnect", id)),
+        Event::Published { form, data, .. } => (opcode(form), data),
+        Event::Joined(info) => (OpCode::Text, presence(&mut text, "connect", info.client)),
+        Event::Left(info) => (OpCode::Text, presence(&mut text, "disconnect", info.client)),
         Event::Members(count) => {
             let notice = format_args!(r#"{{"event":"members","count":{count}}}"#);
             (OpCode::Text, written(&mut text, notice))
@@ -58,6 +58,13 @@ pub(super) fn encode(event: &Event<'_>, out: &mut [u8]) -> usize {
     before.copy_from_slice(&header[..header_bytes]);
     rest[..payload.len()].copy_from_slice(payload);
     header_bytes + payload.len()
+}
+
+fn opcode(form: Form) -> OpCode {
+    match form {
+        Form::Text | Form::Json => OpCode::Text,
+        Form::Binary => OpCode::Binary,
+    }
 }
 
 /// `{"event":"<event>","id":"<uuid>"}`.
@@ -94,6 +101,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::message::Info;
     use crate::wire::frame::frame_bytes;
 
     /// Goal: only an empty text is the keep-alive.
@@ -109,7 +117,7 @@ mod tests {
     /// nothing behind it is touched.
     #[test]
     fn events_are_whole_frames() {
-        let id = Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8);
+        let id = Info::anonymous(Uuid::from_u128(0x67e5_5044_10b1_426f_9247_bb68_0e5f_e0c8));
         let cases = [
             (
                 Event::Joined(id),
@@ -126,8 +134,9 @@ mod tests {
                 0x81,
                 r#"{"event":"members","count":4294967295}"#,
             ),
-            (Event::Published(Kind::Text, "é".as_bytes()), 0x81, "é"),
-            (Event::Published(Kind::Binary, b"raw"), 0x82, "raw"),
+            (Event::said(Form::Text, "é".as_bytes()), 0x81, "é"),
+            (Event::said(Form::Json, b"[]"), 0x81, "[]"),
+            (Event::said(Form::Binary, b"raw"), 0x82, "raw"),
         ];
         for (event, first, payload) in cases {
             let mut out = vec![0xee; encoded_bytes_max(&event)];
@@ -144,7 +153,7 @@ mod tests {
     fn long_messages_are_framed() {
         for length in [125, 126, 65_535, 65_536] {
             let payload = vec![7; length];
-            let event = Event::Published(Kind::Binary, &payload);
+            let event = Event::said(Form::Binary, &payload);
             let mut out = vec![0; encoded_bytes_max(&event)];
             let bytes = encode(&event, &mut out);
             assert_eq!(frame_bytes(&out), Some(bytes));

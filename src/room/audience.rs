@@ -4,7 +4,7 @@
 //! A room keeps those that it has, and nearly every room has one.
 
 use super::index::Index;
-use super::rendition::Rendition;
+use super::rendition::{Protocols, Rendition};
 use crate::id::{LogPosition, MembershipId, StreamPosition};
 
 /// A member of an audience: a session's slot, and which of its memberships this is.
@@ -200,6 +200,16 @@ impl Audiences {
             None => first,
             Some(more) => first + more.iter().map(count).sum::<usize>(),
         }
+    }
+
+    /// The protocols in which they are sent messages.
+    #[inline]
+    pub(super) fn protocols(&self) -> Protocols {
+        let mut protocols = Protocols::default();
+        for audience in self.iter() {
+            protocols.insert(audience.rendition.protocol);
+        }
+        protocols
     }
 
     /// The audience that reads `rendition`, if there is one.

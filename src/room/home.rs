@@ -1,24 +1,30 @@
 //! The home's part of a room: who is in it and where, in which order things are said, to which shards
 //! they go, and what has to be told to whom. It says all of that, and does none of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::congestion::{Behind, Congestion, HoldFor};
+use super::history::{History, Position};
 use super::order::Order;
-use crate::id::{Epoch, MemberId, Offset, ShardId};
+use super::presence::{About, Asker, Names, Presence, Present};
+use crate::id::{Epoch, MemberId, Offset, ShardId, Shards};
+use crate::message::Info;
 
 /// At most one member count in this time.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sizes at which a room changes its manners.
+/// What a room does for its members, and up to how many.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sizes {
+pub(crate) struct Customs {
     /// Members up to which each join and leave is announced; above it, only the count.
     pub(crate) announced_members_max: usize,
     /// Members from which a room spreads over the shards that accepted its sessions.
     pub(crate) spread_members_min: usize,
+    /// Whether joins and leaves of clients are announced; those of plain members always are.
+    pub(crate) announces_clients: bool,
 }
 
 /// How a join or leave is made known.
@@ -33,14 +39,20 @@ pub(crate) enum Announcement {
 }
 
 /// What is to be told after a join, a leave, or some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Said {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct News {
     /// To the members.
     pub(crate) announcement: Announcement,
     /// To all shards: whether sessions stay on the shard that accepted them.
     pub(crate) spread: Option<bool>,
     /// To all shards: whether whoever publishes to the room waits.
     pub(crate) hold: Option<bool>,
+    /// To these shards: that they are to say who is there.
+    pub(crate) census: Shards,
+    /// To those who asked: that the members are too many to be named.
+    pub(crate) in_vain: Vec<Asker>,
+    /// To whoever runs the server: that they are, for the first time.
+    pub(crate) is_crowded: bool,
 }
 
 /// What a room's home knows: what each message needs, and the rest in a box. With thousands of rooms
@@ -48,8 +60,7 @@ pub(crate) struct Said {
 #[derive(Debug)]
 pub(crate) struct Home {
     order: Order,
-    /// A bit for each shard with members.
-    shards_with_members: u64,
+    shards_with_members: Shards,
     pub(super) members: Box<Members>,
 }
 
@@ -66,15 +77,23 @@ pub(crate) struct Members {
     pub(super) is_timed: bool,
     last_count: Option<Duration>,
     congestion: Congestion,
+    /// What is kept of what was said, if anything is to be.
+    history: Option<Box<History>>,
+    /// Who is there, if that is to be known.
+    presence: Option<Box<Presence>>,
+    /// Whether it was told that members are too many to be named.
+    crowd_is_told: bool,
+    /// Whether a client has come since the room came to be.
+    serves_clients: bool,
 }
 
 impl Home {
     /// A room without members, on a machine of `shards`.
     #[must_use]
-    pub(crate) fn new(shards: u16, epoch: Epoch) -> Self {
+    pub(crate) fn new(shards: u16, order: Order) -> Self {
         Self {
-            order: Order::new(epoch),
-            shards_with_members: 0,
+            order,
+            shards_with_members: Shards::NONE,
             members: Box::new(Members {
                 by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
                 visible: 0,
@@ -83,6 +102,10 @@ impl Home {
                 is_timed: false,
                 last_count: None,
                 congestion: Congestion::default(),
+                history: None,
+                presence: None,
+                crowd_is_told: false,
+                serves_clients: false,
             }),
         }
     }
@@ -107,10 +130,10 @@ impl Home {
         self.members.by_shard[shard.index()]
     }
 
-    /// Whether nobody is in the room.
+    /// Whether nobody is in the room, and nothing of what was said there is kept.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
-        self.shards_with_members == 0
+        self.shards_with_members.is_empty() && self.history().is_none_or(History::is_empty)
     }
 
     /// Whether whoever publishes to it waits.
@@ -129,17 +152,12 @@ impl Home {
     /// Whether any other shard than `here` has members.
     #[must_use]
     pub(crate) fn is_elsewhere(&self, here: ShardId) -> bool {
-        self.shards_with_members & !bit(here) != 0
+        !self.shards_with_members.except(here).is_empty()
     }
 
     /// Shards with members, other than `except`: what is said is forwarded to them.
     pub(crate) fn shards_except(&self, except: ShardId) -> impl Iterator<Item = ShardId> + use<> {
-        let mut left = self.shards_with_members & !bit(except);
-        std::iter::from_fn(move || {
-            let shard = u16::try_from(left.trailing_zeros()).expect("64 at most");
-            left = left.checked_sub(1)? & left;
-            Some(ShardId::new(shard))
-        })
+        self.shards_with_members.except(except).iter()
     }
 
     /// Which incarnation of the room it is.
@@ -148,42 +166,116 @@ impl Home {
         self.order.epoch()
     }
 
+    /// Whether a client has come since the room came to be.
+    #[must_use]
+    pub(crate) fn serves_clients(&self) -> bool {
+        self.members.serves_clients
+    }
+
+    /// How far its order has come.
+    #[must_use]
+    pub(crate) fn position(&self) -> Position {
+        self.order.position()
+    }
+
+    /// What is kept of what was said, if anything is to be.
+    #[must_use]
+    pub(super) fn history(&self) -> Option<&History> {
+        self.members.history.as_deref()
+    }
+
+    /// Like [`Self::history`].
+    pub(super) fn history_mut(&mut self) -> Option<&mut History> {
+        self.members.history.as_deref_mut()
+    }
+
     // What happens.
+
+    /// A client has come.
+    pub(crate) fn serve_clients(&mut self) {
+        self.members.serves_clients = true;
+    }
+
+    /// What is said from now on is kept.
+    pub(super) fn begin_history(&mut self, history: History) {
+        assert!(self.members.history.is_none(), "a room has one history");
+        self.members.history = Some(Box::new(history));
+    }
 
     /// The offset of the next message.
     pub(crate) fn next_offset(&mut self) -> Offset {
         self.order.next()
     }
 
-    /// A member joined on `shard`.
-    pub(crate) fn join(&mut self, shard: ShardId, visible: Visible, sizes: &Sizes) -> Said {
+    /// From now on it is known who is there. Of those who are there already it is known once the shards have
+    /// answered that are returned.
+    #[must_use]
+    pub(crate) fn begin_presence(&mut self) -> Shards {
+        if self.members.presence.is_some() {
+            return Shards::NONE;
+        }
+        let presence = Presence::new(self.members.visible, self.shards_with_members);
+        let census = presence.awaited();
+        self.members.presence = Some(Box::new(presence));
+        census
+    }
+
+    /// These are on a shard that was asked. Returns who waited for that, if it was the last one.
+    #[must_use]
+    pub(crate) fn told(&mut self, shard: ShardId, members: Vec<Present>) -> Vec<Asker> {
+        let presence = self.members.presence.as_mut();
+        presence.map_or(Vec::new(), |presence| presence.told(shard, members))
+    }
+
+    /// Who is there, for `asker`; `None` when that is not to be known.
+    #[must_use]
+    pub(crate) fn names(&mut self, asker: Asker, customs: &Customs) -> Option<Names> {
+        let (visible, most) = (self.members.visible, customs.announced_members_max);
+        let presence = self.members.presence.as_mut()?;
+        Some(presence.names(asker, visible, most))
+    }
+
+    /// How many are there, and of how many users; `None` when that is not to be known.
+    #[must_use]
+    pub(crate) fn stats(&self) -> Option<(u32, u32)> {
+        let presence = self.members.presence.as_ref()?;
+        Some((self.members.visible, presence.users()))
+    }
+
+    /// A member joined.
+    pub(crate) fn join(&mut self, guest: &Guest, customs: &Customs) -> News {
+        let shard = guest.member.shard;
         self.members.by_shard[shard.index()] += 1;
-        self.shards_with_members |= bit(shard);
-        self.members.visible += u32::from(visible == Visible::Yes);
-        Said {
-            announcement: self.announce(visible, sizes),
-            spread: self.reconsider_spread(sizes),
+        self.shards_with_members.insert(shard);
+        let mut in_vain = Vec::new();
+        if guest.visible == Visible::Yes {
+            self.members.visible += 1;
+            let (visible, most) = (self.members.visible, customs.announced_members_max);
+            if let Some(presence) = &mut self.members.presence {
+                in_vain = presence.come(guest.present(), visible, most);
+            }
+        }
+        News {
+            announcement: self.announce(guest, customs),
+            spread: self.reconsider_spread(customs),
             hold: None,
+            census: Shards::NONE,
+            in_vain,
+            is_crowded: self.becomes_crowded(customs),
         }
     }
 
-    /// A member left on `shard`.
-    pub(crate) fn leave(
-        &mut self,
-        shard: ShardId,
-        visible: Visible,
-        sizes: &Sizes,
-        now: Duration,
-    ) -> Said {
+    /// A member left.
+    pub(crate) fn leave(&mut self, guest: &Guest, customs: &Customs, now: Duration) -> News {
+        let shard = guest.member.shard;
         let members = &mut self.members.by_shard[shard.index()];
         assert!(*members > 0, "only those leave who were let in");
         *members -= 1;
         let is_last = *members == 0;
-        let announcement = self.announce(visible, sizes);
-        self.members.visible -= u32::from(visible == Visible::Yes);
+        let announcement = self.announce(guest, customs);
         let mut hold = None;
         if is_last {
-            self.shards_with_members &= !bit(shard);
+            self.shards_with_members.remove(shard);
             // Nobody there is behind any more.
             self.members.congestion.set_behind(shard, Behind::default());
             hold = self
@@ -191,17 +283,37 @@ impl Home {
                 .congestion
                 .reconsider(&self.members.by_shard, now);
         }
-        Said {
+        let mut census = Shards::NONE;
+        if guest.visible == Visible::Yes {
+            self.members.visible -= 1;
+            let (visible, most) = (self.members.visible, customs.announced_members_max);
+            let on = self.shards_with_members;
+            if let Some(presence) = &mut self.members.presence {
+                census = presence.go(&guest.present(), visible, most, on);
+            }
+        }
+        News {
             announcement,
-            spread: self.reconsider_spread(sizes),
+            spread: self.reconsider_spread(customs),
             hold,
+            census,
+            in_vain: Vec::new(),
+            is_crowded: false,
         }
     }
 
-    fn announce(&mut self, visible: Visible, sizes: &Sizes) -> Announcement {
-        if visible == Visible::No {
+    /// Whether members have come to be too many to be named, for the first time.
+    fn becomes_crowded(&mut self, customs: &Customs) -> bool {
+        let is_crowded = self.members.presence.is_some()
+            && self.members.visible as usize > customs.announced_members_max;
+        is_crowded && !std::mem::replace(&mut self.members.crowd_is_told, true)
+    }
+
+    fn announce(&mut self, guest: &Guest, customs: &Customs) -> Announcement {
+        let is_told = guest.about.is_none() || customs.announces_clients;
+        if guest.visible == Visible::No || !is_told {
             Announcement::None
-        } else if self.members.visible as usize > sizes.announced_members_max {
+        } else if self.members.visible as usize > customs.announced_members_max {
             self.members.count_due = true;
             Announcement::Count
         } else {
@@ -211,8 +323,8 @@ impl Home {
 
     /// Whether the room has become large, or small again. Between the two bounds lies room for members
     /// to come and go without a message each time.
-    fn reconsider_spread(&mut self, sizes: &Sizes) -> Option<bool> {
-        let (members, least) = (self.members() as usize, sizes.spread_members_min);
+    fn reconsider_spread(&mut self, customs: &Customs) -> Option<bool> {
+        let (members, least) = (self.members() as usize, customs.spread_members_min);
         let is_large = members >= least || (self.members.is_spread && members > least / 2);
         // Or the names of rooms that are gone would be kept, where none is too small.
         let spread = is_large && members > 0;
@@ -277,7 +389,7 @@ impl Home {
     /// The first that does not agree.
     pub(crate) fn check_invariants(&self) -> Result<(), String> {
         for (shard, &members) in ShardId::all(u16::MAX).zip(&self.members.by_shard) {
-            if (members > 0) != (self.shards_with_members & bit(shard) != 0) {
+            if (members > 0) != self.shards_with_members.contains(shard) {
                 return Err(format!(
                     "{members} members on shard {shard} have the wrong bit"
                 ));
@@ -287,12 +399,18 @@ impl Home {
         if visible > members {
             return Err(format!("{visible} of {members} members are visible"));
         }
-        Ok(())
+        if let Some(presence) = &self.members.presence {
+            presence.check(visible)?;
+        }
+        match self.history() {
+            Some(history) => history.check(self.position().top),
+            None => Ok(()),
+        }
     }
 }
 
 /// A session as the home of a room knows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Guest {
     /// Which session.
     pub(crate) member: MemberId,
@@ -300,6 +418,24 @@ pub struct Guest {
     pub(crate) id: Uuid,
     /// Whether it takes part in presence.
     pub(crate) visible: Visible,
+    /// What the application says of it; nothing of plain members.
+    pub(crate) about: Option<Arc<About>>,
+}
+
+impl Guest {
+    /// The same as members of the room are told it.
+    #[must_use]
+    pub(crate) fn info(&self) -> Info<'_> {
+        (self.about.as_ref()).map_or(Info::anonymous(self.id), |about| about.info(self.id))
+    }
+
+    /// The same as one of those who are in the room.
+    fn present(&self) -> Present {
+        Present {
+            client: self.id,
+            about: self.about.clone(),
+        }
+    }
 }
 
 /// Whether a member takes part in presence.
@@ -311,108 +447,5 @@ pub(crate) enum Visible {
     No,
 }
 
-/// The bit of a shard; there are at most 64.
-fn bit(shard: ShardId) -> u64 {
-    1 << shard.number()
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const ZERO: ShardId = ShardId::new(0);
-    const ONE: ShardId = ShardId::new(1);
-    const NOW: Duration = Duration::from_secs(5);
-    const SIZES: Sizes = Sizes {
-        announced_members_max: 2,
-        spread_members_min: 4,
-    };
-
-    fn home() -> Home {
-        Home::new(2, Epoch::new(1))
-    }
-
-    /// Goal: joins and leaves are announced one by one up to the limit and as a count above it, by the
-    /// members there are with the one that joins or leaves.
-    #[test]
-    fn large_rooms_announce_counts() {
-        let mut room = home();
-        let mut join = |shard, visible| room.join(shard, visible, &SIZES).announcement;
-        assert_eq!(join(ZERO, Visible::Yes), Announcement::Member);
-        assert_eq!(join(ONE, Visible::No), Announcement::None);
-        assert_eq!(join(ONE, Visible::Yes), Announcement::Member);
-        assert_eq!(join(ZERO, Visible::Yes), Announcement::Count);
-        assert_eq!((room.members(), room.visible()), (4, 3));
-        let mut leave = |shard, visible| room.leave(shard, visible, &SIZES, NOW).announcement;
-        assert_eq!(leave(ZERO, Visible::Yes), Announcement::Count);
-        assert_eq!(leave(ONE, Visible::No), Announcement::None);
-        assert_eq!(leave(ONE, Visible::Yes), Announcement::Member);
-        assert!(room.shards_except(ZERO).next().is_none());
-        assert_eq!(room.shards_except(ONE).collect::<Vec<_>>(), [ZERO]);
-        let said = room.leave(ZERO, Visible::Yes, &SIZES, NOW);
-        assert_eq!(said.announcement, Announcement::Member);
-        assert!(room.is_idle());
-        room.check_invariants().unwrap();
-    }
-
-    /// Goal: nobody leaves who was not let in.
-    #[test]
-    #[should_panic(expected = "only those leave who were let in")]
-    fn only_members_leave() {
-        let mut room = home();
-        room.join(ZERO, Visible::Yes, &SIZES);
-        room.leave(ONE, Visible::Yes, &SIZES, NOW);
-    }
-
-    /// Goal: shards are told that a room has become large, and that it is small again once it has half of
-    /// that.
-    #[test]
-    fn rooms_spread_and_shrink() {
-        let mut room = home();
-        let spread = (0..5).map(|_| room.join(ZERO, Visible::No, &SIZES).spread);
-        assert_eq!(
-            spread.collect::<Vec<_>>(),
-            [None, None, None, Some(true), None]
-        );
-        let spread = (0..5).map(|_| room.leave(ZERO, Visible::No, &SIZES, NOW).spread);
-        assert_eq!(
-            spread.collect::<Vec<_>>(),
-            [None, None, Some(false), None, None]
-        );
-    }
-
-    /// Goal: a count goes out at once, and the next one a second later.
-    #[test]
-    fn counts_keep_their_distance() {
-        let mut room = home();
-        let at = Duration::from_millis;
-        for _ in 0..3 {
-            room.join(ZERO, Visible::Yes, &SIZES);
-        }
-        assert_eq!(room.deadline(at(70)), Some(at(70)));
-        assert_eq!(room.handle_time(at(70)), (Some(3), None));
-        assert_eq!(room.deadline(at(70)), None);
-        room.join(ZERO, Visible::Yes, &SIZES);
-        assert_eq!(room.deadline(at(80)), Some(at(1070)));
-        assert_eq!(room.handle_time(at(1069)), (None, None));
-        assert_eq!(room.handle_time(at(1070)), (Some(4), None));
-    }
-
-    /// Goal: with the last member of a shard goes what was known of those behind there.
-    #[test]
-    fn nobody_waits_for_members_that_left() {
-        let mut room = home();
-        room.join(ZERO, Visible::No, &SIZES);
-        room.join(ONE, Visible::No, &SIZES);
-        let behind = Behind {
-            members: 1,
-            far: false,
-        };
-        assert_eq!(room.set_behind(ONE, behind, NOW), Some(true));
-        let said = room.leave(ONE, Visible::No, &SIZES, NOW);
-        assert_eq!((said.hold, room.is_held()), (Some(false), false));
-        assert_eq!(room.set_behind(ONE, behind, NOW), None, "they are gone");
-    }
-}
+mod tests;

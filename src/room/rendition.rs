@@ -1,17 +1,42 @@
 //! The forms in which a room's messages are sent, and who makes them.
 
-use crate::message::Message;
+use crate::id::Epoch;
+use crate::message::{Event, Message};
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// Verbatim, a frame each (docs/PROTOCOL.md).
     Plain,
+    /// As pushes of Centrifugo's client protocol, in JSON.
+    Json,
+    /// The same in Protobuf.
+    Protobuf,
 }
 
-impl Protocol {
-    /// All there are.
-    pub(crate) const ALL: [Self; 1] = [Self::Plain];
+/// Some of the protocols.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Protocols(u8);
+
+impl Protocols {
+    /// Those of plain members alone, or of nobody: nearly every room's.
+    const PLAIN: Self = Self(1 << Protocol::Plain as u8);
+
+    /// Adds one, if it is not among them.
+    pub(super) fn insert(&mut self, protocol: Protocol) {
+        self.0 |= 1 << protocol as u8;
+    }
+
+    /// Whether a message is written in none of those that name its room.
+    pub(super) fn are_plain(self) -> bool {
+        self.0 & !Self::PLAIN.0 == 0
+    }
+
+    /// Each of them.
+    pub(super) fn iter(self) -> impl Iterator<Item = Protocol> {
+        let all = [Protocol::Plain, Protocol::Json, Protocol::Protobuf];
+        (all.into_iter()).filter(move |&protocol| self.0 & (1 << protocol as u8) != 0)
+    }
 }
 
 /// Whether members hear of each other.
@@ -47,17 +72,35 @@ impl Rendition {
     /// Whether members that read it are sent `message`.
     #[must_use]
     pub(crate) fn has(self, message: &Message<'_>) -> bool {
-        self.notices == Notices::With || !message.is_notice()
+        match message.event {
+            Event::Published { .. } => true,
+            Event::Joined(_) | Event::Left(_) => self.notices == Notices::With,
+            // No other protocol has a word for it.
+            Event::Members(_) => self == Self::PLAIN,
+        }
     }
+}
+
+/// A message, and where it was said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    /// The room's name; empty where only plain members are told, who know it.
+    pub(crate) room: &'a str,
+    /// The incarnation of the room that the message's offset is of.
+    pub(crate) epoch: Epoch,
+    /// What happened.
+    pub(crate) message: &'a Message<'a>,
+    /// Whether the room keeps what is said, so that members are told offsets.
+    pub(crate) has_history: bool,
 }
 
 /// Makes the bytes of messages. Rooms are handed one by whoever knows the protocols.
 pub(crate) trait Encode {
-    /// As many bytes as `message` takes, or more.
-    fn encoded_bytes_max(&self, protocol: Protocol, message: &Message<'_>) -> usize;
+    /// As many bytes as what was said takes, or more.
+    fn encoded_bytes_max(&self, protocol: Protocol, said: &Said<'_>) -> usize;
 
-    /// Writes the frame of `message` to the front of `out`, which is as long as
+    /// Writes the frame of what was said to the front of `out`, which is as long as
     /// [`Self::encoded_bytes_max`] says; returns its bytes. What lies behind them must not be
     /// touched: it may be the oldest of the log that somebody has yet to be sent.
-    fn encode(&self, protocol: Protocol, message: &Message<'_>, out: &mut [u8]) -> usize;
+    fn encode(&self, protocol: Protocol, said: &Said<'_>, out: &mut [u8]) -> usize;
 }

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::id::RoomId;
-use crate::message::{Message, Run, Slice};
+use crate::id::{Offset, RoomId};
+use crate::message::{Message, Origin, Run, Slice};
 
 /// The staged messages of one room, in order.
 #[derive(Debug, Default)]
@@ -17,9 +17,6 @@ pub(crate) struct Group {
 
 /// A group that holds more memory than this gives it back once it is empty.
 const KEPT_BYTES_MAX: usize = 8 << 10;
-
-/// Memory beyond its weight, and a quarter of that, with which a run is passed on.
-const SPARE_BYTES_MAX: usize = 512;
 
 impl Group {
     /// Adds a message; returns its weight.
@@ -64,17 +61,17 @@ impl Group {
         (self.run).part(self.taken, count, self.taken_bytes, payload_bytes)
     }
 
-    /// Gives those of the first `count` messages that were published the places that `offset` says.
-    pub(crate) fn put_in_order(&mut self, count: usize, offset: impl FnMut() -> crate::id::Offset) {
-        self.run.put_in_order(self.taken, count, offset);
+    /// Gives those of the first `count` messages that were published the places that `place` says when it
+    /// hears where they came from.
+    pub(crate) fn put_in_order(&mut self, count: usize, place: impl FnMut(Origin) -> Offset) {
+        self.run.put_in_order(self.taken, count, place);
     }
 
     /// Takes out the first `count` messages, to keep.
     pub(crate) fn take(&mut self, count: usize) -> Run {
-        // As it is, unless it holds much more memory than whoever counts its weight knows of.
-        let held_max = self.run.weight() / 4 * 5 + SPARE_BYTES_MAX;
-        if self.taken == 0 && count == self.run.len() && self.run.held_bytes() <= held_max {
-            return std::mem::take(&mut self.run);
+        if self.taken == 0 && count == self.run.len() {
+            // Whoever counts its weight knows of no more memory than that.
+            return self.run.take_tight();
         }
         let front = self.run.part_of_count(self.taken, self.taken_bytes, count);
         let (run, bytes) = (front.to_run(), front.payload_bytes());
@@ -230,11 +227,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Aside, Group, Message, RoomId, Staging};
-    use crate::message::Event;
-    use crate::wire::message::Kind;
+    use crate::message::{Event, Form, Origin};
 
     fn message(payload: &[u8]) -> Message<'_> {
-        Message::new(Event::Published(Kind::Binary, payload), None)
+        Message::new(Event::said(Form::Binary, payload), Origin::Nobody)
     }
 
     proptest! {
@@ -249,10 +245,10 @@ mod tests {
                 let front = group.front(most);
                 assert!(front.len() > 0 && (front.weight() <= most || front.len() == 1));
                 for message in front.messages() {
-                    let Event::Published(_, payload) = message.event else {
+                    let Event::Published { data, .. } = message.event else {
                         panic!("{message:?}");
                     };
-                    got.push(payload.to_vec());
+                    got.push(data.to_vec());
                 }
                 let (count, bytes, weight) = (front.len(), front.payload_bytes(), front.weight());
                 group.remove(count, bytes);

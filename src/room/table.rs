@@ -1,5 +1,7 @@
 //! The rooms of one shard, by name and by handle.
 
+mod keeping;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +10,25 @@ use slab::Slab;
 
 use super::Room;
 use super::audience::Member;
+use super::histories::Histories;
+use super::history::History;
 use super::home::Home;
 use super::homes::Homes;
 use super::log::Log;
+use super::order::Order;
 use super::rendition::Rendition;
 use crate::id::{Epoch, RoomId, ShardId};
+
+#[cfg(test)]
+impl Bounds {
+    /// Of tests that are not about them.
+    pub(crate) const SMALL: Self = Self {
+        rooms_max: 10,
+        index_bytes_max: 1 << 20,
+        history_bytes_max: 1 << 20,
+        positions_max: 10,
+    };
+}
 
 /// All rooms that exist on a shard, because they have members here, or anywhere and their home here.
 #[derive(Debug)]
@@ -21,32 +37,41 @@ pub(crate) struct Rooms {
     rooms: Slab<Room>,
     shard: ShardId,
     homes: Homes,
-    rooms_max: usize,
+    bounds: Bounds,
     /// Memory of all indexes, but for the few entries that every room may have.
     index_bytes: usize,
-    index_bytes_max: usize,
     /// Rooms whose homes have something to do in time. A handle may be another room's by now.
     timed: Vec<RoomId>,
+    /// What rooms keep that have their homes here.
+    histories: Histories,
+}
+
+/// What the rooms of a shard may come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// How many rooms there may be.
+    pub(crate) rooms_max: usize,
+    /// Memory of their indexes, but for the few entries that every room may have.
+    pub(crate) index_bytes_max: usize,
+    /// And of their histories.
+    pub(crate) history_bytes_max: usize,
+    /// Rooms that are gone and of whose histories it is remembered where they stood.
+    pub(crate) positions_max: usize,
 }
 
 impl Rooms {
     /// An empty table for shard `shard`.
     #[must_use]
-    pub(crate) fn new(
-        shard: ShardId,
-        homes: Homes,
-        rooms_max: usize,
-        index_bytes_max: usize,
-    ) -> Self {
+    pub(crate) fn new(shard: ShardId, homes: Homes, bounds: Bounds) -> Self {
         Self {
             by_name: HashMap::new(),
             rooms: Slab::new(),
             shard,
             homes,
-            rooms_max,
+            bounds,
             index_bytes: 0,
-            index_bytes_max,
             timed: Vec::new(),
+            histories: Histories::new(bounds.history_bytes_max, bounds.positions_max),
         }
     }
 
@@ -67,22 +92,27 @@ impl Rooms {
         self.by_name.get(name).copied()
     }
 
-    /// The room called `name`, made when it does not exist; `None` when there are too many. `epoch`
-    /// draws one for a room that has its home here.
+    /// The room called `name`, made at `now` when it does not exist; `None` when there are too many. `epoch`
+    /// draws one for a room that has its home here, and is not remembered there.
     pub(crate) fn find_or_create(
         &mut self,
         name: &Arc<str>,
+        now: Duration,
         epoch: impl FnOnce() -> Epoch,
     ) -> Option<RoomId> {
         if let Some(id) = self.find(name) {
             return Some(id);
         }
-        if self.rooms.len() >= self.rooms_max {
+        if self.rooms.len() >= self.bounds.rooms_max {
             return None;
         }
         let home_shard = self.homes.of(name);
         let is_home = home_shard == self.shard;
-        let home = is_home.then(|| Home::new(self.homes.shards(), epoch()));
+        let home = is_home.then(|| {
+            let remembered = self.histories.positions.take(name, now);
+            let order = remembered.map_or_else(|| Order::new(epoch()), Order::resume);
+            Home::new(self.homes.shards(), order)
+        });
         let index = (self.rooms).insert(Room::new(Arc::clone(name), home_shard, home));
         let id = RoomId::at(index);
         self.by_name.insert(Arc::clone(name), id);
@@ -143,13 +173,13 @@ impl Rooms {
     /// the log, those of the longest indexes first. It looks at all rooms, but not before as much
     /// as it has freed is used again.
     pub(crate) fn bound_indexes(&mut self, log: &Log) {
-        if self.index_bytes <= self.index_bytes_max {
+        if self.index_bytes <= self.bounds.index_bytes_max {
             return;
         }
         for share in [8, 64, usize::MAX] {
-            let long = self.index_bytes_max / share;
+            let long = self.bounds.index_bytes_max / share;
             let mut kept = log.capacity_bytes() as u64 / 2;
-            while kept > 0 && self.index_bytes > self.index_bytes_max / 2 {
+            while kept > 0 && self.index_bytes > self.bounds.index_bytes_max / 2 {
                 let tail = log.head().back(kept);
                 for (_, room) in &mut self.rooms {
                     let before = room.index_bytes();
@@ -211,6 +241,7 @@ impl Rooms {
             let room = self.rooms.remove(id.index());
             self.index_bytes -= room.index_bytes();
             self.by_name.remove(&room.name);
+            self.remember(&room);
         }
     }
 }

@@ -2,44 +2,56 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Rooms;
 use super::audience::{Audience, Member};
 use super::homes::Homes;
 use super::log::Log;
-use super::rendition::{Encode, Protocol, Rendition};
+use super::rendition::{Encode, Notices, Protocol, Rendition, Said};
+use super::{Bounds, Rooms};
 use crate::id::{
     Epoch, MemberId, MembershipId, Offset, RoomId, SessionKey, ShardId, StreamPosition,
 };
-use crate::message::{Event, Message, Run};
+use crate::message::{Event, Form, Message, Origin, Run};
 use crate::wire::frame::{OpCode, append_frame};
-use crate::wire::message::Kind;
 
 const ME: ShardId = ShardId::new(0);
 
 const WITH: Rendition = Rendition::PLAIN;
 const WITHOUT: Rendition = Rendition::PLAIN_QUIET;
 
-/// Writes a frame for each message, and one without payload for each notice.
+/// Writes a frame for each message, and one without payload for each notice; but for plain members with
+/// the name of the protocol, the room and the offset in it.
 struct Frames;
 
+fn frame(protocol: Protocol, said: &Said<'_>) -> Vec<u8> {
+    let mut payload = match said.message.event {
+        Event::Published { data, .. } => data.to_vec(),
+        _ => Vec::new(),
+    };
+    if protocol != Protocol::Plain {
+        let offset = said.message.offset.filter(|_| said.has_history);
+        let more = format!(
+            "{protocol:?} {} {:?}",
+            said.room,
+            offset.map(Offset::number)
+        );
+        payload.extend_from_slice(more.as_bytes());
+    }
+    let mut frame = Vec::new();
+    append_frame(&mut frame, OpCode::Text, &payload);
+    frame
+}
+
 impl Encode for Frames {
-    fn encoded_bytes_max(&self, _protocol: Protocol, message: &Message<'_>) -> usize {
-        match message.event {
-            Event::Published(_, payload) => payload.len() + 10,
-            _ => 10,
-        }
+    fn encoded_bytes_max(&self, protocol: Protocol, said: &Said<'_>) -> usize {
+        frame(protocol, said).len() + 10
     }
 
-    fn encode(&self, _protocol: Protocol, message: &Message<'_>, out: &mut [u8]) -> usize {
-        let payload = match message.event {
-            Event::Published(_, payload) => payload,
-            _ => b"",
-        };
-        let mut frame = Vec::new();
-        append_frame(&mut frame, OpCode::Text, payload);
+    fn encode(&self, protocol: Protocol, said: &Said<'_>, out: &mut [u8]) -> usize {
+        let frame = frame(protocol, said);
         out[..frame.len()].copy_from_slice(&frame);
         frame.len()
     }
@@ -51,19 +63,23 @@ fn member_id(slot: u32) -> MemberId {
 }
 
 fn rooms(index_bytes_max: usize) -> Rooms {
-    Rooms::new(ME, Homes::new(1, 0), 10, index_bytes_max)
+    let bounds = Bounds {
+        index_bytes_max,
+        ..Bounds::SMALL
+    };
+    Rooms::new(ME, Homes::new(1, 0), bounds)
 }
 
 fn create(rooms: &mut Rooms, name: &str) -> RoomId {
-    let room = rooms.find_or_create(&Arc::from(name), || Epoch::new(1));
+    let room = rooms.find_or_create(&Arc::from(name), Duration::ZERO, || Epoch::new(1));
     room.expect("there is room for one more")
 }
 
 /// One message, with the first offset that a room gives.
 fn first_of_an_incarnation() -> Run {
     let mut run = Run::default();
-    run.push(&Message::new(Event::Published(Kind::Text, b"a"), None));
-    run.put_in_order(0, 1, || Offset::FIRST);
+    run.push(&Message::new(Event::said(Form::Text, b"a"), Origin::Nobody));
+    run.put_in_order(0, 1, |_| Offset::FIRST);
     run
 }
 
@@ -75,7 +91,7 @@ fn append(rooms: &mut Rooms, log: &mut Log, room: RoomId, epoch: Epoch, messages
     }
     rooms.change(room, |here| {
         let home = here.home.as_mut().expect("this is its home");
-        run.put_in_order(0, messages.len(), || home.next_offset());
+        run.put_in_order(0, messages.len(), |_| home.next_offset());
         here.append(log, epoch, run.as_slice(), &Frames, |_| true);
     });
 }
@@ -84,8 +100,8 @@ fn append(rooms: &mut Rooms, log: &mut Log, room: RoomId, epoch: Epoch, messages
 /// never sent anything.
 fn chatter(rooms: &mut Rooms, log: &mut Log, room: RoomId, messages: u32) {
     for number in 0..messages {
-        let event = Event::Published(Kind::Binary, &[7]);
-        let message = Message::new(event, Some(member_id(number % 2)));
+        let event = Event::said(Form::Binary, &[7]);
+        let message = Message::new(event, Origin::Exclude(member_id(number % 2)));
         append(rooms, log, room, Epoch::new(1), &[message]);
         rooms.bound_indexes(log);
     }
@@ -138,9 +154,9 @@ fn messages_are_written_once_and_notices_for_those_who_want_them() {
     let mut rooms = rooms(1 << 20);
     let room = create(&mut rooms, "room");
     let said = [
-        Message::new(Event::Published(Kind::Text, b"a"), None),
-        Message::new(Event::Members(7), None),
-        Message::new(Event::Published(Kind::Text, b"b"), None),
+        Message::new(Event::said(Form::Text, b"a"), Origin::Nobody),
+        Message::new(Event::Members(7), Origin::Nobody),
+        Message::new(Event::said(Form::Text, b"b"), Origin::Nobody),
     ];
     rooms.change(room, |room| {
         room.add(WITHOUT, Member::new(0, MembershipId::INLINE))
@@ -161,6 +177,56 @@ fn messages_are_written_once_and_notices_for_those_who_want_them() {
     rooms.get(room).check_invariants().unwrap();
 }
 
+/// Goal: each protocol has its bytes in one piece of the log, and only such as tell them what room and
+/// which message it is know of those; who said it is left out in the plain one alone.
+#[test]
+fn each_protocol_has_its_own_bytes() {
+    let mut log = Log::new(1 << 20).unwrap();
+    let mut rooms = rooms(1 << 20);
+    let room = create(&mut rooms, "room");
+    let protocols = [Protocol::Plain, Protocol::Json, Protocol::Protobuf];
+    for (slot, protocol) in (0..).zip(protocols) {
+        let rendition = Rendition {
+            protocol,
+            notices: Notices::Without,
+        };
+        rooms.change(room, |here| {
+            here.has_history = true;
+            here.add(rendition, Member::new(slot, MembershipId::INLINE))
+        });
+    }
+    let mut run = Run::default();
+    for data in [b"a", b"b"] {
+        let event = Event::said(Form::Text, data);
+        run.push(&Message::new(event, Origin::Exclude(member_id(9))));
+    }
+    rooms.change(room, |here| {
+        let home = here.home.as_mut().expect("this is its home");
+        run.put_in_order(0, 2, |_| home.next_offset());
+        let mut own = Vec::new();
+        here.append(
+            &mut log,
+            Epoch::new(1),
+            run.as_slice(),
+            &Frames,
+            |message| {
+                own.push(message.rendition.protocol);
+                false
+            },
+        );
+        assert_eq!(own, [Protocol::Plain; 2]);
+    });
+    let bytes = usize::try_from(log.head().bytes()).unwrap();
+    let mut expected = Vec::new();
+    for said in ["a", "b", "aJson room Some(1)", "bJson room Some(2)"] {
+        append_frame(&mut expected, OpCode::Text, said.as_bytes());
+    }
+    for said in ["aProtobuf room Some(1)", "bProtobuf room Some(2)"] {
+        append_frame(&mut expected, OpCode::Text, said.as_bytes());
+    }
+    assert_eq!(log.slice(log.tail(), bytes), expected);
+}
+
 /// Goal: an audience whose last member leaves is gone, and the next one begins a stream of its own; the others
 /// are not touched.
 #[test]
@@ -173,7 +239,7 @@ fn audiences_end_with_their_members() {
             room.add(rendition, Member::new(slot, MembershipId::INLINE))
         });
     }
-    let said = [Message::new(Event::Published(Kind::Text, b"a"), None)];
+    let said = [Message::new(Event::said(Form::Text, b"a"), Origin::Nobody)];
     append(&mut rooms, &mut log, room, Epoch::new(1), &said);
     rooms.change(room, |room| room.remove(WITH, 0));
     let here = rooms.get(room);
@@ -229,22 +295,28 @@ fn an_offset_that_comes_again_is_an_error() {
 #[test]
 fn homes_come_up_in_time() {
     let now = std::time::Duration::from_secs(3);
-    let sizes = super::home::Sizes {
+    let customs = super::home::Customs {
         announced_members_max: 0,
         spread_members_min: 64,
+        announces_clients: true,
+    };
+    let guest = super::home::Guest {
+        member: member_id(0),
+        id: uuid::Uuid::nil(),
+        visible: super::home::Visible::Yes,
+        about: None,
     };
     let mut rooms = rooms(1 << 20);
     let room = create(&mut rooms, "room");
-    let visible = super::home::Visible::Yes;
     for _ in 0..2 {
-        rooms.home_mut(room).join(ME, visible, &sizes);
+        rooms.home_mut(room).join(&guest, &customs);
         rooms.note_deadline(room, now);
     }
     assert_eq!(rooms.next_deadline(now), Some(now));
     assert_eq!(rooms.take_due(now), [room]);
     assert_eq!(rooms.home_mut(room).handle_time(now).0, Some(2));
     for _ in 0..2 {
-        rooms.home_mut(room).leave(ME, visible, &sizes, now);
+        rooms.home_mut(room).leave(&guest, &customs, now);
     }
     rooms.note_deadline(room, now);
     rooms.release(room);

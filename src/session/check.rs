@@ -81,7 +81,7 @@ impl Session {
         ]
     }
 
-    fn claims_of_memberships(&self) -> [(bool, &'static str); 7] {
+    fn claims_of_memberships(&self) -> [(bool, &'static str); 9] {
         let flags = self.flags;
         let several = self
             .side
@@ -102,7 +102,18 @@ impl Session {
                 several && one.is_some_and(|one| one.number().is_some())
             })
         });
+        let is_client = flags.any(Flags::CLIENT) && self.phase == Phase::Open;
+        let are_subscribed = self.client().is_none_or(|client| {
+            let subscriptions = client.subscriptions();
+            self.memberships().count() == subscriptions.len()
+                && (self.memberships()).all(|(id, _)| subscriptions.get(id).is_some())
+        });
         [
+            (
+                is_client == self.client().is_some(),
+                "what a client is owed, and no client, or none of it",
+            ),
+            (are_subscribed, "memberships and subscriptions differ"),
             (
                 several == flags.any(Flags::SEVERAL),
                 "the flag for several memberships is wrong",

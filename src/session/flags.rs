@@ -44,6 +44,13 @@ impl Flags {
     /// It has memberships beyond the first.
     pub(crate) const SEVERAL: Self = Self(1 << 17);
 
+    /// It says by commands which rooms it is in.
+    pub(crate) const CLIENT: Self = Self(1 << 19);
+    /// Nothing of its rooms may be sent before it is told that it is in them.
+    pub(crate) const UNANNOUNCED: Self = Self(1 << 20);
+    /// Its socket did not take all there was, and it matters when it does: no send is quiet until then.
+    pub(crate) const TRACKED: Self = Self(1 << 21);
+
     /// Operations that the kernel owes an answer to.
     pub(crate) const OPERATIONS: Self = Self::RECEIVING.and(Self::SENDING).and(Self::BLOCKED);
     /// What the shard notes about a session for itself, whatever the phase.
@@ -54,6 +61,8 @@ impl Flags {
         .and(Self::PINGED)
         .and(Self::SERVED)
         .and(Self::PLACED)
+        .and(Self::UNANNOUNCED)
+        .and(Self::TRACKED)
         .and(Self::ABORT)
         .and(Self::DISCARDING);
     /// What a client asked for in its request.

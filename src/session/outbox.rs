@@ -139,8 +139,9 @@ impl Session {
     /// an answer to wait for.
     fn begin_one(&mut self, in_flight: InFlight, is_foreseen: bool) -> Option<Undo> {
         // One that is not read from until its replies have left needs the answer: nothing else need ever
-        // wake the shard.
-        let is_awaited = in_flight.private > 0 && self.flags.any(Flags::PAUSED);
+        // wake the shard. So does one whose client is told what its socket takes.
+        let is_awaited = self.flags.any(Flags::PAUSED.and(Flags::TRACKED))
+            && (in_flight.private > 0 || self.flags.any(Flags::TRACKED));
         let is_open = self.phase == Phase::Open && !is_awaited;
         if is_foreseen && is_open && self.transport.may_be_quiet() {
             return Some(self.assume_one_sent(in_flight));
@@ -193,7 +194,11 @@ impl Session {
     /// assumed to be taken, as by [`Self::plan_send`].
     #[inline]
     pub(crate) fn take_share(&mut self, shared: &Shared) -> Option<Undo> {
-        const OTHERWISE: Flags = Flags::SEVERAL.and(Flags::SENDING).and(Flags::BLOCKED);
+        const OTHERWISE: Flags = Flags::SEVERAL
+            .and(Flags::SENDING)
+            .and(Flags::BLOCKED)
+            .and(Flags::UNANNOUNCED)
+            .and(Flags::TRACKED);
         let is_free = self.phase == Phase::Open && !self.flags.any(OTHERWISE);
         let first = self.membership.as_mut()?;
         if !is_free || self.private.is_some() || !first.shares(shared) {

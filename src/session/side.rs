@@ -1,9 +1,10 @@
 //! What only some sessions have, in a box of its own: a request head that is not whole, what came
-//! behind one, and the memberships beyond the first.
+//! behind one, what a client is owed, and the memberships beyond the first.
 //!
 //! Among a session's memberships there is no scan for those with something to send: each has a due
 //! bit, which is set when its room says something and cleared when it was planned up to its head.
 
+use super::client::Client;
 use super::membership::{MEMBERSHIPS_MAX, Membership};
 use crate::id::{MembershipId, StreamPosition};
 
@@ -63,6 +64,8 @@ pub(super) struct Part {
 pub(super) struct Side {
     /// The request head so far, or what came behind it while the join is not confirmed.
     pub(super) head: Vec<u8>,
+    /// Of one that says by commands which rooms it is in.
+    pub(super) client: Option<Box<Client>>,
     /// Memberships 1 and above; the first stands in the session. The last entry is taken.
     more: Vec<Option<Membership>>,
     /// Memberships that may have something to send, the first one too.
@@ -81,7 +84,7 @@ pub(super) struct Side {
 impl Side {
     /// Whether the box may go.
     pub(super) fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.more.is_empty()
+        self.head.is_empty() && self.more.is_empty() && self.client.is_none()
     }
 
     /// Whether there are memberships beyond the first.

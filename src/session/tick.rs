@@ -6,7 +6,7 @@ use std::time::Duration;
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
 /// How many there are in a second.
-const TICKS_PER_SECOND: u32 = 1_000_000_000 / TICK.subsec_nanos();
+pub(crate) const TICKS_PER_SECOND: u32 = 1_000_000_000 / TICK.subsec_nanos();
 
 /// A point in time in ticks since the shard began; 13 years fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

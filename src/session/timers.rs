@@ -1,7 +1,8 @@
 //! The timers of a session under their names, and since when its peer was silent.
 //!
 //! No two timers run at once: each belongs to a phase, and a ping and the end of idleness take turns. So
-//! they share one entry in the shard's wheel. Which one runs is read off the phase, not kept.
+//! they share one entry in the shard's wheel. Which one runs is read off the phase, not kept. What a client
+//! waits for while it is open it keeps itself, and has one timer for it all.
 
 use super::flags::Flags;
 use super::phase::Phase;
@@ -18,6 +19,8 @@ pub(crate) enum Timer {
     Ping,
     /// It was asked, and is looked at until it answers or has been idle for too long.
     Idle,
+    /// Something of a client is due.
+    Client,
     /// It has to take its last bytes and to answer the goodbye.
     Close,
     /// The kernel has to end the receive of a socket that was shut down.
@@ -31,6 +34,7 @@ impl Timer {
         match phase {
             Phase::Head => Some(Self::Head),
             Phase::Joining => None,
+            Phase::Open if flags.any(Flags::CLIENT) => Some(Self::Client),
             Phase::Open if flags.any(Flags::PINGED) => Some(Self::Idle),
             Phase::Open => Some(Self::Ping),
             Phase::Closing | Phase::Lingering => Some(Self::Close),

@@ -27,6 +27,7 @@ impl Session {
         match place {
             Place::None => {}
             Place::Echo => self.flags.set(Flags::ALONE),
+            Place::Client => self.flags.set(Flags::CLIENT),
             Place::Room { room, rendition } => {
                 let id = self.add_membership(room, rendition);
                 assert_eq!(id, Some(MembershipId::INLINE));
@@ -66,7 +67,8 @@ impl Session {
         assert_eq!(self.phase, Phase::Open);
         self.phase = Phase::Closing;
         self.flags.set(Flags::CLOSE_SENT);
-        self.flags.clear(Flags::PAUSED);
+        self.flags.clear(Flags::PAUSED.and(Flags::UNANNOUNCED));
+        self.end_client();
         if !self.reader.is_idle() {
             // It stopped in the middle of a message, which is of no interest any more, and neither is
             // where it ends.
@@ -88,9 +90,18 @@ impl Session {
         assert_ne!(self.phase, Phase::Dead);
         self.phase = Phase::Dead;
         drop(self.take_head());
+        self.end_client();
         self.reader = Reader::default();
         if !self.flags.any(Flags::SENDING) {
             self.private = None;
+        }
+    }
+
+    /// What it has asked for is of no interest any more.
+    fn end_client(&mut self) {
+        if let Some(side) = &mut self.side {
+            side.client = None;
+            self.tidy_side();
         }
     }
 

@@ -35,6 +35,7 @@ impl Shard {
         let slot = key.slot;
         let deadline = match session.timer() {
             Some(Timer::Ping | Timer::Idle) => return self.silent(slot),
+            Some(Timer::Client) => return self.client_has_time(slot),
             Some(Timer::Head) => session.head_deadline(),
             Some(Timer::Close) => session.close_deadline(),
             // A multishot receive can miss the end of the stream when it comes right behind data,
@@ -56,6 +57,9 @@ impl Shard {
             return;
         };
         match session.phase() {
+            Phase::Open if session.flags().any(Flags::CLIENT) => {
+                self.judge_client(key.slot, &measured);
+            }
             Phase::Open => self.judge_silence(key, &measured),
             Phase::Closing | Phase::Lingering => self.judge_goodbye(key, &measured),
             // What waits was not read in time here, which is not the peer's fault.
@@ -108,7 +112,7 @@ impl Shard {
             // It has spoken, and is about to be heard.
             return self.schedule(slot, Tick(tick.0 + 1));
         }
-        let (heard, unheard_bytes) = (session.heard(), session.sent_unheard_bytes());
+        let heard = session.heard();
         // What there was no room for in the socket waits, too, even if the socket was emptied since.
         let is_behind = session.flags().any(Flags::BLOCKED) || session.is_mid_frame();
         let seen = Measured {
@@ -116,13 +120,7 @@ impl Shard {
             ..*measured
         };
         let alive = (self.alive).look_at_silent(key, &seen, heard, tick);
-        // What a proxy or the peer's machine has taken in one go may still lie before the ping there.
-        let swallowed = if measured.outstanding == 0 {
-            Duration::from_secs(u64::from(unheard_bytes / READING_BYTES_PER_SECOND))
-        } else {
-            Duration::ZERO
-        };
-        let deadline = alive.after(idle_timeout + swallowed);
+        let deadline = alive.after(idle_timeout + self.swallowed(slot, measured));
         if tick >= deadline {
             self.metrics().idle_closed.add(1);
             return self.close(
@@ -133,6 +131,15 @@ impl Shard {
         }
         let next = Tick(tick.0 + self.look_ticks());
         self.schedule(slot, next.min(deadline));
+    }
+
+    /// How long what a proxy or the peer's machine has taken in one go may lie before the ping there.
+    pub(super) fn swallowed(&self, slot: u32, measured: &Measured) -> Duration {
+        if measured.outstanding > 0 {
+            return Duration::ZERO;
+        }
+        let unheard_bytes = self.sessions.at(slot).sent_unheard_bytes();
+        Duration::from_secs(u64::from(unheard_bytes / READING_BYTES_PER_SECOND))
     }
 
     /// From now on the session has `close_timeout` to take what it is owed and to answer, again each

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::parts::credit;
-use crate::id::{ShardId, ThreadId};
+use crate::id::{MembershipId, ShardId, ThreadId};
 use crate::room::rendition::Rendition;
 use crate::session::{Flags, Place, Session};
 use crate::talk::{Handover, Lane, ToShard, ToWeb};
@@ -164,6 +164,10 @@ impl Shard {
                 self.accept(slot, upgrade, Place::Echo, &bytes[end..]);
                 return self.open(slot);
             }
+            Endpoint::Client => {
+                self.accept(slot, upgrade, Place::Client, &bytes[end..]);
+                return self.open_client(slot, upgrade.format);
+            }
             Endpoint::Room(name) => name.as_str().into(),
         };
         let home = self.setup.homes.of(&name);
@@ -186,7 +190,7 @@ impl Shard {
         let rendition = rendition(upgrade);
         let place = Place::Room { room, rendition };
         self.accept(slot, upgrade, place, &bytes[end..]);
-        self.ask_to_join(slot, room);
+        self.ask_to_join(slot, MembershipId::INLINE, None);
     }
 
     /// Open sessions of all shards, as far as the others have said.

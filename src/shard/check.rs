@@ -71,7 +71,10 @@ impl Shard {
         if !matches!(session.phase(), Phase::Open | Phase::Closing) {
             return Ok(());
         }
-        let waits = Flags::DIRTY.and(Flags::BLOCKED).and(Flags::SENDING);
+        let waits = Flags::DIRTY
+            .and(Flags::BLOCKED)
+            .and(Flags::SENDING)
+            .and(Flags::UNANNOUNCED);
         let has_turn = session.flags().any(waits);
         ensure(has_turn || session.private_bytes() == 0, || {
             format!("replies that nothing will send: {session:?}")
@@ -118,6 +121,16 @@ impl Shard {
         ensure(held == counted && held <= held_max, || {
             format!("sessions hold {held} bytes, {counted} by the books, of at most {held_max}")
         })?;
+        let (held, counted) = (self.rooms.count_history_bytes(), self.rooms.history_bytes());
+        let (held_max, positions) = (self.config().history_bytes_max, self.rooms.positions());
+        ensure(
+            held == counted && held <= held_max && positions <= self.config().positions_max,
+            || {
+                format!(
+                    "histories hold {held} bytes, {counted} by the books, and {positions} places"
+                )
+            },
+        )?;
         let (held, counted) = (self.rooms.count_index_bytes(), self.rooms.index_bytes());
         ensure(
             held == counted && held <= 2 * self.config().index_bytes_max(),

@@ -3,7 +3,7 @@
 use super::Shard;
 use super::parts::report::End;
 use crate::id::RoomId;
-use crate::message::{self, Message};
+use crate::message::{self, Form, Info, Message, Origin};
 use crate::protocol::plain::{self, Command};
 use crate::session::{Flags, Phase, Place};
 use crate::wire::close::{CloseCode, append_close_frame};
@@ -13,9 +13,13 @@ use crate::wire::message::{Event, Kind, Role, Rules};
 impl Shard {
     /// Bytes of an open session, or of one whose Close frame is awaited.
     pub(super) fn frames(&mut self, slot: u32, mut input: &mut [u8]) {
+        let is_client = self.sessions.at(slot).flags().any(Flags::CLIENT);
         let rules = Rules {
             role: Role::Server,
-            message_bytes_max: self.config().message_bytes_max,
+            message_bytes_max: match is_client {
+                true => self.manners().message_bytes_max,
+                false => self.config().message_bytes_max,
+            },
         };
         let session = self.sessions.at_mut(slot);
         if session.flags().any(Flags::DISCARDING) {
@@ -68,15 +72,25 @@ impl Shard {
                 Command::Publish => self.publish(slot, room, kind, payload),
             },
             Place::Echo => self.reply(slot, |out| plain::append_message(out, kind, payload)),
+            Place::Client => self.commands(slot, payload),
             Place::None => panic!("an open session has its place"),
         }
     }
 
     fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
-        let echo = self.sessions.at(slot).flags().any(Flags::ECHO);
-        let origin = (!echo).then(|| self.member_id(slot));
+        let session = self.sessions.at(slot);
+        let origin = match session.flags().any(Flags::ECHO) {
+            true => Origin::Nobody,
+            false => Origin::Exclude(self.member_id(slot)),
+        };
+        let event = message::Event::Published {
+            form: form(kind),
+            data: payload,
+            // Who takes no part in presence is nobody here, too.
+            info: (session.flags().any(Flags::VISIBLE)).then(|| Info::anonymous(session.id())),
+        };
         self.metrics().published.add(1);
-        let message = Message::new(message::Event::Published(kind, payload), origin);
+        let message = Message::new(event, origin);
         if self.queues.publish(&mut self.rooms, room, &message) {
             self.pause(slot);
         }
@@ -100,5 +114,13 @@ impl Shard {
                 None => append_frame(out, OpCode::Close, &[]),
             });
         }
+    }
+}
+
+/// How a message of the plain protocol is to be read.
+fn form(kind: Kind) -> Form {
+    match kind {
+        Kind::Text => Form::Text,
+        Kind::Binary => Form::Binary,
     }
 }

@@ -50,7 +50,8 @@ impl Shard {
             return self.flush.add_member(member, &mut self.sessions);
         }
         let may_send = matches!(session.phase(), Phase::Open | Phase::Closing);
-        if !may_send || session.flags().any(Flags::SENDING.and(Flags::BLOCKED)) {
+        let waits = Flags::SENDING.and(Flags::BLOCKED).and(Flags::UNANNOUNCED);
+        if !may_send || session.flags().any(waits) {
             return;
         }
         let member = MemberId::new(self.setup.number, key);
@@ -128,10 +129,14 @@ impl Shard {
         let bytes = session.transport().released(bytes);
         let progress = session.sent(member, &self.rooms, &self.log, bytes);
         let (output, phase) = (session.has_output(&self.rooms), session.phase());
+        let is_client = session.flags().any(Flags::CLIENT);
         self.count_sent(u64::from(bytes));
         self.note_holding(slot);
         if phase == Phase::Dead {
             return self.settle(slot);
+        }
+        if is_client {
+            self.client_sent(slot, bytes, progress);
         }
         let session = self.sessions.at_mut(slot);
         match progress {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::parts::queues::Delivery;
-use crate::id::{Epoch, MemberId, MembershipId, RoomId, SessionKey, ShardId};
-use crate::message::{Event, Message};
-use crate::room::Departure;
+use crate::id::{Epoch, MembershipId, RoomId, SessionKey, ShardId};
 use crate::room::audience::Member;
-use crate::room::home::{Announcement, Guest, Said, Visible};
+use crate::room::history::Recover;
+use crate::room::home::{Guest, Visible};
 use crate::room::rendition::Rendition;
+use crate::room::{Departure, Returning};
 use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
 use crate::talk::{JoinAnswer, ToShard};
@@ -56,8 +56,16 @@ fn visible(session: &Session) -> Visible {
 impl Shard {
     /// The room called `name` as this shard sees it; `None` when there are too many.
     pub(super) fn find_or_create(&mut self, name: &Arc<str>) -> Option<RoomId> {
-        let random = &mut self.random;
-        (self.rooms).find_or_create(name, || Epoch::new(random.u64(1..)))
+        let room = self.create_unless_there(name)?;
+        if !self.config().chat.is_playground() {
+            self.serve_clients(room);
+        }
+        Some(room)
+    }
+
+    fn create_unless_there(&mut self, name: &Arc<str>) -> Option<RoomId> {
+        let (random, now) = (&mut self.random, self.now);
+        (self.rooms).find_or_create(name, now, || Epoch::new(random.u64(1..)))
     }
 
     /// Has the session join another room, besides those it is in, to read it in `rendition`. What
@@ -92,11 +100,11 @@ impl Shard {
             session.want_again(id, rendition);
             return Ok(());
         }
-        if session.add_membership(room, rendition).is_none() {
+        let Some(id) = session.add_membership(room, rendition) else {
             self.rooms.release(room);
             return Err(SubscribeError::TooManyMemberships);
-        }
-        self.ask_to_join(key.slot, room);
+        };
+        self.ask_to_join(key.slot, id, None);
         Ok(())
     }
 
@@ -138,7 +146,7 @@ impl Shard {
     }
 
     /// Takes an open session out of one of its rooms.
-    fn leave_room(&mut self, slot: u32, id: MembershipId) {
+    pub(super) fn leave_room(&mut self, slot: u32, id: MembershipId) {
         let member = self.member_id(slot);
         let session = self.sessions.at_mut(slot);
         if !session.rescue_cut_frame(id, member, &self.rooms, &self.log) {
@@ -150,105 +158,58 @@ impl Shard {
         self.mark_dirty(slot);
     }
 
-    /// A session as homes know it.
-    fn guest(&self, slot: u32) -> Guest {
+    /// A session as the home of a membership's room knows it.
+    fn guest(&self, slot: u32, id: MembershipId) -> Guest {
         let session = self.sessions.at(slot);
+        let about = session.client().and_then(|client| client.about_in(id));
         Guest {
             member: self.member_id(slot),
             id: session.id(),
             visible: visible(session),
+            about: about.cloned(),
         }
     }
 
-    /// Asks the home of `room` to let the session in. Of one that has left and whose home has yet to hear
-    /// of that, it hears first.
-    pub(super) fn ask_to_join(&mut self, slot: u32, room: RoomId) {
-        let guest = self.guest(slot);
+    /// Asks the home of a membership's room to let the session in. Of one that has left and whose home has
+    /// yet to hear of that, it hears first.
+    pub(super) fn ask_to_join(
+        &mut self,
+        slot: u32,
+        id: MembershipId,
+        recover: Option<Box<Recover>>,
+    ) {
+        let guest = self.guest(slot, id);
+        let membership = self.sessions.at(slot).membership(id);
+        let room = membership.expect("it is to be in there").room();
         let here = self.rooms.get_mut(room);
         here.joining += 1;
         let mut departures = here.departures.iter_mut().flat_map(|all| all.iter_mut());
         match departures.find(|departure| departure.guest.member == guest.member) {
-            Some(departure) => departure.returns = true,
-            None => self.tell_join(room, guest),
+            Some(departure) => departure.returns = Some(Returning { guest, recover }),
+            None => self.tell_join(room, guest, recover),
         }
     }
 
-    fn tell_join(&mut self, room: RoomId, guest: Guest) {
+    fn tell_join(&mut self, room: RoomId, guest: Guest, recover: Option<Box<Recover>>) {
         let here = self.rooms.get(room);
         let (home, room) = (here.home_shard, Arc::clone(&here.name));
-        self.mail.tell(home, ToShard::Join { room, guest });
-    }
-
-    /// At the room's home: a session of any shard joins.
-    pub(super) fn join(&mut self, name: &Arc<str>, guest: Guest) {
-        let sizes = self.sizes();
-        let room = self.find_or_create(name);
-        let answer = match room {
-            Some(room) => {
-                let home = self.rooms.home_mut(room);
-                let said = home.join(guest.member.shard, guest.visible, &sizes);
-                let held = home.is_held();
-                self.say(room, said, guest.member, Event::Joined(guest.id));
-                JoinAnswer::Welcome { held }
-            }
-            None => JoinAnswer::Full,
-        };
-        let room = Arc::clone(name);
-        let joined = ToShard::Joined {
+        let join = ToShard::Join {
             room,
             guest,
-            answer,
+            recover,
         };
-        self.mail.tell(guest.member.shard, joined);
-    }
-
-    /// At the room's home: a member of any shard left.
-    pub(super) fn left(&mut self, name: &Arc<str>, guest: Guest) {
-        let (sizes, now) = (self.sizes(), self.now);
-        let room = self.rooms.find(name).expect("it has a member at least");
-        let home = self.rooms.home_mut(room);
-        let said = home.leave(guest.member.shard, guest.visible, &sizes, now);
-        self.say(room, said, guest.member, Event::Left(guest.id));
-        self.rooms.release(room);
-    }
-
-    /// Does what the home of a room says is to be told after `member` has come or gone.
-    fn say(&mut self, room: RoomId, said: Said, member: MemberId, event: Event<'_>) {
-        if said.announcement == Announcement::Member {
-            let notice = Message::new(event, Some(member));
-            self.queues.stage(&mut self.rooms, room, &notice);
-        }
-        if let Some(spread) = said.spread {
-            let name = Arc::clone(&self.rooms.get(room).name);
-            self.tell_shards(|| ToShard::Spread {
-                room: Arc::clone(&name),
-                spread,
-            });
-        }
-        self.tell_hold(room, said.hold);
-        self.rooms.note_deadline(room, self.now);
-    }
-
-    /// Something is due at the home of a room.
-    pub(super) fn home_has_time(&mut self, room: RoomId) {
-        let (count, hold) = self.rooms.home_mut(room).handle_time(self.now);
-        if let Some(count) = count {
-            let notice = Message::new(Event::Members(count), None);
-            self.queues.stage(&mut self.rooms, room, &notice);
-        }
-        self.tell_hold(room, hold);
-        self.rooms.note_deadline(room, self.now);
+        self.mail.tell(home, join);
     }
 
     /// The home has answered a join. It counts in the order of what the home says: behind what waits here
     /// of another shard's, and at once if this is the home, whose messages are in the log. Whether the
     /// room is held counts at once, as everything does that is said of it later.
     pub(super) fn answered(&mut self, room: Arc<str>, guest: Guest, answer: JoinAnswer) {
-        if let JoinAnswer::Welcome { held } = answer {
-            self.held_by_home(&room, held);
+        if let JoinAnswer::Welcome(welcome) = &answer {
+            self.held_by_home(&room, welcome.held);
         }
         if self.setup.homes.of(&room) == self.setup.number {
-            return self.joined(&room, guest, answer);
+            return self.joined(&room, guest, &answer);
         }
         self.queues.deliver(Delivery::Joined {
             room,
@@ -261,12 +222,15 @@ impl Shard {
     /// The home shard has answered the join: whatever it delivers from now on, this session gets. Of one
     /// that is gone or does not want it any more, the home hears so now: before, it would not have known
     /// whom it let in.
-    pub(super) fn joined(&mut self, name: &Arc<str>, guest: Guest, answer: JoinAnswer) {
+    pub(super) fn joined(&mut self, name: &Arc<str>, guest: Guest, answer: &JoinAnswer) {
         let (key, slot) = (guest.member.key(), guest.member.slot);
         let room = self.rooms.find(name);
         let asked = (room.zip(self.sessions.lookup(key)))
             .and_then(|(room, session)| Some((room, session.membership_in(room)?, session)));
-        let is_in = answer != JoinAnswer::Full;
+        let (is_in, has_history) = match answer {
+            JoinAnswer::Welcome(welcome) => (true, welcome.arrival.is_some()),
+            JoinAnswer::Full | JoinAnswer::Unrecoverable => (false, false),
+        };
         let Some((room, id, session)) = asked else {
             if is_in {
                 self.tell_leave(self.setup.homes.of(name), name, guest);
@@ -277,13 +241,18 @@ impl Shard {
         assert!(one.number().is_none(), "a join is answered once");
         let (rendition, given_up) = (one.rendition(), one.is_given_up());
         let is_first = session.phase() == Phase::Joining;
+        let is_client = session.flags().any(Flags::CLIENT);
         if is_in && !given_up {
             let here = self.rooms.get_mut(room);
             here.joining -= 1;
+            here.has_history |= has_history;
             let (number, head) = here.add(rendition, Member::new(slot, id));
             session.enter(id, number, head);
             if is_first {
                 self.open(slot);
+            }
+            if is_client {
+                self.client_arrived(slot, id, answer);
             }
         } else if is_in {
             self.tell_leave(self.rooms.get(room).home_shard, name, guest);
@@ -295,6 +264,9 @@ impl Shard {
             self.rooms.release(room);
         } else {
             self.remove_member(slot, id);
+            if is_client {
+                self.client_arrived(slot, id, answer);
+            }
         }
         self.settle(slot);
     }
@@ -325,12 +297,12 @@ impl Shard {
     }
 
     fn depart_from(&mut self, slot: u32, id: MembershipId) {
-        let guest = self.guest(slot);
+        let guest = self.guest(slot, id);
         let session = self.sessions.at(slot);
         let room = session.membership(id).expect("it is in there").room();
         let departure = Departure {
             guest,
-            returns: false,
+            returns: None,
         };
         let here = self.rooms.get_mut(room);
         if here.home.is_some() || here.staged.is_none() {
@@ -344,9 +316,10 @@ impl Shard {
     pub(super) fn tell_departure(&mut self, room: RoomId, departure: Departure) {
         let here = self.rooms.get(room);
         let (home, name) = (here.home_shard, Arc::clone(&here.name));
-        self.tell_leave(home, &name, departure.guest);
-        if departure.returns {
-            self.tell_join(room, departure.guest);
+        let Departure { guest, returns } = departure;
+        self.tell_leave(home, &name, guest);
+        if let Some(Returning { guest, recover }) = returns {
+            self.tell_join(room, guest, recover);
         }
     }
 
@@ -357,8 +330,11 @@ impl Shard {
 
     /// Takes the session out of a room's audience, or gives up joining it.
     pub(super) fn remove_member(&mut self, slot: u32, id: MembershipId) {
-        let left = self.sessions.at_mut(slot).remove_membership(id);
-        let left = left.expect("it is in there");
+        let session = self.sessions.at_mut(slot);
+        if let Some(client) = session.client_mut() {
+            client.subscriptions_mut().remove(id);
+        }
+        let left = session.remove_membership(id).expect("it is in there");
         let (room, rendition) = (left.room(), left.rendition());
         match left.number() {
             None => self.rooms.get_mut(room).joining -= 1,

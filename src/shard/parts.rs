@@ -5,6 +5,8 @@
 
 pub(crate) mod action;
 pub(crate) mod alive;
+pub(crate) mod arrival;
+pub(crate) mod asks;
 pub(crate) mod batch;
 pub(crate) mod credit;
 pub(crate) mod dead;
@@ -12,8 +14,11 @@ pub(crate) mod ending;
 pub(crate) mod figures;
 pub(crate) mod flush;
 pub(crate) mod mail;
+pub(crate) mod permit;
 pub(crate) mod pressure;
 pub(crate) mod queues;
 pub(crate) mod report;
+pub(crate) mod step;
 pub(crate) mod tally;
+pub(crate) mod waiters;
 pub(crate) mod watch;

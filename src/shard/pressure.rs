@@ -12,6 +12,7 @@ use super::Shard;
 use super::parts::action::Action;
 use crate::id::{RoomId, SessionKey, ShardId};
 use crate::room::congestion::Behind;
+use crate::session::client::Client;
 use crate::session::{Flags, Place};
 use crate::talk::ToShard;
 
@@ -61,11 +62,22 @@ impl Shard {
         if !session.flags().any(Flags::PAUSED) {
             return false;
         }
-        let wait = session.private_bytes() > 0 || self.must_wait_in(session.place());
+        if session.flags().any(Flags::CLIENT) {
+            self.resume_commands(key.slot);
+        }
+        let session = self.sessions.at(key.slot);
+        if !session.flags().any(Flags::PAUSED) {
+            return false;
+        }
+        let is_full = session.client().is_some_and(Client::is_full);
+        let wait = session.private_bytes() > 0 || is_full || self.must_wait_in(session.place());
         if !wait {
             let tick = self.tick();
             let session = self.sessions.at_mut(key.slot);
             session.unmark(Flags::PAUSED);
+            if let Some(client) = session.client_mut() {
+                client.postpone_pong(tick);
+            }
             // Its silence until now was not its own.
             session.hear(tick);
             self.settle(key.slot);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::parts::report::{End, Report, ReportEvent};
+use crate::id::RoomId;
 use crate::session::{Phase, Place};
 use crate::wire::http::Refusal;
 
@@ -29,6 +30,15 @@ impl Shard {
         (self.reports).add(|| Report::refused(key, request, refusal));
     }
 
+    /// Members of a room are too many to be named.
+    pub(super) fn note_crowd(&mut self, room: RoomId) {
+        let room = Arc::clone(&self.rooms.get(room).name);
+        self.reports.add(|| Report {
+            key: None,
+            event: ReportEvent::Crowded { room },
+        });
+    }
+
     /// A session is about to end; whatever else may end, like a connection that refuses a request,
     /// is none.
     pub(super) fn note_end(&mut self, slot: u32, end: End) {
@@ -45,7 +55,7 @@ impl Shard {
         let (id, rooms) = (session.id(), &self.rooms);
         let place = session.place();
         self.reports.add(|| Report {
-            key,
+            key: Some(key),
             event: ReportEvent::Ended {
                 id,
                 room: match place {

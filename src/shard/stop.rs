@@ -6,6 +6,9 @@ use super::Shard;
 use crate::session::{Flags, Phase};
 use crate::wire::close::CloseCode;
 
+/// How long clients may take to read what was said before the stop.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
 impl Shard {
     /// Whether it was told to stop.
     #[must_use]
@@ -28,10 +31,12 @@ impl Shard {
     /// The server is stopping: says goodbye to every session with 1001. Connections still come in
     /// until [`Self::handle_drained`], for health checks and pages; upgrades are refused.
     pub fn handle_stop(&mut self) {
-        self.ending.stop();
+        let farewell = self.config().close_timeout.min(FAREWELL_MAX);
+        self.ending.stop(self.now + farewell);
         let slots: Vec<u32> = self.sessions.slots().collect();
         for slot in slots {
             match self.sessions.at(slot).phase() {
+                Phase::Open if self.client(slot).is_some() => self.begin_farewell(slot),
                 Phase::Open => self.close(slot, CloseCode::GOING_AWAY, "the server is stopping"),
                 Phase::Joining => self.kill(slot),
                 Phase::Head | Phase::Closing | Phase::Lingering | Phase::Dead => {}

@@ -6,10 +6,10 @@ use super::Shard;
 use super::parts::credit;
 use super::parts::queues::Delivery;
 use crate::id::{Epoch, RoomId, ShardId};
-use crate::message::{Run, Slice};
+use crate::message::{Origin, Run, Slice};
 use crate::protocol::Encoder;
-use crate::room::staging::Aside;
-use crate::talk::{Lane, ToShard};
+use crate::room::staging::{Aside, Group};
+use crate::talk::{Ack, Lane, Published, ToShard};
 
 /// What a room may have appended before the next one has its turn, as a part of what a flush may.
 const ROOM_TURNS_PER_FLUSH: usize = 4;
@@ -24,11 +24,15 @@ impl Shard {
         self.deliver_waiting();
         while self.serve_outbound() {}
         while self.serve_sequencing() {}
+        self.answer_asks();
         self.bound_held();
+        self.rooms.bound_histories();
         self.return_credit();
         self.bound_holdings();
         self.look_for_laggards();
         self.resume();
+        self.retry_put_off();
+        self.bid_farewell();
         #[cfg(debug_assertions)]
         self.assert_invariants();
     }
@@ -63,18 +67,32 @@ impl Shard {
                     room,
                     guest,
                     answer,
-                } => self.joined(&room, guest, answer),
+                } => self.joined(&room, guest, &answer),
+                Delivery::Census { from, room } => self.take_part_in_census(from, room),
             }
         }
     }
 
     /// At the room's home: messages from another shard stand in line for their place in the order. What
     /// they cost is given back when this shard has room for more.
-    pub(super) fn put_in_line(&mut self, from: ShardId, name: &str, messages: Run) {
+    pub(super) fn put_in_line(&mut self, from: ShardId, name: &Arc<str>, messages: Run) {
         let cost = credit::cost(messages.weight());
         self.lanes.of(Lane::ToHome).hold(from, cost);
-        if let Some(room) = self.rooms.find(name) {
-            self.queues.stage_run(&mut self.rooms, room, messages);
+        // Who waits for word of its messages need not be in the room.
+        let is_awaited = messages.as_slice().tickets().next().is_some();
+        let room = match self.rooms.find(name) {
+            None if is_awaited => self.find_or_create(name),
+            found => found,
+        };
+        match room {
+            Some(room) => {
+                if is_awaited {
+                    self.serve_clients(room);
+                }
+                self.queues.stage_run(&mut self.rooms, room, messages);
+            }
+            // What others have said there is of no interest to anybody any more.
+            None => self.decline_messages(&messages),
         }
     }
 
@@ -153,9 +171,12 @@ impl Shard {
         let most = left.min(credit).min(budget / ROOM_TURNS_PER_FLUSH);
         let front = group.front(most);
         let (count, bytes, weight) = (front.len(), front.payload_bytes(), front.weight());
-        group.put_in_order(count, || home.next_offset());
         let (epoch, elsewhere) = (home.epoch(), home.shards_except(me));
+        let acks = self.put_in_order(room, &mut group, count);
         self.queues.sequencing.taken(weight);
+        if self.rooms.get(room).has_history {
+            (self.rooms).keep(room, group.first(count, bytes), self.now);
+        }
         if is_elsewhere {
             let messages = Arc::new(group.take(count));
             self.pass_on(room, epoch, elsewhere, &messages);
@@ -164,6 +185,7 @@ impl Shard {
             self.append(room, epoch, group.first(count, bytes));
             group.remove(count, bytes);
         }
+        self.acknowledge(acks);
         if group.is_empty() {
             self.queues.sequencing.finish(group);
         } else {
@@ -174,6 +196,32 @@ impl Shard {
             self.rooms.release(room);
         }
         true
+    }
+
+    /// Gives the first `count` messages of `group` their places in a room; returns what those are to be told who
+    /// wait for word of them.
+    fn put_in_order(&mut self, room: RoomId, group: &mut Group, count: usize) -> Vec<Ack> {
+        let mut acks = Vec::new();
+        let here = self.rooms.get_mut(room);
+        let has_history = here.has_history;
+        let home = here.home.as_mut().expect("this is its home");
+        let epoch = home.epoch();
+        group.put_in_order(count, |origin| {
+            let offset = home.next_offset();
+            if let Origin::Acknowledge { member, ticket } = origin {
+                let outcome = match has_history {
+                    true => Published::At(epoch, offset),
+                    false => Published::Passing,
+                };
+                acks.push(Ack {
+                    member,
+                    ticket,
+                    outcome,
+                });
+            }
+            offset
+        });
+        acks
     }
 
     /// From its home, the next run of a room's messages to the other shards with members.

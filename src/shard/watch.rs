@@ -22,6 +22,9 @@ impl Shard {
 
     fn fall_behind(&mut self, key: SessionKey, id: MembershipId) {
         let slot = key.slot;
+        if self.sessions.at(slot).flags().any(Flags::CLIENT) {
+            return self.client_falls_behind(slot, id);
+        }
         match self.config().slow_consumer {
             // Of one that is behind in several rooms, the first has ended it.
             SlowConsumer::Close if self.sessions.at(slot).phase() != Phase::Open => {}

@@ -16,6 +16,7 @@ use self::key::{accept_key, is_key};
 use self::origin::Host;
 pub(crate) use self::origin::is_listed;
 pub use self::policy::Policy;
+pub use self::subprotocol::Format;
 use super::http::{Head, HttpError, Refusal};
 
 /// The methods of requests that ask for no WebSocket.
@@ -43,6 +44,8 @@ pub struct Upgrade {
     pub accept: [u8; 28],
     /// The subprotocol selected, if any was offered.
     pub subprotocol: Option<String>,
+    /// How its commands are written; only at [`Endpoint::Client`].
+    pub format: Format,
     /// Whether the session receives its own messages too (`?echo=1`).
     pub echo: bool,
     /// Whether the session causes and receives notices of who comes and goes; false for `?presence=0`.
@@ -98,12 +101,22 @@ fn upgrade(
     let host = check_request(head, upgrades)?;
     let key = check_websocket(head)?;
     origin::check_page(head, host, policy)?;
+    let is_client = endpoint == Endpoint::Client;
+    let (subprotocol, format) = if is_client {
+        subprotocol::select_client(head)
+    } else {
+        let selected = subprotocol::select(head, policy.subprotocols)?;
+        (selected, Format::default())
+    };
+    // Clients say what they want room by room.
+    let flag = |name| address::flag(head.query(), name).filter(|_| !is_client);
     Ok(Upgrade {
         endpoint,
         accept: accept_key(key),
-        subprotocol: subprotocol::select(head, policy.subprotocols)?,
-        echo: address::flag(head.query(), "echo").unwrap_or(false),
-        presence: address::flag(head.query(), "presence").unwrap_or(true),
+        subprotocol,
+        format,
+        echo: flag("echo").unwrap_or(false),
+        presence: flag("presence").unwrap_or(true),
     })
 }
 

@@ -276,7 +276,7 @@ impl Bench {
                         self.shards[shard].handle_received(key, Received::End, false);
                     }
                 }
-                Action::ShutdownWrite(_) => {}
+                Action::ShutdownWrite(_) | Action::HoldLittle(_) => {}
                 Action::Close(socket) | Action::Abort(socket) => drop(socket),
             }
         }

@@ -1,6 +1,7 @@
 //! The pure shard, step by step: what the simulation meets too rarely to be relied on for.
 
 mod bench;
+mod clients;
 mod figures;
 mod heads;
 mod holdings;

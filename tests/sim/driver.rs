@@ -267,6 +267,7 @@ impl Driver for SimDriver<'_> {
                     shard.handle_measured(key, self.kernel.measure(fd));
                 }
             }
+            Action::HoldLittle(_) => {}
             Action::PollWritable(key, fd) => self.kernel.poll_writable(number, key, fd),
             Action::ShutdownWrite(key) => {
                 if let Some(fd) = descriptor(shard, key) {

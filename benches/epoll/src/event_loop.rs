@@ -147,6 +147,9 @@ impl Driver for EpollDriver {
                 };
                 shard.handle_measured(key, measured);
             }
+            Action::HoldLittle(key) => {
+                let _ = shard.socket(key).map(socket::hold_little);
+            }
             Action::PollWritable(key, fd) => {
                 let waiting = self.interests.at(fd);
                 (waiting.key, waiting.writable) = (key, true);

@@ -91,7 +91,7 @@ impl Relay {
 
     fn join(&mut self, slot: u32, endpoint: Endpoint) {
         let room = match endpoint {
-            Endpoint::Echo => ECHO,
+            Endpoint::Echo | Endpoint::Client => ECHO,
             Endpoint::Room(name) => {
                 let next = number(self.rooms.len());
                 let room = *self.names.entry(name).or_insert(next);

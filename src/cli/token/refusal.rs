@@ -16,14 +16,6 @@ pub enum TokenRefusal {
         /// What the kernel said.
         problem: String,
     },
-    /// A settings file that is neither TOML nor JSON, or has another type where keys belong.
-    #[error("{} is no settings file ({problem}); name one in TOML, or in JSON called .json", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The parser's words.
-        problem: String,
-    },
     /// A settings file with keys that could never verify.
     #[error("in {}, {error}", path.display())]
     Keys {

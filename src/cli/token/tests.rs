@@ -95,7 +95,7 @@ fn a_token_is_made_with_a_secret() {
 fn a_token_fits_the_settings_file() {
     let toml = "log_bytes = \"64MiB\"\n[client]\nallowed_origins = [\"*\"]\n[client.token]\nhmac_secret_key = \"one\"\n\
         audience = \"chat\"\nissuer = \"me\"\nuser_id_claim = \"uid\"\n[client.subscription_token]\nenabled = true\n\
-        hmac_secret_key = \"two\"\n[[channel.namespaces]]\nname = \"x\"\n";
+        hmac_secret_key = \"two\"\n[[channel.namespaces]]\nname = \"xx\"\n";
     let json = json!({"client": {"token": {
         "hmac_secret_key": "one", "audience": "chat", "issuer": "me", "user_id_claim": "uid",
     }, "subscription_token": {"enabled": true, "hmac_secret_key": "two"}}});
@@ -115,7 +115,7 @@ fn a_token_fits_the_settings_file() {
             "--user",
             "7",
             "--channel",
-            "x:1",
+            "xx:1",
             "--expires",
             "2d",
             "--file",
@@ -127,7 +127,7 @@ fn a_token_fits_the_settings_file() {
             .say(&["--inspect", &token, "--file", file])
             .expect("a text");
         assert!(
-            said.ends_with("to subscribe to x:1: good, as user 7\n"),
+            said.ends_with("to subscribe to xx:1: good, as user 7\n"),
             "{said}"
         );
         let said = folder
@@ -144,6 +144,9 @@ fn a_token_fits_the_settings_file() {
 #[test]
 fn a_token_is_made_with_a_private_key() {
     let quoted = |key: &str, pem: &str| format!("[client.token]\n{key} = \"\"\"{pem}\"\"\"\n");
+    let set = json!({"keys": [testing::jwk(testing::ED25519_PUBLIC, "k")]}).to_string();
+    let sets = Folder::new(&[("ed.json", &set)]);
+    let set = sets.0.path().join("ed.json").display().to_string();
     let folder = Folder::new(&[
         ("rsa.pem", testing::RSA),
         ("p256.pem", testing::P256),
@@ -153,10 +156,9 @@ fn a_token_is_made_with_a_private_key() {
             "p256.toml",
             &quoted("ecdsa_public_key", testing::P256_PUBLIC),
         ),
-        ("ed.toml", "[client.token]\njwks_file = \"ed.json\"\n"),
         (
-            "ed.json",
-            &json!({"keys": [testing::jwk(testing::ED25519_PUBLIC, "k")]}).to_string(),
+            "ed.toml",
+            &format!("[client.token]\njwks_file = \"{set}\"\n"),
         ),
         (
             "url.toml",
@@ -243,19 +245,23 @@ const MISTAKES: &[(&[&str], &str)] = &[
     ),
     (
         &["--user", "7", "--file", "@no.toml"],
-        "can't read no.toml: No such file",
+        "can't read the settings file no.toml: No such file",
     ),
     (
         &["--user", "7", "--file", "@broken.toml"],
-        "broken.toml is no settings file (",
+        "line 1 of broken.toml is not TOML (",
     ),
     (
         &["--user", "7", "--file", "@broken.json"],
-        "broken.json is no settings file (",
+        "line 1 of broken.json is not JSON (",
     ),
     (
         &["--user", "7", "--file", "@type.toml"],
-        "type.toml is no settings file (invalid type",
+        "line 2 of type.toml: client.token.hmac_secret_key ",
+    ),
+    (
+        &["--user", "7", "--file", "@no_set.toml"],
+        "in no_set.toml, client.token.jwks_file names /nonexistent.json, which can't be read: No such",
     ),
     (
         &["--user", "7", "--file", "@key.toml"],
@@ -293,7 +299,11 @@ fn mistakes_are_sentences() {
             "[client.token]\nhmac_secret_key = \"a\"\n[client.subscription_token]\nenabled = true\n",
         ),
         ("broken.toml", "[client.token\n"),
-        ("type.toml", "[client.token]\nhmac_secret_key = 5\n"),
+        (
+            "no_set.toml",
+            "[client.token]\njwks_file = \"/nonexistent.json\"\n",
+        ),
+        ("type.toml", "[client.token]\nhmac_secret_key = [5]\n"),
         ("key.toml", "[client.token]\nrsa_public_key = \"secret\"\n"),
         ("broken.json", "{"),
         ("p.pem", testing::P256_SEC1),

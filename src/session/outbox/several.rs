@@ -68,6 +68,7 @@ impl Session {
             && side.due.is_empty()
             && let [part] = side.parts[..]
             && self.phase == Phase::Open
+            && !self.flags.any(Flags::TRACKED)
             && self.transport.may_be_quiet()
         {
             return Ok(Some(self.assume_part_sent(part)));

@@ -16,6 +16,8 @@ pub enum Action {
     CancelReceive(SessionKey),
     /// Say with [`crate::shard::Shard::handle_measured`], at once, how far the peer has come. No operation.
     Measure(SessionKey),
+    /// Have the kernel hold little of what it can't send yet. No operation.
+    HoldLittle(SessionKey),
     /// Say when the socket is writable.
     PollWritable(SessionKey, RawFd),
     /// Shut down the write side: a FIN after everything sent.

@@ -211,11 +211,13 @@ impl Flush {
 mod tests {
     use std::fs::File;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use uuid::Uuid;
 
     use super::*;
     use crate::id::{Epoch, MembershipId, ShardId};
+    use crate::room::Bounds;
     use crate::room::homes::Homes;
     use crate::session::Place;
     use crate::session::tick::Tick;
@@ -232,8 +234,8 @@ mod tests {
     }
 
     fn rooms() -> (Rooms, RoomId) {
-        let mut rooms = Rooms::new(ShardId::new(0), Homes::new(1, 0), 10, 1 << 20);
-        let room = rooms.find_or_create(&Arc::from("room"), || Epoch::new(1));
+        let mut rooms = Rooms::new(ShardId::new(0), Homes::new(1, 0), Bounds::SMALL);
+        let room = rooms.find_or_create(&Arc::from("room"), Duration::ZERO, || Epoch::new(1));
         (rooms, room.unwrap())
     }
 
@@ -309,7 +311,8 @@ mod tests {
     #[test]
     fn rooms_take_turns() {
         let (mut sessions, (mut rooms, first)) = (sessions(6), rooms());
-        let second = (rooms.find_or_create(&Arc::from("other"), || Epoch::new(1))).unwrap();
+        let second =
+            (rooms.find_or_create(&Arc::from("other"), Duration::ZERO, || Epoch::new(1))).unwrap();
         let mut flush = Flush::default();
         for slot in 0..6 {
             let room = if slot < 3 { first } else { second };

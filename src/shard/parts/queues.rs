@@ -22,6 +22,8 @@ pub(crate) enum Delivery {
         epoch: Epoch,
         messages: Arc<Run>,
     },
+    /// The home wants to know who is here by what it has said so far.
+    Census { from: ShardId, room: Arc<str> },
     /// The answer to a join: the member gets the messages behind it, none of those before.
     Joined {
         room: Arc<str>,
@@ -161,24 +163,24 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::Queues;
     use crate::id::{Epoch, RoomId, ShardId};
-    use crate::message::{Event, Message, Run};
-    use crate::room::Rooms;
+    use crate::message::{Event, Form, Message, Origin, Run};
     use crate::room::homes::Homes;
     use crate::room::staging::Aside;
-    use crate::wire::message::Kind;
+    use crate::room::{Bounds, Rooms};
 
     fn rooms() -> (Rooms, RoomId) {
         let me = ShardId::new(0);
-        let mut rooms = Rooms::new(me, Homes::new(1, 0), 10, 1 << 20);
-        let room = rooms.find_or_create(&Arc::from("room"), || Epoch::new(1));
+        let mut rooms = Rooms::new(me, Homes::new(1, 0), Bounds::SMALL);
+        let room = rooms.find_or_create(&Arc::from("room"), Duration::ZERO, || Epoch::new(1));
         (rooms, room.unwrap())
     }
 
     fn message(payload: &[u8]) -> Message<'_> {
-        Message::new(Event::Published(Kind::Binary, payload), None)
+        Message::new(Event::said(Form::Binary, payload), Origin::Nobody)
     }
 
     /// Goal: publishers wait once more is staged than a flush may append, not for what is held for members, and

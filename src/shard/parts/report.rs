@@ -19,8 +19,8 @@ const REQUEST_BYTES_MAX: usize = 1024;
 /// Something that deserves a line.
 #[derive(Debug)]
 pub struct Report {
-    /// Whose; the connection is still there until the next action is taken.
-    pub(crate) key: SessionKey,
+    /// Whose, if it is a session's; the connection is still there until the next action is taken.
+    pub(crate) key: Option<SessionKey>,
     /// What happened.
     pub(crate) event: ReportEvent,
 }
@@ -30,7 +30,7 @@ impl Report {
     pub(crate) fn refused(key: SessionKey, request: &[u8], refusal: &Refusal) -> Self {
         let request = &request[..request.len().min(REQUEST_BYTES_MAX)];
         Self {
-            key,
+            key: Some(key),
             event: ReportEvent::Refused {
                 status: refusal.status,
                 sentence: refusal.body.clone(),
@@ -40,7 +40,7 @@ impl Report {
     }
 }
 
-/// What happened to a connection.
+/// What happened to a connection, or in a room.
 #[derive(Debug)]
 pub(crate) enum ReportEvent {
     /// A request was refused.
@@ -60,6 +60,11 @@ pub(crate) enum ReportEvent {
         room: Option<Arc<str>>,
         /// How.
         end: End,
+    },
+    /// Members of a room are too many to be named.
+    Crowded {
+        /// Which.
+        room: Arc<str>,
     },
 }
 
@@ -151,7 +156,7 @@ mod tests {
             else {
                 panic!("it was refused");
             };
-            assert_eq!((request.len(), status, report.key), (kept, 503, KEY));
+            assert_eq!((request.len(), status, report.key), (kept, 503, Some(KEY)));
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::wire::percent;
 /// The longest room name, in bytes after percent-decoding.
 pub const ROOM_BYTES_MAX: usize = 128;
 
+/// Where clients that are in many rooms connect.
+const CLIENT_PATH: &str = "/connection/websocket";
+
 /// What a WebSocket address stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -14,6 +17,8 @@ pub enum Endpoint {
     Room(String),
     /// `/echo`: messages go back to their sender and nowhere else.
     Echo,
+    /// `/connection/websocket`: the session says by commands which rooms it is in.
+    Client,
 }
 
 /// What a path stands for.
@@ -32,7 +37,8 @@ impl Address {
             Self::BadRoom(sentence) => Err(Refusal::new(400, sentence)),
             Self::Other => Err(Refusal::new(
                 404,
-                "No WebSocket is served at this address: connect to /ws or /ws/<room>.",
+                "No WebSocket is served at this address: connect to /ws, /ws/<room> or \
+                 /connection/websocket.",
             )),
         }
     }
@@ -42,6 +48,9 @@ impl Address {
 pub(super) fn parse(path: &str, policy: &Policy<'_>) -> Address {
     if path == "/echo" && policy.echo {
         return Address::Endpoint(Endpoint::Echo);
+    }
+    if path == CLIENT_PATH {
+        return Address::Endpoint(Endpoint::Client);
     }
     let Some(below) = path.strip_prefix("/ws") else {
         return Address::Other;
@@ -67,6 +76,11 @@ pub(super) fn parse(path: &str, policy: &Policy<'_>) -> Address {
         return Address::BadRoom("The room's name must have no / and no control characters.");
     }
     Address::Endpoint(Endpoint::Room(name))
+}
+
+/// Whether a query says `name=value` anywhere.
+pub(super) fn says(query: &str, name: &str, value: &str) -> bool {
+    (query.split('&')).any(|pair| pair.split_once('=') == Some((name, value)))
 }
 
 /// The last `name=0` or `name=1` of a query; other values say nothing.

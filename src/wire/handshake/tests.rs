@@ -1,5 +1,6 @@
 //! Every rule of RFC 6455 section 4.2.1, room names, and origins.
 
+mod clients;
 mod origins;
 
 use super::{

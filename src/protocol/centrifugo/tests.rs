@@ -1,0 +1,10 @@
+//! The protocol against writers and readers that share no code with it.
+
+mod commands;
+mod frames;
+mod notices;
+mod pushes;
+mod replies;
+mod samples;
+mod schema;
+mod sdk;

@@ -1,0 +1,458 @@
+//! What a session keeps that says by commands which rooms it is in: how far it has come, who it is, what it waits
+//! for and until when. It knows neither the session nor what commands look like.
+
+mod cooling;
+mod held;
+mod publishing;
+mod pulse;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use self::cooling::Cooling;
+use self::held::Held;
+use self::publishing::Publishing;
+pub(crate) use self::publishing::PutOff;
+use self::pulse::Pulse;
+use self::subscriptions::Subscriptions;
+pub(crate) use self::subscriptions::{By, Subscription};
+use super::tick::{TICKS_PER_SECOND, Tick};
+use crate::id::{MembershipId, Ticket};
+use crate::room::history::Position;
+use crate::room::presence::About;
+use crate::room::rendition::Protocol;
+
+/// How far a client has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It has yet to say who it is, until some time.
+    New(Tick),
+    /// It has said so, and the rooms that it is put into have yet to answer.
+    Connecting,
+    /// Whatever it asks for is done.
+    Connected,
+    /// It was told to go, or to come back with something else, and has until some time to do so.
+    Refused(Tick),
+}
+
+/// The command that those behind it wait for.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// It says who it is, and was put into rooms.
+    Connect(Box<Arrivals>),
+    /// It wants to be in a room.
+    Subscribe(Box<Subscribing>),
+    /// It asks the home of a room.
+    Ask(Asking),
+}
+
+/// A wish to be in a room.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subscribing {
+    /// The command's number.
+    pub(crate) id: u32,
+    /// The membership that is to come of it.
+    pub(crate) membership: MembershipId,
+    /// The place in the room's history from which on it wants what it has missed.
+    pub(crate) since: Option<u64>,
+    /// Whether it is told where the room's history stands.
+    pub(crate) standing: Standing,
+}
+
+/// Whether a client is told where a room's history stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It may come back to what it has missed.
+    Recoverable,
+    /// It hears of what it has missed.
+    Positioned,
+    /// It is not.
+    Hidden,
+}
+
+/// A question that a client has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asking {
+    /// The command's number.
+    pub(crate) id: u32,
+}
+
+/// What has become of the rooms that a client is put into by the server.
+#[derive(Debug)]
+pub(crate) struct Arrivals {
+    /// The number of the command that said who it is.
+    pub(crate) id: u32,
+    /// Those that have answered, each with where its history stands and whether that was recovered.
+    pub(crate) there: Vec<(Subscribing, Option<Position>, Recovered)>,
+    /// Those that have not.
+    pub(crate) awaited: Vec<Subscribing>,
+}
+
+/// What a client is told of what it has missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recovered {
+    /// It did not ask.
+    NotAsked,
+    /// Not all of it is there.
+    No,
+    /// It gets all of it.
+    Yes,
+}
+
+/// The state of a session that says by commands which rooms it is in.
+#[derive(Debug)]
+pub(crate) struct Client {
+    protocol: Protocol,
+    stage: Stage,
+    pulse: Pulse,
+    /// Since when its socket has taken nothing of what there is for it.
+    stuck: Option<Tick>,
+    /// When the kernel is to be asked how far its peer has come.
+    look: Option<Tick>,
+    /// When it has to go unless it shows that it may stay.
+    ends: Option<Tick>,
+    waiting: Option<Waiting>,
+    /// What others are told of it; known once it is connecting.
+    about: Option<Arc<About>>,
+    subscriptions: Subscriptions,
+    held: Option<Box<Held>>,
+    publishing: Option<Box<Publishing>>,
+    cooling: Option<Box<Cooling>>,
+}
+
+/// Memory of a subscription, in bytes.
+pub(super) const SUBSCRIPTION_BYTES: usize = size_of::<(MembershipId, Subscription)>();
+
+/// How often the kernel is asked about a socket that has not taken all there was.
+const LOOK_TICKS: u32 = 5 * TICKS_PER_SECOND;
+
+impl Client {
+    /// One that reads and writes in `protocol`, and has to say who it is by `deadline`.
+    #[must_use]
+    pub(crate) fn new(protocol: Protocol, deadline: Tick) -> Self {
+        Self {
+            protocol,
+            stage: Stage::New(deadline),
+            pulse: Pulse::default(),
+            stuck: None,
+            look: None,
+            ends: None,
+            waiting: None,
+            about: None,
+            subscriptions: Subscriptions::default(),
+            held: None,
+            publishing: None,
+            cooling: None,
+        }
+    }
+
+    /// In which form it reads and writes.
+    #[must_use]
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    // How far it has come.
+
+    /// How far it has come.
+    #[must_use]
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// It has said who it is, which others are told by `about`, and has to go at `ends` if it is ever.
+    pub(crate) fn connect(&mut self, about: Arc<About>, ends: Option<Tick>) {
+        assert!(matches!(self.stage, Stage::New(_)), "it says so once");
+        self.stage = Stage::Connecting;
+        self.about = Some(about);
+        self.ends = ends;
+    }
+
+    /// It may ask for anything from now on, and is first pinged at `ping`.
+    pub(crate) fn connected(&mut self, ping: Tick) {
+        assert_eq!(self.stage, Stage::Connecting);
+        self.stage = Stage::Connected;
+        self.pulse.begin(ping);
+    }
+
+    /// It was told why it can't be here, and has to go by `deadline`.
+    pub(crate) fn refuse(&mut self, deadline: Tick) {
+        assert!(matches!(self.stage, Stage::New(_)), "it is refused at once");
+        self.stage = Stage::Refused(deadline);
+    }
+
+    /// What others are told of it; nothing before it has said who it is.
+    #[must_use]
+    pub(crate) fn about(&self) -> Option<&Arc<About>> {
+        self.about.as_ref()
+    }
+
+    /// It may stay until `ends`, or for ever.
+    pub(crate) fn prolong(&mut self, ends: Option<Tick>) {
+        self.ends = ends;
+    }
+
+    /// When it has to go.
+    #[must_use]
+    pub(crate) fn ends(&self) -> Option<Tick> {
+        self.ends
+    }
+
+    // Commands that wait.
+
+    /// Whether commands that come now have to wait for others.
+    #[must_use]
+    pub(crate) fn is_holding(&self) -> bool {
+        self.waiting.is_some() || self.held.is_some()
+    }
+
+    /// Whether no more is to be read until some have had their turn.
+    #[must_use]
+    pub(crate) fn is_full(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.is_full())
+    }
+
+    /// Keeps a command behind those that wait. An empty one stands for what is none.
+    pub(crate) fn hold(&mut self, command: &[u8]) {
+        self.held.get_or_insert_default().push(command);
+    }
+
+    /// The commands that wait, to have their turns one by one, if none before them is under way.
+    pub(crate) fn take_held(&mut self) -> Option<Box<Held>> {
+        match self.waiting {
+            Some(_) => None,
+            None => self.held.take(),
+        }
+    }
+
+    /// Those that still have to wait.
+    pub(crate) fn return_held(&mut self, held: Box<Held>) {
+        assert!(self.held.is_none(), "they were taken");
+        self.held = Some(held).filter(|held| !held.is_empty());
+    }
+
+    /// Those behind this command have to wait for it.
+    pub(crate) fn wait(&mut self, waiting: Waiting) {
+        assert!(self.waiting.is_none(), "one command is under way at a time");
+        self.waiting = Some(waiting);
+    }
+
+    /// The command that others wait for.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_ref()
+    }
+
+    /// Like [`Self::waiting`].
+    pub(crate) fn waiting_mut(&mut self) -> Option<&mut Waiting> {
+        self.waiting.as_mut()
+    }
+
+    /// That command is done.
+    pub(crate) fn take_waiting(&mut self) -> Option<Waiting> {
+        self.waiting.take()
+    }
+
+    // What it has published.
+
+    /// Whether nothing that it has published is yet to be told of.
+    #[must_use]
+    pub(crate) fn has_published_all(&self) -> bool {
+        self.publishing.is_none()
+    }
+
+    /// Whether another message of its may be under way.
+    #[must_use]
+    pub(crate) fn may_publish(&self) -> bool {
+        (self.publishing.as_ref()).is_none_or(|publishing| publishing.has_room())
+    }
+
+    /// The message of the command `id` is under way; it is told of by this ticket.
+    pub(crate) fn publish(&mut self, id: u32) -> Ticket {
+        self.publishing.get_or_insert_default().begin(id)
+    }
+
+    /// A message has its place, or has none; returns its command.
+    pub(crate) fn published(&mut self, ticket: Ticket) -> Option<u32> {
+        let id = self.publishing.as_mut()?.end(ticket);
+        self.publishing.take_if(|publishing| publishing.is_idle());
+        id
+    }
+
+    /// A command that publishes is to be tried again until some time.
+    pub(crate) fn put_off(&mut self, command: &[u8], until: Tick) {
+        let publishing = self.publishing.get_or_insert_default();
+        publishing.put_off(command, until);
+    }
+
+    /// Until when a command that publishes is tried again, if there is one.
+    #[must_use]
+    pub(crate) fn put_off_until(&self) -> Option<Tick> {
+        self.publishing.as_ref()?.put_off_until()
+    }
+
+    /// The command that was put off, to be tried again or refused.
+    pub(crate) fn take_put_off(&mut self) -> Option<PutOff> {
+        let put_off = self.publishing.as_mut()?.take_put_off();
+        self.publishing.take_if(|publishing| publishing.is_idle());
+        put_off
+    }
+
+    /// It has to wait on.
+    pub(crate) fn return_put_off(&mut self, put_off: PutOff) {
+        let publishing = self.publishing.get_or_insert_default();
+        publishing.return_put_off(put_off);
+    }
+
+    // Its rooms.
+
+    /// Its subscriptions.
+    #[must_use]
+    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// Like [`Self::subscriptions`].
+    pub(crate) fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        &mut self.subscriptions
+    }
+
+    /// What others in the room of a membership are told of it.
+    #[must_use]
+    pub(crate) fn about_in(&self, id: MembershipId) -> Option<&Arc<About>> {
+        let subscription = self.subscriptions.get(id);
+        subscription
+            .map(Subscription::about)
+            .or(self.about.as_ref())
+    }
+
+    /// It is put out of `room`, which it reads too slowly.
+    pub(crate) fn fell_behind(&mut self, room: &Arc<str>, now: Tick) {
+        self.cooling.get_or_insert_default().fell_behind(room, now);
+    }
+
+    /// Whether it has to wait before it joins `room` again.
+    #[must_use]
+    pub(crate) fn has_to_cool(&self, room: &str, now: Tick) -> bool {
+        (self.cooling.as_ref()).is_some_and(|cooling| cooling.refuses(room, now))
+    }
+
+    // What its socket takes.
+
+    /// There is more for it than its socket has taken.
+    pub(crate) fn blocked(&mut self, took: Took, now: Tick) {
+        self.look
+            .get_or_insert(Tick(now.0.saturating_add(LOOK_TICKS)));
+        match took {
+            Took::Some => {
+                self.stuck = Some(now);
+                // It has come closer to the ping that it is to answer.
+                self.pulse.postpone(now);
+            }
+            Took::Nothing => {
+                self.stuck.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Its socket took all there was.
+    pub(crate) fn drained(&mut self, now: Tick) {
+        self.look = None;
+        if self.stuck.take().is_some() {
+            self.pulse.postpone(now);
+        }
+        if let Some(cooling) = &mut self.cooling {
+            cooling.drained(now);
+        }
+    }
+
+    /// Since when its socket has taken nothing.
+    #[must_use]
+    pub(crate) fn stuck_since(&self) -> Option<Tick> {
+        self.stuck
+    }
+
+    /// The kernel was asked, and is to be asked again in so many ticks, if no more is heard before.
+    pub(crate) fn look_again(&mut self, now: Tick, ticks: u32) {
+        self.look = Some(Tick(now.0.saturating_add(ticks)));
+    }
+
+    /// When the kernel is to be asked how far its peer has come: where nothing else says so, when the answer to
+    /// a ping is `pong_ticks` old.
+    #[must_use]
+    pub(crate) fn look_at(&self, pong_ticks: u32) -> Option<Tick> {
+        let owed = self.pulse.owed_since();
+        // Saturates: what is more than 13 years away never comes.
+        let late = owed.map(|since| Tick(since.0.saturating_add(pong_ticks)));
+        self.look.or(late)
+    }
+
+    // Its pulse.
+
+    /// Its pings and pongs.
+    #[must_use]
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// It is pinged.
+    pub(crate) fn ping(&mut self, now: Tick, interval_ticks: u32) {
+        self.pulse.ping(now, interval_ticks);
+    }
+
+    /// It has answered.
+    pub(crate) fn pong(&mut self) {
+        self.pulse.pong();
+        if self.stuck.is_none() {
+            self.look = None;
+        }
+    }
+
+    /// It could not answer until now.
+    pub(crate) fn postpone_pong(&mut self, now: Tick) {
+        self.pulse.postpone(now);
+    }
+
+    // All of it.
+
+    /// When something of it is due, if ever.
+    #[must_use]
+    pub(crate) fn next_due(&self, pong_ticks: u32) -> Option<Tick> {
+        let stage = match self.stage {
+            Stage::New(deadline) | Stage::Refused(deadline) => Some(deadline),
+            Stage::Connecting | Stage::Connected => None,
+        };
+        [
+            stage,
+            self.pulse.next(),
+            self.look_at(pong_ticks),
+            self.ends,
+            self.subscriptions.next_end(),
+            self.put_off_until(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Memory that it holds besides itself for its peer's sake, in bytes.
+    #[must_use]
+    pub(crate) fn held_bytes(&self) -> usize {
+        let held = self.held.as_ref().map_or(0, |held| held.held_bytes());
+        let publishing = (self.publishing.as_ref()).map_or(0, |all| all.held_bytes());
+        let cooling = (self.cooling.as_ref()).map_or(0, |all| all.held_bytes());
+        held + publishing + cooling
+    }
+}
+
+/// Whether a socket took any of the bytes that were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Took {
+    /// It did.
+    Some,
+    /// It was full.
+    Nothing,
+}
+
+#[cfg(test)]
+mod tests;

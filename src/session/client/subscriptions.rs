@@ -1,0 +1,181 @@
+//! What a client's memberships are to it besides places to read at: who subscribed it, what is told of it there,
+//! and until when.
+
+use std::sync::Arc;
+
+use crate::id::MembershipId;
+use crate::room::presence::About;
+use crate::session::tick::Tick;
+
+/// Who has subscribed a client to a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// It asked for it, and comes again by itself when it is put out.
+    Client,
+    /// The server did, when it connected.
+    Server,
+}
+
+/// One subscription.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    by: By,
+    /// When it ends unless it is prolonged.
+    ends: Option<Tick>,
+    /// What others in the room are told of the client.
+    about: Arc<About>,
+}
+
+impl Subscription {
+    /// One that ends at some time, or never.
+    #[must_use]
+    pub(crate) fn new(by: By, about: Arc<About>, ends: Option<Tick>) -> Self {
+        Self { by, ends, about }
+    }
+
+    /// Who has subscribed it.
+    #[must_use]
+    pub(crate) fn by(&self) -> By {
+        self.by
+    }
+
+    /// What others are told of it.
+    #[must_use]
+    pub(crate) fn about(&self) -> &Arc<About> {
+        &self.about
+    }
+
+    /// It ends at some time, or never.
+    pub(crate) fn prolong(&mut self, ends: Option<Tick>) {
+        self.ends = ends;
+    }
+}
+
+/// The subscriptions of a client, by its memberships.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    all: Vec<(MembershipId, Subscription)>,
+}
+
+impl Subscriptions {
+    /// How many there are.
+    #[must_use]
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Adds that of a membership.
+    pub(crate) fn add(&mut self, id: MembershipId, subscription: Subscription) {
+        assert!(self.get(id).is_none(), "a membership has one");
+        if self.all.is_empty() {
+            // Most clients are in one room.
+            self.all.reserve_exact(1);
+        }
+        self.all.push((id, subscription));
+    }
+
+    /// That of a membership.
+    #[must_use]
+    pub(crate) fn get(&self, id: MembershipId) -> Option<&Subscription> {
+        let found = self.all.iter().find(|(other, _)| *other == id);
+        found.map(|(_, subscription)| subscription)
+    }
+
+    /// Like [`Self::get`].
+    pub(crate) fn get_mut(&mut self, id: MembershipId) -> Option<&mut Subscription> {
+        let found = self.all.iter_mut().find(|(other, _)| *other == id);
+        found.map(|(_, subscription)| subscription)
+    }
+
+    /// Takes out that of a membership.
+    pub(crate) fn remove(&mut self, id: MembershipId) -> Option<Subscription> {
+        let at = self.all.iter().position(|(other, _)| *other == id)?;
+        let (_, removed) = self.all.swap_remove(at);
+        if self.all.is_empty() {
+            self.all = Vec::new();
+        }
+        Some(removed)
+    }
+
+    /// When the first of them ends.
+    #[must_use]
+    pub(crate) fn next_end(&self) -> Option<Tick> {
+        (self.all.iter()).filter_map(|(_, one)| one.ends).min()
+    }
+
+    /// One that has ended by `now`.
+    #[must_use]
+    pub(crate) fn ended(&self, now: Tick) -> Option<MembershipId> {
+        let has_ended = |one: &Subscription| one.ends.is_some_and(|ends| ends <= now);
+        let ended = self.all.iter().find(|(_, one)| has_ended(one));
+        ended.map(|(id, _)| *id)
+    }
+
+    /// Every membership that has one.
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = MembershipId> {
+        self.all.iter().map(|(id, _)| *id)
+    }
+
+    /// Memory it holds, in bytes.
+    #[must_use]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.all.capacity() * size_of::<(MembershipId, Subscription)>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{About, By, MembershipId, Subscription, Subscriptions, Tick};
+
+    fn subscription(by: By, ends: Option<u32>) -> Subscription {
+        let about = About::new("", b"", b"").expect("it is short");
+        Subscription::new(by, Arc::new(about), ends.map(Tick))
+    }
+
+    /// Goal: subscriptions are found by their memberships, take little memory while there is one, and none when
+    /// there is none.
+    #[test]
+    fn subscriptions_are_found_by_their_memberships() {
+        let mut all = Subscriptions::default();
+        let [one, two, three] = [0, 7, 127].map(MembershipId::new);
+        all.add(one, subscription(By::Server, None));
+        assert!(all.held_bytes() <= 32, "{}", all.held_bytes());
+        all.add(two, subscription(By::Client, None));
+        assert_eq!(all.get(one).map(Subscription::by), Some(By::Server));
+        assert_eq!(all.get(two).map(Subscription::by), Some(By::Client));
+        assert!(all.get(three).is_none() && all.remove(three).is_none());
+        assert_eq!(all.memberships().count(), all.len());
+        assert!(all.remove(one).is_some() && all.remove(two).is_some());
+        assert_eq!((all.len(), all.held_bytes()), (0, 0));
+    }
+
+    /// Goal: whichever ends first is known, ends at its time, and later if it was prolonged.
+    #[test]
+    fn subscriptions_end() {
+        let mut all = Subscriptions::default();
+        let ids = [0, 1, 2].map(MembershipId::new);
+        for (id, ends) in ids.into_iter().zip([Some(30), None, Some(20)]) {
+            all.add(id, subscription(By::Client, ends));
+        }
+        assert_eq!(all.next_end(), Some(Tick(20)));
+        assert_eq!(all.ended(Tick(19)), None);
+        assert_eq!(all.ended(Tick(20)), Some(ids[2]));
+        (all.get_mut(ids[2]).expect("it is there")).prolong(Some(Tick(50)));
+        assert_eq!(all.next_end(), Some(Tick(30)));
+        all.remove(ids[0]);
+        assert_eq!(all.ended(Tick(49)), None);
+        assert_eq!(all.ended(Tick(50)), Some(ids[2]));
+    }
+
+    /// Goal: a membership is subscribed once.
+    #[test]
+    #[should_panic(expected = "a membership has one")]
+    fn a_membership_has_one_subscription() {
+        let mut all = Subscriptions::default();
+        for _ in 0..2 {
+            all.add(MembershipId::INLINE, subscription(By::Client, None));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What a client says that is in many rooms: frames hold commands, and each has its turn.
+//!
+//! Those that have to be answered by a room's home hold back what is behind them, and so do replies that the
+//! client does not read; what it publishes does not. Answers to pings count whatever waits.
+
+mod ask;
+mod connect;
+mod farewell;
+mod lag;
+mod publish;
+mod pulse;
+mod rules;
+mod subscribe;
+
+use super::Shard;
+use super::parts::action::Action;
+use super::parts::step::{Declined, Step, encoding};
+use crate::protocol::centrifugo::Encoding;
+use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
+use crate::protocol::centrifugo::command::Request;
+use crate::protocol::centrifugo::reply::Reply;
+use crate::protocol::centrifugo::{decode, encode};
+use crate::room::rendition::Protocol;
+use crate::session::Phase;
+use crate::session::client::{Client, Stage};
+use crate::wire::handshake::Format;
+
+impl Shard {
+    /// A client has come, and has a while to say who it is.
+    pub(super) fn open_client(&mut self, slot: u32, format: Format) {
+        self.metrics().opened.add(1);
+        let tick = self.tick();
+        let deadline = tick.after(self.manners().stale_close_delay);
+        let protocol = match format {
+            Format::Json => Protocol::Json,
+            Format::Protobuf => Protocol::Protobuf,
+        };
+        let key = self.sessions.key(slot);
+        // Most of them count pings, which lie behind what was sent before.
+        self.actions.push_back(Action::HoldLittle(key));
+        let session = self.sessions.at_mut(slot);
+        let early = session.open(tick);
+        session.begin_client(Client::new(protocol, deadline));
+        self.schedule(slot, deadline);
+        self.mark_dirty(slot);
+        if let Some(mut early) = early {
+            self.frames(slot, &mut early);
+        }
+    }
+
+    /// What is kept for a client that is open.
+    pub(super) fn client(&self, slot: u32) -> Option<&Client> {
+        self.sessions.at(slot).client()
+    }
+
+    /// Like [`Self::client`].
+    pub(super) fn client_mut(&mut self, slot: u32) -> Option<&mut Client> {
+        self.sessions.at_mut(slot).client_mut()
+    }
+
+    // Commands.
+
+    /// A message of a client: one command or several.
+    pub(super) fn commands(&mut self, slot: u32, message: &[u8]) {
+        let Some(encoding) = self.encoding(slot) else {
+            return;
+        };
+        let command_bytes_max = self.manners().message_bytes_max;
+        for command in decode::split(encoding, message, command_bytes_max) {
+            // What is no command has its turn behind those before it, and then ends the connection.
+            let command = command.unwrap_or(b"");
+            if self.must_hold(slot) {
+                self.hold_command(slot, encoding, command);
+            } else if self.execute(slot, encoding, command) == Step::Later {
+                self.hold_command(slot, encoding, command);
+            }
+            if self.sessions.at(slot).phase() != Phase::Open {
+                return;
+            }
+        }
+        self.pause_if_full(slot);
+    }
+
+    /// In which form a client is spoken to.
+    fn encoding(&self, slot: u32) -> Option<Encoding> {
+        self.client(slot).map(|client| encoding(client.protocol()))
+    }
+
+    /// Whether commands wait for others, or for the client to read its replies.
+    fn must_hold(&self, slot: u32) -> bool {
+        self.client(slot).is_some_and(Client::is_holding) || self.has_many_replies(slot)
+    }
+
+    /// Whether a client is to read its replies before it causes more. Of what is held, sent or not: it may
+    /// read without end and yet leave a little each time.
+    fn has_many_replies(&self, slot: u32) -> bool {
+        let held_bytes = self.sessions.at(slot).private_held_bytes();
+        held_bytes > self.config().private_bytes_max
+    }
+
+    fn hold_command(&mut self, slot: u32, encoding: Encoding, command: &[u8]) {
+        let read = (!command.is_empty()).then(|| decode::read(encoding, command));
+        let is_pong = matches!(read, Some(Ok(command)) if command.request == Request::Pong);
+        if let Some(client) = self.client_mut(slot) {
+            match is_pong {
+                true => client.pong(),
+                false => client.hold(command),
+            }
+        }
+    }
+
+    /// Gives the commands their turns that have waited, as far as they may have them.
+    pub(super) fn resume_commands(&mut self, slot: u32) {
+        let Some(encoding) = self.encoding(slot) else {
+            return;
+        };
+        let Some(mut held) = self.client_mut(slot).and_then(Client::take_held) else {
+            return;
+        };
+        while let Some(command) = held.first()
+            && !self.has_many_replies(slot)
+        {
+            let step = self.execute(slot, encoding, command);
+            if step == Step::Later {
+                break;
+            }
+            held.pop();
+            if step == Step::Waits {
+                break;
+            }
+        }
+        // It is gone, and its commands with it, if one of them has ended the connection.
+        if let Some(client) = self.client_mut(slot) {
+            client.return_held(held);
+            self.pause_if_full(slot);
+        }
+    }
+
+    /// Reads no more from a client that has much waiting, here or in its replies.
+    fn pause_if_full(&mut self, slot: u32) {
+        let is_full = self.client(slot).is_some_and(Client::is_full);
+        if is_full || self.has_many_replies(slot) {
+            self.pause(slot);
+        }
+    }
+
+    /// A command has its turn.
+    fn execute(&mut self, slot: u32, encoding: Encoding, command: &[u8]) -> Step {
+        let read = match command {
+            b"" => Err(Disconnect::BadRequest),
+            command => decode::read(encoding, command),
+        };
+        let read = match read {
+            Ok(read) => read,
+            Err(disconnect) => return self.disconnect(slot, disconnect),
+        };
+        let Some(stage) = self.client(slot).map(Client::stage) else {
+            return Step::Done;
+        };
+        let id = read.id;
+        let step = match (stage, &read.request) {
+            (Stage::New(_), Request::Connect(connect)) => self.client_connect(slot, id, connect),
+            (Stage::New(_) | Stage::Refused(_), _) | (_, Request::Connect(_)) => {
+                Err(Disconnect::BadRequest.into())
+            }
+            (Stage::Connecting | Stage::Connected, request) => {
+                self.client_asks(slot, id, request, command)
+            }
+        };
+        step.unwrap_or_else(|declined| self.decline(slot, id, declined))
+    }
+
+    /// A client that has said who it is wants something.
+    fn client_asks(
+        &mut self,
+        slot: u32,
+        id: u32,
+        request: &Request<'_>,
+        command: &[u8],
+    ) -> Result<Step, Declined> {
+        match request {
+            Request::Subscribe(subscribe) => self.client_subscribe(slot, id, subscribe),
+            Request::Unsubscribe { channel } => self.client_unsubscribe(slot, id, channel),
+            Request::Publish(publish) => self.client_publish(slot, id, publish, command),
+            Request::Presence { channel } => self.client_presence(slot, id, channel),
+            Request::PresenceStats { channel } => self.client_stats(slot, id, channel),
+            Request::History(history) => self.client_history(slot, id, history),
+            Request::Pong => {
+                if let Some(client) = self.client_mut(slot) {
+                    client.pong();
+                }
+                Ok(Step::Done)
+            }
+            Request::Rpc { .. } => Err(ErrorCode::NotAvailable.into()),
+            // Nobody takes what is sent without a wish for an answer.
+            Request::Send { .. } => Err(Disconnect::NotAvailable.into()),
+            Request::Refresh { .. } => Err(Disconnect::BadRequest.into()),
+            Request::SubRefresh(_) => Err(ErrorCode::NotAvailable.into()),
+            Request::Connect(_) => Err(Disconnect::BadRequest.into()),
+        }
+    }
+
+    // Answers.
+
+    /// Answers a command.
+    fn answer(&mut self, slot: u32, id: u32, reply: &Reply<'_>) {
+        if let Some(encoding) = self.encoding(slot) {
+            self.reply(slot, |out| encode::append_reply(out, encoding, id, reply));
+        }
+    }
+
+    /// A command is not done.
+    fn decline(&mut self, slot: u32, id: u32, declined: Declined) -> Step {
+        match declined {
+            Declined::Error(error) => {
+                self.metrics().commands_refused.add(1);
+                self.answer(slot, id, &Reply::Error(error));
+                Step::Done
+            }
+            Declined::Close(disconnect) => self.disconnect(slot, disconnect),
+        }
+    }
+
+    /// Ends the connection of a client, which is told why.
+    pub(super) fn disconnect(&mut self, slot: u32, disconnect: Disconnect) -> Step {
+        self.close(slot, disconnect.close_code(), disconnect.text());
+        Step::Done
+    }
+}

@@ -1,0 +1,187 @@
+//! A client publishes, and is told when what it said has its place.
+//!
+//! It is never kept from reading and writing for a room's sake: an answer to a ping would lie unread. Of
+//! what can't be taken for now one message waits, on the shard of whoever said it, and not for so long that
+//! the client would think it lost; further ones are refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::{RoomId, SessionKey};
+use crate::message::{Event, Message, Origin};
+use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
+use crate::protocol::centrifugo::command::{Publish, Request};
+use crate::protocol::centrifugo::decode;
+use crate::protocol::centrifugo::reply::{Position, Reply};
+use crate::session::Session;
+use crate::session::client::{Client, PutOff};
+use crate::shard::Shard;
+use crate::shard::parts::step::{Declined, Step, encoding};
+use crate::talk::{Ack, Published};
+
+/// How long a message may wait: clients give up after 5 s.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Whether a message was taken.
+enum Taken {
+    /// It was.
+    Yes,
+    /// It was not, and may be later.
+    NotYet,
+}
+
+impl Shard {
+    /// A client publishes.
+    pub(super) fn client_publish(
+        &mut self,
+        slot: u32,
+        id: u32,
+        publish: &Publish<'_>,
+        command: &[u8],
+    ) -> Result<Step, Declined> {
+        self.check_channel(&publish.channel)?;
+        if publish.kind != 0 {
+            return Err(ErrorCode::NotAvailable.into());
+        }
+        let client = self.client(slot).ok_or(Disconnect::Stale)?;
+        if client.put_off_until().is_some() {
+            return Err(ErrorCode::TooManyRequests.into());
+        }
+        if !client.may_publish() {
+            return Ok(Step::Later);
+        }
+        match self.stage(slot, id, publish)? {
+            Taken::Yes => {}
+            Taken::NotYet => self.put_off(slot, command),
+        }
+        Ok(Step::Done)
+    }
+
+    fn put_off(&mut self, slot: u32, command: &[u8]) {
+        let until = self.tick().after(PATIENCE);
+        if let Some(client) = self.client_mut(slot) {
+            client.put_off(command, until);
+            let key = self.sessions.key(slot);
+            self.waiters.add(key);
+            self.schedule(slot, until);
+        }
+    }
+
+    /// Takes a message in line for its place, if there is room.
+    fn stage(&mut self, slot: u32, id: u32, publish: &Publish<'_>) -> Result<Taken, Declined> {
+        let data = publish.data.ok_or(ErrorCode::BadRequest)?;
+        let room = self.room_to_publish_in(&publish.channel)?;
+        self.serve_clients(room);
+        if self.queues.must_wait(&self.rooms, room) {
+            self.rooms.release(room);
+            return Ok(Taken::NotYet);
+        }
+        let member = self.member_id(slot);
+        let session = self.sessions.at_mut(slot);
+        let (client_id, membership) = (session.id(), session.membership_in(room));
+        let client = session.client_mut().ok_or(Disconnect::Stale)?;
+        let about = match membership {
+            Some(membership) => client.about_in(membership),
+            None => client.about(),
+        };
+        let about = Arc::clone(about.ok_or(Disconnect::Stale)?);
+        let origin = Origin::Acknowledge {
+            member,
+            ticket: client.publish(id),
+        };
+        let event = Event::Published {
+            form: data.form,
+            data: data.bytes,
+            info: Some(about.info(client_id)),
+        };
+        self.metrics().published.add(1);
+        let message = Message::new(event, origin);
+        self.queues.stage(&mut self.rooms, room, &message);
+        Ok(Taken::Yes)
+    }
+
+    /// The room of a channel, made when there is none here: it is forgotten again once what is said there has
+    /// left.
+    fn room_to_publish_in(&mut self, channel: &str) -> Result<RoomId, Declined> {
+        if let Some(room) = self.rooms.find(channel) {
+            return Ok(room);
+        }
+        let room = self.find_or_create(&channel.into());
+        Ok(room.ok_or(ErrorCode::TooManyRequests)?)
+    }
+
+    /// Tries again what waits until its room takes more, and refuses what has waited for too long; once a
+    /// turn.
+    pub(in crate::shard) fn retry_put_off(&mut self) {
+        let Some(mut waiting) = self.waiters.take() else {
+            return;
+        };
+        waiting.retain(|&key| self.waits_on(key));
+        self.waiters.give_back(waiting);
+    }
+
+    fn waits_on(&mut self, key: SessionKey) -> bool {
+        let (slot, tick) = (key.slot, self.tick());
+        let client = (self.sessions.lookup(key)).and_then(Session::client_mut);
+        let Some(client) = client else {
+            return false;
+        };
+        let encoding = encoding(client.protocol());
+        let is_late = client.put_off_until().is_some_and(|until| until <= tick);
+        let Some(put_off) = client.take_put_off() else {
+            return false;
+        };
+        let Ok(command) = decode::read(encoding, put_off.command()) else {
+            unreachable!("it was read before");
+        };
+        let (id, Request::Publish(publish)) = (command.id, &command.request) else {
+            unreachable!("nothing else is put off");
+        };
+        match self.stage(slot, id, publish) {
+            Ok(Taken::Yes) => {}
+            Ok(Taken::NotYet) if !is_late => return self.wait_on(slot, put_off),
+            Ok(Taken::NotYet) => {
+                self.decline(slot, id, ErrorCode::TooManyRequests.into());
+            }
+            Err(declined) => {
+                self.decline(slot, id, declined);
+            }
+        }
+        self.resume_commands(slot);
+        self.settle(slot);
+        false
+    }
+
+    fn wait_on(&mut self, slot: u32, put_off: PutOff) -> bool {
+        if let Some(client) = self.client_mut(slot) {
+            client.return_put_off(put_off);
+        }
+        true
+    }
+
+    /// Messages have their places: whoever said them is told.
+    pub(in crate::shard) fn published(&mut self, acks: &[Ack]) {
+        for ack in acks {
+            let key = ack.member.key();
+            let client = (self.sessions.lookup(key)).and_then(Session::client_mut);
+            let Some(id) = client.and_then(|client: &mut Client| client.published(ack.ticket))
+            else {
+                continue;
+            };
+            let slot = key.slot;
+            match ack.outcome {
+                Published::At(epoch, offset) => {
+                    let offset = offset.number();
+                    let position = Position { epoch, offset };
+                    self.answer(slot, id, &Reply::Publish(Some(position)));
+                }
+                Published::Passing => self.answer(slot, id, &Reply::Publish(None)),
+                Published::Full => {
+                    self.decline(slot, id, ErrorCode::TooManyRequests.into());
+                }
+            }
+            self.resume_commands(slot);
+            self.settle(slot);
+        }
+    }
+}

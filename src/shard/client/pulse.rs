@@ -1,0 +1,215 @@
+//! What is due of a client in time: pings and their answers, and whatever ends.
+//!
+//! A client that reads slowly can't answer what it has yet to read, so the time for an answer runs only from when
+//! all that comes before the ping has left. Whether its peer still takes anything only the kernel knows.
+
+use crate::id::MembershipId;
+use crate::protocol::centrifugo::codes::{Disconnect, Unsubscribed};
+use crate::protocol::centrifugo::encode;
+use crate::session::Flags;
+use crate::session::client::{By, Stage, Subscription, Took};
+use crate::session::send::Progress;
+use crate::session::tick::{TICKS_PER_SECOND, Tick};
+use crate::shard::Shard;
+use crate::shard::parts::action::{Action, Measured};
+use crate::shard::parts::step::encoding;
+
+/// How long a socket may take nothing at all.
+const STUCK_TICKS_MAX: u32 = 30 * TICKS_PER_SECOND;
+
+/// How often a socket is looked at whose peer takes little, or has yet to answer.
+const LOOK_AGAIN_TICKS: u32 = TICKS_PER_SECOND;
+
+impl Shard {
+    /// Makes sure that the wheel brings the client up when something of it is due.
+    pub(super) fn schedule_client(&mut self, slot: u32) {
+        let pong_ticks = self.pong_ticks();
+        let due = (self.client(slot)).and_then(|client| client.next_due(pong_ticks));
+        if let Some(due) = due {
+            self.schedule(slot, due);
+        }
+    }
+
+    fn pong_ticks(&self) -> u32 {
+        Tick::at(self.manners().pong_timeout).0
+    }
+
+    /// Something of a client may be due.
+    pub(in crate::shard) fn client_has_time(&mut self, slot: u32) {
+        let (tick, pong_ticks) = (self.tick(), self.pong_ticks());
+        let Some(client) = self.client(slot) else {
+            return;
+        };
+        let is_stale = match client.stage() {
+            Stage::New(deadline) | Stage::Refused(deadline) => deadline <= tick,
+            Stage::Connecting | Stage::Connected => false,
+        };
+        let is_due = |at: Option<Tick>| at.is_some_and(|at| at <= tick);
+        let ended = client.subscriptions().ended(tick);
+        let must_look = is_due(client.look_at(pong_ticks));
+        let must_ping = is_due(client.pulse().next());
+        if is_stale {
+            self.disconnect(slot, Disconnect::Stale);
+        } else if is_due(client.ends()) {
+            self.disconnect(slot, Disconnect::Expired);
+        } else {
+            if let Some(membership) = ended {
+                self.subscription_ended(slot, membership);
+            }
+            if must_ping {
+                self.ping_client(slot);
+            }
+            if must_look {
+                let key = self.sessions.key(slot);
+                self.actions.push_back(Action::Measure(key));
+            }
+        }
+        self.settle(slot);
+        self.schedule_client(slot);
+    }
+
+    fn ping_client(&mut self, slot: u32) {
+        let (tick, interval) = (self.tick(), Tick::at(self.manners().ping_interval).0);
+        let Some(client) = self.client_mut(slot) else {
+            return;
+        };
+        client.ping(tick, interval);
+        let encoding = encoding(client.protocol());
+        self.reply(slot, |out| encode::append_ping(out, encoding));
+    }
+
+    /// The time of a subscription is over.
+    fn subscription_ended(&mut self, slot: u32, membership: MembershipId) {
+        let subscription =
+            (self.client(slot)).and_then(|client| client.subscriptions().get(membership));
+        match subscription.map(Subscription::by) {
+            None => {}
+            Some(By::Client) => self.put_out(slot, membership, Unsubscribed::Expired),
+            Some(By::Server) => {
+                self.disconnect(slot, Disconnect::SubscriptionExpired);
+            }
+        }
+    }
+
+    // What its socket takes.
+
+    /// A send of a client was answered.
+    pub(in crate::shard) fn client_sent(&mut self, slot: u32, bytes: u32, progress: Progress) {
+        let session = self.sessions.at(slot);
+        let has_more = session.has_output(&self.rooms);
+        let is_tracked = session.flags().any(Flags::TRACKED);
+        match progress {
+            Progress::Lost => {}
+            Progress::All if has_more && is_tracked => self.client_is_behind(slot, Took::Some),
+            Progress::All if has_more => {}
+            Progress::All => self.client_drained(slot),
+            Progress::Blocked if bytes > 0 => self.client_is_behind(slot, Took::Some),
+            Progress::Blocked => self.client_is_behind(slot, Took::Nothing),
+        }
+    }
+
+    /// There is more for a client than its socket has taken.
+    fn client_is_behind(&mut self, slot: u32, took: Took) {
+        let tick = self.tick();
+        if let Some(client) = self.client_mut(slot) {
+            client.blocked(took, tick);
+            self.sessions.at_mut(slot).mark(Flags::TRACKED);
+            self.schedule_client(slot);
+        }
+    }
+
+    fn client_drained(&mut self, slot: u32) {
+        let (tick, key) = (self.tick(), self.sessions.key(slot));
+        let session = self.sessions.at_mut(slot);
+        if session.flags().any(Flags::TRACKED) {
+            session.unmark(Flags::TRACKED);
+            self.alive.forget(key);
+        }
+        if let Some(client) = self.client_mut(slot) {
+            client.drained(tick);
+        }
+    }
+
+    /// The kernel says how far a client's peer has come.
+    pub(in crate::shard) fn judge_client(&mut self, slot: u32, measured: &Measured) {
+        let session = self.sessions.at(slot);
+        let Some(client) = session.client() else {
+            return;
+        };
+        let waits_here = session.private_bytes() > 0
+            || session.flags().any(Flags::BLOCKED)
+            || session.is_mid_frame();
+        if waits_here || measured.unsent > 0 {
+            self.judge_slow_client(slot, measured);
+        } else if client.stuck_since().is_some() {
+            // From now on it can answer.
+            self.client_drained(slot);
+        } else {
+            self.judge_silent_client(slot, measured);
+        }
+        self.settle(slot);
+        self.schedule_client(slot);
+    }
+
+    /// A client has not taken all there is for it: what it owes an answer to lies behind that.
+    fn judge_slow_client(&mut self, slot: u32, measured: &Measured) {
+        let (tick, key) = (self.tick(), self.sessions.key(slot));
+        let Some(client) = self.sessions.at_mut(slot).client_mut() else {
+            return;
+        };
+        client.blocked(Took::Nothing, tick);
+        let since = client.stuck_since().unwrap_or(tick);
+        // What there was no room for in the socket waits, too.
+        let seen = Measured {
+            unsent: measured.unsent.max(1),
+            ..*measured
+        };
+        let alive = (self.alive).look_at_silent(key, &seen, since, tick);
+        if alive == tick {
+            client.blocked(Took::Some, tick);
+        }
+        client.postpone_pong(tick);
+        client.look_again(tick, LOOK_AGAIN_TICKS);
+        self.sessions.at_mut(slot).mark(Flags::TRACKED);
+        if tick.0 >= alive.0.saturating_add(STUCK_TICKS_MAX) {
+            self.client_is_stuck(slot);
+        }
+    }
+
+    /// A client owes an answer to what it can have read, unless what it said was not read here.
+    fn judge_silent_client(&mut self, slot: u32, measured: &Measured) {
+        let (tick, pong_ticks) = (self.tick(), self.pong_ticks());
+        let swallowed = Tick::at(self.swallowed(slot, measured)).0;
+        let session = self.sessions.at_mut(slot);
+        let is_heard = !session.flags().any(Flags::PAUSED);
+        let Some(client) = session.client_mut() else {
+            return;
+        };
+        let Some(since) = client.pulse().owed_since() else {
+            return;
+        };
+        if !is_heard {
+            return client.postpone_pong(tick);
+        }
+        // Saturates: what is more than 13 years away never comes.
+        let late = since.0.saturating_add(pong_ticks).saturating_add(swallowed);
+        client.look_again(tick, LOOK_AGAIN_TICKS);
+        if tick.0 >= late && measured.unread == 0 {
+            self.metrics().idle_closed.add(1);
+            self.disconnect(slot, Disconnect::NoPong);
+        }
+    }
+
+    /// A client's peer has taken nothing for too long.
+    fn client_is_stuck(&mut self, slot: u32) {
+        self.metrics().slow_closed.add(1);
+        let session = self.sessions.at_mut(slot);
+        if session.is_mid_frame() {
+            // It would have to take the rest of the frame before it could be told.
+            session.mark(Flags::ABORT);
+            self.kill(slot);
+        } else {
+            self.disconnect(slot, Disconnect::Slow);
+        }
+    }
+}
