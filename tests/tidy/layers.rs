@@ -40,6 +40,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
         &[
             "id",
             "message",
+            "auth::settings",
             "room::congestion",
             "room::history",
             "room::home",
@@ -49,6 +50,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/shard",
         &[
+            "auth",
             "id",
             "wire",
             "message",
@@ -64,7 +66,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/drive",
         &[
-            "id", "ring", "socket", "listener", "mesh", "talk", "logs", "shard",
+            "auth", "id", "ring", "socket", "listener", "mesh", "talk", "logs", "shard",
         ],
     ),
     ("src/web/http", &["wire", "metrics", "logs", "config"]),
@@ -93,8 +95,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/server",
         &[
-            "id", "process", "ring", "socket", "listener", "mesh", "talk", "metrics", "config",
-            "room", "shard", "drive", "web", "signals", "budget",
+            "auth", "id", "process", "ring", "socket", "listener", "mesh", "talk", "metrics",
+            "config", "room", "shard", "drive", "web", "signals", "budget",
         ],
     ),
     ("loadgen/src", &["process", "ring", "socket", "wire"]),
