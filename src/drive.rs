@@ -4,6 +4,8 @@
 mod accepts;
 mod diary;
 mod farewell;
+pub(crate) mod keys;
+mod wall;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use rustix::io::Errno;
 
 use self::accepts::Accepts;
 use self::farewell::Farewell;
+use self::keys::KeysEnd;
+use self::wall::Wall;
 use crate::id::SessionKey;
 use crate::listener::{Listener, Role};
 use crate::mesh::ShardEnd;
@@ -43,9 +47,11 @@ pub(crate) struct EventLoop {
 struct RingDriver {
     ring: Ring,
     mesh: ShardEnd<ToShard, ToWeb>,
+    keys: KeysEnd,
     accepts: Accepts,
     started: Instant,
     clock: Clock,
+    wall: Wall,
     /// The time of this turn.
     now: Duration,
     completions: Vec<Completion>,
@@ -66,6 +72,7 @@ impl EventLoop {
         ring: Ring,
         shard: Shard,
         mesh: ShardEnd<ToShard, ToWeb>,
+        keys: KeysEnd,
         listeners: Vec<Listener>,
     ) -> Self {
         Self {
@@ -74,9 +81,11 @@ impl EventLoop {
             driver: RingDriver {
                 ring,
                 mesh,
+                keys,
                 accepts: Accepts::new(listeners),
                 started: Instant::now(),
                 clock: Clock::default(),
+                wall: Wall::default(),
                 now: Duration::ZERO,
                 completions: Vec::new(),
                 timer: Timer::default(),
@@ -112,11 +121,11 @@ impl Driver for RingDriver {
     /// Submits what was queued and one chunk of sends, each range as late as its entry is written;
     /// sleeps when there is nothing else to do. A turn is one system call.
     fn send(&mut self, shard: &mut Shard, batch: &FlushBatch) -> io::Result<()> {
-        let idle = !shard.has_work() && self.mesh.is_quiet();
+        let idle = !shard.has_work() && self.mesh.is_quiet() && self.keys.is_quiet();
         if idle {
             self.mesh.bell.doorbell().announce_sleep();
         }
-        let want = u32::from(idle && self.mesh.is_quiet());
+        let want = u32::from(idle && self.mesh.is_quiet() && self.keys.is_quiet());
         let sends = (0u32..).zip(&batch.sends).map(|(place, send)| {
             let op = if send.is_quiet() {
                 Op::QuietSend
@@ -154,6 +163,10 @@ impl Driver for RingDriver {
         self.now
     }
 
+    fn unix_seconds(&mut self) -> u64 {
+        self.wall.unix_seconds(self.now)
+    }
+
     fn tell_events(&mut self, shard: &mut Shard) {
         let mut completions = std::mem::take(&mut self.completions);
         for completion in completions.drain(..) {
@@ -167,6 +180,9 @@ impl Driver for RingDriver {
         if self.mesh.bell.take_stop() {
             shard.handle_stop();
         }
+        while let Some(news) = self.keys.take() {
+            shard.handle_keys(&news);
+        }
         self.mesh.unpark();
         shard.handle_web_waiting(self.mesh.web.waiting());
         shard.publish_overflows(self.ring.overflows());
@@ -178,6 +194,10 @@ impl Driver for RingDriver {
                 let lane = self.mesh.to_shard(to);
                 lane.send(message);
                 lane.is_congested()
+            }
+            Letter::Keeper(section, key_id) => {
+                self.keys.ask(section, &key_id);
+                false
             }
             Letter::Web(message) => {
                 self.mesh.web.send(message);

@@ -21,6 +21,7 @@ mod listener;
 pub mod message;
 pub mod room;
 
+pub mod auth;
 pub mod protocol;
 pub mod session;
 mod transport;

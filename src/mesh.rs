@@ -61,7 +61,12 @@ impl Stopper {
     /// Says it; once is enough.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        // As with a message, they look for it after they have announced their sleep.
+        self.wake();
+    }
+
+    /// Has every thread of the mesh look whether there is news for it. As with a message, it looks after it has
+    /// announced its sleep.
+    pub(crate) fn wake(&self) {
         for doorbell in &*self.doorbells {
             doorbell.ring();
         }

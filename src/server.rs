@@ -16,7 +16,8 @@ pub use self::error::ServerError;
 use self::listen::listen;
 use crate::budget::Budget;
 use crate::config::Config;
-use crate::drive::EventLoop;
+use crate::drive::keys::KeysEnd;
+use crate::drive::{self, EventLoop};
 use crate::id::ShardId;
 use crate::listener::Listener;
 use crate::mesh::{self, ShardEnd};
@@ -24,7 +25,7 @@ use crate::metrics::ShardMetrics;
 use crate::process;
 use crate::ring::{Ring, RingConfig};
 use crate::room::homes::Homes;
-use crate::shard::{Shard, ShardSetup};
+use crate::shard::{Shard, ShardSetup, keys as shard_keys};
 use crate::signals;
 use crate::talk::{ToShard, ToWeb};
 use crate::web;
@@ -56,11 +57,13 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     let metrics: Arc<[ShardMetrics]> = (0..shards).map(|_| ShardMetrics::default()).collect();
     let (ends, web_end) = mesh::connect(shards)?;
     signals::stop_with(web_end.bell.stopper(), config.drain_timeout + STOP_TIMEOUT)?;
+    let keys = shard_keys(&config.chat)?;
+    let keys = drive::keys::keep(&keys, shards, &web_end.bell.stopper())?;
     let (reports, reported) = mpsc::channel();
     let processors = process::processors();
 
     let mut threads = Vec::new();
-    for (number, end) in (0u16..).zip(ends) {
+    for ((number, end), keys) in (0u16..).zip(ends).zip(keys) {
         let setup = ShardSetup {
             number: ShardId::new(number),
             homes,
@@ -75,7 +78,7 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
         threads.push(spawn(
             format!("shard-{number}"),
             reports.clone(),
-            move || run_shard(setup, end, listeners, processor, &report),
+            move || run_shard(setup, (end, keys), listeners, processor, &report),
         )?);
     }
     let (web_config, web_metrics) = (Arc::clone(&config), Arc::clone(&metrics));
@@ -122,7 +125,7 @@ fn spawn(
 
 fn run_shard(
     setup: ShardSetup,
-    end: ShardEnd<ToShard, ToWeb>,
+    (end, keys): (ShardEnd<ToShard, ToWeb>, KeysEnd),
     listeners: Vec<Listener>,
     processor: Option<usize>,
     reports: &Reports,
@@ -131,7 +134,7 @@ fn run_shard(
         process::pin(processor)?;
     }
     let ring = Ring::new(&RingConfig::default())?;
-    let event_loop = EventLoop::new(ring, Shard::new(setup)?, end, listeners);
+    let event_loop = EventLoop::new(ring, Shard::new(setup)?, end, keys, listeners);
     let _ = reports.send(Ok(()));
     event_loop.run().map_err(ServerError::Shard)
 }

@@ -52,6 +52,8 @@ use self::parts::dead::Dead;
 use self::parts::ending::Ending;
 pub use self::parts::figures::{Account, HomeFigures, RoomFigures, cost_of};
 use self::parts::flush::Flush;
+use self::parts::keyring::KeyWaiters;
+pub(crate) use self::parts::keyring::keys;
 use self::parts::mail::Mail;
 use self::parts::pressure::Pressure;
 use self::parts::queues::{Delivery, Queues};
@@ -60,11 +62,13 @@ pub(crate) use self::parts::report::{End, Report, ReportEvent};
 use self::parts::tally::Tally;
 use self::parts::waiters::Waiters;
 use self::parts::watch::Watch;
+use crate::auth::Keys;
 use crate::config::Config;
 use crate::id::{MemberId, SessionKey, ShardId};
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
 use crate::room::log::Log;
+use crate::room::presence::About;
 use crate::room::{Bounds, Rooms};
 use crate::session::holdings::Holdings;
 use crate::session::send::Plan;
@@ -127,6 +131,13 @@ pub struct Shard {
     waiters: Waiters,
     /// What sessions want to know of rooms that have their homes here.
     asks: Asks,
+    /// What tokens are held against.
+    keys: Keys,
+    key_waiters: KeyWaiters,
+    /// The time on the wall, in seconds of the Unix epoch: tokens are good by that.
+    unix_seconds: u64,
+    /// What is told of clients of whom nothing is known.
+    nobody: Arc<About>,
     pressure: Pressure,
     alive: Alive,
     /// What sessions hold for their peers' sake.
@@ -173,6 +184,10 @@ impl Shard {
             watch: Watch::default(),
             waiters: Waiters::default(),
             asks: Asks::default(),
+            keys: keys(&config.chat).map_err(std::io::Error::other)?,
+            key_waiters: KeyWaiters::default(),
+            unix_seconds: 0,
+            nobody: Arc::new(About::new("", b"", b"").expect("nothing is not too much")),
             pressure: Pressure::default(),
             alive: Alive::default(),
             holdings: Holdings::default(),
@@ -293,6 +308,11 @@ impl Shard {
     pub fn handle_clock(&mut self, now: Duration) {
         assert!(now >= self.now, "time goes forward");
         self.now = now;
+    }
+
+    /// It is so many seconds after the beginning of 1970, as far as this machine knows.
+    pub fn handle_unix_time(&mut self, seconds: u64) {
+        self.unix_seconds = seconds;
     }
 
     /// Everything that has arrived by the time of the turn was handled: deadlines that have passed are

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use crate::auth::settings::Section;
 use crate::id::{Epoch, MemberId, Offset, SessionKey, ShardId, ThreadId, Ticket};
 use crate::message::Run;
 use crate::room::congestion::Behind;
@@ -290,4 +291,6 @@ pub enum Letter {
     Shard(ShardId, ToShard),
     /// To the web thread.
     Web(ToWeb),
+    /// To whoever keeps the keys of a section: it is to look for the one that is called so.
+    Keeper(Section, Box<str>),
 }

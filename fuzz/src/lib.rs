@@ -67,6 +67,7 @@ fn routed(head: &http::Head<'_>) -> Option<http::Refusal> {
         allow_origin: &listed,
         subprotocols: &subprotocols,
         echo: false,
+        client_origins: None,
         listen: &listen,
     };
     let lenient = Policy {

@@ -34,10 +34,6 @@ impl Config {
     /// Largest message of a client of Centrifugo's protocol, and of anybody in a room that has such
     /// members or a history, in bytes.
     #[must_use]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "sessions of Centrifugo's protocol are to ask")
-    )]
     pub(crate) fn message_size_limit(&self) -> usize {
         match self.chat.is_playground() {
             true => self.chat.websocket.that_fits(self.beside()),

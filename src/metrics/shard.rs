@@ -69,6 +69,8 @@ shard_metrics! {
     subscribed: Counter,
     /// Commands of clients that were refused.
     commands_refused: Counter,
+    /// Tokens of clients that were refused, or could not be judged yet.
+    tokens_refused: Counter,
     /// Payload and header bytes appended to the log.
     appended_bytes: Counter,
     /// Sends submitted.

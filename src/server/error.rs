@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::auth::settings::KeyError;
 use crate::process::Limit;
 use crate::ring::SetupError;
 use crate::web::WebError;
@@ -30,6 +31,9 @@ pub enum ServerError {
         /// The limit that holds.
         limit: Limit,
     },
+    /// A key of tokens is none.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     /// A ring could not be set up.
     #[error(transparent)]
     Ring(#[from] SetupError),

@@ -7,6 +7,7 @@ mod publishing;
 mod pulse;
 mod subscriptions;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use self::cooling::Cooling;
@@ -44,10 +45,12 @@ pub(crate) enum Waiting {
     Subscribe(Box<Subscribing>),
     /// It asks the home of a room.
     Ask(Asking),
+    /// It shows a token whose key was asked for, and has its turn again when that is known.
+    Key,
 }
 
 /// A wish to be in a room.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Subscribing {
     /// The command's number.
     pub(crate) id: u32,
@@ -57,6 +60,10 @@ pub(crate) struct Subscribing {
     pub(crate) since: Option<u64>,
     /// Whether it is told where the room's history stands.
     pub(crate) standing: Standing,
+    /// In how many seconds it is to renew it.
+    pub(crate) expires_s: Option<NonZeroU32>,
+    /// What the application says to it.
+    pub(crate) data: Box<[u8]>,
 }
 
 /// Whether a client is told where a room's history stands.
@@ -82,6 +89,8 @@ pub(crate) struct Asking {
 pub(crate) struct Arrivals {
     /// The number of the command that said who it is.
     pub(crate) id: u32,
+    /// In how many seconds it is to show that it may stay.
+    pub(crate) expires_s: Option<NonZeroU32>,
     /// Those that have answered, each with where its history stands and whether that was recovered.
     pub(crate) there: Vec<(Subscribing, Option<Position>, Recovered)>,
     /// Those that have not.
@@ -99,6 +108,17 @@ pub(crate) enum Recovered {
     Yes,
 }
 
+/// Who a client is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// What others are told of it.
+    pub(crate) about: Arc<About>,
+    /// Stands for the rooms that its token gives it.
+    pub(crate) grants: u64,
+    /// When it has to go unless it shows that it may stay.
+    pub(crate) ends: Option<Tick>,
+}
+
 /// The state of a session that says by commands which rooms it is in.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -109,11 +129,9 @@ pub(crate) struct Client {
     stuck: Option<Tick>,
     /// When the kernel is to be asked how far its peer has come.
     look: Option<Tick>,
-    /// When it has to go unless it shows that it may stay.
-    ends: Option<Tick>,
+    /// Who it is, once it has said so.
+    identity: Option<Box<Identity>>,
     waiting: Option<Waiting>,
-    /// What others are told of it; known once it is connecting.
-    about: Option<Arc<About>>,
     subscriptions: Subscriptions,
     held: Option<Box<Held>>,
     publishing: Option<Box<Publishing>>,
@@ -136,9 +154,8 @@ impl Client {
             pulse: Pulse::default(),
             stuck: None,
             look: None,
-            ends: None,
+            identity: None,
             waiting: None,
-            about: None,
             subscriptions: Subscriptions::default(),
             held: None,
             publishing: None,
@@ -160,12 +177,11 @@ impl Client {
         self.stage
     }
 
-    /// It has said who it is, which others are told by `about`, and has to go at `ends` if it is ever.
-    pub(crate) fn connect(&mut self, about: Arc<About>, ends: Option<Tick>) {
+    /// It has said who it is.
+    pub(crate) fn connect(&mut self, identity: Identity) {
         assert!(matches!(self.stage, Stage::New(_)), "it says so once");
         self.stage = Stage::Connecting;
-        self.about = Some(about);
-        self.ends = ends;
+        self.identity = Some(Box::new(identity));
     }
 
     /// It may ask for anything from now on, and is first pinged at `ping`.
@@ -179,23 +195,32 @@ impl Client {
     pub(crate) fn refuse(&mut self, deadline: Tick) {
         assert!(matches!(self.stage, Stage::New(_)), "it is refused at once");
         self.stage = Stage::Refused(deadline);
+        self.held = None;
     }
 
     /// What others are told of it; nothing before it has said who it is.
     #[must_use]
     pub(crate) fn about(&self) -> Option<&Arc<About>> {
-        self.about.as_ref()
+        self.identity.as_ref().map(|identity| &identity.about)
+    }
+
+    /// What stands for the rooms that its token gives it.
+    #[must_use]
+    pub(crate) fn grants(&self) -> Option<u64> {
+        self.identity.as_ref().map(|identity| identity.grants)
     }
 
     /// It may stay until `ends`, or for ever.
     pub(crate) fn prolong(&mut self, ends: Option<Tick>) {
-        self.ends = ends;
+        if let Some(identity) = &mut self.identity {
+            identity.ends = ends;
+        }
     }
 
     /// When it has to go.
     #[must_use]
     pub(crate) fn ends(&self) -> Option<Tick> {
-        self.ends
+        self.identity.as_ref().and_then(|identity| identity.ends)
     }
 
     // Commands that wait.
@@ -321,9 +346,7 @@ impl Client {
     #[must_use]
     pub(crate) fn about_in(&self, id: MembershipId) -> Option<&Arc<About>> {
         let subscription = self.subscriptions.get(id);
-        subscription
-            .map(Subscription::about)
-            .or(self.about.as_ref())
+        subscription.map(Subscription::about).or(self.about())
     }
 
     /// It is put out of `room`, which it reads too slowly.
@@ -426,7 +449,7 @@ impl Client {
             stage,
             self.pulse.next(),
             self.look_at(pong_ticks),
-            self.ends,
+            self.ends(),
             self.subscriptions.next_end(),
             self.put_off_until(),
         ]

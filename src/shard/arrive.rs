@@ -10,7 +10,7 @@ use crate::id::{MembershipId, ShardId, ThreadId};
 use crate::room::rendition::Rendition;
 use crate::session::{Flags, Place, Session};
 use crate::talk::{Handover, Lane, ToShard, ToWeb};
-use crate::wire::handshake::{self, Endpoint, Policy, Route, Upgrade};
+use crate::wire::handshake::{self, Endpoint, Origins, Policy, Route, Upgrade};
 use crate::wire::http::{self, Refusal};
 
 impl Shard {
@@ -108,6 +108,7 @@ impl Shard {
             allow_origin: &config.allow_origin,
             subprotocols: &config.subprotocols,
             echo: config.echo,
+            client_origins: (!config.chat.is_playground()).then_some(&config.chat as &dyn Origins),
             listen: &config.listen,
         };
         match handshake::route(&head, &policy) {

@@ -29,11 +29,13 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 impl Shard {
     /// The most memory that the private replies of one session take: what makes the shard pause it,
     /// the replies to what arrives late, and one large message, echoed or rescued. Replies are no longer
-    /// than what they answer. Twice, since a buffer doubles as it grows.
+    /// than what they answer, but for one to a client that asks a room's home. Twice, since a buffer
+    /// doubles as it grows.
     fn private_held_bytes_max(&self) -> usize {
         let config = self.config();
         let frame_bytes_max = config.message_bytes_max + FRAME_HEADER_BYTES_MAX;
-        2 * (config.private_bytes_max + ARRIVE_LATE_BYTES_MAX + frame_bytes_max)
+        let most = frame_bytes_max + config.reply_bytes_max;
+        2 * (config.private_bytes_max + ARRIVE_LATE_BYTES_MAX + most)
     }
 
     /// Panics when something does not hold.

@@ -9,6 +9,7 @@ mod farewell;
 mod lag;
 mod publish;
 mod pulse;
+mod refresh;
 mod rules;
 mod subscribe;
 
@@ -21,7 +22,6 @@ use crate::protocol::centrifugo::command::Request;
 use crate::protocol::centrifugo::reply::Reply;
 use crate::protocol::centrifugo::{decode, encode};
 use crate::room::rendition::Protocol;
-use crate::session::Phase;
 use crate::session::client::{Client, Stage};
 use crate::wire::handshake::Format;
 
@@ -30,7 +30,7 @@ impl Shard {
     pub(super) fn open_client(&mut self, slot: u32, format: Format) {
         self.metrics().opened.add(1);
         let tick = self.tick();
-        let deadline = tick.after(self.manners().stale_close_delay);
+        let deadline = tick.after(self.chat().client.stale_close_delay);
         let protocol = match format {
             Format::Json => Protocol::Json,
             Format::Protobuf => Protocol::Protobuf,
@@ -65,20 +65,25 @@ impl Shard {
         let Some(encoding) = self.encoding(slot) else {
             return;
         };
-        let command_bytes_max = self.manners().message_bytes_max;
+        let command_bytes_max = self.config().message_size_limit();
         for command in decode::split(encoding, message, command_bytes_max) {
             // What is no command has its turn behind those before it, and then ends the connection.
             let command = command.unwrap_or(b"");
-            if self.must_hold(slot) {
-                self.hold_command(slot, encoding, command);
-            } else if self.execute(slot, encoding, command) == Step::Later {
+            if self.must_hold(slot) || self.execute(slot, encoding, command) == Step::Later {
                 self.hold_command(slot, encoding, command);
             }
-            if self.sessions.at(slot).phase() != Phase::Open {
+            if !self.is_welcome(slot) {
                 return;
             }
         }
         self.pause_if_full(slot);
+    }
+
+    /// Whether a client is open, and was not told to come back with something else: what it has said behind
+    /// that is not to be answered.
+    fn is_welcome(&self, slot: u32) -> bool {
+        let stage = self.client(slot).map(Client::stage);
+        stage.is_some_and(|stage| !matches!(stage, Stage::Refused(_)))
     }
 
     /// In which form a client is spoken to.
@@ -121,6 +126,9 @@ impl Shard {
             && !self.has_many_replies(slot)
         {
             let step = self.execute(slot, encoding, command);
+            if !self.is_welcome(slot) {
+                return;
+            }
             if step == Step::Later {
                 break;
             }
@@ -129,7 +137,6 @@ impl Shard {
                 break;
             }
         }
-        // It is gone, and its commands with it, if one of them has ended the connection.
         if let Some(client) = self.client_mut(slot) {
             client.return_held(held);
             self.pause_if_full(slot);
@@ -159,7 +166,13 @@ impl Shard {
         };
         let id = read.id;
         let step = match (stage, &read.request) {
-            (Stage::New(_), Request::Connect(connect)) => self.client_connect(slot, id, connect),
+            (Stage::New(_), Request::Connect(connect)) => {
+                let step = self.client_connect(slot, id, connect);
+                if matches!(step, Err(Declined::Error(_))) {
+                    self.refuse_client(slot);
+                }
+                step
+            }
             (Stage::New(_) | Stage::Refused(_), _) | (_, Request::Connect(_)) => {
                 Err(Disconnect::BadRequest.into())
             }
@@ -194,10 +207,19 @@ impl Shard {
             Request::Rpc { .. } => Err(ErrorCode::NotAvailable.into()),
             // Nobody takes what is sent without a wish for an answer.
             Request::Send { .. } => Err(Disconnect::NotAvailable.into()),
-            Request::Refresh { .. } => Err(Disconnect::BadRequest.into()),
-            Request::SubRefresh(_) => Err(ErrorCode::NotAvailable.into()),
+            Request::Refresh { token } => self.client_refresh(slot, id, token),
+            Request::SubRefresh(refresh) => self.client_sub_refresh(slot, id, refresh),
             Request::Connect(_) => Err(Disconnect::BadRequest.into()),
         }
+    }
+
+    /// A client is told why it can't be here, and has a while to go.
+    fn refuse_client(&mut self, slot: u32) {
+        let deadline = self.tick().after(self.chat().client.stale_close_delay);
+        if let Some(client) = self.client_mut(slot) {
+            client.refuse(deadline);
+        }
+        self.schedule_client(slot);
     }
 
     // Answers.

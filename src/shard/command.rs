@@ -17,7 +17,7 @@ impl Shard {
         let rules = Rules {
             role: Role::Server,
             message_bytes_max: match is_client {
-                true => self.manners().message_bytes_max,
+                true => self.config().message_size_limit(),
                 false => self.config().message_bytes_max,
             },
         };

@@ -13,6 +13,7 @@ use crate::room::history::{Recover, Recovery};
 use crate::room::home::{Guest, Visible};
 use crate::room::rendition::Rendition;
 use crate::room::{Departure, Returning};
+use crate::session::client::Subscription;
 use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
 use crate::talk::{Arrival, JoinAnswer, ToShard};
@@ -161,12 +162,13 @@ impl Shard {
     /// A session as the home of a membership's room knows it.
     fn guest(&self, slot: u32, id: MembershipId) -> Guest {
         let session = self.sessions.at(slot);
-        let about = session.client().and_then(|client| client.about_in(id));
+        let client = session.client();
+        let subscription = client.and_then(|client| client.subscriptions().get(id));
         Guest {
             member: self.member_id(slot),
             id: session.id(),
-            visible: visible(session),
-            about: about.cloned(),
+            visible: subscription.map_or_else(|| visible(session), Subscription::visible),
+            about: subscription.map(|subscription| Arc::clone(subscription.about())),
         }
     }
 

@@ -15,7 +15,7 @@ pub use self::client::{AnswerError, check_answer, client_request};
 use self::key::{accept_key, is_key};
 use self::origin::Host;
 pub(crate) use self::origin::is_listed;
-pub use self::policy::Policy;
+pub use self::policy::{Origins, Policy};
 pub use self::subprotocol::Format;
 use super::http::{Head, HttpError, Refusal};
 
@@ -87,7 +87,7 @@ fn try_route(head: &Head<'_>, policy: &Policy<'_>) -> Result<Route, Refusal> {
 pub fn judge(head: &Head<'_>, policy: &Policy<'_>) -> Result<Endpoint, Refusal> {
     origin::check_name(head, policy)?;
     let endpoint = address::parse(head.path(), policy).endpoint()?;
-    origin::check_page(head, host(head)?, policy)?;
+    check_page(head, host(head)?, &endpoint, policy)?;
     Ok(endpoint)
 }
 
@@ -100,7 +100,7 @@ fn upgrade(
 ) -> Result<Upgrade, Refusal> {
     let host = check_request(head, upgrades)?;
     let key = check_websocket(head)?;
-    origin::check_page(head, host, policy)?;
+    check_page(head, host, &endpoint, policy)?;
     let is_client = endpoint == Endpoint::Client;
     let (subprotocol, format) = if is_client {
         subprotocol::select_client(head)
@@ -118,6 +118,19 @@ fn upgrade(
         echo: flag("echo").unwrap_or(false),
         presence: flag("presence").unwrap_or(true),
     })
+}
+
+/// Refuses a page whose origin may not connect to that endpoint.
+fn check_page(
+    head: &Head<'_>,
+    host: Host<'_>,
+    endpoint: &Endpoint,
+    policy: &Policy<'_>,
+) -> Result<(), Refusal> {
+    match policy.client_origins {
+        Some(origins) if *endpoint == Endpoint::Client => origin::check_client_page(head, origins),
+        _ => origin::check_page(head, host, policy),
+    }
 }
 
 /// The request's host: an upgrade must name exactly one.

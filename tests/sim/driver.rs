@@ -241,6 +241,7 @@ impl Driver for SimDriver<'_> {
                 trace!("shard {from} to shard {to}: {}", brief(&message));
                 self.to_shards.send(from, to.index(), message);
             }
+            Letter::Keeper(..) => {}
             Letter::Web(message) => {
                 if let ToWeb::Serve(Handover { socket, .. }) = &message {
                     self.kernel.hand_over(socket.as_raw_fd());

@@ -13,6 +13,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
         &["cli", "doctor", "logs", "process", "server"],
     ),
     ("src/lib.rs", &[]),
+    ("src/auth", &[]),
     ("src/cli", &["config", "process"]),
     ("src/config", &["process"]),
     ("src/id", &[]),
@@ -39,6 +40,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
         &[
             "id",
             "message",
+            "auth::settings",
             "room::congestion",
             "room::history",
             "room::home",
@@ -48,6 +50,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/shard",
         &[
+            "auth",
             "id",
             "wire",
             "message",
@@ -63,7 +66,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/drive",
         &[
-            "id", "ring", "socket", "listener", "mesh", "talk", "logs", "shard",
+            "auth", "id", "ring", "socket", "listener", "mesh", "talk", "logs", "shard",
         ],
     ),
     ("src/web/http", &["wire", "metrics", "logs", "config"]),
@@ -92,8 +95,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/server",
         &[
-            "id", "process", "ring", "socket", "listener", "mesh", "talk", "metrics", "config",
-            "room", "shard", "drive", "web", "signals", "budget",
+            "auth", "id", "process", "ring", "socket", "listener", "mesh", "talk", "metrics",
+            "config", "room", "shard", "drive", "web", "signals", "budget",
         ],
     ),
     ("loadgen/src", &["process", "ring", "socket", "wire"]),

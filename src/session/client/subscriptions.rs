@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::id::MembershipId;
+use crate::room::home::Visible;
 use crate::room::presence::About;
 use crate::session::tick::Tick;
 
@@ -20,6 +21,8 @@ pub(crate) enum By {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     by: By,
+    /// Whether others are told of it.
+    visible: Visible,
     /// When it ends unless it is prolonged.
     ends: Option<Tick>,
     /// What others in the room are told of the client.
@@ -29,14 +32,25 @@ pub(crate) struct Subscription {
 impl Subscription {
     /// One that ends at some time, or never.
     #[must_use]
-    pub(crate) fn new(by: By, about: Arc<About>, ends: Option<Tick>) -> Self {
-        Self { by, ends, about }
+    pub(crate) fn new(by: By, about: Arc<About>, visible: Visible, ends: Option<Tick>) -> Self {
+        Self {
+            by,
+            visible,
+            ends,
+            about,
+        }
     }
 
     /// Who has subscribed it.
     #[must_use]
     pub(crate) fn by(&self) -> By {
         self.by
+    }
+
+    /// Whether others are told of it.
+    #[must_use]
+    pub(crate) fn visible(&self) -> Visible {
+        self.visible
     }
 
     /// What others are told of it.
@@ -110,28 +124,17 @@ impl Subscriptions {
         let ended = self.all.iter().find(|(_, one)| has_ended(one));
         ended.map(|(id, _)| *id)
     }
-
-    /// Every membership that has one.
-    pub(crate) fn memberships(&self) -> impl Iterator<Item = MembershipId> {
-        self.all.iter().map(|(id, _)| *id)
-    }
-
-    /// Memory it holds, in bytes.
-    #[must_use]
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.all.capacity() * size_of::<(MembershipId, Subscription)>()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::{About, By, MembershipId, Subscription, Subscriptions, Tick};
+    use super::{About, By, MembershipId, Subscription, Subscriptions, Tick, Visible};
 
     fn subscription(by: By, ends: Option<u32>) -> Subscription {
         let about = About::new("", b"", b"").expect("it is short");
-        Subscription::new(by, Arc::new(about), ends.map(Tick))
+        Subscription::new(by, Arc::new(about), Visible::Yes, ends.map(Tick))
     }
 
     /// Goal: subscriptions are found by their memberships, take little memory while there is one, and none when
@@ -141,14 +144,14 @@ mod tests {
         let mut all = Subscriptions::default();
         let [one, two, three] = [0, 7, 127].map(MembershipId::new);
         all.add(one, subscription(By::Server, None));
-        assert!(all.held_bytes() <= 32, "{}", all.held_bytes());
+        assert_eq!(all.all.capacity(), 1);
         all.add(two, subscription(By::Client, None));
         assert_eq!(all.get(one).map(Subscription::by), Some(By::Server));
         assert_eq!(all.get(two).map(Subscription::by), Some(By::Client));
         assert!(all.get(three).is_none() && all.remove(three).is_none());
-        assert_eq!(all.memberships().count(), all.len());
+        assert_eq!(all.len(), 2);
         assert!(all.remove(one).is_some() && all.remove(two).is_some());
-        assert_eq!((all.len(), all.held_bytes()), (0, 0));
+        assert_eq!((all.len(), all.all.capacity()), (0, 0));
     }
 
     /// Goal: whichever ends first is known, ends at its time, and later if it was prolonged.

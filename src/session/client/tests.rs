@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{About, Asking, Client, LOOK_TICKS, Protocol, Stage, Tick, Took, Waiting};
+use super::{About, Asking, Client, Identity, LOOK_TICKS, Protocol, Stage, Tick, Took, Waiting};
 
 /// How long a pong is waited for.
 const PONG: u32 = 80;
@@ -14,7 +14,11 @@ fn new() -> Client {
 fn connected() -> Client {
     let mut client = new();
     let about = About::new("42", b"", b"").expect("it is short");
-    client.connect(Arc::new(about), None);
+    client.connect(Identity {
+        about: Arc::new(about),
+        grants: 0,
+        ends: None,
+    });
     client.connected(Tick(200));
     client
 }

@@ -2,6 +2,7 @@
 //!
 //! What is behind a question waits for its answer, which may be long.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::id::SessionKey;
@@ -18,9 +19,6 @@ use crate::shard::Shard;
 use crate::shard::parts::step::{Declined, Step, encoding};
 use crate::talk::{Answer, Question, Refused, ToShard};
 
-/// The longest reply, in bytes: a history ends with the last publication that fits.
-const REPLY_BYTES_MAX: usize = 1 << 20;
-
 impl Shard {
     /// A client asks who is in a room.
     pub(super) fn client_presence(
@@ -29,7 +27,9 @@ impl Shard {
         id: u32,
         channel: &str,
     ) -> Result<Step, Declined> {
-        self.check_channel(channel)?;
+        let standing = self.standing_in(slot, channel);
+        self.channel(channel)?
+            .may_read_presence(self.user(slot), standing)?;
         self.ask(slot, id, channel, Question::Presence)
     }
 
@@ -40,7 +40,9 @@ impl Shard {
         id: u32,
         channel: &str,
     ) -> Result<Step, Declined> {
-        self.check_channel(channel)?;
+        let standing = self.standing_in(slot, channel);
+        self.channel(channel)?
+            .may_read_presence(self.user(slot), standing)?;
         self.ask(slot, id, channel, Question::Stats)
     }
 
@@ -51,11 +53,16 @@ impl Shard {
         id: u32,
         history: &History<'_>,
     ) -> Result<Step, Declined> {
-        self.check_channel(&history.channel)?;
+        let standing = self.standing_in(slot, &history.channel);
+        self.channel(&history.channel)?
+            .may_read_history(self.user(slot), standing)?;
         if !self.client(slot).is_some_and(Client::has_published_all) {
             return Ok(Step::Later);
         }
-        let most = self.manners().history_max_publication_limit;
+        let most = self.chat().client.history_max_publication_limit;
+        let most = most.map_or(usize::MAX, NonZeroUsize::get);
+        // Saturates: no history has 2^31.
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
         let query = Query {
             limit: match history.limit {
                 limit if limit < 0 => most,
@@ -134,7 +141,8 @@ impl Shard {
         let Some(encoding) = self.client(slot).map(|client| encoding(client.protocol())) else {
             return;
         };
-        let mut left = REPLY_BYTES_MAX;
+        // It ends with the last one that fits.
+        let mut left = self.config().reply_bytes_max;
         let messages = run.as_slice().messages();
         let publications: Vec<Publication<'_>> = messages
             .filter_map(|message| Publication::of(&message))

@@ -1,23 +1,25 @@
-//! A client says who it is.
+//! A client says who it is, and is put into rooms by that.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use crate::auth::claims::{ConnectionToken, Grant};
+use crate::config::chat::permission::{Proof, Wish};
 use crate::id::MembershipId;
 use crate::protocol::centrifugo::codes::Disconnect;
-use crate::protocol::centrifugo::command::Connect;
+use crate::protocol::centrifugo::command::{Connect, Subscribe};
 use crate::protocol::centrifugo::reply::{Connected, Pings, Reply, Subscribed};
 use crate::room::presence::About;
+use crate::room::rendition::Rendition;
 use crate::session::Flags;
-use crate::session::client::{Arrivals, Client, Waiting};
+use crate::session::client::{Arrivals, By, Identity, Subscribing, Subscription, Waiting};
 use crate::session::tick::Tick;
 use crate::shard::Shard;
-use crate::shard::parts::arrival::{arrived, subscribed};
-use crate::shard::parts::step::{Declined, Step};
+use crate::shard::parts::arrival::{arrived, recover, subscribed};
+use crate::shard::parts::lease::{Lease, Put};
+use crate::shard::parts::step::{Declined, Step, VERSION};
+use crate::shard::parts::verdict::{Hindrance, fingerprint, notices, overrides, standing, visible};
 use crate::talk::JoinAnswer;
-
-/// What clients are told that they talk to.
-const VERSION: &str = concat!("fanring ", env!("CARGO_PKG_VERSION"));
 
 impl Shard {
     /// A client says who it is.
@@ -27,15 +29,166 @@ impl Shard {
         id: u32,
         connect: &Connect<'_>,
     ) -> Result<Step, Declined> {
-        if !connect.token.is_empty() {
-            return Err(Disconnect::InvalidToken.into());
-        }
-        let about = About::new("", b"", b"").ok_or(Disconnect::InvalidToken)?;
+        let token = match self.admit(slot, &connect.token) {
+            Ok(token) => token,
+            Err(Hindrance::KeyWanted) => return Ok(Step::Later),
+            Err(Hindrance::Declined(declined)) => return Err(declined),
+        };
+        let about = self.about(&token)?;
+        let puts = self.puts(slot, &token, connect, &about)?;
+        let lease = self.connection_lease(token.expires_at);
+        let identity = Identity {
+            about,
+            grants: fingerprint(&token.grants),
+            ends: lease.ends,
+        };
         if let Some(client) = self.client_mut(slot) {
-            client.connect(Arc::new(about), None);
+            client.connect(identity);
         }
-        self.client_connected(slot, id, &[]);
-        Ok(Step::Done)
+        if puts.is_empty() {
+            self.client_connected(slot, id, lease.expires_s, &[]);
+            return Ok(Step::Done);
+        }
+        self.put_into(slot, id, lease.expires_s, puts)?;
+        Ok(Step::Waits)
+    }
+
+    /// What others are told of whoever a token lets in.
+    fn about(&self, token: &ConnectionToken) -> Result<Arc<About>, Declined> {
+        if token.user.is_empty() && token.info.is_empty() {
+            return Ok(Arc::clone(&self.nobody));
+        }
+        let about = About::new(&token.user, &token.info, b"");
+        Ok(Arc::new(about.ok_or(Disconnect::InvalidToken)?))
+    }
+
+    /// For how long a connection token lets somebody stay.
+    pub(super) fn connection_lease(&mut self, expires_at: Option<u64>) -> Lease {
+        let moment = self.moment();
+        let client = &self.chat().client;
+        // Without rules nobody has to renew anything.
+        let expires_at = expires_at.filter(|_| !client.insecure);
+        Lease::until(expires_at, client.expired_close_delay, &moment)
+    }
+
+    /// The rooms that a client is put into: those of its token, that of its user, and those that it was in
+    /// when it lost its connection and may be in.
+    fn puts(
+        &self,
+        slot: u32,
+        token: &ConnectionToken,
+        connect: &Connect<'_>,
+        about: &Arc<About>,
+    ) -> Result<Vec<Put>, Declined> {
+        let chat = self.chat();
+        let mut grants = token.grants.clone();
+        let has = |grants: &[Grant], channel: &str| grants.iter().any(|one| one.channel == channel);
+        let of_user = chat.personal_channel(&token.user);
+        if let Some(channel) = of_user.filter(|channel| !has(&grants, channel)) {
+            grants.push(Grant {
+                channel,
+                ..Grant::default()
+            });
+        }
+        for wish in &connect.subs {
+            let channel = chat.channel(&wish.channel);
+            let may = channel.is_ok_and(|it| it.may_subscribe(&token.user, Proof::Nothing).is_ok());
+            if may && !has(&grants, &wish.channel) {
+                grants.push(Grant {
+                    channel: wish.channel.clone().into_owned(),
+                    ..Grant::default()
+                });
+            }
+        }
+        if grants.len() > chat.client.channel_limit.get() {
+            return Err(Disconnect::ChannelLimit.into());
+        }
+        let wish = |name: &str| connect.subs.iter().find(|wish| wish.channel == name);
+        let puts = grants
+            .iter()
+            .map(|grant| self.put(slot, &token.user, grant, wish(&grant.channel), about));
+        puts.collect()
+    }
+
+    fn put(
+        &self,
+        slot: u32,
+        user: &str,
+        grant: &Grant,
+        wish: Option<&Subscribe<'_>>,
+        about: &Arc<About>,
+    ) -> Result<Put, Declined> {
+        let protocol = self.client(slot).ok_or(Disconnect::Stale)?.protocol();
+        let channel = self.channel(&grant.channel)?;
+        let terms = channel.terms(user, Wish::default(), overrides(&grant.overrides));
+        let about = self.about_there(about, user, &grant.info)?;
+        let rendition = Rendition {
+            protocol,
+            notices: notices(&terms),
+        };
+        let recover = wish.and_then(recover).filter(|_| terms.recovery.is_some());
+        Ok(Put {
+            name: grant.channel.as_str().into(),
+            rendition,
+            subscription: Subscription::new(By::Server, about, visible(&terms), None),
+            standing: standing(&terms),
+            recover,
+            data: grant.data.as_slice().into(),
+        })
+    }
+
+    /// What others in a room are told of a client, with what a token says of its place there.
+    pub(super) fn about_there(
+        &self,
+        about: &Arc<About>,
+        user: &str,
+        channel_info: &[u8],
+    ) -> Result<Arc<About>, Declined> {
+        if channel_info.is_empty() {
+            return Ok(Arc::clone(about));
+        }
+        let connection_info = about.info(uuid::Uuid::nil()).connection;
+        let there = About::new(user, connection_info, channel_info);
+        Ok(Arc::new(there.ok_or(Disconnect::InvalidToken)?))
+    }
+
+    /// A client is in its rooms, once these have answered, and is told nothing before.
+    fn put_into(
+        &mut self,
+        slot: u32,
+        id: u32,
+        expires_s: Option<NonZeroU32>,
+        puts: Vec<Put>,
+    ) -> Result<(), Declined> {
+        self.sessions.at_mut(slot).mark(Flags::UNANNOUNCED);
+        let mut awaited = Vec::with_capacity(puts.len());
+        let mut recovers = Vec::with_capacity(puts.len());
+        for put in puts {
+            let since = put.recover.as_ref().map(|recover| recover.since.offset);
+            let membership =
+                self.begin_subscription(slot, &put.name, put.rendition, put.subscription)?;
+            recovers.push((membership, put.recover));
+            awaited.push(Subscribing {
+                id,
+                membership,
+                since,
+                standing: put.standing,
+                expires_s: None,
+                data: put.data,
+            });
+        }
+        if let Some(client) = self.client_mut(slot) {
+            client.wait(Waiting::Connect(Box::new(Arrivals {
+                id,
+                expires_s,
+                there: Vec::new(),
+                awaited,
+            })));
+        }
+        for (membership, recover) in recovers {
+            self.ask_to_join(slot, membership, recover.map(Box::new));
+        }
+        Ok(())
     }
 
     /// One of the rooms that a client is put into by its connecting has answered.
@@ -82,25 +235,35 @@ impl Shard {
         }
         let subs: Vec<(&str, Subscribed<'_>)> =
             names.iter().map(|(name, sub)| (&**name, *sub)).collect();
-        self.client_connected(slot, arrivals.id, &subs);
+        self.client_connected(slot, arrivals.id, arrivals.expires_s, &subs);
     }
 
     /// A client is told that it is in, and may ask for anything from now on.
-    fn client_connected(&mut self, slot: u32, id: u32, subs: &[(&str, Subscribed<'_>)]) {
-        let interval = self.manners().ping_interval;
+    fn client_connected(
+        &mut self,
+        slot: u32,
+        id: u32,
+        expires_s: Option<NonZeroU32>,
+        subs: &[(&str, Subscribed<'_>)],
+    ) {
+        let client = &self.chat().client;
+        let interval = client.ping_interval;
+        let unix_time_ms = client
+            .connect_include_server_time
+            .then(|| self.unix_seconds * 1000);
         // Saturates: nobody waits for 136 years.
         let seconds = u32::try_from(interval.as_secs()).unwrap_or(u32::MAX);
         let connected = Connected {
             client: self.sessions.at(slot).id(),
             version: VERSION,
-            expires_s: None,
+            expires_s,
             data: None,
             subs,
             pings: NonZeroU32::new(seconds).map(|interval_s| Pings {
                 interval_s,
                 want_pong: true,
             }),
-            unix_time_ms: None,
+            unix_time_ms,
         };
         self.answer(slot, id, &Reply::Connect(connected));
         // Thousands that came together are not to answer together.
@@ -109,7 +272,7 @@ impl Shard {
         let session = self.sessions.at_mut(slot);
         session.unmark(Flags::UNANNOUNCED);
         if let Some(client) = session.client_mut() {
-            Client::connected(client, first);
+            client.connected(first);
         }
         self.schedule_client(slot);
     }

@@ -12,6 +12,7 @@ use crate::message::{Event, Message, Origin};
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::{Publish, Request};
 use crate::protocol::centrifugo::decode;
+use crate::protocol::centrifugo::payload::Payload;
 use crate::protocol::centrifugo::reply::{Position, Reply};
 use crate::session::Session;
 use crate::session::client::{Client, PutOff};
@@ -39,9 +40,14 @@ impl Shard {
         publish: &Publish<'_>,
         command: &[u8],
     ) -> Result<Step, Declined> {
-        self.check_channel(&publish.channel)?;
+        let (channel, user) = (self.channel(&publish.channel)?, self.user(slot));
         if publish.kind != 0 {
             return Err(ErrorCode::NotAvailable.into());
+        }
+        channel.may_publish(user, self.standing_in(slot, &publish.channel))?;
+        let data = publish.data.as_ref().map_or(&b""[..], |data| data.bytes);
+        if !channel.options.publication_data_format.accepts(data) {
+            return Err(ErrorCode::BadRequest.into());
         }
         let client = self.client(slot).ok_or(Disconnect::Stale)?;
         if client.put_off_until().is_some() {
@@ -69,7 +75,7 @@ impl Shard {
 
     /// Takes a message in line for its place, if there is room.
     fn stage(&mut self, slot: u32, id: u32, publish: &Publish<'_>) -> Result<Taken, Declined> {
-        let data = publish.data.ok_or(ErrorCode::BadRequest)?;
+        let data = publish.data.unwrap_or_else(|| Payload::of_bytes(b""));
         let room = self.room_to_publish_in(&publish.channel)?;
         self.serve_clients(room);
         if self.queues.must_wait(&self.rooms, room) {

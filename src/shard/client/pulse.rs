@@ -31,7 +31,7 @@ impl Shard {
     }
 
     fn pong_ticks(&self) -> u32 {
-        Tick::at(self.manners().pong_timeout).0
+        Tick::at(self.chat().client.pong_timeout).0
     }
 
     /// Something of a client may be due.
@@ -69,7 +69,7 @@ impl Shard {
     }
 
     fn ping_client(&mut self, slot: u32) {
-        let (tick, interval) = (self.tick(), Tick::at(self.manners().ping_interval).0);
+        let (tick, interval) = (self.tick(), Tick::at(self.chat().client.ping_interval).0);
         let Some(client) = self.client_mut(slot) else {
             return;
         };

@@ -1,53 +1,135 @@
-//! What a client may do, and how it is kept.
+//! What a client may do, by the rules of the channels, and who it is, by its tokens.
 
-use std::time::Duration;
-
-use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
-use crate::protocol::centrifugo::command::Subscribe;
-use crate::room::rendition::Notices;
-use crate::session::client::Standing;
+use crate::auth::claims::{Bearer, ConnectionToken, SubscriptionToken};
+use crate::auth::error::{TokenError, WayIn, outcome};
+use crate::auth::jwks::cache::KeyNews;
+use crate::auth::waiting::Held;
+use crate::config::Chat;
+use crate::config::chat::permission::{self, Channel};
+use crate::protocol::centrifugo::codes::Disconnect;
+use crate::session::Session;
+use crate::session::client::{Client, Waiting};
 use crate::shard::Shard;
-use crate::shard::parts::permit::{Manners, Permit};
+use crate::shard::parts::lease::Moment;
 use crate::shard::parts::step::Declined;
-
-/// The longest name of a channel, in bytes.
-const CHANNEL_BYTES_MAX: usize = 255;
+use crate::shard::parts::verdict::{Hindrance, declined};
 
 impl Shard {
-    /// How clients are kept.
-    pub(in crate::shard) fn manners(&self) -> Manners {
-        Manners {
-            message_bytes_max: 64 << 10,
-            stale_close_delay: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(25),
-            pong_timeout: Duration::from_secs(8),
-            channel_limit: 128,
-            history_max_publication_limit: 300,
-        }
+    /// The rules.
+    pub(in crate::shard) fn chat(&self) -> &Chat {
+        &self.config().chat
     }
 
-    /// Whether a channel can have that name.
-    pub(super) fn check_channel(&self, channel: &str) -> Result<(), Declined> {
-        if channel.is_empty() {
+    /// The channel of that name, with its rules.
+    pub(super) fn channel<'a>(&'a self, name: &'a str) -> Result<Channel<'a>, Declined> {
+        if name.is_empty() {
             return Err(Disconnect::BadRequest.into());
         }
-        if channel.len() > CHANNEL_BYTES_MAX || !channel.is_ascii() {
-            return Err(ErrorCode::BadRequest.into());
-        }
-        Ok(())
+        Ok(self.chat().channel(name)?)
     }
 
-    /// Whether a client may be in a room, and how.
-    pub(super) fn permit_subscribe(&self, subscribe: &Subscribe<'_>) -> Result<Permit, Declined> {
-        if !subscribe.token.is_empty() || subscribe.channel.starts_with('$') {
-            return Err(ErrorCode::PermissionDenied.into());
+    /// Whose a client is; nobody's before it has said so.
+    pub(super) fn user(&self, slot: u32) -> &str {
+        let session = self.sessions.at(slot);
+        let about = session.client().and_then(Client::about);
+        about.map_or("", |about| about.info(session.id()).user)
+    }
+
+    /// Whether a client is in the room of that name.
+    pub(super) fn standing_in(&self, slot: u32, name: &str) -> permission::Standing {
+        let session = self.sessions.at(slot);
+        let room = self.rooms.find(name);
+        match room.and_then(|room| session.membership_in(room)) {
+            Some(_) => permission::Standing::Subscribed,
+            None => permission::Standing::Outside,
         }
-        Ok(Permit {
-            notices: match subscribe.join_leave {
-                true => Notices::With,
-                false => Notices::Without,
-            },
-            standing: Standing::Recoverable,
-        })
+    }
+
+    /// The moment that it is, for what lasts from then on.
+    pub(super) fn moment(&mut self) -> Moment {
+        Moment {
+            unix_seconds: self.unix_seconds,
+            tick: self.tick(),
+            draw: self.random.u64(..),
+        }
+    }
+
+    // Tokens.
+
+    /// Whom a token lets in, or nobody in particular where none is needed.
+    pub(super) fn admit(&mut self, slot: u32, token: &str) -> Result<ConnectionToken, Hindrance> {
+        let chat = self.chat();
+        if token.is_empty() {
+            return match chat.may_connect_without_token() {
+                true => Ok(ConnectionToken::default()),
+                false => Err(Disconnect::BadRequest.into()),
+            };
+        }
+        let checked = self.keys.connection(token, self.unix_seconds);
+        let admitted = checked.map_err(|error| self.judge(slot, WayIn::Connect, &error))?;
+        if admitted.user.is_empty() && self.chat().client.disallow_anonymous_connection_tokens {
+            return Err(Disconnect::PermissionDenied.into());
+        }
+        Ok(admitted)
+    }
+
+    /// Whether a token lets a client stay.
+    pub(super) fn readmit(&mut self, slot: u32, token: &str) -> Result<ConnectionToken, Hindrance> {
+        let checked = (self.keys).refresh(token, self.user(slot), self.unix_seconds);
+        checked.map_err(|error| self.judge(slot, WayIn::Refresh, &error))
+    }
+
+    /// What a token gives a client in a channel.
+    pub(super) fn grant(
+        &mut self,
+        slot: u32,
+        way_in: WayIn,
+        channel: &str,
+        token: &str,
+    ) -> Result<SubscriptionToken, Hindrance> {
+        let mut name = uuid::Uuid::encode_buffer();
+        let client = self.sessions.at(slot).id().hyphenated();
+        let bearer = Bearer {
+            user: self.user(slot),
+            client: client.encode_lower(&mut name),
+            channel,
+        };
+        let checked = (self.keys).subscription(token, &bearer, self.unix_seconds);
+        checked.map_err(|error| self.judge(slot, way_in, &error))
+    }
+
+    /// What a client is told whose token does not help; or it waits for its key.
+    fn judge(&mut self, slot: u32, way_in: WayIn, error: &TokenError) -> Hindrance {
+        self.metrics().tokens_refused.add(1);
+        if let TokenError::KeyWanted { section, key_id } = error {
+            let key = self.sessions.key(slot);
+            match self.key_waiters.hold(*section, key) {
+                Held::Full => {}
+                held => {
+                    if held == Held::Ask {
+                        self.mail.ask_for_key(*section, key_id.clone());
+                    }
+                    if let Some(client) = self.client_mut(slot) {
+                        client.wait(Waiting::Key);
+                    }
+                    return Hindrance::KeyWanted;
+                }
+            }
+        }
+        Hindrance::Declined(declined(outcome(way_in, error)))
+    }
+
+    /// Whoever keeps keys has news: tokens that had to wait are judged again.
+    pub fn handle_keys(&mut self, news: &KeyNews) {
+        self.keys.handle_news(news, self.unix_seconds);
+        for key in self.key_waiters.take(news) {
+            let waits = |client: &&mut Client| matches!(client.waiting(), Some(Waiting::Key));
+            let client = (self.sessions.lookup(key)).and_then(Session::client_mut);
+            if let Some(client) = client.filter(waits) {
+                client.take_waiting();
+                self.resume_commands(key.slot);
+                self.settle(key.slot);
+            }
+        }
     }
 }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use crate::auth::claims::SubscriptionToken;
+use crate::auth::error::WayIn;
+use crate::config::chat::permission::{Proof, Terms, Wish};
 use crate::id::MembershipId;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::Subscribe;
 use crate::protocol::centrifugo::reply::Reply;
 use crate::room::rendition::Rendition;
-use crate::session::client::{By, Client, Standing, Subscribing, Subscription, Waiting};
+use crate::session::client::{By, Client, Subscribing, Subscription, Waiting};
 use crate::shard::Shard;
 use crate::shard::parts::arrival::{arrived, recover, subscribed, why_not};
 use crate::shard::parts::step::{Declined, Step};
+use crate::shard::parts::verdict::{Hindrance, notices, overrides, standing, visible};
 use crate::talk::{JoinAnswer, Welcome};
 
 /// The only way in which clients know to take publications as changes. None is sent any.
@@ -25,21 +29,34 @@ impl Shard {
         subscribe: &Subscribe<'_>,
     ) -> Result<Step, Declined> {
         let name = self.check_subscribe(slot, subscribe)?;
-        let permit = self.permit_subscribe(subscribe)?;
+        let token = match &*subscribe.token {
+            "" => None,
+            token => match self.grant(slot, WayIn::Subscribe, &name, token) {
+                Ok(token) => Some(token),
+                Err(Hindrance::KeyWanted) => return Ok(Step::Later),
+                Err(Hindrance::Declined(declined)) => return Err(declined),
+            },
+        };
+        let terms = self.terms(slot, subscribe, token.as_ref())?;
+        let SubscriptionToken { grant, expires_at } = token.unwrap_or_default();
+        let lease = self.subscription_lease(expires_at);
         let client = self.client(slot).ok_or(Disconnect::Stale)?;
-        let about = Arc::clone(client.about().ok_or(Disconnect::Stale)?);
+        let about = client.about().ok_or(Disconnect::Stale)?;
+        let about = self.about_there(about, self.user(slot), &grant.info)?;
         let rendition = Rendition {
             protocol: client.protocol(),
-            notices: permit.notices,
+            notices: notices(&terms),
         };
-        let recover = recover(subscribe).filter(|_| permit.standing == Standing::Recoverable);
-        let subscription = Subscription::new(By::Client, about, None);
+        let recover = recover(subscribe).filter(|_| terms.recovery.is_some());
+        let subscription = Subscription::new(By::Client, about, visible(&terms), lease.ends);
         let membership = self.begin_subscription(slot, &name, rendition, subscription)?;
         let subscribing = Subscribing {
             id,
             membership,
             since: recover.as_ref().map(|recover| recover.since.offset),
-            standing: permit.standing,
+            standing: standing(&terms),
+            expires_s: lease.expires_s,
+            data: grant.data.into(),
         };
         if let Some(client) = self.client_mut(slot) {
             client.wait(Waiting::Subscribe(Box::new(subscribing)));
@@ -48,10 +65,32 @@ impl Shard {
         Ok(Step::Waits)
     }
 
+    /// What a subscription comes with that a client may have, by its token or the channel's rules.
+    fn terms(
+        &self,
+        slot: u32,
+        subscribe: &Subscribe<'_>,
+        token: Option<&SubscriptionToken>,
+    ) -> Result<Terms, Declined> {
+        let (channel, user) = (self.channel(&subscribe.channel)?, self.user(slot));
+        let proof = match token {
+            Some(_) => Proof::Token,
+            None => Proof::Nothing,
+        };
+        channel.may_subscribe(user, proof)?;
+        let wish = Wish {
+            positioned: subscribe.positioned,
+            recoverable: subscribe.recoverable,
+            join_leave: subscribe.join_leave,
+        };
+        let overrides = token.map(|token| overrides(&token.grant.overrides));
+        Ok(channel.terms(user, wish, overrides.unwrap_or_default()))
+    }
+
     /// Whether what a client wants is there to be had at all, and not already; gives the room's name.
     fn check_subscribe(&self, slot: u32, subscribe: &Subscribe<'_>) -> Result<Arc<str>, Declined> {
         let channel = &*subscribe.channel;
-        self.check_channel(channel)?;
+        self.channel(channel)?;
         if !matches!(&*subscribe.delta, "" | DELTA) {
             return Err(Disconnect::BadRequest.into());
         }
@@ -60,7 +99,7 @@ impl Shard {
             return Err(ErrorCode::AlreadySubscribed.into());
         }
         let client = session.client().ok_or(Disconnect::Stale)?;
-        if client.subscriptions().len() >= self.manners().channel_limit {
+        if client.subscriptions().len() >= self.chat().client.channel_limit.get() {
             return Err(ErrorCode::LimitExceeded.into());
         }
         if subscribe.kind != 0 {
@@ -109,8 +148,10 @@ impl Shard {
     ) {
         match self.client(slot).and_then(Client::waiting) {
             Some(Waiting::Subscribe(one)) if one.membership == membership => {
-                let one = **one;
-                self.client_mut(slot).and_then(Client::take_waiting);
+                let taken = self.client_mut(slot).and_then(Client::take_waiting);
+                let Some(Waiting::Subscribe(one)) = taken else {
+                    unreachable!("it was just there");
+                };
                 match answer {
                     JoinAnswer::Welcome(welcome) => self.welcome(slot, &one, welcome),
                     refused => {

@@ -2,6 +2,7 @@
 
 use crate::protocol::centrifugo::codes::ErrorCode;
 use crate::protocol::centrifugo::command::Subscribe;
+use crate::protocol::centrifugo::payload::Payload;
 use crate::protocol::centrifugo::reply::{self, Subscribed};
 use crate::room::history::{EpochClaim, Otherwise, Position, Recover, Recovery, Since};
 use crate::session::client::{Recovered, Standing, Subscribing};
@@ -41,10 +42,16 @@ pub(crate) fn subscribed(
     subscribing: &Subscribing,
     position: Option<Position>,
     recovered: Recovered,
-) -> Subscribed<'static> {
+) -> Subscribed<'_> {
+    let data = &*subscribing.data;
+    let told = Subscribed {
+        expires_s: subscribing.expires_s,
+        data: (!data.is_empty()).then(|| Payload::of_bytes(data)),
+        ..Subscribed::default()
+    };
     let is_told = subscribing.standing != Standing::Hidden;
     let Some(position) = position.filter(|_| is_told) else {
-        return Subscribed::default();
+        return told;
     };
     let (recovery, offset) = match (recovered, subscribing.since) {
         // What was missed follows, and is counted from where the client stood.
@@ -60,7 +67,7 @@ pub(crate) fn subscribed(
             offset,
         }),
         recovery,
-        ..Subscribed::default()
+        ..told
     }
 }
 

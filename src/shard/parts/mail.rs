@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use crate::auth::settings::Section;
 use crate::id::ShardId;
 use crate::talk::{Letter, ToShard, ToWeb};
 
@@ -31,6 +32,11 @@ impl Mail {
         } else {
             self.letters.push_back(Letter::Shard(to, message));
         }
+    }
+
+    /// Whoever keeps the keys of a section is to be asked for one.
+    pub(crate) fn ask_for_key(&mut self, section: Section, key_id: Box<str>) {
+        self.letters.push_back(Letter::Keeper(section, key_id));
     }
 
     /// Something to be said to the web thread.

@@ -4,6 +4,9 @@ use crate::protocol::centrifugo::Encoding;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::room::rendition::Protocol;
 
+/// What clients are told that they talk to.
+pub(crate) const VERSION: &str = concat!("fanring ", env!("CARGO_PKG_VERSION"));
+
 /// Whether the commands behind one may have their turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hyper::Uri;
 
 use crate::config::Config;
-use crate::wire::handshake::{self, Policy, Route};
+use crate::wire::handshake::{self, Origins, Policy, Route};
 use crate::wire::http::{self, Refusal};
 
 /// The longest target hyper takes.
@@ -23,6 +23,7 @@ pub(crate) fn policy(config: &Config) -> Policy<'_> {
         allow_origin: &config.allow_origin,
         subprotocols: &config.subprotocols,
         echo: config.echo,
+        client_origins: (!config.chat.is_playground()).then_some(&config.chat as &dyn Origins),
         listen: &config.listen,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::policy::Policy;
+use super::policy::{Origins, Policy};
 use crate::wire::http::{Head, Refusal, shown};
 
 /// A host and port, as in a `Host` header or behind the scheme of an origin.
@@ -64,6 +64,21 @@ pub(super) fn check_page(
              start it with --allow-origin {page} too."
         )
     };
+    Err(Refusal::new(403, sentence))
+}
+
+/// The same of a page whose scripts are clients in many rooms, where somebody judges those.
+pub(super) fn check_client_page(head: &Head<'_>, origins: &dyn Origins) -> Result<(), Refusal> {
+    let Some(sent) = head.header("Origin") else {
+        return Ok(());
+    };
+    let is_one = head.header_count("Origin") == 1;
+    if is_one && std::str::from_utf8(sent).is_ok_and(|origin| origins.allows(origin)) {
+        return Ok(());
+    }
+    let page = shown(sent);
+    let sentence =
+        format!("Pages of {page} may not connect: client.allowed_origins does not name them.");
     Err(Refusal::new(403, sentence))
 }
 

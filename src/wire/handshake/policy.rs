@@ -1,5 +1,6 @@
 //! What the operator has a say in.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 /// What the server's operator decided about upgrades.
@@ -12,7 +13,15 @@ pub struct Policy<'a> {
     pub subprotocols: &'a [String],
     /// Whether `/echo` is served.
     pub echo: bool,
+    /// Judges the pages of clients in many rooms; when nobody does, what holds for all others does for them.
+    pub client_origins: Option<&'a dyn Origins>,
     /// The addresses listened on, as bound. They decide which names the server goes by on the ports
     /// that only this machine can reach.
     pub listen: &'a [SocketAddr],
+}
+
+/// Somebody who says which pages may connect.
+pub trait Origins: fmt::Debug {
+    /// Whether pages of this origin may, as the `Origin` header has it.
+    fn allows(&self, origin: &str) -> bool;
 }

@@ -41,6 +41,7 @@ fn with_head<T>(
         allow_origin: &allow_origin,
         subprotocols: &["chat.v2", "chat"].map(str::to_owned),
         echo: true,
+        client_origins: None,
         listen: &listen,
     };
     decide(&head, &policy)
