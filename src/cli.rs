@@ -4,16 +4,23 @@
 //! ask it too. The machine and the environment are arguments for the same reason.
 
 mod error;
+mod file;
 mod flags;
 mod layers;
+mod outcome;
+mod printed;
+mod report;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use self::error::{CliError, EXIT_REFUSED};
 pub use self::layers::Environment;
-use crate::config::{Config, Resolved, resolve};
+pub use self::outcome::Start;
+use self::outcome::outcome;
+pub use self::report::Report;
 use crate::process::Machine;
 
 /// What the command asks for.
@@ -23,17 +30,10 @@ pub enum Invocation {
     Serve(Box<Start>),
     /// Examine the machine.
     Doctor,
-    /// Print this text (help or version) to stdout and succeed.
+    /// Print what was found in a settings file, and fail if it is not fine.
+    Check(Report),
+    /// Print this text (help, version, a settings file) to stdout and succeed.
     Print(String),
-}
-
-/// A server ready to be started.
-#[derive(Debug)]
-pub struct Start {
-    /// Its checked configuration.
-    pub config: Config,
-    /// Sentences for the log: values that became others.
-    pub notices: Vec<String>,
 }
 
 /// Reads a command; `args` begins with the program's name.
@@ -47,20 +47,32 @@ pub fn parse(
 ) -> Result<Invocation, CliError> {
     let matches = match flags::command().try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) => return printed(&error),
+        Err(error) => return complaint(&error),
     };
     let flags = match matches.subcommand() {
         Some(("doctor", _)) => return Ok(Invocation::Doctor),
+        Some(("config", asked)) => return config(asked, machine),
         Some((_, serve)) => serve,
         None => &matches,
     };
-    let written = layers::collect(flags, environment)?;
-    let Resolved { config, notices } = resolve(&written, machine)?;
-    Ok(Invocation::Serve(Box::new(Start { config, notices })))
+    let collected = layers::collect(flags, environment).map_err(|no_file| no_file.error)?;
+    Ok(Invocation::Serve(Box::new(outcome(collected, machine)?)))
+}
+
+/// `fanring config`, which has two things to do and needs to be told which.
+fn config(asked: &clap::ArgMatches, machine: &Machine) -> Result<Invocation, CliError> {
+    if let Some(path) = asked.get_one::<String>("check") {
+        return report::check(Path::new(path), machine).map(Invocation::Check);
+    }
+    if asked.get_flag("default") {
+        return Ok(Invocation::Print(printed::file()));
+    }
+    let sentence = "config does nothing by itself, add --default or --check FILE";
+    Err(CliError::Usage(sentence.to_owned()))
 }
 
 /// clap reports help and version as errors, and errors as paragraphs.
-fn printed(error: &clap::Error) -> Result<Invocation, CliError> {
+fn complaint(error: &clap::Error) -> Result<Invocation, CliError> {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

@@ -5,10 +5,21 @@
 //! what was written. `resolve` refuses what cannot work, so the rest of the program need not check
 //! again.
 
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "what sessions of Centrifugo's protocol, tokens and doors are to ask stands ready"
+    )
+)]
+pub(crate) mod chat;
 mod descriptors;
+mod fit;
 mod history;
 mod http;
 mod limits;
+pub(crate) mod mistake;
+pub(crate) mod nearest;
 mod network;
 mod sessions;
 mod setting;
@@ -16,14 +27,17 @@ mod shares;
 #[cfg(test)]
 mod testing;
 mod threads;
+pub(crate) mod tree;
 mod units;
 mod values;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+pub use self::chat::Chat;
 pub(crate) use self::limits::{CONNECTIONS_MOST, FRAME_HEADER_BYTES_MAX};
 pub use self::limits::{LOG_BYTES_MIN, SESSION_BUFFERS_MIN};
+pub use self::mistake::Mistake;
 use self::setting::Asked;
 pub use self::setting::Refusal;
 pub(crate) use self::setting::{Given, Preset, Section, Setting, Shape, Written};
@@ -85,6 +99,7 @@ impl Default for Config {
             http_wait_max: Duration::from_secs(1),
             http_linger_timeout: Duration::from_secs(2),
             http_linger_bytes_max: 256 << 10,
+            chat: Chat::default(),
         }
     }
 }
@@ -98,21 +113,25 @@ pub(crate) struct Resolved {
     pub(crate) notices: Vec<String>,
 }
 
-/// Applies the rule of every setting; the first one broken is reported.
+/// Applies the rule of every setting; after a broken one as if nothing had been written for it.
 ///
 /// # Errors
-/// The sentence that names the value, the rule and the fix.
-pub(crate) fn resolve(written: &Written, machine: &Machine) -> Result<Resolved, Refusal> {
-    let mut notices = Vec::new();
+/// A sentence for each broken rule, which names the value, the rule and the fix.
+pub(crate) fn resolve(written: &Written, machine: &Machine) -> Result<Resolved, Vec<Refusal>> {
+    let (mut notices, mut refusals) = (Vec::new(), Vec::new());
     let mut config = Config {
         descriptors_max: machine.descriptors_max,
         ..Config::default()
     };
     for setting in settings() {
         let mut asked = Asked::new(setting, written, machine, &mut notices);
-        (setting.rule)(&mut asked, &mut config)?;
+        refusals.extend((setting.rule)(&mut asked, &mut config).err());
     }
-    Ok(Resolved { config, notices })
+    if refusals.is_empty() {
+        Ok(Resolved { config, notices })
+    } else {
+        Err(refusals)
+    }
 }
 
 #[cfg(test)]

@@ -43,11 +43,11 @@ fn run(logs: &Logs) -> anyhow::Result<ExitCode> {
         Invocation::Doctor => {
             let report = fanring::doctor::examine(&machine);
             print(&format!("{report}\n"))?;
-            Ok(if report.usable() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(success_if(report.usable()))
+        }
+        Invocation::Check(report) => {
+            print(&format!("{}\n", report.text))?;
+            Ok(success_if(report.is_fine))
         }
         Invocation::Serve(start) => {
             start_logs(logs)?;
@@ -62,6 +62,14 @@ fn run(logs: &Logs) -> anyhow::Result<ExitCode> {
                 result => Ok(result?),
             }
         }
+    }
+}
+
+fn success_if(all_is_well: bool) -> ExitCode {
+    if all_is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

@@ -200,3 +200,55 @@ fn the_doctor_counts_connections_as_the_server_does() {
     let server = said("serve --connections-max 1999", "limit of 2000 leaves ");
     assert_eq!(doctor, server);
 }
+
+/// Goal: the file that is printed can be checked and served with; the check says so with code 0.
+#[test]
+fn the_printed_file_is_fine() {
+    let printed = fanring(&["config", "--default"], &[]);
+    assert_eq!(printed.status.code(), Some(0));
+    assert!(printed.stderr.is_empty());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanring.toml");
+    std::fs::write(&path, &printed.stdout).expect("written");
+    let path = path.display().to_string();
+    let checked = fanring(&["config", "--check", &path], &[]);
+    assert_eq!(checked.status.code(), Some(0));
+    let text = String::from_utf8(checked.stdout).expect("UTF-8");
+    assert_eq!(text, format!("{path} is fine\n"));
+}
+
+/// Goal: the check tells all mistakes with their lines on stdout, with code 1; the server that does
+/// not start tells the same on stderr, with code 2.
+#[test]
+fn all_mistakes_of_a_file_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanring.json");
+    let text = "{\n\"shards\": 99,\n\"client\": {\n\"pong_timeout\": \"8\",\n\"user_id_http_header\": \"x\"\n}\n}";
+    std::fs::write(&path, text).expect("written");
+    let path = path.display().to_string();
+    let checked = fanring(&["config", "--check", &path], &[]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(checked.stderr.is_empty());
+    let told = String::from_utf8(checked.stdout).expect("UTF-8");
+    let lines: Vec<&str> = told.lines().collect();
+    let expected = [
+        format!("3 mistakes in {path}:"),
+        format!("  line 2: shards in {path} is 99, which is not from 1 to 64; try auto"),
+        "  line 4: client.pong_timeout is `8`, which has no unit: write 8s for seconds or 8ms for milliseconds".to_owned(),
+        "  line 5: client.user_id_http_header has no place here: ".to_owned(),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{told}");
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+    let served = fanring(&["--config", &path], &[]);
+    assert_eq!(served.status.code(), Some(2));
+    assert!(served.stdout.is_empty());
+    let refused = String::from_utf8(served.stderr).expect("UTF-8");
+    assert_eq!(refused, format!("fanring: {told}"));
+    let missing = refusal(&["config", "--check", "/nonexistent.toml"], &[]);
+    assert!(
+        missing.contains("can't read the settings file"),
+        "{missing}"
+    );
+}

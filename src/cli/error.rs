@@ -1,11 +1,12 @@
 //! Why the command line, the environment or the file was refused.
 //!
-//! Each error is one sentence that names the place and the fix; the process then exits with
-//! [`EXIT_REFUSED`].
+//! Each error is one sentence that names the place and the fix, but for a file with several
+//! mistakes, which are told all at once; the process then exits with [`EXIT_REFUSED`].
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use crate::config::Refusal;
+use crate::config::{Mistake, Refusal};
 
 /// The exit code of a command that was refused before it did anything.
 pub const EXIT_REFUSED: u8 = 2;
@@ -24,35 +25,65 @@ pub enum CliError {
         /// What the kernel said.
         problem: String,
     },
-    /// The settings file is not TOML.
-    #[error("line {line} of {} is not TOML ({problem}); write it as key = value", path.display())]
+    /// The settings file is in no format that is read.
+    #[error("line {line} of {} is not {format} ({problem}); {fix}", path.display())]
     FileMalformed {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
+        /// The format it should have.
+        format: &'static str,
         /// The parser's words.
         problem: String,
+        /// What to write.
+        fix: &'static str,
     },
-    /// The settings file has a key that is no setting's name.
-    #[error("{} has an unknown key {key}; the nearest setting is {nearest}", path.display())]
-    FileKey {
+    /// The settings file says what it can't.
+    #[error("{}", told(path, mistakes))]
+    File {
         /// The file.
         path: PathBuf,
-        /// The key in it.
-        key: String,
-        /// The name of a setting that looks like it.
-        nearest: &'static str,
-    },
-    /// A key of the settings file has a value of another type.
-    #[error("{place} has a value of the wrong type; make it {wanted}")]
-    FileValue {
-        /// The key and the file.
-        place: String,
-        /// The types it takes.
-        wanted: &'static str,
+        /// What is wrong; not nothing.
+        mistakes: Vec<Mistake>,
     },
     /// A setting that can't be read or breaks a rule.
     #[error(transparent)]
     Refused(#[from] Refusal),
+}
+
+/// A mistake in a sentence, or several in a list.
+fn told(path: &Path, mistakes: &[Mistake]) -> String {
+    match mistakes {
+        [only] if only.names_file => only.sentence.clone(),
+        [only] => match only.line {
+            Some(line) => format!("line {line} of {}: {}", path.display(), only.sentence),
+            None => format!("{}: {}", path.display(), only.sentence),
+        },
+        several => List {
+            path,
+            mistakes: several,
+        }
+        .to_string(),
+    }
+}
+
+/// The mistakes of a file, one a line, below how many there are.
+pub(super) struct List<'a> {
+    /// The file.
+    pub(super) path: &'a Path,
+    /// What is wrong.
+    pub(super) mistakes: &'a [Mistake],
+}
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.mistakes.len();
+        let word = if count == 1 { "mistake" } else { "mistakes" };
+        write!(out, "{count} {word} in {}:", self.path.display())?;
+        for mistake in self.mistakes {
+            write!(out, "\n  {mistake}")?;
+        }
+        Ok(())
+    }
 }

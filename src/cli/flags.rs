@@ -11,8 +11,9 @@ use crate::config::{Preset, SECTIONS, Section, Setting, Shape};
 pub(super) const FILE: Setting = Setting {
     name: "config",
     shape: Shape::One("FILE"),
-    help: "TOML file with these settings, named with underscores (log_bytes = \"64MiB\"). A flag \
-           goes before its FANRING_* variable, that before the file, and that before the default",
+    help: "TOML or JSON file with these settings, named with underscores (log_bytes = \"64MiB\"), and \
+           with those of the chat backend: see `fanring config --default`. A flag goes before its \
+           FANRING_* variable, that before the file, and that before the default",
     default: Preset::Nothing,
     // Whatever stands in it is a setting of its own.
     rule: |_, _| Ok(()),
@@ -81,6 +82,23 @@ pub(super) fn command() -> Command {
             Command::new("serve")
                 .about("Serve WebSockets and files")
                 .args(all_args()),
+        )
+        .subcommand(
+            Command::new("config")
+                .about("Print a settings file, or say what is wrong with one")
+                .arg(
+                    Arg::new("default")
+                        .long("default")
+                        .action(ArgAction::SetTrue)
+                        .conflicts_with("check")
+                        .help("Print a file with every setting, what it means and what it is by default"),
+                )
+                .arg(
+                    Arg::new("check")
+                        .long("check")
+                        .value_name("FILE")
+                        .help("Say all that is wrong with a file, and fail if anything is"),
+                ),
         )
         .subcommand(
             Command::new("doctor")

@@ -1,13 +1,16 @@
 //! Commands, environments and files in, configurations or sentences out.
 
+mod chat;
 mod docs;
+mod migrating;
+mod printed;
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Shape, SlowConsumer, settings};
+use crate::config::{Config, Shape, SlowConsumer, settings};
 
 const MACHINE: Machine = Machine {
     descriptors_max: 20_000,
@@ -256,6 +259,19 @@ const REFUSALS: &[(&str, &str)] = &[
     ),
     ("serve now", "unexpected argument 'now' found; see --help"),
     ("doctor --pin", "unexpected argument '--pin' found"),
+    (
+        "config",
+        "config does nothing by itself, add --default or --check FILE; see --help",
+    ),
+    ("config --check", "a value is required for '--check <FILE>'"),
+    (
+        "config --check x --default",
+        "cannot be used with '--|keep one of them",
+    ),
+    (
+        "config --check /nonexistent.toml",
+        "can't read the settings file /nonexistent.toml: No such",
+    ),
 ];
 
 /// Goal: every refusal is one sentence with the place, the rule and the fix.
@@ -333,6 +349,7 @@ fn help_and_version_are_printed() {
         ("--help", "--slow-consumer <close|skip>"),
         ("serve --help", "[env: FANRING_LOG_BYTES]"),
         ("doctor --help", "Say what this machine lets Fanring do"),
+        ("config --help", "--check <FILE>"),
         ("--version", concat!("fanring ", env!("CARGO_PKG_VERSION"))),
         ("-h", "Usage: fanring"),
     ] {

@@ -149,6 +149,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Where the value was written, if it is about one.
+    pub(crate) fn place(&self) -> Option<&str> {
+        match self {
+            Self::Value { place, .. } | Self::Limit { place, .. } => Some(place),
+            Self::Descriptors { .. } => None,
+        }
+    }
+
     /// For a value that reads well but breaks a rule.
     pub(super) fn limit(given: &Given, problem: impl Into<String>) -> Self {
         Self::Limit {

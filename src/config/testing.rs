@@ -25,7 +25,7 @@ pub(super) fn resolved(lines: Lines<'_>, machine: &Machine) -> Result<Resolved, 
         (name, Given { place, values })
     };
     let written: Written = lines.iter().map(given).collect();
-    resolve(&written, machine).map_err(|refusal| refusal.to_string())
+    resolve(&written, machine).map_err(|refusals| refusals[0].to_string())
 }
 
 /// The configuration that `lines` make on [`MACHINE`], without anything to be told.

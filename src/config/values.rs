@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::chat::Chat;
+
 /// A complete, checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -82,6 +84,8 @@ pub struct Config {
     pub http_linger_timeout: Duration,
     /// Bytes a closed HTTP connection may still send before it is reset.
     pub http_linger_bytes_max: usize,
+    /// What the sections of the settings file say: who may connect, and what channels there are.
+    pub chat: Chat,
 }
 
 /// What happens to a session that falls too far behind its room.

@@ -6,6 +6,7 @@ use crate::config::{Preset, Setting, Shape, settings};
 const README: &str = include_str!("../../../README.md");
 const ARCHITECTURE: &str = include_str!("../../../docs/ARCHITECTURE.md");
 const DEPLOY: &str = include_str!("../../../docs/DEPLOY.md");
+const MIGRATING: &str = include_str!("../../../docs/MIGRATING.md");
 const PROTOCOL: &str = include_str!("../../../docs/PROTOCOL.md");
 const SECURITY: &str = include_str!("../../../SECURITY.md");
 
@@ -95,7 +96,7 @@ fn tables_of_limits_have_the_defaults() {
 /// Goal: no text tells of a flag that there is not, and a default behind a flag's name is its own.
 #[test]
 fn texts_name_flags_that_exist() {
-    let texts = [README, ARCHITECTURE, DEPLOY, PROTOCOL, SECURITY];
+    let texts = [README, ARCHITECTURE, DEPLOY, MIGRATING, PROTOCOL, SECURITY];
     for text in texts {
         for (at, _) in text.match_indices("`--") {
             let rest = &text[at + 3..];
