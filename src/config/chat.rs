@@ -6,6 +6,7 @@
 
 mod channel;
 pub(crate) mod client;
+pub(crate) mod doors;
 mod elsewhere;
 pub(crate) mod key;
 pub(crate) mod names;
@@ -142,6 +143,11 @@ impl Chat {
     pub(crate) fn channel<'a>(&'a self, name: &'a str) -> Result<Channel<'a>, ChannelRefusal> {
         let options = self.options(name)?;
         Ok(self.ruled(name, options))
+    }
+
+    /// The room without a name, which is no channel.
+    fn nameless(&self) -> Channel<'_> {
+        self.ruled("", &self.channel.without_namespace)
     }
 
     fn ruled<'a>(&'a self, name: &'a str, options: &'a Options) -> Channel<'a> {
