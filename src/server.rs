@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 pub use self::error::ServerError;
 use self::listen::listen;
@@ -88,10 +88,24 @@ pub fn run(mut config: Config) -> Result<ExitCode, ServerError> {
     for _ in 0..=shards {
         reported.recv().map_err(|_| ServerError::Thread)??;
     }
+    tell_who_may_enter(&config);
     for address in &addresses {
         info!("listening on http://{address}");
     }
     wait(threads, &reported)
+}
+
+/// Says what nobody should find out by chance.
+fn tell_who_may_enter(config: &Config) {
+    if config.chat.is_playground() {
+        info!(
+            "a playground: nobody needs a token, until the settings file has a section client or channel"
+        );
+    } else if config.chat.is_insecure() {
+        warn!(
+            "client.insecure is on: nobody needs a token, and all may do what is forbidden otherwise"
+        );
+    }
 }
 
 fn spawn(

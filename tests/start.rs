@@ -71,6 +71,39 @@ fn a_port_that_becomes_free_is_taken() {
     assert_eq!(again.address(), address);
 }
 
+/// Goal: who reads the log learns whether anybody may enter: in a playground, in insecure mode, and
+/// where only what is written holds.
+#[test]
+fn the_start_says_who_may_enter() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanring.toml");
+    let told = |text: &str| {
+        std::fs::write(&path, text).expect("written");
+        let path = path.display().to_string();
+        let arguments = [
+            "--shards",
+            "1",
+            "--no-pin",
+            "--log-bytes",
+            "8MiB",
+            "--config",
+            &path,
+        ];
+        let log = Server::start(&arguments).log();
+        [
+            "a playground: nobody needs a token",
+            "WARN fanring::server: client.insecure is on",
+        ]
+        .map(|words| log.contains(words))
+    };
+    assert_eq!(told(""), [true, false]);
+    assert_eq!(told("[client]\ninsecure = true\n"), [false, true]);
+    assert_eq!(
+        told("[client.token]\nhmac_secret_key = \"secret\"\n"),
+        [false, false]
+    );
+}
+
 /// Runs a start that must be refused, and gives its one sentence.
 #[track_caller]
 fn refusal(command: &mut Command) -> String {
