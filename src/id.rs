@@ -4,7 +4,7 @@
 //! It knows nothing of what they name.
 
 use std::fmt;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU8, NonZeroU64};
 use std::ops::{Add, AddAssign, Sub};
 
 /// Which shard: they count from 0, in the order of their threads.
@@ -203,6 +203,46 @@ impl MembershipId {
     #[must_use]
     pub(crate) const fn number(self) -> u8 {
         self.0
+    }
+}
+
+/// Which of a room's reruns on a shard; used again for another once that one is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RerunId(NonZeroU8);
+
+impl RerunId {
+    /// All there can be, in the order of their places.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (1..=Self::MAX).filter_map(Self::numbered)
+    }
+
+    /// More numbers than that have other meanings.
+    const MAX: u8 = 250;
+
+    /// The one at a place of a room's list; `None` when there are as many as there can be.
+    #[must_use]
+    pub(crate) fn at(place: usize) -> Option<Self> {
+        Self::numbered(u8::try_from(place + 1).ok()?)
+    }
+
+    /// The one with this number; `None` for numbers of other meanings.
+    #[must_use]
+    pub(crate) fn numbered(number: u8) -> Option<Self> {
+        NonZeroU8::new(number)
+            .filter(|_| number <= Self::MAX)
+            .map(Self)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub(crate) const fn number(self) -> u8 {
+        self.0.get()
+    }
+
+    /// Its place in the room's list.
+    #[must_use]
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0.get()) - 1
     }
 }
 

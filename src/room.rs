@@ -19,6 +19,7 @@ pub mod own;
 pub(crate) mod positions;
 pub(crate) mod presence;
 pub mod rendition;
+pub(crate) mod rerun;
 mod spare;
 pub(crate) mod staging;
 pub(crate) mod table;
@@ -27,14 +28,16 @@ use std::sync::Arc;
 
 use self::audience::{Audience, Audiences, Member};
 use self::congestion::Behind;
+use self::history::Missed;
 use self::history::Recover;
 use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
 use self::rendition::{Encode, Protocol, Rendition, Said};
+use self::rerun::{Rerun, Reruns, Start};
 use self::staging::{Aside, Group};
 pub(crate) use self::table::{Bounds, Rooms};
-use crate::id::{Epoch, MemberId, ShardId, StreamPosition};
+use crate::id::{Epoch, LogPosition, MemberId, RerunId, ShardId, StreamPosition};
 use crate::message::Slice;
 
 /// A member that has left, and its home has yet to hear of that.
@@ -98,6 +101,8 @@ pub(crate) struct Room {
     pub(crate) departures: Option<Box<Vec<Departure>>>,
     /// Whether its home keeps what is said, so that members are told offsets.
     pub(crate) has_history: bool,
+    /// What members here are sent that have missed something.
+    reruns: Option<Box<Reruns>>,
     /// What its home was last told of members here that are behind; `None` once it may have forgotten,
     /// because all have left.
     pub(crate) told_behind: Option<Behind>,
@@ -113,6 +118,7 @@ impl Room {
             departures: None,
             told_behind: Some(Behind::default()),
             has_history: false,
+            reruns: None,
             name,
             joining: 0,
             home_shard,
@@ -155,6 +161,7 @@ impl Room {
         self.audiences.end_empty();
         if self.members_here() == 0 {
             self.told_behind = None;
+            self.reruns = None;
         }
         moved
     }
@@ -168,6 +175,69 @@ impl Room {
     #[must_use]
     pub(crate) fn members_here(&self) -> usize {
         (self.audiences).sum(|audience| audience.members().len())
+    }
+
+    /// Lets `member`, who reads `rendition`, have what it has missed; `None` when too many members have missed
+    /// different things.
+    pub(crate) fn begin_rerun(
+        &mut self,
+        rendition: Rendition,
+        member: Member,
+        missed: &Missed,
+        log: &Log,
+    ) -> Option<Start> {
+        let reruns = self.reruns.get_or_insert_default();
+        reruns.begin(rendition.protocol, missed, member, log)
+    }
+
+    /// What a member is sent of what it has missed.
+    #[must_use]
+    pub(crate) fn rerun(&self, id: RerunId) -> Option<&Rerun> {
+        self.reruns.as_ref()?.get(id)
+    }
+
+    /// `member` has got all of it, or is gone.
+    pub(crate) fn end_rerun(&mut self, id: RerunId, member: Member) {
+        if let Some(reruns) = &mut self.reruns {
+            reruns.end(id, member);
+        }
+    }
+
+    /// Whether some of a rerun has yet to be appended.
+    #[must_use]
+    pub(crate) fn rerun_waits(&self, id: RerunId) -> bool {
+        (self.reruns.as_ref()).is_some_and(|reruns| reruns.waits(id))
+    }
+
+    /// Appends what waits of a rerun to `log`, until so many bytes are exceeded. Returns how many it has appended,
+    /// and whom it lets have something to be sent.
+    pub(crate) fn append_rerun(
+        &mut self,
+        id: RerunId,
+        log: &mut Log,
+        encoder: &impl Encode,
+        bytes_max: u64,
+    ) -> (u64, &[Member]) {
+        match &mut self.reruns {
+            Some(reruns) => reruns.append(id, log, &self.name, encoder, bytes_max),
+            None => (0, &[]),
+        }
+    }
+
+    /// Members that are sent what they have missed, and by which rerun.
+    pub(crate) fn rerun_readers(&self) -> impl Iterator<Item = (RerunId, Member)> {
+        self.reruns.iter().flat_map(|reruns| reruns.readers())
+    }
+
+    /// Forgets what of its indexes has a log position before `log_tail`, as if the log did not reach further
+    /// back.
+    fn forget(&mut self, log_tail: LogPosition) {
+        self.audiences
+            .for_each(|audience| audience.index.forget(log_tail));
+        if let Some(reruns) = &mut self.reruns {
+            reruns.forget_idle(log_tail);
+        }
+        self.reruns.take_if(|reruns| reruns.is_empty());
     }
 
     /// Appends `messages`, which belong to `epoch`, to `log` and to the stream of every audience that
@@ -233,7 +303,8 @@ impl Room {
 
     /// Memory of its indexes beyond what every room may have.
     fn index_bytes(&self) -> usize {
-        (self.audiences).sum(|audience| audience.index.held_bytes_beyond_few())
+        let reruns = self.reruns.as_ref().map_or(0, |reruns| reruns.held_bytes());
+        reruns + (self.audiences).sum(|audience| audience.index.held_bytes_beyond_few())
     }
 
     fn is_unused(&self) -> bool {

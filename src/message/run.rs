@@ -300,12 +300,6 @@ impl<'a> Slice<'a> {
         self.entries.iter().filter(published).count() as u64
     }
 
-    /// The offset of the first message.
-    #[must_use]
-    pub(crate) fn first_offset(&self) -> Option<Offset> {
-        self.entries.first()?.offset
-    }
-
     /// As much of it from its end on as has no more than so many messages with offsets, and the offset of
     /// the newest that is left out, if one is.
     #[must_use]

@@ -52,9 +52,9 @@ pub(crate) enum Recovery {
 /// What somebody has missed.
 #[derive(Debug, Clone)]
 pub(crate) struct Missed {
-    /// The offset of the first such message.
-    pub(crate) first: Offset,
-    /// That message and all behind it, in their order; others may come before it.
+    /// The place behind which it was said.
+    pub(crate) after: u64,
+    /// All of it, in its order; what was said before may come first.
     pub(crate) replays: Vec<Arc<Replay>>,
 }
 
@@ -179,8 +179,8 @@ impl History {
             return Recovery::Lost;
         };
         let messages_max = self.retention.messages_max;
-        let missed = self.retained.share(position.epoch, after, messages_max);
-        Recovery::Recovered(missed.map(|(first, replays)| Missed { first, replays }))
+        let replays = self.retained.share(position.epoch, after, messages_max);
+        Recovery::Recovered(replays.map(|replays| Missed { after, replays }))
     }
 
     /// The place behind which all is there that somebody has missed who knows `since`; `None` when not all

@@ -108,6 +108,12 @@ impl Index {
         self.head
     }
 
+    /// Where its newest frame ends in the log.
+    #[must_use]
+    pub(crate) fn end(&self) -> LogPosition {
+        self.newest_end
+    }
+
     /// Adds a frame of `bytes` at `position` of the log, which is of the message with `offset`, if it
     /// has one; returns its stream position.
     #[inline]

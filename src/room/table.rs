@@ -184,7 +184,7 @@ impl Rooms {
                 for (_, room) in &mut self.rooms {
                     let before = room.index_bytes();
                     if before > long {
-                        room.for_each_audience(|audience| audience.index.forget(tail));
+                        room.forget(tail);
                         self.index_bytes -= before - room.index_bytes();
                     }
                 }

@@ -81,12 +81,9 @@ impl Session {
         ]
     }
 
-    fn claims_of_memberships(&self) -> [(bool, &'static str); 9] {
+    fn claims_of_memberships(&self) -> [(bool, &'static str); 10] {
         let flags = self.flags;
-        let several = self
-            .side
-            .as_ref()
-            .is_some_and(|side| side.has_memberships());
+        let several = self.side.as_ref().is_some_and(|side| side.is_several());
         let in_none = self.memberships().next().is_none();
         let mut cut = (self.memberships())
             .filter(|(_, membership)| membership.is_mid_frame())
@@ -114,6 +111,14 @@ impl Session {
                 "what a client is owed, and no client, or none of it",
             ),
             (are_subscribed, "memberships and subscriptions differ"),
+            (
+                self.memberships().all(|(id, one)| {
+                    let side = self.side.as_ref();
+                    let noted = side.and_then(|side| side.recovering(id));
+                    noted.is_some() == one.rerun().is_some()
+                }),
+                "what was missed is read, and nobody knows up to where",
+            ),
             (
                 several == flags.any(Flags::SEVERAL),
                 "the flag for several memberships is wrong",

@@ -3,12 +3,13 @@
 //! It knows nothing of the session's other rooms, nor of what else shares its socket.
 
 use super::send::Shared;
-use crate::id::{MemberId, RoomId, StreamPosition};
+use crate::id::{MemberId, RerunId, RoomId, StreamPosition};
 use crate::room::Rooms;
 use crate::room::index::Index;
 use crate::room::log::Log;
 use crate::room::own::{OwnMessages, Reading};
 use crate::room::rendition::Rendition;
+use crate::room::rerun::Rerun;
 
 /// Rooms that a session can be in at a time: as many as there are due bits.
 pub(crate) const MEMBERSHIPS_MAX: usize = u128::BITS as usize;
@@ -20,9 +21,19 @@ const PENDING: u32 = u32::MAX;
 pub trait Streams {
     /// The stream of a room's messages in a rendition.
     fn stream(&self, room: RoomId, rendition: Rendition) -> &Index;
+
+    /// What somebody has missed who has come back to a room: the rerun of that name.
+    fn rerun(&self, room: RoomId, id: RerunId) -> &Rerun {
+        unreachable!("nobody has come back to {room:?} for {id:?}")
+    }
 }
 
 impl Streams for Rooms {
+    fn rerun(&self, room: RoomId, id: RerunId) -> &Rerun {
+        let rerun = self.get(room).rerun(id);
+        rerun.expect("a rerun stays as long as it is read")
+    }
+
     fn stream(&self, room: RoomId, rendition: Rendition) -> &Index {
         let index = self.get(room).index(rendition);
         index.expect("a member has its audience")
@@ -43,9 +54,33 @@ pub struct Membership {
     /// Its place in [`crate::room::audience::Audience::members`], or [`PENDING`].
     number: u32,
     rendition: Rendition,
-    /// Whether it is to be left as soon as the join is confirmed.
-    given_up: bool,
+    course: Course,
 }
+
+/// What a membership is about to do, in a byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Course(u8);
+
+impl Course {
+    /// To read what is said.
+    const READ: Self = Self(0);
+    /// To be left as soon as the join is confirmed.
+    const LEAVE: Self = Self(u8::MAX);
+    /// To come abreast of what was said while it was sent what it had missed.
+    const CATCH_UP: Self = Self(u8::MAX - 1);
+
+    /// To read what it has missed.
+    const fn recover(rerun: RerunId) -> Self {
+        Self(rerun.number())
+    }
+
+    /// What it reads of what it has missed.
+    fn rerun(self) -> Option<RerunId> {
+        RerunId::numbered(self.0)
+    }
+}
+
+const _: () = assert!(size_of::<Option<Membership>>() == 40);
 
 impl Membership {
     /// One that has yet to be confirmed.
@@ -57,7 +92,7 @@ impl Membership {
             room,
             number: PENDING,
             rendition,
-            given_up: false,
+            course: Course::READ,
         }
     }
 
@@ -82,7 +117,19 @@ impl Membership {
     /// Whether it waits for its join to be confirmed only to leave again.
     #[must_use]
     pub(crate) fn is_given_up(&self) -> bool {
-        self.given_up
+        self.course == Course::LEAVE
+    }
+
+    /// What it is sent first, of what it has missed.
+    #[must_use]
+    pub(crate) fn rerun(&self) -> Option<RerunId> {
+        self.course.rerun()
+    }
+
+    /// Whether it has missed something, and has not come abreast of its room since.
+    #[must_use]
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.course == Course::CATCH_UP || self.rerun().is_some()
     }
 
     /// Stream position of the next byte to send.
@@ -94,22 +141,44 @@ impl Membership {
     /// The join is confirmed: it is member `number` of the audience, and reads from `head` on.
     pub(super) fn enter(&mut self, number: u32, head: StreamPosition) {
         assert_eq!(self.number, PENDING, "a join is confirmed once");
-        assert!(!self.given_up, "nobody wants to be there");
+        assert_ne!(self.course, Course::LEAVE, "nobody wants to be there");
         assert_ne!(number, PENDING);
         self.number = number;
         self.cursor = head;
     }
 
+    /// It is first sent what it has missed, from `start` of a rerun on.
+    pub(super) fn begin_rerun(&mut self, rerun: RerunId, start: StreamPosition) {
+        assert_ne!(self.number, PENDING, "it is a member");
+        assert!(!self.is_mid_frame() && self.rerun().is_none());
+        self.course = Course::recover(rerun);
+        self.cursor = start;
+    }
+
+    /// It has got all of that, and goes on at `live` of what is said.
+    pub(super) fn end_rerun(&mut self, live: StreamPosition) {
+        assert!(!self.is_mid_frame() && self.rerun().is_some());
+        self.course = Course::CATCH_UP;
+        self.cursor = live;
+    }
+
+    /// It has come abreast of its room.
+    pub(super) fn come_abreast(&mut self) {
+        if self.course == Course::CATCH_UP {
+            self.course = Course::READ;
+        }
+    }
+
     /// It is to be left once the join is confirmed.
     pub(super) fn give_up(&mut self) {
         assert_eq!(self.number, PENDING, "a member leaves at once");
-        self.given_up = true;
+        self.course = Course::LEAVE;
     }
 
     /// It is wanted after all, to read `rendition`.
     pub(super) fn want_again(&mut self, rendition: Rendition) {
-        assert!(self.given_up, "it was wanted all the time");
-        self.given_up = false;
+        assert_eq!(self.course, Course::LEAVE, "it was wanted all the time");
+        self.course = Course::READ;
         self.rendition = rendition;
     }
 
@@ -177,9 +246,29 @@ impl Membership {
         }
     }
 
-    /// The stream it reads, once the join is confirmed.
+    /// The stream it reads, once the join is confirmed: what it has missed, as long as it has not got all of it.
+    #[inline]
     pub(super) fn stream<'a>(&self, streams: &'a impl Streams) -> Option<&'a Index> {
-        (self.number != PENDING).then(|| streams.stream(self.room, self.rendition))
+        if self.number == PENDING {
+            return None;
+        }
+        Some(match self.rerun() {
+            None => streams.stream(self.room, self.rendition),
+            Some(rerun) => streams.rerun(self.room, rerun).index(),
+        })
+    }
+
+    /// How far it reads that stream for now: of what it has missed, up to the message with the offset `last`.
+    pub(super) fn limit(&self, last: u64, streams: &impl Streams) -> Option<StreamPosition> {
+        let rerun = streams.rerun(self.room, self.rerun()?);
+        Some(rerun.end_of(last).unwrap_or(rerun.index().head()))
+    }
+
+    /// Whether it has got all that it has missed, up to that message.
+    pub(super) fn has_all(&self, last: u64, streams: &impl Streams) -> bool {
+        let rerun = self.rerun().map(|id| streams.rerun(self.room, id));
+        let end = rerun.and_then(|rerun| rerun.end_of(last));
+        !self.is_mid_frame() && end == Some(self.cursor)
     }
 
     /// Whether the cursor stands inside a frame.
@@ -230,7 +319,7 @@ impl Membership {
 
     /// What holds of every membership.
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.number != PENDING && self.given_up {
+        if self.number != PENDING && self.is_given_up() {
             return Err(format!("{self:?} is where it has not wanted to be"));
         }
         if self.number == PENDING && (self.cursor > StreamPosition::default() || self.cut_bytes > 0)

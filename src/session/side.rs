@@ -59,6 +59,16 @@ pub(super) struct Part {
     pub(super) end: StreamPosition,
 }
 
+/// Where somebody goes on that is sent first what it has missed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recovering {
+    pub(super) membership: MembershipId,
+    /// The offset of the last message that it has missed.
+    pub(super) last: u64,
+    /// Where it reads on in what is said.
+    pub(super) live: StreamPosition,
+}
+
 /// What is in the box. It exists only while there is something in it.
 #[derive(Debug, Default)]
 pub(super) struct Side {
@@ -77,6 +87,8 @@ pub(super) struct Side {
     /// What the send in flight carries of which membership, in its order; their private bytes stand
     /// before the first that does not finish a cut frame.
     pub(super) parts: Vec<Part>,
+    /// Memberships that are sent what they have missed.
+    pub(super) recovering: Vec<Recovering>,
     /// Bytes of rooms that were sent, modulo 2^32.
     pub(super) sent_bytes: u32,
 }
@@ -84,12 +96,30 @@ pub(super) struct Side {
 impl Side {
     /// Whether the box may go.
     pub(super) fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.more.is_empty() && self.client.is_none()
+        self.head.is_empty() && !self.is_several() && self.client.is_none()
     }
 
-    /// Whether there are memberships beyond the first.
-    pub(super) fn has_memberships(&self) -> bool {
-        !self.more.is_empty()
+    /// Whether there are memberships beyond the first, or the first reads more than one stream.
+    pub(super) fn is_several(&self) -> bool {
+        !self.more.is_empty() || !self.recovering.is_empty()
+    }
+
+    /// What there is of one that is sent what it has missed.
+    pub(super) fn recovering(&self, id: MembershipId) -> Option<&Recovering> {
+        self.recovering.iter().find(|one| one.membership == id)
+    }
+
+    /// It is no longer.
+    pub(super) fn end_recovering(&mut self, id: MembershipId) -> Option<Recovering> {
+        let place = self
+            .recovering
+            .iter()
+            .position(|one| one.membership == id)?;
+        let ended = self.recovering.swap_remove(place);
+        if self.recovering.is_empty() {
+            self.recovering = Vec::new();
+        }
+        Some(ended)
     }
 
     /// Takes a free place for another membership; `None` when there is none.

@@ -207,6 +207,27 @@ impl Shard {
                 })?;
             }
         }
+        for (rerun, member) in room.rerun_readers() {
+            let session = self.sessions.at(member.slot());
+            let one = session.membership(member.membership());
+            let reads = one
+                .filter(|one| one.room() == id)
+                .and_then(|one| one.rerun());
+            ensure(reads == Some(rerun), || {
+                format!("{member:?} reads {rerun:?} and thinks it is {reads:?}")
+            })?;
+        }
+        let recovering = (self.every_session())
+            .flat_map(Session::memberships)
+            .filter(|(_, one)| one.room() == id && one.rerun().is_some())
+            .count();
+        let readers = room.rerun_readers().count();
+        ensure(recovering == readers, || {
+            format!(
+                "{recovering} recover in {:?}, and it knows {readers}",
+                room.name
+            )
+        })?;
         let members = room.members_here();
         let sessions = (self.every_session())
             .flat_map(Session::memberships)

@@ -7,6 +7,7 @@ use super::parts::action::Action;
 use super::parts::batch::{FlushBatch, PlannedSend};
 use super::parts::flush::Turn;
 use crate::id::{MemberId, SessionKey};
+use crate::room::audience::Member;
 use crate::session::send::{Nothing, Progress};
 use crate::session::{Flags, Phase};
 
@@ -59,6 +60,9 @@ impl Shard {
             // It may have waited for its last bytes; an open one waits for nothing that it has not asked for.
             Err(Nothing::ToSend) if session.phase() == Phase::Open => {}
             Err(Nothing::ToSend) => self.settle(slot),
+            Err(Nothing::Left(id)) if session.flags().any(Flags::CLIENT) => {
+                self.client_falls_behind(slot, id);
+            }
             Err(Nothing::Left(_)) => self.kill(slot),
             Ok(undo) => {
                 match undo {
@@ -128,6 +132,10 @@ impl Shard {
         };
         let bytes = session.transport().released(bytes);
         let progress = session.sent(member, &self.rooms, &self.log, bytes);
+        if session.flags().any(Flags::SEVERAL) {
+            self.end_reruns(slot);
+        }
+        let session = self.sessions.at(slot);
         let (output, phase) = (session.has_output(&self.rooms), session.phase());
         let is_client = session.flags().any(Flags::CLIENT);
         self.count_sent(u64::from(bytes));
@@ -162,6 +170,14 @@ impl Shard {
         }
         if self.sessions.at(slot).phase() != Phase::Open {
             self.settle(slot);
+        }
+    }
+
+    /// Lets memberships go on that have got all that they had missed.
+    fn end_reruns(&mut self, slot: u32) {
+        while let Some((id, room, rerun)) = self.sessions.at_mut(slot).end_rerun(&self.rooms) {
+            let member = Member::new(slot, id);
+            (self.rooms).change(room, |here| here.end_rerun(rerun, member));
         }
     }
 

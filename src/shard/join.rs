@@ -9,14 +9,14 @@ use super::Shard;
 use super::parts::queues::Delivery;
 use crate::id::{Epoch, MembershipId, RoomId, SessionKey, ShardId};
 use crate::room::audience::Member;
-use crate::room::history::Recover;
+use crate::room::history::{Recover, Recovery};
 use crate::room::home::{Guest, Visible};
 use crate::room::rendition::Rendition;
 use crate::room::{Departure, Returning};
 use crate::session::client::Subscription;
 use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
-use crate::talk::{JoinAnswer, ToShard};
+use crate::talk::{Arrival, JoinAnswer, ToShard};
 use crate::wire::http::Refusal;
 
 /// Why a session can't join or leave a room.
@@ -229,9 +229,9 @@ impl Shard {
         let room = self.rooms.find(name);
         let asked = (room.zip(self.sessions.lookup(key)))
             .and_then(|(room, session)| Some((room, session.membership_in(room)?, session)));
-        let (is_in, has_history) = match answer {
-            JoinAnswer::Welcome(welcome) => (true, welcome.arrival.is_some()),
-            JoinAnswer::Full | JoinAnswer::Unrecoverable => (false, false),
+        let (is_in, arrival) = match answer {
+            JoinAnswer::Welcome(welcome) => (true, welcome.arrival.as_deref()),
+            JoinAnswer::Full | JoinAnswer::Unrecoverable => (false, None),
         };
         let Some((room, id, session)) = asked else {
             if is_in {
@@ -247,14 +247,18 @@ impl Shard {
         if is_in && !given_up {
             let here = self.rooms.get_mut(room);
             here.joining -= 1;
-            here.has_history |= has_history;
+            here.has_history |= arrival.is_some();
             let (number, head) = here.add(rendition, Member::new(slot, id));
             session.enter(id, number, head);
+            let is_recovering = self.recover(slot, id, arrival);
             if is_first {
                 self.open(slot);
             }
             if is_client {
                 self.client_arrived(slot, id, answer);
+            }
+            if !is_recovering {
+                self.client_falls_behind(slot, id);
             }
         } else if is_in {
             self.tell_leave(self.rooms.get(room).home_shard, name, guest);
@@ -330,6 +334,30 @@ impl Shard {
         self.mail.tell(home, ToShard::Leave { room, guest });
     }
 
+    /// Has a member that has just come sent what it has missed, if it is anything; false when that is not to be had.
+    fn recover(&mut self, slot: u32, id: MembershipId, arrival: Option<&Arrival>) -> bool {
+        let recovery = arrival.map(|arrival| &arrival.recovery);
+        let Some(Recovery::Recovered(Some(missed))) = recovery else {
+            return true;
+        };
+        let session = self.sessions.at(slot);
+        let one = session.membership(id).expect("it has just come");
+        let (room, rendition, member) = (one.room(), one.rendition(), Member::new(slot, id));
+        let log = &self.log;
+        let start = (self.rooms).change(room, |here| {
+            here.begin_rerun(rendition, member, missed, log)
+        });
+        let Some(start) = start else {
+            return false;
+        };
+        self.sessions.at_mut(slot).begin_rerun(id, &start);
+        self.flush.add_member(member, &mut self.sessions);
+        if start.waits {
+            self.queues.add_rerun(room, start.rerun);
+        }
+        true
+    }
+
     /// Takes the session out of a room's audience, or gives up joining it.
     pub(super) fn remove_member(&mut self, slot: u32, id: MembershipId) {
         let session = self.sessions.at_mut(slot);
@@ -341,8 +369,12 @@ impl Shard {
         match left.number() {
             None => self.rooms.get_mut(room).joining -= 1,
             Some(number) => {
-                let (moved, flushing) =
-                    (self.rooms).change(room, |here| here.remove(rendition, number));
+                let (moved, flushing) = (self.rooms).change(room, |here| {
+                    if let Some(rerun) = left.rerun() {
+                        here.end_rerun(rerun, Member::new(slot, id));
+                    }
+                    here.remove(rendition, number)
+                });
                 if let Some(moved) = moved {
                     let session = self.sessions.at_mut(moved.slot());
                     session.renumber(moved.membership(), number);

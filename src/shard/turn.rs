@@ -23,7 +23,10 @@ impl Shard {
         self.flush.begin_if_done();
         self.deliver_waiting();
         while self.serve_outbound() {}
+        // However much is said, a part is left for those who come back.
+        self.serve_reruns(self.config().append_bytes_max() / 4);
         while self.serve_sequencing() {}
+        self.serve_reruns(self.config().append_bytes_max());
         self.answer_asks();
         self.bound_held();
         self.rooms.bound_histories();
@@ -269,8 +272,7 @@ impl Shard {
                     flush.add_audience(room, audience.rendition());
                 }
                 audience.prune(log.tail(), |member| {
-                    let membership = sessions.at(member.slot()).membership(member.membership());
-                    membership.expect("members know their places").cursor()
+                    sessions.at(member.slot()).live_cursor(member.membership())
                 });
             });
             appended
@@ -278,6 +280,34 @@ impl Shard {
         self.flush.note_appended(appended);
         self.rooms.bound_indexes(&self.log);
         self.metrics().appended_bytes.add(appended as u64);
+    }
+
+    /// Appends what those have missed who have come back, rerun by rerun, as long as the flush under way has appended
+    /// less than that.
+    fn serve_reruns(&mut self, budget: usize) {
+        let left = |shard: &Self| budget.saturating_sub(shard.flush.appended_bytes());
+        while left(self) > 0
+            && let Some((room, rerun)) = self.queues.next_rerun()
+        {
+            let bytes_max = left(self).min(budget.div_ceil(ROOM_TURNS_PER_FLUSH)) as u64;
+            if self.rooms.lookup(room).is_none() {
+                continue;
+            }
+            let (log, flush, sessions) = (&mut self.log, &mut self.flush, &mut self.sessions);
+            let (appended, waits) = self.rooms.change(room, |here| {
+                let (appended, readers) = here.append_rerun(rerun, log, &Encoder, bytes_max);
+                for &member in readers {
+                    flush.add_member(member, sessions);
+                }
+                (appended, here.rerun_waits(rerun))
+            });
+            let bytes = usize::try_from(appended).expect("a log fits in memory");
+            self.flush.note_appended(bytes);
+            self.metrics().appended_bytes.add(appended);
+            if waits {
+                self.queues.add_rerun(room, rerun);
+            }
+        }
     }
 
     /// Tells other shards how much of what they sent is used up.

@@ -1,5 +1,7 @@
 //! Clients that say by commands which rooms they are in: whole sequences of commands and what is answered.
 
+mod recovery;
+
 use std::time::Duration;
 
 use fanring::wire::frame::OpCode;

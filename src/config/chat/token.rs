@@ -190,7 +190,7 @@ pub(super) const ENABLED: Group<bool> = Group {
         "enabled",
         "false",
         "Whether subscription tokens have keys of their own, those of this section",
-        |node, enabled| values::put(node, enabled),
+        values::put,
     )],
     absent: &[],
     sections: &[],

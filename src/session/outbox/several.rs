@@ -33,6 +33,12 @@ impl Session {
             .expect("only memberships are due, or cut")
     }
 
+    /// How far a membership is read for now that is sent what it has missed.
+    fn limit(&self, id: MembershipId, streams: &impl Streams) -> Option<StreamPosition> {
+        let last = self.side.as_ref()?.recovering(id)?.last;
+        self.in_room(id).limit(last, streams)
+    }
+
     /// The plan of a session in several rooms. Nothing has changed when it fails because the log no
     /// longer has what is next.
     pub(super) fn gather(
@@ -67,6 +73,8 @@ impl Session {
             && side.cut.is_none()
             && side.due.is_empty()
             && let [part] = side.parts[..]
+            // Where it goes on after what it has missed is seen when that is sent.
+            && side.recovering(part.membership).is_none()
             && self.phase == Phase::Open
             && !self.flags.any(Flags::TRACKED)
             && self.transport.may_be_quiet()
@@ -116,8 +124,9 @@ impl Session {
                 // The rest of its cut frame is the first part.
                 reading.cursor = gathering.parts[0].end;
             }
-            let end = gathering.add(id, index, &reading, index.head(), log, plan)?;
-            if end == index.head() {
+            let limit = self.limit(id, streams).unwrap_or(index.head());
+            let end = gathering.add(id, index, &reading, limit, log, plan)?;
+            if end == limit {
                 gathering.due.remove(id);
             }
         }

@@ -228,7 +228,7 @@ fn clients_are_told_where_they_stand() {
         panic!("{arrival:?}");
     };
     let count: usize = missed.replays.iter().map(|one| one.behind(1).len()).sum();
-    assert_eq!((missed.first.number(), count), (2, 2));
+    assert_eq!((missed.after, count), (1, 2));
     let third = client(3, "c");
     let foreign = EpochClaim::of("foreign!");
     let answer = bench.let_in(&third, since(1, foreign, Otherwise::Refuse));

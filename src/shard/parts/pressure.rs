@@ -148,7 +148,8 @@ impl Pressure {
             };
             for (id, one, index) in session.streams(rooms) {
                 let lag = index.head() - one.cursor();
-                if lag <= lag_bytes_max / BEHIND_PART {
+                // Nobody waits for one that has missed something before it came.
+                if lag <= lag_bytes_max / BEHIND_PART || one.is_catching_up() {
                     continue;
                 }
                 let fresh = Sample::new(now, one.cursor());

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::credit;
-use crate::id::{Epoch, RoomId, ShardId};
+use crate::id::{Epoch, RerunId, RoomId, ShardId};
 use crate::message::{Message, Run};
 use crate::room::home::Guest;
 use crate::room::staging::{Aside, Group, Staging};
@@ -41,6 +41,8 @@ pub(crate) struct Queues {
     pub(crate) outbound: Staging,
     /// What homes have sent, waiting until the flush under way has come further.
     deliveries: VecDeque<Delivery>,
+    /// What those have missed who have come back, waiting for the same.
+    reruns: VecDeque<(RoomId, RerunId)>,
     /// What one flush may append.
     append_bytes_max: usize,
 }
@@ -52,13 +54,17 @@ impl Queues {
             sequencing: Staging::default(),
             outbound: Staging::default(),
             deliveries: VecDeque::new(),
+            reruns: VecDeque::new(),
             append_bytes_max,
         }
     }
 
     /// Whether anything can go on without anything happening outside.
     pub(crate) fn has_work(&self) -> bool {
-        !self.sequencing.is_empty() || !self.outbound.is_empty() || !self.deliveries.is_empty()
+        !self.sequencing.is_empty()
+            || !self.outbound.is_empty()
+            || !self.deliveries.is_empty()
+            || !self.reruns.is_empty()
     }
 
     /// Whether anything waits, for whatever reason.
@@ -111,6 +117,16 @@ impl Queues {
     /// What homes have sent, one by one.
     pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
         self.deliveries.pop_front()
+    }
+
+    /// Some of a rerun has yet to be appended.
+    pub(crate) fn add_rerun(&mut self, room: RoomId, rerun: RerunId) {
+        self.reruns.push_back((room, rerun));
+    }
+
+    /// The next rerun of which that holds, or has held: it may be gone, and its names be others'.
+    pub(crate) fn next_rerun(&mut self) -> Option<(RoomId, RerunId)> {
+        self.reruns.pop_front()
     }
 
     /// What those messages of a home cost it that wait here.

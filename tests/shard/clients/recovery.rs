@@ -1,0 +1,232 @@
+//! Clients that come back to a room, and what they are sent of what they have missed.
+
+mod random;
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use fanring::config::{Config, LOG_BYTES_MIN};
+use serde_json::Value;
+
+use super::{publish, subscribe, unsubscribe};
+use crate::bench::{Bench, room_at};
+
+/// Comes back to a room, knowing all up to `offset`.
+fn recover(id: u32, room: &str, offset: u64, epoch: &str) -> String {
+    format!(
+        r#"{{"id":{id},"subscribe":{{"channel":"{room}","recover":true,"offset":{offset},"epoch":"{epoch}"}}}}"#
+    )
+}
+
+fn parsed(told: &[String]) -> Vec<Value> {
+    let parse = |one: &String| serde_json::from_str(one).unwrap_or_else(|_| panic!("{one}"));
+    told.iter().map(parse).collect()
+}
+
+/// The offsets of publications that are pushed, and nothing else but word of who comes and goes.
+fn offsets(told: &[String]) -> Vec<u64> {
+    let pushed = |one: &Value| {
+        let push = one.get("push").unwrap_or_else(|| panic!("{one}"));
+        Some(push.get("pub")?["offset"].as_u64().expect("it has a place"))
+    };
+    parsed(told).iter().filter_map(pushed).collect()
+}
+
+/// The epoch that a client is told as it comes into a room.
+fn epoch(bench: &mut Bench, client: usize, room: &str) -> String {
+    bench.command(client, &subscribe(90, room));
+    let told = parsed(&bench.told(client));
+    let epoch = told[0]["subscribe"]["epoch"].as_str();
+    epoch.unwrap_or_else(|| panic!("{told:?}")).to_owned()
+}
+
+/// What the log of a shard has taken so far.
+fn appended(bench: &Bench, shard: usize) -> u64 {
+    bench.metrics[shard].appended_bytes.get()
+}
+
+/// Goal: somebody who comes back is told so with the place it named, then gets what it has missed, then what is said,
+/// each once and in order, wherever the room is at home; another who has missed the same costs the log nothing.
+#[test]
+fn what_was_missed_comes_before_what_is_said() {
+    for home in 0..2 {
+        let room = room_at(home, 2);
+        let mut bench = Bench::new(2);
+        let speaker = bench.client_in(1, &[&room]);
+        let clients = [0, 0, 0].map(|shard| bench.client_in(shard, &[]));
+        let epoch = epoch(&mut bench, clients[0], &room);
+        bench.command(clients[0], &unsubscribe(3, &room));
+        for number in 1..=5 {
+            bench.command(speaker, &publish(10 + number, &room, &number.to_string()));
+        }
+        bench.settle();
+        bench.heard(clients[0]);
+        let before = appended(&bench, 0);
+        bench.command(clients[0], &recover(4, &room, 2, &epoch));
+        let told = bench.told(clients[0]);
+        let reply = &parsed(&told)[0]["subscribe"];
+        assert_eq!(reply["recovered"], true, "{told:?}");
+        assert_eq!(
+            (&reply["offset"], &reply["epoch"]),
+            (&2.into(), &(*epoch).into())
+        );
+        assert!(reply.get("publications").is_none(), "they follow");
+        assert_eq!(offsets(&told[1..]), [3, 4, 5]);
+        let first_cost = appended(&bench, 0) - before;
+        let before = appended(&bench, 0);
+        bench.command(clients[1], &recover(4, &room, 2, &epoch));
+        bench.command(clients[2], &recover(4, &room, 4, &epoch));
+        bench.command(speaker, &publish(20, &room, "6"));
+        bench.settle();
+        assert_eq!(offsets(&bench.heard(clients[0])), [6]);
+        assert_eq!(offsets(&bench.heard(clients[1])[1..]), [3, 4, 5, 6]);
+        assert_eq!(offsets(&bench.heard(clients[2])[1..]), [5, 6]);
+        // What was said, and joins; but not what was missed.
+        let second_cost = appended(&bench, 0) - before;
+        assert!(
+            second_cost < first_cost * 2,
+            "{second_cost} for {first_cost}"
+        );
+    }
+}
+
+/// Goal: what is lost is told as lost, with the place where the room stands, and nothing of it is sent; who wants all or
+/// nothing is not let in.
+#[test]
+fn what_is_lost_is_told() {
+    let room = room_at(1, 2);
+    let mut bench = Bench::new(2);
+    let speaker = bench.client_in(1, &[&room]);
+    for number in 1..=120 {
+        bench.command(speaker, &publish(10 + number, &room, &number.to_string()));
+        bench.settle();
+    }
+    let client = bench.client_in(0, &[]);
+    bench.command(client, &recover(4, &room, 19, ""));
+    let told = bench.told(client);
+    let reply = &parsed(&told)[0]["subscribe"];
+    assert_eq!(reply["was_recovering"], true);
+    assert_eq!(
+        (reply.get("recovered"), &reply["offset"]),
+        (None, &120.into())
+    );
+    assert_eq!(offsets(&told[1..]), [0; 0]);
+    bench.command(client, &unsubscribe(5, &room));
+    bench.command(client, &recover(6, &room, 20, "elsewhen"));
+    let told = bench.told(client);
+    assert_eq!(
+        parsed(&told)[1]["subscribe"].get("recovered"),
+        None,
+        "{told:?}"
+    );
+    bench.command(client, &unsubscribe(7, &room));
+    bench.command(client, &recover(8, &room, 20, ""));
+    let told = bench.told(client);
+    assert_eq!(offsets(&told[2..]), (21..=120).collect::<Vec<_>>());
+    let refusing = recover(9, &room, 1, "").replace(r#""recover""#, r#""flag":2,"recover""#);
+    let other = bench.client_in(0, &[]);
+    bench.command(other, &refusing);
+    assert_eq!(parsed(&bench.told(other))[0]["error"]["code"], 112);
+}
+
+/// Goal: a client whose socket takes little gets all that it has missed and all that was said since, frame by frame,
+/// with its replies and its other rooms in between, however much more that is than it may be behind.
+#[test]
+fn a_slow_reader_gets_all_that_it_has_missed() {
+    let mut bench = Bench::with(Config {
+        shards: NonZeroUsize::MIN,
+        log_bytes: LOG_BYTES_MIN,
+        lag_bytes_max: 100_000,
+        descriptors_max: 200,
+        ..Config::default()
+    });
+    let speaker = bench.client_in(0, &["room", "other"]);
+    let data = format!(r#""{}""#, "x".repeat(5_000));
+    for number in 1..=60 {
+        bench.command(speaker, &publish(10 + number, "room", &data));
+        bench.settle();
+    }
+    let client = bench.client_in(0, &["other"]);
+    bench.heard(client);
+    bench.crawl(client, 3_000);
+    bench.command(client, &recover(3, "room", 0, ""));
+    let mut told = Vec::new();
+    for round in 0..3_000 {
+        if round < 20 {
+            bench.command(speaker, &publish(200 + round, "room", "1"));
+            bench.command(speaker, &publish(300 + round, "other", "2"));
+            bench.command(client, &publish(400 + round, "other", "3"));
+        }
+        bench.wake(client);
+        bench.settle();
+        bench.pass_time(0, Duration::from_millis(u64::from(round)));
+    }
+    told.extend(bench.heard(client));
+    let all = parsed(&told);
+    let of = |room: &str| -> Vec<u64> {
+        let pushes = all.iter().filter_map(|one| one.get("push"));
+        let pushes = pushes.filter(|push| push["channel"] == room);
+        pushes
+            .filter_map(|push| push["pub"]["offset"].as_u64())
+            .collect()
+    };
+    assert_eq!(of("room"), (1..=80).collect::<Vec<_>>());
+    assert_eq!(of("other"), (1..=40).collect::<Vec<_>>());
+    let replies = all.iter().filter(|one| one.get("publish").is_some());
+    assert_eq!(replies.count(), 20);
+}
+
+/// Goal: a client that leaves in the middle of what it has missed gets the frame that was begun to its end, and nothing
+/// more; it may come back for the rest.
+#[test]
+fn one_may_leave_in_the_middle_of_what_it_has_missed() {
+    let mut bench = Bench::new(1);
+    let speaker = bench.client_in(0, &["room"]);
+    let data = format!(r#""{}""#, "x".repeat(1_000));
+    for number in 1..=20 {
+        bench.command(speaker, &publish(10 + number, "room", &data));
+    }
+    bench.settle();
+    let client = bench.client_in(0, &[]);
+    bench.crawl(client, 3_500);
+    bench.command(client, &recover(3, "room", 0, ""));
+    bench.settle();
+    bench.command(client, &unsubscribe(4, "room"));
+    bench.command(client, &recover(5, "room", 3, ""));
+    bench.unblock(client);
+    let told = bench.told(client);
+    let all = parsed(&told);
+    let left = all.iter().position(|one| one.get("unsubscribe").is_some());
+    let (before, behind) = told.split_at(left.expect("it is answered"));
+    assert_eq!(offsets(&before[1..]), [1, 2, 3]);
+    assert_eq!(offsets(&behind[2..]), (4..=20).collect::<Vec<_>>());
+    let other = bench.client_in(0, &[]);
+    bench.crawl(other, 2_500);
+    bench.command(other, &recover(3, "room", 0, ""));
+    bench.settle();
+    bench.fail(other);
+    bench.settle();
+}
+
+/// Goal: more than a log holds is missed, and comes all the same, as fast as it is read.
+#[test]
+fn more_than_a_log_may_be_missed() {
+    let mut bench = Bench::new(1);
+    let speaker = bench.client_in(0, &["room"]);
+    let data = format!(r#""{}""#, "x".repeat(40_000));
+    for number in 1..=60 {
+        bench.command(speaker, &publish(10 + number, "room", &data));
+        bench.settle();
+    }
+    const { assert!(60 * 40_000 > 2 * LOG_BYTES_MIN) };
+    let clients = [0, 1, 30].map(|known| {
+        let client = bench.client_in(0, &[]);
+        bench.command(client, &recover(3, "room", known, ""));
+        (client, known)
+    });
+    bench.settle();
+    for (client, known) in clients {
+        let told = bench.heard(client);
+        assert_eq!(offsets(&told[1..]), (known + 1..=60).collect::<Vec<_>>());
+    }
+}
