@@ -196,6 +196,56 @@ fn tokens_let_in() {
     sdk.expect_close(3500);
 }
 
+/// Goal: where there are rules they hold at the plain door too: a room is closed there unless its namespace opens it,
+/// and then to those that the rules let in.
+#[test]
+fn the_plain_door_is_closed_until_it_is_opened() {
+    const OPEN: &str = r#"
+        [[channel.namespaces]]
+        name = "open"
+        allow_plain = true
+        allow_subscribe_for_client = true
+        allow_subscribe_for_anonymous = true
+        [[channel.namespaces]]
+        name = "users"
+        allow_plain = true
+        allow_subscribe_for_client = true
+        allow_publish_for_client = true
+    "#;
+    let mut file = NamedTempFile::with_suffix(".toml").expect("a temporary file");
+    (file.write_all(SETTLED.as_bytes())).expect("room for it");
+    file.write_all(OPEN.as_bytes()).expect("room for it");
+    let path = file.path().to_str().expect("UTF-8");
+    let server = Server::start(&["--config", path]);
+    let token = token(&file, &["--user", "42"]);
+    let status = |target: &str| {
+        let mut wire = Wire::open(server.address());
+        let key = support::client::fresh_key();
+        let request = support::client::handshake(server.address(), target, &key, "");
+        wire.send(request.as_bytes());
+        wire.response_head().status
+    };
+    for (target, expected) in [
+        ("/ws", 403),
+        ("/ws/room", 403),
+        ("/ws/$x", 403),
+        ("/ws/%2342", 403),
+        ("/ws/open:a", 101),
+        ("/ws/users:a", 403),
+        ("/ws/users:a?token=none", 401),
+        (&format!("/ws/users:a?token={token}"), 101),
+        (&format!("/ws/$x?token={token}"), 403),
+    ] {
+        assert_eq!(status(target), expected, "{target}");
+    }
+    let mut reader = Client::connect(server.address(), "/ws/open:a");
+    reader.text("hello");
+    reader.expect_failure(&[1008]);
+    let mut writer = Client::connect(server.address(), &format!("/ws/users:a?token={token}"));
+    writer.text("hello");
+    writer.expect_quiet();
+}
+
 /// Goal: a connection ends a while after its token has expired, unless it shows another one.
 #[test]
 fn connections_expire() {
