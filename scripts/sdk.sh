@@ -108,8 +108,8 @@ try_python() {
 try_go() {
   local module=github.com/centrifugal/centrifuge-go@$go_sdk source code=0
   command -v go >/dev/null || { leave_out "$what" "there is no Go" && return; }
-  source=$(timeout 300 go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') && [ -n "$source" ] ||
-    { leave_out "$what" "the Go proxy does not give centrifuge-go" && return; }
+  source=$(timeout 300 go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') || source=''
+  [ -n "$source" ] || { leave_out "$what" "the Go proxy does not give centrifuge-go" && return; }
   serve "$PWD/tests/sdk/go.toml"
   cp -r "$source" "$runs/go" && chmod -R u+w "$runs/go"
   sed -i "s/localhost:8000/127.0.0.1:$port/" "$runs/go"/*_test.go
@@ -154,6 +154,21 @@ try_rust() {
   timeout 1200 cargo build --locked -q --manifest-path tests/sdk/rust/Cargo.toml || fail "the puppet in Rust does not build"
   scenarios process "$CARGO_TARGET_DIR/debug/sdk-puppet" json
   scenarios process "$CARGO_TARGET_DIR/debug/sdk-puppet" protobuf
+}
+
+# All rooms are open to who comes: as the server starts without a configuration.
+try_examples() {
+  local languages=()
+  if need_npm; then languages+=(js); else notice "the example in JavaScript was not run: there is no Node with npm"; fi
+  if need_venv; then languages+=(python); else notice "the example in Python was not run: PyPI does not give its SDK"; fi
+  if command -v go >/dev/null; then languages+=(go); else notice "the example in Go was not run: there is no Go"; fi
+  if [ -n "$reference" ]; then
+    serve "$PWD/tests/reference/insecure.toml"
+  else
+    port=$((port + 1))
+    start timeout 900 "$fanring" serve --listen "127.0.0.1:$port"
+  fi
+  timeout 1500 python3 tests/sdk/examples.py "127.0.0.1:$port" "$kept" "${languages[@]}" rust || fail "examples of docs/CLIENTS.md"
 }
 
 for what in "${wanted[@]}"; do

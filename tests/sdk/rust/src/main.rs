@@ -6,6 +6,8 @@ mod told;
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,11 +20,22 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use self::told::{person, publication, subscribed, tell};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     let protocol = match std::env::args().nth(1).as_deref() {
         Some("protobuf") => Protocol::Protobuf,
         _ => Protocol::Json,
     };
+    match obey(protocol).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "the puppet gives up: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what it reads, until nobody says more.
+async fn obey(protocol: Protocol) -> Result<(), Box<dyn Error>> {
     let mut clients = HashMap::new();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
@@ -224,9 +237,9 @@ async fn answer(
         }
         "presence" => {
             let found = client.presence(channel).await?.clients;
-            let people = found.into_iter().map(|(id, info)| {
-                (id, json!({ "user": info.user, "client": info.client }))
-            });
+            let people = found
+                .into_iter()
+                .map(|(id, info)| (id, json!({ "user": info.user, "client": info.client })));
             Value::Object(people.collect())
         }
         "presence_stats" => {
@@ -248,7 +261,10 @@ fn history_options(command: &Value) -> HistoryOptions {
         limit => options.limit(u32::try_from(limit).unwrap_or(u32::MAX)),
     };
     if let Some(offset) = command["since"]["offset"].as_u64() {
-        options = options.since(StreamPosition::new(offset, text(&command["since"], "epoch")));
+        options = options.since(StreamPosition::new(
+            offset,
+            text(&command["since"], "epoch"),
+        ));
     }
     options.reverse(command["reverse"].as_bool().unwrap_or(false))
 }
