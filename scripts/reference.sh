@@ -2,22 +2,24 @@
 # Plays some three hundred sequences of commands, right ones and wrong ones, to Fanring and compares its answers with those of
 # Centrifugo, of which it speaks the client protocol. Fails on any difference that tests/reference/expected.toml does not name
 # with a reason, and on any that it names and that is gone.
-#   scripts/reference.sh [--bin-dir DIR] [--only WORD]   Fanring beside the answers recorded in tests/reference/answers.json
-#   scripts/reference.sh --live [--only WORD]            Centrifugo itself beside them: are they still what it says?
-#   scripts/reference.sh --record                        Centrifugo is asked, and they are written anew
-# With --bin-dir nothing of Rust is built and fanring is taken from there. The last two want Go, which builds Centrifugo below
-# target/protocols, and are skipped, with a notice, without it. tests/reference/sequences.py tells how sequences are written.
+#   scripts/reference.sh [--bin-dir DIR] [OPTIONS...]   Fanring beside the answers recorded in tests/reference/answers.json
+#   scripts/reference.sh --live [OPTIONS...]            Centrifugo itself beside them: are they still what it says?
+#   scripts/reference.sh --record                       Centrifugo is asked, and they are written anew
+# With --bin-dir nothing of Rust is built and fanring is taken from there. --only WORD, --kinds and --all are those of
+# tests/reference/compare.py. The last two want Go, which builds Centrifugo below target/protocols, and are skipped, with a notice,
+# without it. tests/reference/sequences.py tells how sequences are written.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
 
 fail() { echo "reference: $*" >&2; exit 1; }
 
-action=check bin_dir='' only=''
+action=check bin_dir='' options=()
 while [ $# -gt 0 ]; do
   case $1 in
     --bin-dir) bin_dir=${2:?--bin-dir wants a folder}; shift 2 ;;
-    --only) only=${2:?--only wants a word}; shift 2 ;;
+    --only) options+=(--only "${2:?--only wants a word}"); shift 2 ;;
+    --kinds | --all) options+=("$1"); shift ;;
     --live) action=live; shift ;;
     --record) action=record; shift ;;
     *) fail "unknown option $1" ;;
@@ -57,7 +59,7 @@ for file in tests/reference/*.toml; do
 done
 
 case $action in
-  check) timeout 600 python3 tests/reference/compare.py check "${at[@]}" --only "$only" ;;
-  live) timeout 600 python3 tests/reference/compare.py check "${at[@]}" --only "$only" --exactly ;;
+  check) timeout 600 python3 tests/reference/compare.py check "${at[@]}" "${options[@]}" ;;
+  live) timeout 600 python3 tests/reference/compare.py check "${at[@]}" "${options[@]}" --exactly ;;
   record) timeout 900 python3 tests/reference/compare.py record "${at[@]}" --made-by "Centrifugo ${centrifugo_version#v}" ;;
 esac

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries Fanring with client SDKs of others: first with the tests that two of them bring along for themselves, then with scenarios
 # of our own, such as a killed socket, a server that stands still, a server that is started anew, or a reader that is too slow.
-#   scripts/sdk.sh [--bin-dir DIR | --reference] [--only WORD] [WHAT...]
+#   scripts/sdk.sh [--bin-dir DIR | --reference] [--only WORD] [--long] [WHAT...]
 #     python         centrifuge-python's own tests            185 tests
 #     go             centrifuge-go's own, but for deltas      58 tests
 #     node           scenarios, npm centrifuge in Node, JSON and Protobuf
@@ -11,8 +11,8 @@
 #     examples       those of docs/CLIENTS.md whose language is here
 # All of them without a WHAT. With --bin-dir nothing of the project is built and fanring is taken from there; with --reference the
 # server is Centrifugo, which shows that the checks ask for nothing but what the SDKs are used to. --only takes the scenarios with
-# that word in their names. What is fetched is pinned, kept below target/sdk, and never committed. What can't be had is left out,
-# with a notice.
+# that word in their names, and --long plays those that take minutes instead of the others, in Node and with Python unless it is told
+# otherwise. What is fetched is pinned, kept below target/sdk, and never committed. What can't be had is left out, with a notice.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
@@ -25,17 +25,22 @@ go_tests=58
 fail() { echo "sdk: $*" >&2; exit 1; }
 
 use_tools
-bin_dir='' reference='' only='' wanted=()
+bin_dir='' reference='' only='' long='' wanted=()
 while [ $# -gt 0 ]; do
   case $1 in
     --bin-dir) bin_dir=${2:?--bin-dir wants a folder}; shift 2 ;;
     --reference) reference=yes; shift ;;
     --only) only=${2:?--only wants a word}; shift 2 ;;
+    --long) long=--long; shift ;;
     python | go | node | chromium | asyncio | rust | examples) wanted+=("$1"); shift ;;
     *) fail "unknown option $1" ;;
   esac
 done
-[ ${#wanted[@]} -gt 0 ] || wanted=(python go node chromium asyncio rust examples)
+if [ ${#wanted[@]} -eq 0 ]; then
+  wanted=(python go node chromium asyncio rust examples)
+  [ -z "$long" ] || wanted=(node asyncio)
+fi
+[ -z "$long" ] || [ -x /usr/sbin/nginx ] || install_packages nginx-light
 
 mkdir -p "$CARGO_TARGET_DIR/sdk"
 kept=$(cd "$CARGO_TARGET_DIR/sdk" && pwd)
@@ -54,8 +59,9 @@ else
   fi
   fanring=$(realpath "$bin_dir/fanring")
   [ -x "$fanring" ] || fail "$bin_dir/fanring is missing"
-  # Little enough that a slow reader falls behind in seconds.
-  server="$fanring serve --listen 127.0.0.1:{port} --config {config} --log-bytes 8MiB --lag-bytes-max 512KiB"
+  server="$fanring serve --listen 127.0.0.1:{port} --config {config}"
+  # Little enough that a slow reader falls behind in seconds, or that it does not in minutes.
+  if [ -z "$long" ]; then server+=" --log-bytes 8MiB --lag-bytes-max 512KiB"; else server+=" --log-bytes 64MiB --lag-bytes-max 32MiB"; fi
 fi
 
 # serve FILE: the server with that configuration on $port, which is a new one.
@@ -121,7 +127,7 @@ try_go() {
 # scenarios KIND COMMAND...: all of them, with that puppet.
 scenarios() {
   timeout 900 python3 tests/sdk/scenarios.py --server "$server" --config tests/sdk/scenarios.toml --only "$only" \
-    ${reference:+--reference} "$@" || fail "scenarios with $*"
+    ${reference:+--reference} $long "$@" || fail "scenarios with $*"
 }
 
 # need_npm: the SDK for JavaScript, in $kept/js; fails where it can't be had.

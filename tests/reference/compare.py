@@ -2,18 +2,20 @@
 """Plays the table of sequences to servers and compares their answers with those of Centrifugo.
 
     compare.py record --made-by "Centrifugo 6.9.1" --server main=127.0.0.1:8001 --server ...
-    compare.py check  --server main=127.0.0.1:9001 --server ...     [--only WORD] [--exactly] [--all]
+    compare.py check  --server main=127.0.0.1:9001 --server ...     [--only WORD] [--exactly] [--all] [--kinds]
 
 `record` writes what a reference answers to tests/reference/answers.json. `check` compares with that file: it fails on any
 difference that tests/reference/expected.toml does not have with a reason, and on any there that is gone. With --exactly none is
 expected: so a recorded file is checked itself. --only takes the sequences with that word in their names, --all prints the
-expected differences too. There is a server for each configuration that the table names.
+expected differences too, and --kinds one of each kind with how many there are. There is a server for each configuration that the
+table names.
 """
 
 import argparse
 import concurrent.futures
 import json
 import pathlib
+import re
 import sys
 import time
 
@@ -25,7 +27,7 @@ FOLDER = pathlib.Path(__file__).parent
 ANSWERS = FOLDER / "answers.json"
 EXPECTED = FOLDER / "expected.toml"
 # They mostly wait, but some of what they wait for is timed by the server.
-AT_ONCE = 8
+AT_ONCE = 32
 
 
 def main():
@@ -50,6 +52,7 @@ def parse():
     parser.add_argument("--only", default="")
     parser.add_argument("--exactly", action="store_true")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--kinds", action="store_true")
     arguments = parser.parse_args()
     if arguments.action == "record" and (arguments.only or not arguments.made_by):
         parser.error("record wants --made-by, and all sequences")
@@ -125,14 +128,26 @@ def check(runs, servers, arguments):
             accepted += bool(reasons)
             if not reasons:
                 unexpected.append(difference)
-            if arguments.all or not reasons:
+            if arguments.all or not (reasons or arguments.kinds):
                 print(difference, *(f"    because:   {reason}" for reason in reasons), sep="\n")
+    if arguments.kinds:
+        print_kinds(unexpected)
     gone = [] if arguments.only else [each for each in expected if not each.found]
     for each in gone:
         print(f"no difference any more: {each}")
     print(f"{len(runs)} runs of {len({run[0].name for run in runs})} sequences in {time.monotonic() - started:.0f} s "
           f"beside {document['made by']}: {accepted} expected differences, {len(unexpected)} others, {len(gone)} gone")
     sys.exit(1 if unexpected or gone else 0)
+
+
+def print_kinds(differences):
+    """One difference of each kind, the most frequent first."""
+    kinds = {}
+    for each in differences:
+        parts = (each.place.partition(" ")[2], each.reference, each.ours)
+        kinds.setdefault(tuple(re.sub(r"\d+", "0", part)[:60] for part in parts), []).append(each)
+    for found in sorted(kinds.values(), key=len, reverse=True):
+        print(f"{len(found)} times, such as", found[0])
 
 
 if __name__ == "__main__":

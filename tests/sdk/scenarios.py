@@ -2,13 +2,13 @@
 """What an application does with an SDK, played with real SDKs against a real server, with exact outcomes.
 
     scenarios.py --server 'fanring serve --listen 127.0.0.1:{port} --config {config}' --config scenarios.toml \\
-        [--only WORD] [--reference] process COMMAND... | chromium EXECUTABLE SDK.js
+        [--only WORD] [--reference] [--long] process COMMAND... | chromium EXECUTABLE SDK.js
 
 The scenarios are those of the modules in SCENARIOS; a puppet (tests/sdk/puppet.py) does with its SDK what they say. Commands:
 open (url, token or tokens), connect, disconnect, subscribe (channel, token or tokens, join_leave), unsubscribe, and, with a number
 `call`, publish, presence, presence_stats and history. Events: connecting, connected, disconnected, subscribing, subscribed,
 unsubscribed, publication, join, leave, error, token (one was asked for), result and failure. With --reference the server is
-Centrifugo, and what Fanring alone promises is left out.
+Centrifugo, and what Fanring alone promises is left out. --long plays those that take minutes instead.
 """
 
 import argparse
@@ -33,10 +33,12 @@ def main():
     parser.add_argument("--config", required=True)
     parser.add_argument("--only", default="")
     parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--long", action="store_true")
     parser.add_argument("kind", choices=["process", "chromium"])
     parser.add_argument("puppet", nargs="+")
     arguments = parser.parse_args()
-    scenarios = [each for each in SCENARIOS if arguments.only in each.__name__]
+    scenarios = slow.LONG if arguments.long else SCENARIOS
+    scenarios = [each for each in scenarios if arguments.only in each.__name__]
     if arguments.reference:
         scenarios = [each for each in scenarios if each not in slow.OURS_ONLY]
     puppet = Process(arguments.puppet) if arguments.kind == "process" else Page(*arguments.puppet)

@@ -1,9 +1,16 @@
 """Scenarios with a reader that is slower than what there is to read."""
 
+import contextlib
+import pathlib
+import sys
+import tempfile
 import time
 
 from actor import equal
-from stage import Hand
+from stage import Hand, Way
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "nginx"))
+from proxy import start_nginx  # noqa: E402
 
 MESSAGE = "x" * 1000
 # A room of 100 kB a second, for that long, and a reader of a fifth of it.
@@ -92,6 +99,51 @@ def recovers_much_at_some_speed(stage):
     hand.close()
 
 
+# So many kilobytes wait for a reader all the time, who reads so many bytes a second, directly and through nginx.
+BACKLOG_KB = 1024
+CRAWL_BYTES_PER_S, CRAWL_BEHIND_NGINX_BYTES_PER_S = 8_000, 40_000
+LONG_S = 300
+# An SDK waits that long for the reply to a call.
+REPLY_S_MAX = 5
+
+
+def speaks_in_time_behind_a_backlog(stage):
+    """Minutes with a megabyte waiting: pings are heard, and what the slow one publishes itself is acknowledged in time."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        nginx, port = start_nginx("/usr/sbin/nginx", folder, stage.server.port)
+        stack.callback(nginx.terminate)
+        direct, behind = stage.way(), Way(stage.server)
+        behind.port_beyond = port
+        direct.bytes_per_s, behind.bytes_per_s = CRAWL_BYTES_PER_S, CRAWL_BEHIND_NGINX_BYTES_PER_S
+        readers = [(way, stage.actor(way.url).connect(), stage.name("own"), f"busy:{stage.name('x')}")
+                   for way in (direct, behind)]
+        hand = Hand(stage.server)
+        for _, one, own, busy in readers:
+            one.subscribe(own)
+            one.subscribe(busy)
+            for _ in range(BACKLOG_KB):
+                hand.send("publish", channel=busy, data=MESSAGE)
+        until, calls = time.monotonic() + LONG_S, 0
+        while time.monotonic() < until:
+            started = time.monotonic()
+            for way, one, own, busy in readers:
+                for _ in range(way.bytes_per_s * 10 // 1000):
+                    hand.send("publish", channel=busy, data=MESSAGE)
+                called = time.monotonic()
+                calls += 1
+                one.publish(own, calls)
+                assert time.monotonic() - called < REPLY_S_MAX, f"{time.monotonic() - called:.1f} s for a reply"
+            while (left := started + 10 - time.monotonic()) > 0:
+                stage.troupe.hear(left)
+        for way, one, _, _ in readers:
+            equal((one.count("connecting"), one.count("disconnected")), (1, 0))
+            way.bytes_per_s = None
+        hand.close()
+
+
 SCENARIOS = (loses_nothing_without_being_told, recovers_much_at_some_speed)
 # Centrifugo puts all that was missed into one reply, which its queue is too short for.
-OURS_ONLY = (recovers_much_at_some_speed,)
+OURS_ONLY = (recovers_much_at_some_speed, speaks_in_time_behind_a_backlog)
+# These take minutes.
+LONG = (speaks_in_time_behind_a_backlog,)

@@ -81,6 +81,8 @@ class Way:
 
     def __init__(self, server):
         self.server = server
+        # What is reached by it, if that is not the server itself.
+        self.port_beyond = None
         self.bytes_per_s = None
         self.closed = False
         self.pairs = set()
@@ -117,7 +119,7 @@ class Way:
             if self.bytes_per_s:
                 server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-            server.connect(("127.0.0.1", self.server.port))
+            server.connect(("127.0.0.1", self.port_beyond or self.server.port))
             self.pairs.add(pair)
             back = threading.Thread(target=self._pass, args=(client, server), daemon=True)
             back.start()
