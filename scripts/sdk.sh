@@ -127,7 +127,23 @@ try_go() {
 # scenarios KIND COMMAND...: all of them, with that puppet.
 scenarios() {
   timeout 900 python3 tests/sdk/scenarios.py --server "$server" --config tests/sdk/scenarios.toml --only "$only" \
-    ${reference:+--reference} $long "$@" || fail "scenarios with $*"
+    ${reference:+--reference} $long "$@"
+}
+
+# both COMMAND...: the scenarios with a program that speaks JSON, and with the same one that speaks Protobuf, at once, since they
+# mostly wait.
+both() {
+  local encoding failed=''
+  local -A started=()
+  for encoding in json protobuf; do
+    scenarios process "$@" "$encoding" >"$runs/$encoding.log" 2>&1 &
+    started[$encoding]=$!
+  done
+  for encoding in json protobuf; do
+    wait "${started[$encoding]}" || failed+=" $encoding"
+    sed "s/^/$encoding: /" "$runs/$encoding.log"
+  done
+  [ -z "$failed" ] || fail "scenarios with $* and$failed"
 }
 
 # need_npm: the SDK for JavaScript, in $kept/js; fails where it can't be had.
@@ -140,26 +156,23 @@ need_npm() {
 
 try_node() {
   need_npm || { leave_out "$what" "there is no Node with npm, or npm does not give centrifuge" && return; }
-  scenarios process node "$kept/js/node.cjs" json
-  scenarios process node "$kept/js/node.cjs" protobuf
+  both node "$kept/js/node.cjs"
 }
 
 try_chromium() {
   command -v chromium >/dev/null || install_packages chromium fontconfig fonts-dejavu-core
   need_npm || { leave_out "$what" "there is no Node with npm, or npm does not give centrifuge" && return; }
-  scenarios chromium "$(command -v chromium)" "$kept/js/node_modules/centrifuge/dist/centrifuge.js"
+  scenarios chromium "$(command -v chromium)" "$kept/js/node_modules/centrifuge/dist/centrifuge.js" || fail "scenarios in Chromium"
 }
 
 try_asyncio() {
   need_venv || { leave_out "$what" "PyPI does not give centrifuge-python" && return; }
-  scenarios process "$python" tests/sdk/asyncio_puppet.py json
-  scenarios process "$python" tests/sdk/asyncio_puppet.py protobuf
+  both "$python" tests/sdk/asyncio_puppet.py
 }
 
 try_rust() {
   timeout 1200 cargo build --locked -q --manifest-path tests/sdk/rust/Cargo.toml || fail "the puppet in Rust does not build"
-  scenarios process "$CARGO_TARGET_DIR/debug/sdk-puppet" json
-  scenarios process "$CARGO_TARGET_DIR/debug/sdk-puppet" protobuf
+  both "$CARGO_TARGET_DIR/debug/sdk-puppet"
 }
 
 # All rooms are open to who comes: as the server starts without a configuration.

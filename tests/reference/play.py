@@ -20,7 +20,7 @@ SILENCE_S = 0.25
 # ...and when it is known: for what is too much...
 SURPLUS_S = 0.03
 # ...and for what does not come.
-PATIENCE_S = 3
+PATIENCE_S = 8
 CLIENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # A time to live may be shorter than its token by a tenth, so that not all come back together.
 TTL_SHARE_MIN = 0.89
