@@ -1,8 +1,8 @@
 """Two servers' answers to the same sequence, and what they differ in.
 
 Replies are compared with those of the same id and pushes with those of the same kind and channel. In what order they came counts
-within a connection for replies, and within a channel for its pushes and the replies that begin and end them; what else may
-overtake what is not said by the protocol.
+within a connection for replies, but for those to what was published, which may have to wait for others; and within a channel for
+its pushes and the replies that begin and end them. What else may overtake what is not said by the protocol.
 """
 
 import dataclasses
@@ -141,8 +141,9 @@ def lanes(events, channels):
     for event in events:
         push = event.get("push")
         if event.get("id"):
-            found["replies"].append(str(event["id"]))
-            channel = channels.get(event["id"])
+            if "publish" not in event:
+                found["replies"].append(str(event["id"]))
+            channel = channels.get(event["id"]) if "error" not in event else None
         else:
             channel = push.get("channel", "") if isinstance(push, dict) else None
         if channel is not None:

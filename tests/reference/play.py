@@ -24,6 +24,8 @@ PATIENCE_S = 8
 CLIENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # A time to live may be shorter than its token by a tenth, so that not all come back together.
 TTL_SHARE_MIN = 0.89
+# The longest time to live that is told.
+YEAR_S = 365 * 24 * 3600
 
 
 class Player:
@@ -35,7 +37,7 @@ class Player:
         self.connections, self.over = {}, set()
         self.events = {}
         self.clients, self.epochs, self.channels = {}, [], {}
-        self.tokens, self.ttls = {}, []
+        self.tokens, self.ttls = {}, [YEAR_S]
         for name, token in sequence.tokens.items():
             self._make_token(name, token)
 

@@ -6,7 +6,7 @@ A line of such a file is one of these; `a` stands for any connection of the sequ
     server: NAME            which configuration the sequences below are played to: tests/reference/NAME.toml
     === TITLE               a sequence begins
     only: json | protobuf   it makes sense in this encoding only
-    pongs: yes              pings are answered as they come, and not told
+    pings: told             pings are not answered as they come, but told
     T1: [ALGORITHM [KEY]] {claims}      a token, put in for $T1; times may be "+60" from now; KEY instead of the right one
     a: {command}            one frame; lines below it that begin with + are further commands in the same frame
     a text: ...             a text frame with just this, in which \\n is a line's end and \\xHH a byte
@@ -56,7 +56,7 @@ class Sequence:
     name: str
     server: str
     encodings: tuple = ("json", "protobuf")
-    answers_pings: bool = False
+    answers_pings: bool = True
     tokens: dict = dataclasses.field(default_factory=dict)
     steps: list = dataclasses.field(default_factory=list)
 
@@ -107,8 +107,8 @@ def add(sequence, line):
     """Adds what a line says to its sequence."""
     if line.startswith("only: "):
         sequence.encodings = (line[6:],)
-    elif line == "pongs: yes":
-        sequence.answers_pings = True
+    elif line == "pings: told":
+        sequence.answers_pings = False
     elif line.startswith("wait "):
         sequence.steps.append(Step(seconds=float(line[5:])))
     elif line.startswith("+ "):
