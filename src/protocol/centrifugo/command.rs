@@ -34,10 +34,10 @@ impl<'a> Command<'a> {
 /// What is asked for. A name of a channel may be empty: no channel has that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// To be let in. Boxed, as nobody asks for it twice.
+    /// To be let in. Boxed, as what is asked for often is small.
     Connect(Box<Connect<'a>>),
     /// To be told what is published in a channel.
-    Subscribe(Subscribe<'a>),
+    Subscribe(Box<Subscribe<'a>>),
     /// To be told no more.
     Unsubscribe {
         /// Of this channel.

@@ -162,6 +162,7 @@ impl Shard {
         if let Some(client) = self.client_mut(slot) {
             client.return_put_off(put_off);
         }
+        self.note_holding(slot);
         true
     }
 

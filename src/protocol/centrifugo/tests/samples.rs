@@ -183,7 +183,7 @@ fn null_says_nothing_but_as_data() {
         data: json(b"null"),
         ..Subscribe::default()
     };
-    assert_eq!(subscribe, expected);
+    assert_eq!(*subscribe, expected);
     let line = r#"{"id":1,"connect":{"subs":{"a":null,"b":{}},"headers":null,"data":{}}}"#;
     let Request::Connect(connect) = one(line).request else {
         panic!("it is a connect");

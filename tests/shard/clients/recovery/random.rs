@@ -193,7 +193,7 @@ impl World {
     fn publish(&mut self, sdk: usize, room: usize) {
         self.said += 1;
         let size = match self.random.u32(..10) {
-            0 => self.random.usize(..20_000),
+            0 => self.random.usize(..10_000),
             _ => self.random.usize(..200),
         };
         let data = format!(r#"{{"n":{},"x":"{}"}}"#, self.said, "x".repeat(size));
