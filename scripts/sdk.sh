@@ -90,9 +90,13 @@ need_venv() {
     echo "$python_sdk" >"$kept/venv/version"
 }
 
-# counted FILE WANTED FOUND: shows the end of a log if these differ.
+# counted FILE WANTED FOUND: shows what failed, the test that ran last, and the end of a log if these differ.
 counted() {
-  [ "$2" = "$3" ] || { tail -60 "$1" >&2 && fail "not $2 tests passed but: $3"; }
+  [ "$2" = "$3" ] && return
+  tail -30 "$1" >&2
+  grep -E '^(FAIL|ERROR):|^ *--- (FAIL|SKIP)' "$1" >&2 || true
+  grep -E '^test_\w+ |^=== RUN' "$1" | tail -1 | cut -c1-120 >&2
+  fail "wanted: $2; found: $3"
 }
 
 try_python() {
@@ -106,7 +110,7 @@ try_python() {
   mkdir "$runs/python" && tar -xf "$source" -C "$runs/python" --strip-components 1
   sed -i "s/localhost:8000/127.0.0.1:$port/" "$runs/python"/tests/*.py
   # A reply that never comes would make a test wait for ever.
-  (cd "$runs/python" && timeout 400 "$python" -m unittest discover -s tests -t .) >"$runs/python.log" 2>&1 || code=$?
+  (cd "$runs/python" && timeout 300 "$python" -m unittest discover -v -s tests -t .) >"$runs/python.log" 2>&1 || code=$?
   counted "$runs/python.log" "Ran $python_tests tests, OK, code 0" \
     "$(sed -n 's/^\(Ran [0-9]* tests\) in .*/\1/p' "$runs/python.log"), $(tail -1 "$runs/python.log"), code $code"
 }
