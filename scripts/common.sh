@@ -114,3 +114,35 @@ start() {
   cat "$server_logs/server-$port.log" >&2
   fail "$* does not listen on port $port"
 }
+
+# Servers of other makes that more than one script wants are kept below one folder, which use_tools_folder makes and names.
+use_tools_folder() {
+  mkdir -p "${CARGO_TARGET_DIR:-target}/protocols"
+  tools=$(cd "${CARGO_TARGET_DIR:-target}/protocols" && pwd)
+}
+
+# build NAME VERSION COMMAND...: builds $tools/bin/NAME unless that version of it is there.
+build() {
+  local name=$1 version=$2 started=$SECONDS
+  shift 2
+  if [ "$(cat "$tools/bin/$name.version" 2>/dev/null)" = "$version" ] && [ -x "$tools/bin/$name" ]; then return; fi
+  mkdir -p "$tools/bin"
+  ("$@") >"$tools/build.log" 2>&1 || { tail -20 "$tools/build.log" >&2 && fail "$name could not be built"; }
+  echo "$version" >"$tools/bin/$name.version"
+  echo "built $name $version in $((SECONDS - started)) s"
+}
+
+# Centrifugo, by whose answers those of Fanring are judged.
+centrifugo_version=v6.9.1
+
+# build_centrifugo: builds $tools/bin/centrifugo, which takes some minutes, unless it is there. It wants Go.
+build_centrifugo() {
+  build centrifugo "$centrifugo_version" timeout 900 env GOBIN="$tools/bin" \
+    go install "github.com/centrifugal/centrifugo/v6@$centrifugo_version"
+}
+
+# start_centrifugo FILE: with that configuration on $port.
+start_centrifugo() {
+  start timeout 900 env CENTRIFUGO_HTTP_SERVER_ADDRESS=127.0.0.1 CENTRIFUGO_HTTP_SERVER_PORT="$port" \
+    "$tools/bin/centrifugo" -c "$1"
+}

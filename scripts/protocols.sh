@@ -9,7 +9,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/common.sh
 
-centrifugo_version=v6.9.1
 stomp_modules=(github.com/go-stomp/stomp/v3@v3.1.5 github.com/gorilla/websocket@v1.5.3)
 
 fail() { echo "protocols: $*" >&2; exit 1; }
@@ -28,8 +27,7 @@ if [ -z "$bin_dir" ]; then
 fi
 fanload=$(realpath "$bin_dir/fanload")
 [ -x "$fanload" ] || fail "$bin_dir/fanload is missing"
-mkdir -p "${CARGO_TARGET_DIR:-target}/protocols"
-tools=$(cd "${CARGO_TARGET_DIR:-target}/protocols" && pwd)
+use_tools_folder
 checks=$PWD/loadgen/checks/protocols
 page=$PWD/docs/LOADGEN.md
 
@@ -46,17 +44,6 @@ else
 fi
 [ -n "$has_go$has_node" ] || skip "the protocols of fanload were not tried: there is neither Go nor Node"
 
-# build NAME VERSION COMMAND...: builds $tools/bin/NAME unless that version of it is there.
-build() {
-  local name=$1 version=$2 started=$SECONDS
-  shift 2
-  if [ "$(cat "$tools/bin/$name.version" 2>/dev/null)" = "$version" ] && [ -x "$tools/bin/$name" ]; then return; fi
-  mkdir -p "$tools/bin"
-  ("$@") >"$tools/build.log" 2>&1 || { tail -20 "$tools/build.log" >&2 && fail "$name could not be built"; }
-  echo "$version" >"$tools/bin/$name.version"
-  echo "built $name $version in $((SECONDS - started)) s"
-}
-
 # go_stomp: builds the server of STOMP in a module of its own.
 go_stomp() {
   rm -rf "$tools/stomp" && mkdir -p "$tools/stomp" && cp "$checks"/stomp/*.go "$tools/stomp" && cd "$tools/stomp" &&
@@ -64,7 +51,7 @@ go_stomp() {
 }
 
 if [ -n "$has_go" ]; then
-  build centrifugo "$centrifugo_version" timeout 900 env GOBIN="$tools/bin" go install "github.com/centrifugal/centrifugo/v6@$centrifugo_version"
+  build_centrifugo
   build stomp "${stomp_modules[*]} $(sha256sum <"$checks/stomp/main.go")" go_stomp
 fi
 if [ -n "$has_node" ]; then
@@ -123,8 +110,7 @@ figure() {
 
 centrifugo() {
   python3 "$checks/tokens.py" not-a-secret 40 >"$runs/tokens.csv"
-  start timeout 600 env CENTRIFUGO_HTTP_SERVER_ADDRESS=127.0.0.1 CENTRIFUGO_HTTP_SERVER_PORT="$port" \
-    "$tools/bin/centrifugo" -c "$checks/centrifugo.toml"
+  start_centrifugo "$checks/centrifugo.toml"
   local encoding
   for encoding in json protobuf; do
     command_of "--protocol centrifugo" "encoding=$encoding"

@@ -1,6 +1,7 @@
 //! Tokens in, outcomes out: the table of good and bad ones over all ways in.
 
 mod claims;
+mod documented;
 mod fetched;
 mod keys;
 

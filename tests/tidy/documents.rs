@@ -67,6 +67,11 @@ pub(crate) fn comments(source: &Source, exists: impl Fn(&str) -> bool) -> Vec<Fi
     findings
 }
 
+/// A text without its ends of lines, so that sentences are found wherever they are broken.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The paths of a line that begin with one of [`ROOTS`].
 fn named_paths(line: &str) -> Vec<&str> {
     let is_part = |byte: u8| is_identifier(byte) || matches!(byte, b'.' | b'/' | b'-');

@@ -4,14 +4,18 @@
 //! is also shown a bad sample, so none can go blind; `exceptions` says who need not keep which.
 
 mod circles;
+mod codes;
 mod conversions;
 mod dependencies;
+mod differences;
 mod documents;
 mod exceptions;
+mod figures;
 mod finding;
 mod goals;
 mod imports;
 mod layers;
+mod marks;
 mod modules;
 mod paths;
 mod project;
@@ -22,7 +26,7 @@ mod sizes;
 mod source;
 
 use crate::finding::Finding;
-use crate::project::{Project, exists, judge};
+use crate::project::{Project, exists, judge, read};
 use crate::source::Source;
 
 /// Fails with every finding of a rule on single files.
@@ -147,6 +151,39 @@ fn documents_name_what_is_there() {
     judge(
         "dead paths",
         &in_documents.chain(in_comments).collect::<Vec<_>>(),
+    );
+}
+
+fn document(path: &str) -> &'static str {
+    let documents = Project::here().documents.iter();
+    let found = documents.into_iter().find(|(name, _)| name == path);
+    found.map_or("", |(_, text)| text)
+}
+
+/// Goal: users are told of every difference to the reference that is meant, and of none that is not there.
+#[test]
+fn differences_are_told() {
+    let expected = read(differences::EXPECTED);
+    let told = document(differences::TOLD);
+    judge("differences", &differences::untold(told, &expected));
+}
+
+/// Goal: users are told of every code that clients are sent, and of no other.
+#[test]
+fn codes_are_told() {
+    let told = document(differences::TOLD);
+    judge("codes", &codes::untold(told, &Project::here().sources));
+}
+
+/// Goal: a limit that documents tell is the one that holds.
+#[test]
+fn figures_are_true() {
+    let Project {
+        documents, sources, ..
+    } = Project::here();
+    judge(
+        "figures",
+        &figures::wrong(figures::FIGURES, documents, sources),
     );
 }
 

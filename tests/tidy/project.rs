@@ -80,6 +80,11 @@ pub(crate) fn exists(path: &str) -> bool {
     root().join(path).exists()
 }
 
+/// The text of a file, by its path from the project's root.
+pub(crate) fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 /// The documents directly in a folder.
 fn on(shelf: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(shelf).unwrap_or_else(|error| panic!("{shelf:?}: {error}"));

@@ -1,7 +1,8 @@
 //! The tables of settings in the docs have each setting, and say what the settings themselves say.
 
 use crate::cli::flags::FILE;
-use crate::config::{Preset, Setting, Shape, settings};
+use crate::config::chat::listed;
+use crate::config::{Config, Preset, Setting, Shape, settings};
 
 const README: &str = include_str!("../../../README.md");
 const ARCHITECTURE: &str = include_str!("../../../docs/ARCHITECTURE.md");
@@ -9,6 +10,19 @@ const DEPLOY: &str = include_str!("../../../docs/DEPLOY.md");
 const MIGRATING: &str = include_str!("../../../docs/MIGRATING.md");
 const PROTOCOL: &str = include_str!("../../../docs/PROTOCOL.md");
 const SECURITY: &str = include_str!("../../../SECURITY.md");
+const CLIENTS: &str = include_str!("../../../docs/CLIENTS.md");
+const TOKENS: &str = include_str!("../../../docs/TOKENS.md");
+
+const TEXTS: [&str; 8] = [
+    README,
+    ARCHITECTURE,
+    CLIENTS,
+    DEPLOY,
+    MIGRATING,
+    PROTOCOL,
+    SECURITY,
+    TOKENS,
+];
 
 /// The cells of the rows of a text's tables.
 fn rows(text: &str) -> impl Iterator<Item = Vec<String>> {
@@ -34,12 +48,36 @@ fn usage(setting: &Setting) -> String {
 /// A default as prose has it, its unit after a space; none for one that is no number.
 fn spaced(setting: &Setting) -> Option<String> {
     let text = setting.default.to_string();
-    if !matches!(setting.default, Preset::Bytes(_) | Preset::Time(_)) {
-        return None;
+    match setting.default {
+        Preset::Bytes(_) | Preset::Time(_) => {}
+        Preset::Count(count) => return Some(grouped(count)),
+        _ => return None,
     }
     let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     Some(format!("{number} {unit}"))
+}
+
+/// A number with a comma for each thousand.
+fn grouped(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", grouped(number / 1000), number % 1000),
+    }
+}
+
+/// A default of the chat backend as prose has it, as it is written in a file: `"25s"`, `65536`. None for one that
+/// is no number.
+fn written(default: &str) -> Option<String> {
+    let text = default.trim_matches('"');
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+    let number: usize = digits.parse().ok()?;
+    let unit = &text[digits.len()..];
+    Some(match (number, unit) {
+        (65_536, "") => "64 KiB".to_owned(),
+        (number, "") => grouped(number),
+        (number, unit) => format!("{number} {unit}"),
+    })
 }
 
 /// Goal: whoever adds a setting, renames it or changes its default changes the README too.
@@ -96,8 +134,7 @@ fn tables_of_limits_have_the_defaults() {
 /// Goal: no text tells of a flag that there is not, and a default behind a flag's name is its own.
 #[test]
 fn texts_name_flags_that_exist() {
-    let texts = [README, ARCHITECTURE, DEPLOY, MIGRATING, PROTOCOL, SECURITY];
-    for text in texts {
+    for text in TEXTS {
         for (at, _) in text.match_indices("`--") {
             let rest = &text[at + 3..];
             let end = rest.find(|letter: char| !letter.is_ascii_lowercase() && letter != '-');
@@ -118,5 +155,95 @@ fn texts_name_flags_that_exist() {
                 "--{flag} is {default}, not ({told:.20}"
             );
         }
+    }
+}
+
+/// All keys of the chat backend with their sections, and the default of each that is read, as prose has it.
+fn keys() -> Vec<(String, Option<String>)> {
+    let mut keys = Vec::new();
+    for section in listed() {
+        let path = match section.path {
+            "channel.without_namespace" => "channel.*",
+            path => path,
+        };
+        let parts = path.match_indices('.').map(|(dot, _)| &path[..dot]);
+        keys.extend(
+            parts
+                .chain([section.path, path])
+                .map(|part| (part.to_owned(), None)),
+        );
+        let read = section.keys.iter();
+        keys.extend(read.map(|key| (format!("{path}.{}", key.name), written(key.default))));
+        let absent = section.absent.iter();
+        keys.extend(absent.map(|key| (format!("{path}.{}", key.name), None)));
+    }
+    keys.push(("channel.namespaces".to_owned(), None));
+    keys
+}
+
+/// Goal: no text tells of a key of the chat backend that there is not, and a default behind its name, or beside it in
+/// a table of limits, is its own.
+#[test]
+fn texts_name_keys_that_exist() {
+    let keys = keys();
+    let key = |name: &str| keys.iter().find(|(key, _)| key == name);
+    let mut seen = 0;
+    for text in TEXTS {
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_key =
+                ["client.", "channel.", "websocket."].map(|section| name.starts_with(section));
+            let is_key = is_key.contains(&true) && !name.contains(' ');
+            assert!(!is_key || key(name).is_some(), "there is no {name}");
+        }
+        for (name, default) in &keys {
+            let Some(default) = default else {
+                continue;
+            };
+            for (at, found) in text.match_indices(&format!("`{name}` (")) {
+                let told = &text[at + found.len()..];
+                seen += 1;
+                assert!(
+                    told.starts_with(default),
+                    "{name} is {default}, not {told:.20}"
+                );
+            }
+        }
+    }
+    for cells in rows(PROTOCOL) {
+        let [_, limit, set_by] = &cells[..] else {
+            continue;
+        };
+        let name = set_by.split('`').nth(1).unwrap_or_default();
+        // 0 is any number there.
+        if let Some((_, Some(default))) =
+            key(name).filter(|(_, default)| default.as_deref() != Some("0"))
+        {
+            seen += 1;
+            assert!(
+                limit.starts_with(default),
+                "{name} is {default}, not {limit}"
+            );
+        }
+    }
+    assert!(seen > 12, "limits are told with their keys");
+}
+
+/// Goal: limits that are settings of nobody are told as they are.
+#[test]
+fn fixed_limits_are_told() {
+    let config = Config::default();
+    let kibibytes = |bytes: usize| format!("{} KiB", bytes >> 10);
+    let reply = format!("| reply | {} MiB |", config.reply_bytes_max >> 20);
+    let replies = kibibytes(config.private_bytes_max);
+    for told in [
+        reply,
+        format!("| replies that are not read | {replies} |"),
+        format!("is not read from, beyond {replies} of them"),
+        format!(
+            "pongs and answers to keep-alives, wait for it to read them. Beyond {replies} of them"
+        ),
+    ] {
+        let text = PROTOCOL.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&told), "PROTOCOL.md does not say: {told}");
     }
 }
