@@ -10,6 +10,7 @@ pub mod claims;
 mod crypto;
 pub mod error;
 pub mod expiry;
+pub mod inspect;
 pub mod jwks;
 mod key;
 pub mod pem;

@@ -10,6 +10,7 @@ mod layers;
 mod outcome;
 mod printed;
 mod report;
+mod token;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub use self::layers::Environment;
 pub use self::outcome::Start;
 use self::outcome::outcome;
 pub use self::report::Report;
+pub use self::token::TokenCommand;
+pub use self::token::refusal::TokenRefusal;
 use crate::process::Machine;
 
 /// What the command asks for.
@@ -30,6 +33,8 @@ pub enum Invocation {
     Serve(Box<Start>),
     /// Examine the machine.
     Doctor,
+    /// Make or inspect a token.
+    Token(Box<TokenCommand>),
     /// Print what was found in a settings file, and fail if it is not fine.
     Check(Report),
     /// Print this text (help, version, a settings file) to stdout and succeed.
@@ -52,6 +57,10 @@ pub fn parse(
     let flags = match matches.subcommand() {
         Some(("doctor", _)) => return Ok(Invocation::Doctor),
         Some(("config", asked)) => return config(asked, machine),
+        Some(("token", asked)) => {
+            let command = TokenCommand::read(asked)?;
+            return Ok(Invocation::Token(Box::new(command)));
+        }
         Some((_, serve)) => serve,
         None => &matches,
     };
@@ -80,8 +89,14 @@ fn complaint(error: &clap::Error) -> Result<Invocation, CliError> {
         return Ok(Invocation::Print(error.render().to_string()));
     }
     let text = error.render().to_string();
-    let first = text.lines().next().unwrap_or_default();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
     let mut sentence = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    if sentence.ends_with(':') {
+        // What is meant stands in lines of its own, indented, up to an empty one.
+        let listed = lines.take_while(|line| !line.is_empty()).map(str::trim);
+        sentence = format!("{sentence} {}", listed.collect::<Vec<_>>().join(", "));
+    }
     if let Some(near) = suggestion(error) {
         sentence = format!("{sentence}, the nearest is '{near}'");
     } else if error.kind() == ErrorKind::ArgumentConflict {

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use fanring::cli::{self, EXIT_REFUSED, Invocation, Start};
@@ -48,6 +48,11 @@ fn run(logs: &Logs) -> anyhow::Result<ExitCode> {
         Invocation::Check(report) => {
             print(&format!("{}\n", report.text))?;
             Ok(success_if(report.is_fine))
+        }
+        Invocation::Token(command) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+            let answer = command.answer(now.as_secs())?;
+            print(&format!("{}\n", answer.trim_end()))
         }
         Invocation::Serve(start) => {
             start_logs(logs)?;

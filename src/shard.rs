@@ -17,6 +17,7 @@ mod ask;
 mod check;
 mod client;
 mod command;
+mod door;
 mod end;
 mod figures;
 mod flush;

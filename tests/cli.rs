@@ -201,6 +201,26 @@ fn the_doctor_counts_connections_as_the_server_does() {
     assert_eq!(doctor, server);
 }
 
+/// Goal: a token goes to stdout, so that a shell can take it, and can be inspected; a mistake is one line on
+/// stderr.
+#[test]
+fn tokens_are_made_and_inspected() {
+    let made = fanring(&["token", "--user", "42", "--key", "secret"], &[]);
+    assert!(made.status.success() && made.stderr.is_empty());
+    let token = String::from_utf8(made.stdout).expect("UTF-8");
+    assert_eq!(token.matches('.').count(), 2, "{token}");
+    let args = ["token", "--inspect", token.trim_end(), "--key", "secret"];
+    let inspected = fanring(&args, &[]);
+    assert!(inspected.status.success() && inspected.stderr.is_empty());
+    let text = String::from_utf8(inspected.stdout).expect("UTF-8");
+    assert!(text.ends_with("to connect: good, as user 42\n"), "{text}");
+    let sentence = refusal(&["token", "--user", "42"], &[]);
+    assert!(
+        sentence.starts_with("there is nothing to sign with; name --key"),
+        "{sentence}"
+    );
+}
+
 /// Goal: the file that is printed can be checked and served with; the check says so with code 0.
 #[test]
 fn the_printed_file_is_fine() {

@@ -3,6 +3,7 @@
 
 mod clients;
 mod streams;
+mod tokens;
 
 use fanring::protocol::centrifugo::Encoding;
 use fanring::wire::{
@@ -244,4 +245,12 @@ pub fn centrifugo_protobuf(data: &[u8]) {
 /// Three bytes make a step: what, how large, and which part of it.
 pub fn log(data: &[u8]) {
     streams::run(data);
+}
+
+/// Any text is answered by every way in, claims that are signed are read within their limits, and any
+/// key set is read or refused.
+///
+/// The first byte chooses: a text as it is, claims to be signed, or a key set.
+pub fn token(data: &[u8]) {
+    tokens::run(data);
 }

@@ -98,6 +98,28 @@ fn message() {
     smoke("message", fanring_fuzz::message, &owned(&seeds));
 }
 
+/// Goal: tokens break nothing: texts, claims of every kind once they are signed, key sets.
+#[test]
+fn token() {
+    let point = "tlK3A4ODGOzodgcnbmA32PduXuKl_7kU-hD3r2lv2mA";
+    let set = format!(
+        r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"a","x":"{point}","y":"{point}"}},
+        {{"kty":"RSA","kid":"b","n":"{point}","e":"AQAB","alg":"RS256","use":"sig"}}]}}"#
+    );
+    let set = ["\u{2}", &set].concat();
+    let seeds: [&[u8]; 8] = [
+        b"\x00eyJhbGciOiJub25lIn0.eyJzdWIiOiI0MiJ9.",
+        b"\x03eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE4MDAwMDAwNjB9.AAAA",
+        b"\x01{\"sub\":\"42\",\"exp\":1800000060,\"nbf\":1.5,\"info\":{\"a\":\n1},\"meta\":[null]}",
+        b"\x01{\"sub\":\"42\",\"channel\":\"news\",\"client\":\"c\",\"data\":1,\"expire_at\":0}",
+        b"\x01{\"uid\":42,\"subs\":{\"a\":{\"b64info\":\"AQI=\",\"override\":{\"presence\":{\"value\":true}}}}}",
+        b"\x01{\"sub\":\"\\u0034\",\"channels\":[\"b\",\"a\"],\"expire_at\":1800000001,\"iat\":1e9}",
+        set.as_bytes(),
+        b"",
+    ];
+    smoke("token", fanring_fuzz::token, &owned(&seeds));
+}
+
 /// Goal: commands of JSON break nothing: batches, escapes, data of every kind, and halves of them.
 #[test]
 fn centrifugo_json() {

@@ -1,10 +1,13 @@
 //! What a settings file says of tokens, as it is written there, and why that was refused.
 
 use std::fmt;
+use std::path::Path;
 
 use super::jwks::JwksFault;
 use super::jwks::endpoint::EndpointFault;
 use super::pem::PemFault;
+use crate::config::Chat;
+use crate::config::chat::token::TokenKeys;
 
 /// Both sections of keys.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +46,57 @@ pub struct TokenSettings {
     pub issuer_regex: String,
     /// The claim that has the user's id instead of `sub`.
     pub user_id_claim: String,
+}
+
+impl AuthSettings {
+    /// What the settings of the chat backend say, with the key sets that are files.
+    ///
+    /// # Errors
+    /// When such a file can't be read.
+    pub(crate) fn read(chat: &Chat) -> Result<Self, KeyError> {
+        let own = chat.subscription_token.as_ref();
+        let own = own.map(|keys| TokenSettings::read(Section::Subscription, keys));
+        Ok(Self {
+            connection: TokenSettings::read(Section::Connection, &chat.token)?,
+            subscription: own.transpose()?,
+        })
+    }
+}
+
+impl TokenSettings {
+    fn read(section: Section, keys: &TokenKeys) -> Result<Self, KeyError> {
+        let pattern = |regex: &Option<regex::Regex>| {
+            let text = regex.as_ref().map(regex::Regex::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let refused = |problem| KeyError {
+            section,
+            key: "jwks_file",
+            problem,
+        };
+        let jwks = keys.jwks_file.as_deref().map(file).transpose();
+        Ok(Self {
+            hmac_secret_key: keys.hmac_secret_key.reveal().to_owned(),
+            hmac_previous_secret_key: keys.hmac_previous_secret_key.reveal().to_owned(),
+            hmac_previous_secret_key_valid_until: keys.hmac_previous_secret_key_valid_until,
+            rsa_public_key: keys.rsa_public_key.clone(),
+            ecdsa_public_key: keys.ecdsa_public_key.clone(),
+            jwks: jwks.map_err(refused)?.unwrap_or_default(),
+            jwks_public_endpoint: keys.jwks_public_endpoint.clone(),
+            audience: keys.audience.text.clone(),
+            audience_regex: pattern(&keys.audience.regex),
+            issuer: keys.issuer.text.clone(),
+            issuer_regex: pattern(&keys.issuer.regex),
+            user_id_claim: keys.user_id_claim.clone().unwrap_or_default(),
+        })
+    }
+}
+
+fn file(path: &Path) -> Result<String, KeyProblem> {
+    std::fs::read_to_string(path).map_err(|error| KeyProblem::Unreadable {
+        path: path.display().to_string(),
+        problem: error.to_string(),
+    })
 }
 
 /// Secrets are not shown.
@@ -104,6 +158,14 @@ pub enum KeyProblem {
     /// A key set that is none.
     #[error("{0}; write the file that the issuer of the tokens gives out")]
     Jwks(#[from] JwksFault),
+    /// A key set that can't be read.
+    #[error("names {path}, which can't be read: {problem}; name a readable file")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the kernel said.
+        problem: String,
+    },
     /// A URL that keys are not fetched from.
     #[error(transparent)]
     Endpoint(#[from] EndpointFault),

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::token::refusal::TokenRefusal;
 use crate::config::{Mistake, Refusal};
 
 /// The exit code of a command that was refused before it did anything.
@@ -50,6 +51,9 @@ pub enum CliError {
     /// A setting that can't be read or breaks a rule.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// No token could be made or inspected.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
 }
 
 /// A mistake in a sentence, or several in a list.

@@ -5,6 +5,7 @@
 
 use clap::{Arg, ArgAction, Command};
 
+use super::token;
 use crate::config::{Preset, SECTIONS, Section, Setting, Shape};
 
 /// The file itself, which cannot name another one.
@@ -104,6 +105,7 @@ pub(super) fn command() -> Command {
             Command::new("doctor")
                 .about("Say what this machine lets Fanring do, and how to fix what it does not"),
         )
+        .subcommand(token::command())
 }
 
 #[cfg(test)]

@@ -35,14 +35,15 @@ pub(super) fn file() -> String {
         heading(&mut out, section.heading);
         for setting in section.settings {
             out.push('\n');
-            prose(&mut out, &format!("{}.", setting.help));
             match value(setting) {
                 Some(value) => {
+                    prose(&mut out, &format!("{}.", setting.help));
                     let _ = writeln!(out, "{} = {value}", setting.name);
                 }
                 None => {
-                    let told = format!("{} is {} by default.", setting.name, setting.default);
+                    let told = format!("{}. By default: {}.", setting.help, setting.default);
                     prose(&mut out, &told);
+                    let _ = writeln!(out, "# {} = {}", setting.name, example(setting));
                 }
             }
         }
@@ -83,6 +84,15 @@ fn value(setting: &Setting) -> Option<String> {
         (Shape::Switch | Shape::Either(_), _) => Some((text == "on").to_string()),
         (Shape::One(_), Preset::Count(_)) => Some(text),
         (Shape::One(_), _) => Some(quoted),
+    }
+}
+
+/// What a value would look like, of a setting without one that could be written.
+fn example(setting: &Setting) -> String {
+    match setting.shape {
+        Shape::One(value) => format!("\"{value}\""),
+        Shape::Many(value) => format!("[\"{value}\"]"),
+        Shape::Switch | Shape::Either(_) => "true".to_owned(),
     }
 }
 

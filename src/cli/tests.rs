@@ -214,6 +214,23 @@ fn a_notice_names_the_place() {
 /// must be is tested beside its setting.
 const REFUSALS: &[(&str, &str)] = &[
     (
+        "token",
+        "the following required arguments were not provided: --user <ID>; see --help",
+    ),
+    (
+        "token --inspect a --user b --kid c",
+        "'--inspect <TOKEN>' cannot be used with: --|--user <ID>|--kid <NAME>|, keep one of them",
+    ),
+    (
+        "token --user a --key b --file c",
+        "'--key <SECRET>' cannot be used with '--file <FILE>', keep one of them",
+    ),
+    (
+        "token --user a --key b --expires 1w",
+        "--expires is `1w`, which is no duration; write it like 30s",
+    ),
+    ("token --users a", "unexpected argument '--users' found"),
+    (
         "--listen 9001",
         "--listen is `9001`, which names no address: write 127.0.0.1:9001",
     ),

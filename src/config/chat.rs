@@ -2,7 +2,7 @@
 //!
 //! They stand in sections of the settings file that have the names and meanings of Centrifugo's, so
 //! that a file can be carried over. Without any of them the server is a playground, in which all is
-//! allowed. How a file becomes a [`Table`] is not known here.
+//! allowed. How a file becomes a table is not known here.
 
 mod channel;
 pub(crate) mod client;

@@ -5,12 +5,12 @@ use super::{Counter, ForeignCounter, Gauge};
 
 tally! {
     /// Requests that a shard refused, by the status of the answer.
-    Refusals as "refused": 400, 403, 404, 405, 408, 426, 431, 503, 505
+    Refusals as "refused": 400, 401, 403, 404, 405, 408, 426, 431, 503, 505
 }
 
 tally! {
     /// Sessions that the server closed, by the code of its Close frame.
-    Closes as "closed": 1001, 1002, 1007, 1009, 1013, 3001, 3004, 3005, 3006, 3008, 3010, 3012, 3500,
+    Closes as "closed": 1001, 1002, 1007, 1008, 1009, 1013, 3001, 3004, 3005, 3006, 3008, 3010, 3012, 3500,
     3501, 3502, 3508, 4001
 }
 

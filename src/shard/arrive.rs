@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::parts::credit;
+use crate::config::chat::doors::Entry;
 use crate::id::{MembershipId, ShardId, ThreadId};
 use crate::room::rendition::Rendition;
 use crate::session::{Flags, Place, Session};
 use crate::talk::{Handover, Lane, ToShard, ToWeb};
 use crate::wire::handshake::{self, Endpoint, Origins, Policy, Route, Upgrade};
-use crate::wire::http::{self, Refusal};
+use crate::wire::http::{self, Head, Refusal};
 
 impl Shard {
     /// A connection was accepted.
@@ -114,7 +115,7 @@ impl Shard {
         match handshake::route(&head, &policy) {
             Route::Web => self.hand_to_web(slot, bytes, head.path()),
             Route::Refused(refusal) => self.refuse(slot, bytes, &refusal),
-            Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
+            Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, &head, bytes),
         }
     }
 
@@ -153,7 +154,8 @@ impl Shard {
         self.mark_dirty(slot);
     }
 
-    fn upgrade(&mut self, slot: u32, upgrade: &Upgrade, bytes: &[u8], end: usize) {
+    fn upgrade(&mut self, slot: u32, upgrade: &Upgrade, head: &Head<'_>, bytes: &[u8]) {
+        let rest = &bytes[head.bytes..];
         if self.ending.is_stopping() {
             return self.refuse(slot, bytes, &Refusal::stopping());
         }
@@ -162,14 +164,18 @@ impl Shard {
         }
         let name: Arc<str> = match &upgrade.endpoint {
             Endpoint::Echo => {
-                self.accept(slot, upgrade, Place::Echo, &bytes[end..]);
+                self.accept(slot, upgrade, Place::Echo, rest);
                 return self.open(slot);
             }
             Endpoint::Client => {
-                self.accept(slot, upgrade, Place::Client, &bytes[end..]);
+                self.accept(slot, upgrade, Place::Client, rest);
                 return self.open_client(slot, upgrade.format);
             }
             Endpoint::Room(name) => name.as_str().into(),
+        };
+        let entry = match self.entry(&name, head) {
+            Ok(entry) => entry,
+            Err(refusal) => return self.refuse(slot, bytes, &refusal),
         };
         let home = self.setup.homes.of(&name);
         let placed = self.sessions.at(slot).flags().any(Flags::PLACED);
@@ -190,7 +196,10 @@ impl Shard {
         };
         let rendition = rendition(upgrade);
         let place = Place::Room { room, rendition };
-        self.accept(slot, upgrade, place, &bytes[end..]);
+        self.accept(slot, upgrade, place, rest);
+        if entry == Entry::Reader {
+            self.sessions.at_mut(slot).mark(Flags::READER);
+        }
         self.ask_to_join(slot, MembershipId::INLINE, None);
     }
 

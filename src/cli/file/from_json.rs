@@ -182,7 +182,7 @@ mod tests {
         );
         for (text, line, problem) in [
             ("", 1, "EOF while parsing"),
-            ("{\n\"a\": 1,\n}", 3, ""),
+            ("{\n\"a\": 1,\n}", 3, "key must be a string"),
             ("{}\nx", 2, "trailing characters"),
             ("[1]", 1, "no object"),
             ("{\"a\": 1,\n\"a\": 2}", 2, "a is there twice"),

@@ -190,20 +190,23 @@ fn what_changes_nothing_is_told() {
 }
 
 const MANY: &str = "shards = 99\nnonsense = 1\nlog_bytes = true\n[client]\nping_interval = 25\n\
-    proxy.connect.enabled = true\n[channel.without_namespace]\nhistory_size = 1\n";
+    proxy.connect.enabled = true\n[channel.without_namespace]\nhistory_size = 1\n\
+    [[channel.namespaces]]\nname = \"x\"\npresense = true\n";
 
 /// Goal: all that is wrong with a file is told at once, in the order of its lines, by the server that
 /// does not start and by the check alike.
 #[test]
 fn all_mistakes_are_told_at_once() {
     let expected = [
-        "6 mistakes in FILE:",
+        "8 mistakes in FILE:",
         "  line 1: shards in FILE is 99, which is not from 1 to 64",
         "  line 2: FILE has an unknown key nonsense; the nearest setting is ",
         "  line 3: log_bytes in FILE has a value of the wrong type; make it a string",
         "  line 5: client.ping_interval is 25, which has no unit",
         "  line 6: client.proxy.connect.enabled has no place here",
         "  line 8: channel.without_namespace.history_size is 1, but history_ttl",
+        "  line 10: channel.namespaces[1].name is `x`, which is no name",
+        "  line 11: channel.namespaces[1].presense is unknown; the nearest key is channel.namespaces[1].presence",
     ];
     let refused = served(".toml", MANY).expect_err("it is refused");
     let (checked, is_fine) = checked(".toml", MANY);

@@ -128,7 +128,7 @@ fn live(absent: &Absent, below: &str, node: &Node) -> Option<(String, usize)> {
     let Value::Table(table) = &node.value else {
         let text = plain(&node.value);
         let is_usual = |usual: &(&str, &str)| usual.0 == below && Some(usual.1) == text.as_deref();
-        let is_live = !absent.usual.iter().any(|usual| is_usual(usual));
+        let is_live = !absent.usual.iter().any(is_usual);
         return is_live.then(|| (below.to_owned(), node.line));
     };
     if let Some(switch) = table.get("enabled") {

@@ -206,20 +206,16 @@ fn read_namespaces(
             reader.refuse(CHANNEL_PATH, &key, item, problem);
             continue;
         };
-        let Some(name) = namespace_name(reader, item, table, number, channel.names.boundary())
-        else {
-            continue;
+        let name = namespace_name(reader, item, table, number, channel.names.boundary());
+        let path = match &name {
+            Some(name) => format!("{NAMESPACES_PATH}[{name}]"),
+            None => format!("{NAMESPACES_PATH}[{number}]"),
         };
-        let path = format!("{NAMESPACES_PATH}[{name}]");
         let options = read_options(reader, &path, &table.without("name"), channel);
-        if namespaces.insert(name, options).is_some() {
-            let name = table.get("name").expect("it was read");
-            reader.refuse(
-                &path,
-                "name",
-                name,
-                "which there is twice; rename one or remove it",
-            );
+        let is_second = name.is_some_and(|name| namespaces.insert(name, options).is_some());
+        if let Some(node) = table.get("name").filter(|_| is_second) {
+            let problem = "which there is twice; rename one or remove it";
+            reader.refuse(&path, "name", node, problem);
         }
     }
     namespaces

@@ -41,7 +41,10 @@ fn names_are_judged_in_order() {
         (":a", Ok(())),
     ];
     for (name, expected) in cases {
-        assert_eq!(chat.options(name).map(|_| ()), expected, "{name}");
+        let channel = chat
+            .channel(name)
+            .map(|channel| assert_eq!(channel.name, name));
+        assert_eq!(channel, expected, "{name}");
     }
 }
 

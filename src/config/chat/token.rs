@@ -2,6 +2,7 @@
 //! and what they must say. Whether a key is one is not known here.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use regex::Regex;
 
@@ -20,9 +21,11 @@ pub(crate) struct TokenKeys {
     pub(crate) hmac_previous_secret_key_valid_until: u64,
     /// Key of RS256, RS384 and RS512, as PEM.
     pub(crate) rsa_public_key: String,
-    /// Key of ES256, ES384 and ES512, as PEM.
+    /// Key of ES256 or ES384, as PEM.
     pub(crate) ecdsa_public_key: String,
-    /// Where keys are found by their id.
+    /// A file in which keys are found by their id.
+    pub(crate) jwks_file: Option<PathBuf>,
+    /// Where such a file is fetched.
     pub(crate) jwks_public_endpoint: String,
     /// What `aud` must be.
     pub(crate) audience: Expected,
@@ -71,7 +74,7 @@ impl TokenKeys {
             &self.ecdsa_public_key,
             &self.jwks_public_endpoint,
         ];
-        texts.iter().any(|text| !text.is_empty())
+        texts.iter().any(|text| !text.is_empty()) || self.jwks_file.is_some()
     }
 }
 
@@ -115,8 +118,18 @@ pub(super) const TOKEN: Group<TokenKeys> = Group {
         Key::new(
             "ecdsa_public_key",
             "\"\"",
-            "Key of tokens that are signed with ES256, ES384 or ES512, as PEM",
+            "Key of tokens that are signed with ES256 or ES384, as PEM",
             |node, keys| values::put_text(node, &mut keys.ecdsa_public_key),
+        ),
+        Key::new(
+            "jwks_file",
+            "\"\"",
+            "File with a key set (JWKS), in which a token's kid finds its key; Fanring's own key",
+            |node, keys| {
+                let text = values::text(node)?;
+                keys.jwks_file = (!text.is_empty()).then(|| PathBuf::from(text));
+                Ok(())
+            },
         ),
         Key::new(
             "jwks_public_endpoint",
@@ -177,7 +190,7 @@ pub(super) const ENABLED: Group<bool> = Group {
         "enabled",
         "false",
         "Whether subscription tokens have keys of their own, those of this section",
-        |node, enabled| values::put(node, enabled),
+        values::put,
     )],
     absent: &[],
     sections: &[],

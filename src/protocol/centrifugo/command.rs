@@ -23,9 +23,10 @@ impl<'a> Command<'a> {
     pub(super) fn of(id: u32, request: Option<Request<'a>>) -> Result<Self, Disconnect> {
         let request = match request {
             Some(request @ Request::Send { .. }) => request,
-            _ if id == 0 => Request::Pong,
-            Some(request) => request,
-            None => return Err(Disconnect::BadRequest),
+            Some(request) if id != 0 => request,
+            None if id == 0 => Request::Pong,
+            // What is to be answered has a number, and what has one asks for something.
+            Some(_) | None => return Err(Disconnect::BadRequest),
         };
         Ok(Self { id, request })
     }
@@ -34,10 +35,10 @@ impl<'a> Command<'a> {
 /// What is asked for. A name of a channel may be empty: no channel has that one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// To be let in. Boxed, as nobody asks for it twice.
+    /// To be let in. Boxed, as what is asked for often is small.
     Connect(Box<Connect<'a>>),
     /// To be told what is published in a channel.
-    Subscribe(Subscribe<'a>),
+    Subscribe(Box<Subscribe<'a>>),
     /// To be told no more.
     Unsubscribe {
         /// Of this channel.

@@ -5,6 +5,12 @@
 pub(super) trait Sink {
     /// Takes these, behind those before.
     fn put(&mut self, bytes: &[u8]);
+
+    /// Takes what `write` writes, which is so many bytes: they need not be counted again.
+    #[inline]
+    fn put_counted(&mut self, _: usize, write: impl FnOnce(&mut Self)) {
+        write(self);
+    }
 }
 
 impl Sink for Vec<u8> {
@@ -22,6 +28,11 @@ impl Sink for Count {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.0 += bytes.len();
+    }
+
+    #[inline]
+    fn put_counted(&mut self, bytes: usize, _: impl FnOnce(&mut Self)) {
+        self.0 += bytes;
     }
 }
 

@@ -21,6 +21,7 @@ use super::cors;
 use super::page;
 use super::site::{Backend, Site};
 use super::target::{Target, TargetError};
+use crate::config::chat::doors::{Door, Entry, Pass};
 use crate::metrics::LOG_LINES_LOST;
 use crate::web::http::gate::policy;
 use crate::web::http::reply::{self, Reply};
@@ -174,6 +175,11 @@ fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
 }
 
 async fn members<B: Backend>(site: &Site<B>, method: &Method, room: &str) -> Reply {
+    let chat = &site.reception.config.chat;
+    if chat.entry(Door::Rooms, room, Pass::Nothing) == Entry::Refused && !chat.is_playground() {
+        let text = "Who is in this room is not told here: its namespace must say allow_plain, and its rules allow it.\n";
+        return reply::sentence(method, StatusCode::FORBIDDEN, text);
+    }
     let count = site.backend.members(room).await;
     let status = if count.is_some() {
         StatusCode::OK

@@ -18,8 +18,9 @@ use crate::protocol::centrifugo::command::{
 /// # Errors
 /// [`Disconnect::BadRequest`] when it is none, or asks for nothing that is known.
 pub(crate) fn command(line: &[u8]) -> Result<Command<'_>, Disconnect> {
-    let envelope: Envelope<'_> =
-        serde_json::from_slice(line).map_err(|_| Disconnect::BadRequest)?;
+    // At once for the whole line: what reads bytes would do so for each text in it.
+    let text = simdutf8::basic::from_utf8(line).map_err(|_| Disconnect::BadRequest)?;
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| Disconnect::BadRequest)?;
     Command::of(envelope.id, envelope.request)
 }
 
@@ -79,7 +80,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                 }
                 Field::Connect => body::<_, ConnectBody<'de>>(&mut map)?.map(Request::from),
                 Field::Subscribe => body::<_, SubscribeBody<'de>>(&mut map)?
-                    .map(|subscribe| Request::Subscribe(subscribe.into())),
+                    .map(|subscribe| Request::Subscribe(Box::new(subscribe.into()))),
                 Field::Unsubscribe => {
                     channel(&mut map)?.map(|channel| Request::Unsubscribe { channel })
                 }

@@ -11,7 +11,8 @@ use crate::protocol::centrifugo::sink::{Sink, Write};
 /// A member, as it is written: what is said of it has been looked into.
 #[derive(Debug)]
 pub(crate) struct InfoText<'a> {
-    info: Info<'a>,
+    user: &'a str,
+    client: [u8; text::UUID_BYTES],
     connection: Option<Data<'a>>,
     channel: Option<Data<'a>>,
 }
@@ -21,7 +22,8 @@ impl<'a> InfoText<'a> {
     #[inline]
     pub(crate) fn of(info: &Info<'a>) -> Self {
         Self {
-            info: *info,
+            user: info.user,
+            client: text::uuid(info.client),
             connection: Data::of_info(info.connection),
             channel: Data::of_info(info.channel),
         }
@@ -42,8 +44,8 @@ impl Write for InfoText<'_> {
     #[inline]
     fn write(&self, sink: &mut impl Sink) {
         let mut object = Object::begin(sink);
-        object.text(r#""user":"#, self.info.user);
-        text::uuid(object.key(r#""client":"#), self.info.client);
+        object.text(r#""user":"#, self.user);
+        object.key(r#""client":"#).put(&self.client);
         object.value_if_any(r#""conn_info":"#, self.connection.as_ref());
         object.value_if_any(r#""chan_info":"#, self.channel.as_ref());
         object.end();

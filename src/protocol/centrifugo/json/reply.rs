@@ -49,7 +49,7 @@ pub(crate) fn reply(out: &mut Vec<u8>, id: u32, reply: &Reply<'_>) {
             version,
             expires_s,
         } => object(out, r#""refresh":"#, |out| {
-            text::uuid(out.key(r#""client":"#), client);
+            out.key(r#""client":"#).put(&text::uuid(client));
             out.text(r#""version":"#, version);
             expiry(out, expires_s);
         }),
@@ -114,7 +114,7 @@ fn error(out: &mut Fields<'_>, code: ErrorCode) {
 }
 
 fn connected(out: &mut Fields<'_>, connected: &Connected<'_>) {
-    text::uuid(out.key(r#""client":"#), connected.client);
+    out.key(r#""client":"#).put(&text::uuid(connected.client));
     out.text(r#""version":"#, connected.version);
     expiry(out, connected.expires_s);
     data(out, connected.data);
@@ -160,7 +160,7 @@ fn presence(out: &mut Fields<'_>, Presence(members): Presence<'_>) {
     object(out, r#""presence":"#, |out| {
         for member in members {
             let sink = out.key("");
-            text::uuid(sink, member.client);
+            sink.put(&text::uuid(member.client));
             sink.put(b":");
             InfoText::of(member).write(sink);
         }

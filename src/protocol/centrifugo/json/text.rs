@@ -4,8 +4,14 @@ use uuid::Uuid;
 
 use crate::protocol::centrifugo::sink::Sink;
 
-/// What is written for a byte of a string where that is not the byte itself.
-fn escape(byte: u8) -> Option<&'static [u8]> {
+/// Whether a byte of a string may not stand for itself.
+const fn is_escaped(byte: u8) -> bool {
+    // Without a branch, so that several are looked at in one step.
+    (byte < b' ') | (byte == b'"') | (byte == b'\\')
+}
+
+/// What is written for one of those.
+fn escape(byte: u8) -> &'static [u8] {
     static CONTROLS: [[u8; 6]; 32] = {
         let digits = b"0123456789abcdef";
         let mut escapes = [*b"\\u00xx"; 32];
@@ -18,28 +24,41 @@ fn escape(byte: u8) -> Option<&'static [u8]> {
         escapes
     };
     match byte {
-        b'"' => Some(b"\\\""),
-        b'\\' => Some(b"\\\\"),
-        b'\n' => Some(b"\\n"),
-        b'\r' => Some(b"\\r"),
-        b'\t' => Some(b"\\t"),
-        _ => CONTROLS.get(usize::from(byte)).map(<[u8; 6]>::as_slice),
+        b'"' => b"\\\"",
+        b'\\' => b"\\\\",
+        b'\n' => b"\\n",
+        b'\r' => b"\\r",
+        b'\t' => b"\\t",
+        _ => &CONTROLS[usize::from(byte)],
     }
+}
+
+/// How many bytes from the beginning on stand for themselves.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    let is_plain = |chunk: &&[u8; 16]| {
+        let escaped = chunk.map(|byte| u8::from(is_escaped(byte)));
+        escaped.into_iter().fold(0, |any, escaped| any | escaped) == 0
+    };
+    let (chunks, _) = bytes.as_chunks();
+    let plain = 16 * chunks.iter().take_while(is_plain).count();
+    let rest = &bytes[plain..];
+    let more = rest.iter().position(|&byte| is_escaped(byte));
+    plain + more.unwrap_or(rest.len())
 }
 
 /// Writes a string, quotes and all.
 pub(crate) fn string(sink: &mut impl Sink, text: &str) {
     sink.put(b"\"");
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if let Some(escaped) = escape(byte) {
-            sink.put(&bytes[start..at]);
-            sink.put(escaped);
-            start = at + 1;
-        }
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, escaped) = rest.split_at(plain_bytes(rest));
+        sink.put(plain);
+        let Some((&byte, behind)) = escaped.split_first() else {
+            break;
+        };
+        sink.put(escape(byte));
+        rest = behind;
     }
-    sink.put(&bytes[start..]);
     sink.put(b"\"");
 }
 
@@ -56,13 +75,14 @@ pub(crate) const fn string_bytes_max(text_bytes: usize) -> usize {
     2 + 6 * text_bytes
 }
 
-/// Writes a session's name.
-pub(crate) fn uuid(sink: &mut impl Sink, uuid: Uuid) {
-    let mut buffer = Uuid::encode_buffer();
-    let text = uuid.hyphenated().encode_lower(&mut buffer);
-    sink.put(b"\"");
-    sink.put(text.as_bytes());
-    sink.put(b"\"");
+/// Bytes of a session's name with the quotes around it.
+pub(crate) const UUID_BYTES: usize = 1 + uuid::fmt::Hyphenated::LENGTH + 1;
+
+/// A session's name as a string.
+pub(crate) fn uuid(uuid: Uuid) -> [u8; UUID_BYTES] {
+    let mut text = [b'"'; UUID_BYTES];
+    uuid.hyphenated().encode_lower(&mut text[1..]);
+    text
 }
 
 /// As many bytes as a number has, or more.

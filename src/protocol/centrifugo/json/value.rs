@@ -15,14 +15,25 @@ pub(crate) fn is_one_value(bytes: &[u8]) -> bool {
         first,
         Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
     );
-    may_begin && serde_json::from_slice::<&RawValue>(bytes).is_ok() && is_shallow(bytes)
+    let is_value = |text| serde_json::from_str::<&RawValue>(text).is_ok();
+    may_begin && simdutf8::basic::from_utf8(bytes).is_ok_and(is_value) && is_shallow(bytes)
 }
 
 /// Whether `value`, which is JSON, does not go too deep.
 pub(crate) fn is_shallow(value: &[u8]) -> bool {
     // Those in strings are counted too: there are few enough of both in nearly all values.
-    let opening = value.iter().filter(|&&byte| byte | 0x20 == b'{').count();
-    opening <= DEPTH_MAX || depth(value) <= DEPTH_MAX
+    opening(value) <= DEPTH_MAX || depth(value) <= DEPTH_MAX
+}
+
+/// How many bytes of `value` may open an array or an object.
+fn opening(value: &[u8]) -> usize {
+    // Small sums of small pieces, which the compiler makes for many bytes at once.
+    let pieces = value.chunks(u8::MAX.into());
+    let count = |piece: &[u8]| -> u8 {
+        let opening = piece.iter().map(|byte| u8::from(byte | 0x20 == b'{'));
+        opening.sum()
+    };
+    pieces.map(|piece| usize::from(count(piece))).sum()
 }
 
 /// How many arrays and objects of `value`, which is JSON, lie within each other.

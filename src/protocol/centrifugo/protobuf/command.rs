@@ -42,7 +42,7 @@ fn envelope(message: &[u8]) -> Result<(u32, Option<Request<'_>>), Malformed> {
 fn request(number: u32, body: &[u8]) -> Result<Request<'_>, Malformed> {
     Ok(match number {
         4 => Request::Connect(Box::new(connect(body)?)),
-        5 => Request::Subscribe(subscribe(body)?),
+        5 => Request::Subscribe(Box::new(subscribe(body)?)),
         6 => Request::Unsubscribe {
             channel: text(1, body)?,
         },

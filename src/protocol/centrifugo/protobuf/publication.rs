@@ -25,7 +25,7 @@ impl<T: Write> Counted<T> {
 impl<T: Write> Write for Counted<T> {
     #[inline]
     fn write(&self, sink: &mut impl Sink) {
-        self.message.write(sink);
+        sink.put_counted(self.bytes, |sink| self.message.write(sink));
     }
 
     #[inline]
@@ -36,9 +36,23 @@ impl<T: Write> Write for Counted<T> {
 
 /// A member.
 #[derive(Debug)]
-pub(crate) struct InfoMessage<'a>(pub(crate) Info<'a>);
+pub(crate) struct InfoMessage<'a> {
+    info: Info<'a>,
+    client: [u8; UUID_BYTES],
+}
 
-impl InfoMessage<'_> {
+impl<'a> InfoMessage<'a> {
+    /// That of this member.
+    #[inline]
+    pub(crate) fn of(info: &Info<'a>) -> Self {
+        let mut client = [0; UUID_BYTES];
+        info.client.hyphenated().encode_lower(&mut client);
+        Self {
+            info: *info,
+            client,
+        }
+    }
+
     /// As many bytes as it has, or more.
     pub(crate) const fn bytes_max(info: &Info<'_>) -> usize {
         let Info {
@@ -58,11 +72,9 @@ const UUID_BYTES: usize = uuid::fmt::Hyphenated::LENGTH;
 impl Write for InfoMessage<'_> {
     #[inline]
     fn write(&self, sink: &mut impl Sink) {
-        let Self(info) = self;
-        let mut client = [0; UUID_BYTES];
-        let client = info.client.hyphenated().encode_lower(&mut client);
+        let Self { info, client } = self;
         bytes(sink, 1, info.user.as_bytes());
-        bytes(sink, 2, client.as_bytes());
+        bytes(sink, 2, client);
         bytes(sink, 3, info.connection);
         bytes(sink, 4, info.channel);
     }
@@ -81,7 +93,7 @@ impl<'a> PublicationMessage<'a> {
     pub(crate) fn of(publication: &Publication<'a>) -> Self {
         Self {
             publication: *publication,
-            info: (publication.info).map(|info| Counted::new(InfoMessage(info))),
+            info: (publication.info.as_ref()).map(|info| Counted::new(InfoMessage::of(info))),
         }
     }
 

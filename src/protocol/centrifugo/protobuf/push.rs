@@ -15,8 +15,8 @@ impl<'a> PushMessage<'a> {
     /// That of what was said, if it has one.
     #[inline]
     pub(crate) fn of(said: &Said<'a>) -> Option<Self> {
-        let notice = |info: Info<'a>| Counted::new(Notice(Counted::new(InfoMessage(info))));
-        let news = match said.message.event {
+        let notice = |info: &Info<'a>| Counted::new(Notice(Counted::new(InfoMessage::of(info))));
+        let news = match &said.message.event {
             Event::Published { .. } => {
                 let publication = Publication::in_push(said)?;
                 News::Published(Counted::new(PublicationMessage::of(&publication)))

@@ -133,7 +133,7 @@ fn presence(out: &mut Vec<u8>, Presence(members): Presence<'_>) {
     for member in members {
         message_of(out, 1, |out| {
             uuid(out, 1, member.client);
-            message(out, 2, &InfoMessage(*member));
+            message(out, 2, &InfoMessage::of(member));
         });
     }
 }

@@ -82,7 +82,7 @@ fn expected(command: &schema::Command) -> Command<'_> {
     let request = if let Some(connect) = &command.connect {
         expected_connect(connect)
     } else if let Some(subscribe) = &command.subscribe {
-        Request::Subscribe(expected_subscribe(subscribe))
+        Request::Subscribe(Box::new(expected_subscribe(subscribe)))
     } else if let Some(schema::ChannelRequest { channel }) = &command.unsubscribe {
         Request::Unsubscribe {
             channel: named(channel),

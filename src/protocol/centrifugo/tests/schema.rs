@@ -123,7 +123,7 @@ pub(super) struct FilterNode {
     #[prost(string, tag = "1")]
     pub(super) op: String,
     #[prost(message, repeated, tag = "6")]
-    pub(super) nodes: Vec<FilterNode>,
+    pub(super) nodes: Vec<Self>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
