@@ -137,7 +137,7 @@ impl Room {
     #[must_use]
     pub(crate) fn has_clients(&self) -> bool {
         let reads_other = |audience: &Audience| audience.rendition().protocol != Protocol::Plain;
-        self.has_history || self.audiences().any(reads_other)
+        self.facts.has_history() || self.audiences().any(reads_other)
     }
 
     /// Does something to each of them.
