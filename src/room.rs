@@ -7,6 +7,7 @@
 
 pub(crate) mod audience;
 pub(crate) mod congestion;
+mod facts;
 mod histories;
 pub(crate) mod history;
 pub(crate) mod home;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use self::audience::{Audience, Audiences, Member};
 use self::congestion::Behind;
+use self::facts::Facts;
 use self::history::Missed;
 use self::history::Recover;
 use self::home::{Guest, Home};
@@ -86,8 +88,8 @@ pub(crate) struct Room {
     pub(crate) joining: u32,
     /// The shard that puts its messages in order.
     pub(crate) home_shard: ShardId,
-    /// Whether it is held: half of its members are behind because their sockets are full.
-    pub(crate) held: bool,
+    /// What is so of it.
+    pub(crate) facts: Facts,
     /// Whether what is staged was set aside until something outside happens.
     pub(crate) aside: Aside,
     audiences: Audiences,
@@ -99,8 +101,6 @@ pub(crate) struct Room {
         reason = "nearly always there is none, and that costs a pointer"
     )]
     pub(crate) departures: Option<Box<Vec<Departure>>>,
-    /// Whether its home keeps what is said, so that members are told offsets.
-    pub(crate) has_history: bool,
     /// What members here are sent that have missed something.
     reruns: Option<Box<Reruns>>,
     /// What its home was last told of members here that are behind; `None` once it may have forgotten,
@@ -117,12 +117,11 @@ impl Room {
             home,
             departures: None,
             told_behind: Some(Behind::default()),
-            has_history: false,
             reruns: None,
             name,
             joining: 0,
             home_shard,
-            held: false,
+            facts: Facts::default(),
             aside: Aside::No,
             audiences: Audiences::new(),
             epoch: None,
@@ -138,7 +137,7 @@ impl Room {
     #[must_use]
     pub(crate) fn has_clients(&self) -> bool {
         let reads_other = |audience: &Audience| audience.rendition().protocol != Protocol::Plain;
-        self.has_history || self.audiences().any(reads_other)
+        self.facts.has_history() || self.audiences().any(reads_other)
     }
 
     /// Does something to each of them.
@@ -203,11 +202,18 @@ impl Room {
         self.reruns.as_ref()?.get(id)
     }
 
-    /// `member` has got all of it, or is gone.
-    pub(crate) fn end_rerun(&mut self, id: RerunId, member: Member) {
+    /// `member` has got all of it, or is gone; returns whether anybody else reads it.
+    fn end_rerun(&mut self, id: RerunId, member: Member) -> bool {
+        let reruns = self.reruns.as_mut().expect("it is read");
+        reruns.end(id, member)
+    }
+
+    /// Forgets all that nobody reads.
+    fn forget_reruns(&mut self) {
         if let Some(reruns) = &mut self.reruns {
-            reruns.end(id, member);
+            reruns.forget_idle(LogPosition::new(u64::MAX));
         }
+        self.reruns.take_if(|reruns| reruns.is_empty());
     }
 
     /// Whether some of a rerun has yet to be appended.
@@ -267,7 +273,7 @@ impl Room {
         // Plain members are not told either, and both are in another cache line.
         let (room, has_history) = match protocols.are_plain() {
             true => ("", false),
-            false => (&*self.name, self.has_history),
+            false => (&*self.name, self.facts.has_history()),
         };
         for protocol in protocols.iter() {
             for message in messages.messages() {

@@ -224,8 +224,8 @@ impl Reruns {
         self.0.is_empty()
     }
 
-    /// Nobody else has to be sent what `reader` was.
-    pub(super) fn end(&mut self, id: RerunId, reader: Member) {
+    /// `reader` has got what it was to be sent, or is gone; returns whether anybody else reads that.
+    pub(super) fn end(&mut self, id: RerunId, reader: Member) -> bool {
         let run = self.get_mut(id).expect("it has a reader");
         let place = run.readers.iter().position(|&one| one == reader);
         run.readers.swap_remove(place.expect("it was one of them"));
@@ -234,6 +234,7 @@ impl Reruns {
             run.waiting.clear();
             run.known = run.appended();
         }
+        !run.readers.is_empty()
     }
 
     /// Appends what waits of a rerun, until so many bytes are exceeded. Returns how many it has appended, and

@@ -2,7 +2,7 @@
 
 mod keeping;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::homes::Homes;
 use super::log::Log;
 use super::order::Order;
 use super::rendition::Rendition;
-use crate::id::{Epoch, RoomId, ShardId};
+use crate::id::{Epoch, RerunId, RoomId, ShardId};
 
 #[cfg(test)]
 impl Bounds {
@@ -44,7 +44,12 @@ pub(crate) struct Rooms {
     timed: Vec<RoomId>,
     /// What rooms keep that have their homes here.
     histories: Histories,
+    /// Rooms with reruns that nobody reads any more, the first of them first, and some without.
+    rerun: VecDeque<RoomId>,
 }
+
+/// Rooms of which reruns are kept for whoever else may have missed the same.
+const RERUN_ROOMS_MAX: usize = 1024;
 
 /// What the rooms of a shard may come to.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +77,7 @@ impl Rooms {
             index_bytes: 0,
             timed: Vec::new(),
             histories: Histories::new(bounds.history_bytes_max, bounds.positions_max),
+            rerun: VecDeque::new(),
         }
     }
 
@@ -155,6 +161,21 @@ impl Rooms {
         self.index_bytes += room.index_bytes();
         self.index_bytes -= before;
         result
+    }
+
+    /// A member has got all that it had missed, or is gone. What nobody reads any more is kept for others in so many
+    /// rooms.
+    pub(crate) fn end_rerun(&mut self, id: RoomId, rerun: RerunId, member: Member) {
+        let is_read = self.change(id, |room| room.end_rerun(rerun, member));
+        if !is_read {
+            self.rerun.push_back(id);
+        }
+        if self.rerun.len() > RERUN_ROOMS_MAX
+            && let Some(oldest) = self.rerun.pop_front()
+            && self.rooms.contains(oldest.index())
+        {
+            self.change(oldest, Room::forget_reruns);
+        }
     }
 
     /// Memory of all indexes beyond the few entries that every room may have.

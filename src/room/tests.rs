@@ -191,7 +191,7 @@ fn each_protocol_has_its_own_bytes() {
             notices: Notices::Without,
         };
         rooms.change(room, |here| {
-            here.has_history = true;
+            here.facts.begin_history();
             here.add(rendition, Member::new(slot, MembershipId::INLINE))
         });
     }

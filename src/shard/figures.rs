@@ -40,7 +40,7 @@ impl Shard {
         Some(RoomFigures {
             members: narrow(room.members_here()),
             visible: narrow(visible.count()),
-            held: room.held,
+            held: room.facts.is_held(),
             home: room.home.as_ref().map(|home| HomeFigures {
                 members: (ShardId::all(self.shards()))
                     .map(|shard| home.members_on(shard))

@@ -177,7 +177,7 @@ impl Shard {
     fn end_reruns(&mut self, slot: u32) {
         while let Some((id, room, rerun)) = self.sessions.at_mut(slot).end_rerun(&self.rooms) {
             let member = Member::new(slot, id);
-            (self.rooms).change(room, |here| here.end_rerun(rerun, member));
+            self.rooms.end_rerun(room, rerun, member);
         }
     }
 

@@ -247,7 +247,9 @@ impl Shard {
         if is_in && !given_up {
             let here = self.rooms.get_mut(room);
             here.joining -= 1;
-            here.has_history |= arrival.is_some();
+            if arrival.is_some() {
+                here.facts.begin_history();
+            }
             let (number, head) = here.add(rendition, Member::new(slot, id));
             session.enter(id, number, head);
             let is_recovering = self.recover(slot, id, arrival);
@@ -369,12 +371,11 @@ impl Shard {
         match left.number() {
             None => self.rooms.get_mut(room).joining -= 1,
             Some(number) => {
-                let (moved, flushing) = (self.rooms).change(room, |here| {
-                    if let Some(rerun) = left.rerun() {
-                        here.end_rerun(rerun, Member::new(slot, id));
-                    }
-                    here.remove(rendition, number)
-                });
+                if let Some(rerun) = left.rerun() {
+                    (self.rooms).end_rerun(room, rerun, Member::new(slot, id));
+                }
+                let (moved, flushing) =
+                    (self.rooms).change(room, |here| here.remove(rendition, number));
                 if let Some(moved) = moved {
                     let session = self.sessions.at_mut(moved.slot());
                     session.renumber(moved.membership(), number);

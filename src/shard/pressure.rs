@@ -150,7 +150,7 @@ impl Shard {
     /// The home of a room says whether whoever publishes to it waits.
     pub(super) fn held_by_home(&mut self, name: &str, on: bool) {
         if let Some(room) = self.rooms.find(name)
-            && std::mem::replace(&mut self.rooms.get_mut(room).held, on) != on
+            && self.rooms.get_mut(room).facts.hold(on)
         {
             // Also when it begins: what waited for credit is now held.
             self.queues.line_up(&mut self.rooms);

@@ -111,7 +111,7 @@ impl Shard {
         // Beyond that it is the home's to let a room go. Before, whoever publishes here waits: a home
         // that took more with each hold would have more and more of the room's messages.
         let held_max = self.setup.config.held_bytes_max();
-        let held = here.held && self.queues.outbound.weight_held() <= held_max;
+        let held = here.facts.is_held() && self.queues.outbound.weight_held() <= held_max;
         if let Some(aside) = aside(held, left) {
             here.aside = aside;
             self.queues.outbound.set_aside(group.weight(), aside);
@@ -165,7 +165,7 @@ impl Shard {
             usize::MAX
         };
         let mut group = here.staged.take().expect("a room in line has a group");
-        if let Some(aside) = aside(here.held, credit) {
+        if let Some(aside) = aside(here.facts.is_held(), credit) {
             here.aside = aside;
             self.queues.sequencing.set_aside(group.weight(), aside);
             here.staged = Some(group);
@@ -177,7 +177,7 @@ impl Shard {
         let (epoch, elsewhere) = (home.epoch(), home.shards_except(me));
         let acks = self.put_in_order(room, &mut group, count);
         self.queues.sequencing.taken(weight);
-        if self.rooms.get(room).has_history {
+        if self.rooms.get(room).facts.has_history() {
             (self.rooms).keep(room, group.first(count, bytes), self.now);
         }
         if is_elsewhere {
@@ -206,7 +206,7 @@ impl Shard {
     fn put_in_order(&mut self, room: RoomId, group: &mut Group, count: usize) -> Vec<Ack> {
         let mut acks = Vec::new();
         let here = self.rooms.get_mut(room);
-        let has_history = here.has_history;
+        let has_history = here.facts.has_history();
         let home = here.home.as_mut().expect("this is its home");
         let epoch = home.epoch();
         group.put_in_order(count, |origin| {

@@ -166,7 +166,7 @@ fn what_was_appended_long_ago_is_appended_anew() {
     bench.fill(40 << 10);
     let (second_reader, second) = bench.begin(Protocol::Json, &missed(0, 1, 6));
     assert_ne!(second.rerun, first.rerun);
-    bench.reruns.end(first.rerun, reader);
+    assert!(!bench.reruns.end(first.rerun, reader));
     let (_, third) = bench.begin(Protocol::Protobuf, &missed(0, 1, 6));
     assert_eq!(third.rerun, first.rerun, "its name is free");
     let all: Vec<_> = bench.reruns.readers().map(|(id, _)| id).collect();

@@ -8,6 +8,9 @@ use crate::id::RoomId;
 use crate::message::{Run, Slice};
 use crate::room::history::{Position, Query, Recovery, Retention, Since, Unreadable};
 
+/// Histories that are looked at in a turn because their time has come.
+const EXPIRED_MAX: usize = 4096;
+
 impl Rooms {
     /// From now on the room keeps what is said.
     pub(crate) fn begin_history(&mut self, id: RoomId, retention: Retention, now: Duration) {
@@ -16,7 +19,7 @@ impl Rooms {
         let top = home.position().top;
         let history = self.histories.begin(retention, top, now);
         home.begin_history(history);
-        room.has_history = true;
+        room.facts.begin_history();
     }
 
     /// Somebody came by.
@@ -94,9 +97,13 @@ impl Rooms {
         self.histories.next_due()
     }
 
-    /// What is too old is kept no longer, nor are the rooms whose last trace it was.
+    /// What is too old is kept no longer, nor are the rooms whose last trace it was: so many at a time, the rest is
+    /// still due.
     pub(crate) fn expire(&mut self, now: Duration) {
-        while let Some(due) = self.histories.take_due(now) {
+        for _ in 0..EXPIRED_MAX {
+            let Some(due) = self.histories.take_due(now) else {
+                return;
+            };
             let room = self.rooms.get_mut(due.room.index());
             let home = room.and_then(|room| room.home.as_mut());
             let history = home.and_then(|home| home.history_mut());

@@ -151,7 +151,7 @@ impl Queues {
             Some(_) => &self.sequencing,
             None => &self.outbound,
         };
-        here.held || here.aside != Aside::No || self.is_full(staging)
+        here.facts.is_held() || here.aside != Aside::No || self.is_full(staging)
     }
 
     /// Whether no more is to be put in order for now.
