@@ -5,7 +5,7 @@ use super::{Counter, ForeignCounter, Gauge};
 
 tally! {
     /// Requests that a shard refused, by the status of the answer.
-    Refusals as "refused": 400, 403, 404, 405, 408, 426, 431, 503, 505
+    Refusals as "refused": 400, 401, 403, 404, 405, 408, 426, 431, 503, 505
 }
 
 tally! {

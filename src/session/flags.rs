@@ -51,6 +51,9 @@ impl Flags {
     /// Its socket did not take all there was, and it matters when it does: no send is quiet until then.
     pub(crate) const TRACKED: Self = Self(1 << 21);
 
+    /// It may read what is published in its room, and publish nothing.
+    pub(crate) const READER: Self = Self(1 << 22);
+
     /// Operations that the kernel owes an answer to.
     pub(crate) const OPERATIONS: Self = Self::RECEIVING.and(Self::SENDING).and(Self::BLOCKED);
     /// What the shard notes about a session for itself, whatever the phase.
@@ -63,6 +66,7 @@ impl Flags {
         .and(Self::PLACED)
         .and(Self::UNANNOUNCED)
         .and(Self::TRACKED)
+        .and(Self::READER)
         .and(Self::ABORT)
         .and(Self::DISCARDING);
     /// What a client asked for in its request.

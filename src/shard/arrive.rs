@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::parts::credit;
+use crate::config::chat::doors::{Door, Entry};
 use crate::id::{MembershipId, ShardId, ThreadId};
 use crate::room::rendition::Rendition;
 use crate::session::{Flags, Place, Session};
@@ -114,7 +115,10 @@ impl Shard {
         match handshake::route(&head, &policy) {
             Route::Web => self.hand_to_web(slot, bytes, head.path()),
             Route::Refused(refusal) => self.refuse(slot, bytes, &refusal),
-            Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, bytes, end),
+            Route::WebSocket(upgrade) => {
+                let token = handshake::token(head.query(), head.header("Authorization"));
+                self.upgrade(slot, &upgrade, token.as_deref(), bytes, end);
+            }
         }
     }
 
@@ -153,7 +157,14 @@ impl Shard {
         self.mark_dirty(slot);
     }
 
-    fn upgrade(&mut self, slot: u32, upgrade: &Upgrade, bytes: &[u8], end: usize) {
+    fn upgrade(
+        &mut self,
+        slot: u32,
+        upgrade: &Upgrade,
+        token: Option<&str>,
+        bytes: &[u8],
+        end: usize,
+    ) {
         if self.ending.is_stopping() {
             return self.refuse(slot, bytes, &Refusal::stopping());
         }
@@ -185,12 +196,19 @@ impl Shard {
             };
             return self.mail.tell(home, adopt);
         }
+        let entry = match self.enter(Door::Plain, &name, token) {
+            Ok(entry) => entry,
+            Err(status) => return self.refuse(slot, bytes, &Refusal::outside(status)),
+        };
         let Some(room) = self.find_or_create(&name) else {
             return self.refuse(slot, bytes, &Refusal::full());
         };
         let rendition = rendition(upgrade);
         let place = Place::Room { room, rendition };
         self.accept(slot, upgrade, place, &bytes[end..]);
+        if entry == Entry::Reader {
+            self.sessions.at_mut(slot).mark(Flags::READER);
+        }
         self.ask_to_join(slot, MembershipId::INLINE, None);
     }
 

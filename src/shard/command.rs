@@ -79,6 +79,9 @@ impl Shard {
 
     fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
         let session = self.sessions.at(slot);
+        if session.flags().any(Flags::READER) {
+            return self.close(slot, CloseCode::POLICY, "publishing is not allowed here");
+        }
         let origin = match session.flags().any(Flags::ECHO) {
             true => Origin::Nobody,
             false => Origin::Exclude(self.member_id(slot)),
