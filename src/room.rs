@@ -134,6 +134,13 @@ impl Room {
         self.audiences.iter()
     }
 
+    /// Whether it keeps what is said, or is read in another protocol than the plain one, as far as is known here.
+    #[must_use]
+    pub(crate) fn has_clients(&self) -> bool {
+        let reads_other = |audience: &Audience| audience.rendition().protocol != Protocol::Plain;
+        self.has_history || self.audiences().any(reads_other)
+    }
+
     /// Does something to each of them.
     #[inline]
     pub(crate) fn for_each_audience(&mut self, each: impl FnMut(&mut Audience)) {
@@ -333,10 +340,15 @@ fn append_one(
         if rendition.protocol != protocol || !rendition.has(message) {
             return;
         }
-        let (position, bytes) = *written.get_or_insert_with(|| {
+        let written = written.get_or_insert_with(|| {
             let bytes_max = encoder.encoded_bytes_max(protocol, said);
-            log.write(bytes_max, |out| encoder.encode(protocol, said, out))
+            // It was on its way when the first came who reads it in a form several times as long.
+            let fits = bytes_max <= log.capacity_bytes() / 2;
+            fits.then(|| log.write(bytes_max, |out| encoder.encode(protocol, said, out)))
         });
+        let Some((position, bytes)) = *written else {
+            return;
+        };
         let start = audience.index.push(position, bytes, message.offset);
         // In other protocols everybody is sent what they said themselves.
         if protocol == Protocol::Plain

@@ -51,7 +51,7 @@ impl Flags {
     /// Its socket did not take all there was, and it matters when it does: no send is quiet until then.
     pub(crate) const TRACKED: Self = Self(1 << 21);
 
-    /// It may read what is published in its room, and publish nothing.
+    /// It may read its room, and say nothing there.
     pub(crate) const READER: Self = Self(1 << 22);
 
     /// Operations that the kernel owes an answer to.

@@ -12,7 +12,7 @@ use crate::room::rendition::Rendition;
 use crate::session::{Flags, Place, Session};
 use crate::talk::{Handover, Lane, ToShard, ToWeb};
 use crate::wire::handshake::{self, Endpoint, Origins, Policy, Route, Upgrade};
-use crate::wire::http::{self, Refusal};
+use crate::wire::http::{self, Head, Refusal};
 
 impl Shard {
     /// A connection was accepted.
@@ -115,10 +115,7 @@ impl Shard {
         match handshake::route(&head, &policy) {
             Route::Web => self.hand_to_web(slot, bytes, head.path()),
             Route::Refused(refusal) => self.refuse(slot, bytes, &refusal),
-            Route::WebSocket(upgrade) => {
-                let token = handshake::token(head.query(), head.header("Authorization"));
-                self.upgrade(slot, &upgrade, token.as_deref(), bytes, end);
-            }
+            Route::WebSocket(upgrade) => self.upgrade(slot, &upgrade, &head, bytes),
         }
     }
 
@@ -157,14 +154,8 @@ impl Shard {
         self.mark_dirty(slot);
     }
 
-    fn upgrade(
-        &mut self,
-        slot: u32,
-        upgrade: &Upgrade,
-        token: Option<&str>,
-        bytes: &[u8],
-        end: usize,
-    ) {
+    fn upgrade(&mut self, slot: u32, upgrade: &Upgrade, head: &Head<'_>, bytes: &[u8]) {
+        let rest = &bytes[head.bytes..];
         if self.ending.is_stopping() {
             return self.refuse(slot, bytes, &Refusal::stopping());
         }
@@ -173,11 +164,11 @@ impl Shard {
         }
         let name: Arc<str> = match &upgrade.endpoint {
             Endpoint::Echo => {
-                self.accept(slot, upgrade, Place::Echo, &bytes[end..]);
+                self.accept(slot, upgrade, Place::Echo, rest);
                 return self.open(slot);
             }
             Endpoint::Client => {
-                self.accept(slot, upgrade, Place::Client, &bytes[end..]);
+                self.accept(slot, upgrade, Place::Client, rest);
                 return self.open_client(slot, upgrade.format);
             }
             Endpoint::Room(name) => name.as_str().into(),
@@ -196,7 +187,8 @@ impl Shard {
             };
             return self.mail.tell(home, adopt);
         }
-        let entry = match self.enter(Door::Plain, &name, token) {
+        let token = handshake::token(head.query(), head.header("Authorization"));
+        let entry = match self.enter(Door::Plain, &name, token.as_deref()) {
             Ok(entry) => entry,
             Err(status) => return self.refuse(slot, bytes, &Refusal::outside(status)),
         };
@@ -205,7 +197,7 @@ impl Shard {
         };
         let rendition = rendition(upgrade);
         let place = Place::Room { room, rendition };
-        self.accept(slot, upgrade, place, &bytes[end..]);
+        self.accept(slot, upgrade, place, rest);
         if entry == Entry::Reader {
             self.sessions.at_mut(slot).mark(Flags::READER);
         }

@@ -173,9 +173,9 @@ impl Shard {
                 }
                 step
             }
-            (Stage::New(_) | Stage::Refused(_), _) | (_, Request::Connect(_)) => {
-                Err(Disconnect::BadRequest.into())
-            }
+            // It knows why, and that nothing else is of use.
+            (Stage::Refused(_), _) => Ok(Step::Done),
+            (Stage::New(_), _) | (_, Request::Connect(_)) => Err(Disconnect::BadRequest.into()),
             (Stage::Connecting | Stage::Connected, request) => {
                 self.client_asks(slot, id, request, command)
             }

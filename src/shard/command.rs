@@ -82,6 +82,15 @@ impl Shard {
         if session.flags().any(Flags::READER) {
             return self.close(slot, CloseCode::POLICY, "publishing is not allowed here");
         }
+        // Each client is sent it in a form that may be several times as long.
+        if payload.len() > self.config().message_size_limit() && self.rooms.get(room).has_clients()
+        {
+            return self.close(
+                slot,
+                CloseCode::TOO_BIG,
+                "too long for a room with such clients",
+            );
+        }
         let origin = match session.flags().any(Flags::ECHO) {
             true => Origin::Nobody,
             false => Origin::Exclude(self.member_id(slot)),

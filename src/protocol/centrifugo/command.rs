@@ -23,9 +23,10 @@ impl<'a> Command<'a> {
     pub(super) fn of(id: u32, request: Option<Request<'a>>) -> Result<Self, Disconnect> {
         let request = match request {
             Some(request @ Request::Send { .. }) => request,
-            _ if id == 0 => Request::Pong,
-            Some(request) => request,
-            None => return Err(Disconnect::BadRequest),
+            Some(request) if id != 0 => request,
+            None if id == 0 => Request::Pong,
+            // What is to be answered has a number, and what has one asks for something.
+            Some(_) | None => return Err(Disconnect::BadRequest),
         };
         Ok(Self { id, request })
     }

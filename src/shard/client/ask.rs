@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::id::SessionKey;
+use crate::id::{Offset, SessionKey};
 use crate::message::{Info, Run};
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::History;
@@ -146,6 +146,11 @@ impl Shard {
         let messages = run.as_slice().messages();
         let publications: Vec<Publication<'_>> = messages
             .filter_map(|message| Publication::of(&message))
+            .map(|publication| Publication {
+                // Of a new stream clients learn the name by its first message.
+                epoch: (publication.offset == Some(Offset::FIRST)).then_some(position.epoch),
+                ..publication
+            })
             .map_while(|publication| {
                 let bytes = encode::publication_bytes(encoding, &publication);
                 left = left.checked_sub(bytes)?;

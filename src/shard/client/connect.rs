@@ -91,8 +91,10 @@ impl Shard {
             });
         }
         for wish in &connect.subs {
-            let channel = chat.channel(&wish.channel);
-            let may = channel.is_ok_and(|it| it.may_subscribe(&token.user, Proof::Nothing).is_ok());
+            let channel = chat
+                .channel(&wish.channel)
+                .map_err(|_| Disconnect::BadRequest)?;
+            let may = channel.may_subscribe(&token.user, Proof::Nothing).is_ok();
             if may && !has(&grants, &wish.channel) {
                 grants.push(Grant {
                     channel: wish.channel.clone().into_owned(),

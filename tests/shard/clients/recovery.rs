@@ -208,26 +208,87 @@ fn one_may_leave_in_the_middle_of_what_it_has_missed() {
     bench.settle();
 }
 
-/// Goal: more than a log holds is missed, and comes all the same, as fast as it is read.
+/// Goal: more than a log holds is missed by several together, each of whom has missed something else, and comes all the
+/// same, as fast as it is read.
 #[test]
 fn more_than_a_log_may_be_missed() {
+    const DATA_BYTES: usize = 8_000;
     let mut bench = Bench::new(1);
     let speaker = bench.client_in(0, &["room"]);
-    // The longest that such a log allows, and as many as such a room keeps.
-    let data = format!(r#""{}""#, "x".repeat(10_400));
+    let data = format!(r#""{}""#, "x".repeat(DATA_BYTES));
     for number in 1..=100 {
         bench.command(speaker, &publish(10 + number, "room", &data));
         bench.settle();
     }
-    const { assert!(100 * 10_500 > LOG_BYTES_MIN) };
-    let clients = [0, 1, 50].map(|known| {
+    let all_known = [40, 30, 20, 10, 0];
+    let missed: usize = all_known.iter().map(|known| 100 - known).sum();
+    assert!(missed * DATA_BYTES > 3 * LOG_BYTES_MIN);
+    let clients = all_known.map(|known| {
         let client = bench.client_in(0, &[]);
-        bench.command(client, &recover(3, "room", known, ""));
-        (client, known)
+        bench.command(client, &recover(3, "room", known as u64, ""));
+        (client, known as u64)
     });
     bench.settle();
     for (client, known) in clients {
         let told = bench.heard(client);
         assert_eq!(offsets(&told[1..]), (known + 1..=100).collect::<Vec<_>>());
     }
+}
+
+/// Goal: a client that falls behind in a room is put out of it and of no other, with the frame that was begun whole; once
+/// its socket has taken what there was it comes back, and has missed nothing.
+#[test]
+fn one_that_falls_behind_comes_back() {
+    let mut bench = Bench::with(Config {
+        shards: NonZeroUsize::MIN,
+        log_bytes: LOG_BYTES_MIN,
+        lag_bytes_max: 100_000,
+        descriptors_max: 200,
+        ..Config::default()
+    });
+    let speaker = bench.client_in(0, &["room", "other"]);
+    let _others = [0; 4].map(|shard| bench.client_in(shard, &["room", "other"]));
+    let client = bench.client_in(0, &["room", "other"]);
+    bench.crawl(client, 3_000);
+    let data = format!(r#""{}""#, "x".repeat(8_000));
+    let mut said = 0;
+    for number in 0..40 {
+        bench.command(speaker, &publish(10 + number, "room", &data));
+        bench.settle();
+        let answers = parsed(&bench.heard(speaker));
+        said += answers
+            .iter()
+            .filter(|one| one.get("publish").is_some())
+            .count() as u64;
+        bench.pass_time(0, Duration::from_millis(200 * u64::from(number)));
+    }
+    assert!(said > 20, "{said}");
+    bench.command(client, &subscribe(50, "room"));
+    for _ in 0..20 {
+        bench.wake(client);
+        bench.settle();
+    }
+    let told = bench.heard(client);
+    let (frames, last) = told.split_at(told.len() - 2);
+    let known = offsets(frames);
+    assert!(!known.is_empty() && known.iter().copied().eq(1..=known.len() as u64));
+    let push = &parsed(last)[0]["push"];
+    assert_eq!(
+        (&push["channel"], &push["unsubscribe"]["code"]),
+        (&"room".into(), &2500.into())
+    );
+    assert_eq!(
+        parsed(last)[1]["error"]["code"],
+        111,
+        "it has yet to cool down"
+    );
+    bench.command(speaker, &publish(90, "other", "1"));
+    bench.unblock(client);
+    assert_eq!(offsets(&bench.told(client)), [1]);
+    bench.pass_time(0, Duration::from_secs(11));
+    bench.heard(client);
+    bench.command(client, &recover(51, "room", known.len() as u64, ""));
+    let told = bench.told(client);
+    let missed = (known.len() as u64 + 1..=said).collect::<Vec<_>>();
+    assert_eq!(offsets(&told[1..]), missed);
 }

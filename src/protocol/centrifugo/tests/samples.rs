@@ -143,8 +143,8 @@ fn frames_that_make_no_sense_are_refused() {
     assert!(all(Encoding::Json, b"{\"id\":1,\"rpc\":{\"method\":\"\xff\"}}")[0].is_err());
 }
 
-/// Goal: the first request of the schema counts when there are several, and a command without an id is a
-/// pong unless it wants no reply.
+/// Goal: the first request of the schema counts when there are several; a command without an id and a request is
+/// a pong, and one that is to be answered has an id.
 #[test]
 fn one_request_of_several_counts() {
     for line in [
@@ -154,8 +154,10 @@ fn one_request_of_several_counts() {
         let channel = Cow::from("a");
         assert_eq!(one(line).request, Request::Presence { channel });
     }
-    assert_eq!(one(r#"{"publish":{"channel":"a"}}"#).request, Request::Pong);
-    assert_eq!(one(r#"{"id":0,"rpc":{}}"#).request, Request::Pong);
+    for line in [r#"{"publish":{"channel":"a"}}"#, r#"{"id":0,"rpc":{}}"#] {
+        let commands = all(Encoding::Json, line.as_bytes());
+        assert_eq!(commands, [Err(Disconnect::BadRequest)], "{line}");
+    }
     assert_eq!(one(r#"{"id":null}"#).request, Request::Pong);
     let send = Request::Send { data: json(b"7") };
     assert_eq!(one(r#"{"send":{"data":7}}"#).request, send);
