@@ -36,6 +36,20 @@ pub struct Keys {
     subscription: Option<Verifier>,
 }
 
+/// A good token that came with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// One to connect.
+    Connection(ConnectionToken),
+    /// One to subscribe.
+    Subscription {
+        /// What it opens.
+        token: SubscriptionToken,
+        /// Whose it is; empty for somebody anonymous.
+        user: String,
+    },
+}
+
 impl Keys {
     /// Reads the keys.
     ///
@@ -112,6 +126,30 @@ impl Keys {
         let verifier = self.subscription.as_ref().unwrap_or(&self.connection);
         let claims = verifier.claims(token, now)?;
         SubscriptionToken::read(&claims, verifier.user_claim(), bearer, now)
+    }
+
+    /// Checks a token of either kind that comes with an HTTP request, whose sender has said nothing else.
+    ///
+    /// # Errors
+    /// When it is neither, or its key must be asked for first.
+    pub fn shown(&self, token: &str, now: u64) -> Result<Shown, TokenError> {
+        let own = self.subscription.as_ref();
+        let error = match (self.connection(token, now), own) {
+            (Ok(token), _) => return Ok(Shown::Connection(token)),
+            (Err(error @ TokenError::Invalid(Fault::HasChannel)), None) => error,
+            // The keys of subscription tokens may be the only ones that it is good for.
+            (Err(error @ TokenError::Invalid(_)), Some(_)) => error,
+            (Err(error), _) => return Err(error),
+        };
+        let verifier = own.unwrap_or(&self.connection);
+        let subscription = verifier
+            .claims(token, now)
+            .and_then(|claims| SubscriptionToken::read_alone(&claims, verifier.user_claim(), now));
+        match subscription {
+            Ok((token, user)) => Ok(Shown::Subscription { token, user }),
+            Err(TokenError::Invalid(_)) => Err(error),
+            Err(other) => Err(other),
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = &Verifier> {

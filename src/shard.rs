@@ -65,6 +65,7 @@ use self::parts::waiters::Waiters;
 use self::parts::watch::Watch;
 use crate::auth::Keys;
 use crate::config::Config;
+use crate::config::chat::doors::Door;
 use crate::id::{MemberId, SessionKey, ShardId};
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
@@ -75,7 +76,7 @@ use crate::session::holdings::Holdings;
 use crate::session::send::Plan;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Session, Sessions};
-use crate::talk::{Letter, ToShard, ToWeb};
+use crate::talk::{Count, Letter, ToShard, ToWeb};
 
 /// Who a shard is and what it may use.
 #[derive(Debug, Clone)]
@@ -392,7 +393,11 @@ impl Shard {
             ToShard::Credit { from, lane, bytes } => self.credited(from, lane, bytes),
             ToShard::Behind { from, room, behind } => self.members_behind_on(from, &room, behind),
             ToShard::Hold { room, on } => self.held_by_home(&room, on),
-            ToShard::CountMembers { room, ticket } => self.count_members(&room, ticket),
+            ToShard::CountMembers {
+                room,
+                token,
+                ticket,
+            } => self.count_members(&room, token.as_deref(), ticket),
         }
     }
 
@@ -405,10 +410,16 @@ impl Shard {
         }
     }
 
-    /// Tells the web thread how many members of a room take part in presence.
-    fn count_members(&mut self, name: &str, ticket: u64) {
-        let home = (self.rooms.find(name)).and_then(|room| self.rooms.get(room).home.as_ref());
-        let members = home.map(|home| home.visible());
+    /// Tells the web thread how many members of a room take part in presence, if whoever asks may know.
+    fn count_members(&mut self, name: &str, token: Option<&str>, ticket: u64) {
+        let members = match self.enter(Door::Rooms, name, token) {
+            Ok(_) => {
+                let room = self.rooms.find(name);
+                let home = room.and_then(|room| self.rooms.get(room).home.as_ref());
+                home.map_or(Count::NoRoom, |home| Count::Members(home.visible()))
+            }
+            Err(status) => Count::Refused(status),
+        };
         (self.mail).tell_web(ToWeb::MembersCounted { ticket, members });
     }
 

@@ -154,6 +154,8 @@ pub enum ToShard {
     CountMembers {
         /// The room's name.
         room: Arc<str>,
+        /// The token of whoever asks.
+        token: Option<Box<str>>,
         /// Returned with the answer.
         ticket: u64,
     },
@@ -279,9 +281,20 @@ pub enum ToWeb {
     MembersCounted {
         /// As it was asked with.
         ticket: u64,
-        /// The count; `None` when there is no such room.
-        members: Option<u32>,
+        /// The count.
+        members: Count,
     },
+}
+
+/// How many members a room has, for whoever asked.
+#[derive(Debug)]
+pub enum Count {
+    /// So many that take part in presence.
+    Members(u32),
+    /// There is no such room.
+    NoRoom,
+    /// It is not for them to know: refuse with this status.
+    Refused(u16),
 }
 
 /// Something that one thread says, and to whom.

@@ -277,15 +277,11 @@ impl SubscriptionToken {
         bearer: &Bearer<'_>,
         now: u64,
     ) -> Result<Self, TokenError> {
-        claims.check_time(now)?;
-        let parts = || -> Result<_, Fault> {
-            let grant = claims.own_grant()?;
-            Ok((grant, claims.user(user_claim)?, claims.text("client")?))
-        };
-        let (grant, user, client) = parts().map_err(TokenError::Invalid)?;
-        if grant.channel.is_empty() {
-            return Err(TokenError::Invalid(Fault::NoChannel));
-        }
+        let Unclaimed {
+            grant,
+            user,
+            client,
+        } = Unclaimed::read(claims, user_claim, now)?;
         if grant.channel != bearer.channel {
             return Err(TokenError::Foreign(Fault::OtherChannel));
         }
@@ -297,6 +293,49 @@ impl SubscriptionToken {
         }
         let expires_at = claims.expires_at(now)?;
         Ok(Self { grant, expires_at })
+    }
+
+    /// Reads one that somebody shows who has said nothing else: the token alone says whose it is.
+    pub(super) fn read_alone(
+        claims: &Claims,
+        user_claim: Option<&str>,
+        now: u64,
+    ) -> Result<(Self, String), TokenError> {
+        let Unclaimed {
+            grant,
+            user,
+            client,
+        } = Unclaimed::read(claims, user_claim, now)?;
+        if !client.is_empty() {
+            return Err(TokenError::Foreign(Fault::OtherClient));
+        }
+        let expires_at = claims.expires_at(now)?;
+        Ok((Self { grant, expires_at }, user))
+    }
+}
+
+/// What a subscription token says, whoever shows it.
+struct Unclaimed {
+    grant: Grant,
+    user: String,
+    client: String,
+}
+
+impl Unclaimed {
+    fn read(claims: &Claims, user_claim: Option<&str>, now: u64) -> Result<Self, TokenError> {
+        claims.check_time(now)?;
+        let parts = || -> Result<_, Fault> {
+            Ok(Self {
+                grant: claims.own_grant()?,
+                user: claims.user(user_claim)?,
+                client: claims.text("client")?,
+            })
+        };
+        let parts = parts().map_err(TokenError::Invalid)?;
+        if parts.grant.channel.is_empty() {
+            return Err(TokenError::Invalid(Fault::NoChannel));
+        }
+        Ok(parts)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::parts::credit;
-use crate::config::chat::doors::Entry;
+use crate::config::chat::doors::{Door, Entry};
 use crate::id::{MembershipId, ShardId, ThreadId};
 use crate::room::rendition::Rendition;
 use crate::session::{Flags, Place, Session};
@@ -173,10 +173,6 @@ impl Shard {
             }
             Endpoint::Room(name) => name.as_str().into(),
         };
-        let entry = match self.entry(&name, head) {
-            Ok(entry) => entry,
-            Err(refusal) => return self.refuse(slot, bytes, &refusal),
-        };
         let home = self.setup.homes.of(&name);
         let placed = self.sessions.at(slot).flags().any(Flags::PLACED);
         let elsewhere = home != self.setup.number && !placed && !self.spread_rooms.contains(&name);
@@ -191,6 +187,11 @@ impl Shard {
             };
             return self.mail.tell(home, adopt);
         }
+        let token = handshake::token(head.query(), head.header("Authorization"));
+        let entry = match self.enter(Door::Plain, &name, token.as_deref()) {
+            Ok(entry) => entry,
+            Err(status) => return self.refuse(slot, bytes, &Refusal::outside(status)),
+        };
         let Some(room) = self.find_or_create(&name) else {
             return self.refuse(slot, bytes, &Refusal::full());
         };

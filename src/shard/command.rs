@@ -80,7 +80,7 @@ impl Shard {
     fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
         let session = self.sessions.at(slot);
         if session.flags().any(Flags::READER) {
-            return self.close(slot, CloseCode::POLICY, "you may read this room only");
+            return self.close(slot, CloseCode::POLICY, "publishing is not allowed here");
         }
         // Each client is sent it in a form that may be several times as long.
         if payload.len() > self.config().message_size_limit() && self.rooms.get(room).has_clients()

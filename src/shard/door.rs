@@ -1,55 +1,59 @@
-//! Who may enter a room by the door of the plain protocol, and who may speak there: what holds for clients of
-//! all protocols, once the settings have rules for them.
+//! The doors without a handshake of their own (`/ws`, `/rooms`): who may come in by them.
+
+use std::sync::Arc;
 
 use super::Shard;
-use crate::auth::error::{Verdict, WayIn, outcome};
+use crate::auth::Shown;
+use crate::auth::error::{TokenError, WayIn, outcome};
 use crate::config::chat::doors::{Door, Entry, Pass};
-use crate::wire::http::{Head, Refusal};
+
+/// The status for somebody who may not come in.
+const FORBIDDEN: u16 = 403;
 
 impl Shard {
-    /// What whoever sends `head` may in that room: for its token, if it shows one.
-    pub(super) fn entry(&self, room: &str, head: &Head<'_>) -> Result<Entry, Refusal> {
-        let chat = self.chat();
+    /// What whoever shows this token, or none, may in the room of that name, by this door.
+    ///
+    /// # Errors
+    /// The status to refuse with.
+    pub(super) fn enter(
+        &mut self,
+        door: Door,
+        room: &str,
+        token: Option<&str>,
+    ) -> Result<Entry, u16> {
+        let config = Arc::clone(&self.setup.config);
+        let chat = &config.chat;
+        // Names mean nothing there, nor do tokens.
         if chat.is_playground() {
             return Ok(Entry::Writer);
         }
-        let admitted = token(head).map(|token| self.keys.connection(token, self.unix_seconds));
-        let admitted = admitted.transpose().map_err(|error| {
-            self.metrics().tokens_refused.add(1);
-            refusal(outcome(WayIn::Request, &error))
-        })?;
-        let pass = match &admitted {
+        let shown = token.map(|token| self.keys.shown(token, self.unix_seconds));
+        let shown = shown.transpose().map_err(|error| self.turn_away(&error))?;
+        let pass = match &shown {
             None => Pass::Nothing,
-            Some(admitted) => Pass::Connection(&admitted.user),
+            Some(Shown::Connection(token)) => Pass::Connection(&token.user),
+            Some(Shown::Subscription { token, user }) => Pass::Subscription {
+                user,
+                channel: &token.grant.channel,
+            },
         };
-        match chat.entry(Door::Plain, room, pass) {
-            Entry::Refused => Err(Refusal::new(
-                403,
-                "This room is not open to you here: its namespace must say allow_plain, and its rules allow it.",
-            )),
+        let is_unnamed = matches!(pass, Pass::Connection(""));
+        if is_unnamed && chat.client.disallow_anonymous_connection_tokens {
+            return Err(FORBIDDEN);
+        }
+        match chat.entry(door, room, pass) {
+            Entry::Refused => Err(FORBIDDEN),
             entry => Ok(entry),
         }
     }
-}
 
-/// The token in a request: in its query, or as RFC 6750 section 2.1 has it.
-fn token<'a>(head: &Head<'a>) -> Option<&'a str> {
-    let in_query = head
-        .query()
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("token="));
-    let in_header = || {
-        let value = std::str::from_utf8(head.header("Authorization")?).ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
-    };
-    in_query.or_else(in_header)
-}
-
-/// What a bearer is answered whose token was judged so.
-fn refusal(verdict: Verdict) -> Refusal {
-    match verdict {
-        Verdict::Busy => Refusal::busy(),
-        _ => Refusal::new(401, "The token does not let you in: get another one."),
+    /// The status for a token that is no good. A key that is not known is asked for, so that a second
+    /// request may find it.
+    fn turn_away(&mut self, error: &TokenError) -> u16 {
+        self.metrics().tokens_refused.add(1);
+        if let TokenError::KeyWanted { section, key_id } = error {
+            self.mail.ask_for_key(*section, key_id.clone());
+        }
+        outcome(WayIn::Request, error).code()
     }
 }

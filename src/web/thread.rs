@@ -14,13 +14,13 @@ use tokio_uring::fs::File;
 
 use super::http::connection::serve;
 use super::http::responder::Responder;
-use super::public::site::{Backend, Site};
+use super::public::site::{Backend, Members, Site};
 use crate::config::Config;
 use crate::id::{ShardId, ThreadId};
 use crate::mesh::WebEnd;
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
-use crate::talk::{Handover, ToShard, ToWeb};
+use crate::talk::{Count, Handover, ToShard, ToWeb};
 use crate::wire::handshake::ROOM_BYTES_MAX;
 
 /// Messages taken from each mesh ring before tasks get their turn.
@@ -46,13 +46,13 @@ struct Shards {
     /// Whether a task looks for room for parked messages.
     is_unparking: Rc<Cell<bool>>,
     /// Member counts asked for, at most one for each connection.
-    questions: Rc<RefCell<HashMap<u64, oneshot::Sender<Option<u32>>>>>,
+    questions: Rc<RefCell<HashMap<u64, oneshot::Sender<Count>>>>,
 }
 
 /// A question that is forgotten when nobody waits for its answer any more.
 struct Question {
     ticket: u64,
-    answer: oneshot::Receiver<Option<u32>>,
+    answer: oneshot::Receiver<Count>,
     shards: Shards,
 }
 
@@ -105,7 +105,7 @@ impl Backend for Shards {
         sums
     }
 
-    fn members(&self, room: &str) -> impl Future<Output = Option<u64>> {
+    fn members(&self, room: &str, token: Option<String>) -> impl Future<Output = Members> {
         // No room has a longer name, and a message to a shard must be small.
         let question = (room.len() <= ROOM_BYTES_MAX).then(|| {
             let (asked, answer) = oneshot::channel();
@@ -113,6 +113,7 @@ impl Backend for Shards {
             self.questions.borrow_mut().insert(ticket, asked);
             let question = ToShard::CountMembers {
                 room: room.into(),
+                token: token.map(String::into_boxed_str),
                 ticket,
             };
             self.send(self.homes.of(room), question);
@@ -123,8 +124,14 @@ impl Backend for Shards {
             }
         });
         async move {
-            let members = (&mut question?.answer).await.ok().flatten();
-            members.map(u64::from)
+            let Some(mut question) = question else {
+                return Members::NoRoom;
+            };
+            match (&mut question.answer).await {
+                Ok(Count::Members(count)) => Members::Count(u64::from(count)),
+                Ok(Count::Refused(status)) => Members::Refused(status),
+                Ok(Count::NoRoom) | Err(_) => Members::NoRoom,
+            }
         }
     }
 }

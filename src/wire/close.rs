@@ -22,7 +22,7 @@ impl CloseCode {
     pub(crate) const PROTOCOL: Self = Self(1002);
     /// A text was not UTF-8.
     pub(crate) const INVALID_DATA: Self = Self(1007);
-    /// The peer did what it may not.
+    /// The peer did what it may not do here.
     pub(crate) const POLICY: Self = Self(1008);
     /// A message was longer than allowed.
     pub(crate) const TOO_BIG: Self = Self(1009);

@@ -8,6 +8,7 @@ mod key;
 mod origin;
 mod policy;
 mod subprotocol;
+mod token;
 
 use self::address::Address;
 pub use self::address::{Endpoint, ROOM_BYTES_MAX};
@@ -17,6 +18,7 @@ use self::origin::Host;
 pub(crate) use self::origin::is_listed;
 pub use self::policy::{Origins, Policy};
 pub use self::subprotocol::Format;
+pub use self::token::token;
 use super::http::{Head, HttpError, Refusal};
 
 /// The methods of requests that ask for no WebSocket.

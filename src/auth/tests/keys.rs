@@ -168,6 +168,56 @@ fn subscriptions_have_their_own_keys() {
     );
 }
 
+/// Goal: a request may show a token of either kind, each held against its own keys, but none that is for one
+/// connection.
+#[test]
+fn a_request_shows_a_token_of_either_kind() {
+    let keys = |own: &str| {
+        let own = TokenSettings {
+            hmac_secret_key: own.to_owned(),
+            ..TokenSettings::default()
+        };
+        Keys::new(&AuthSettings {
+            connection: settings(),
+            subscription: (!own.hmac_secret_key.is_empty()).then_some(own),
+        })
+        .expect("good settings")
+    };
+    let (shared, apart) = (keys(""), keys("other"));
+    let shown = |keys: &Keys, secret: &str, changes: Value| {
+        let token = Signer::from_secret(secret).sign(&with(changes));
+        let shown = keys.shown(&token.expect("a token"), NOW);
+        shown.map(|shown| match shown {
+            Shown::Connection(token) => (token.user, None),
+            Shown::Subscription { token, user } => (user, Some(token.grant.channel)),
+        })
+    };
+    let user = |channel: Option<&str>| Ok(("42".to_owned(), channel.map(str::to_owned)));
+    let channel = || json!({"channel": "news"});
+    assert_eq!(shown(&shared, "secret", json!({})), user(None));
+    assert_eq!(shown(&shared, "secret", channel()), user(Some("news")));
+    assert_eq!(shown(&apart, "secret", json!({})), user(None));
+    assert_eq!(shown(&apart, "other", channel()), user(Some("news")));
+    let refused = |fault| Err(TokenError::Invalid(fault));
+    assert_eq!(
+        shown(&apart, "secret", channel()),
+        refused(Fault::HasChannel)
+    );
+    assert_eq!(shown(&apart, "other", json!({})), refused(Fault::Signature));
+    assert_eq!(
+        shown(&shared, "other", channel()),
+        refused(Fault::Signature)
+    );
+    for keys in [&shared, &apart] {
+        let late = shown(keys, "secret", json!({"exp": NOW - 5}));
+        assert_eq!(late, Err(TokenError::Expired { ago: 5 }));
+    }
+    let late = shown(&apart, "other", json!({"channel": "news", "exp": NOW - 5}));
+    assert_eq!(late, Err(TokenError::Expired { ago: 5 }));
+    let bound = shown(&shared, "secret", json!({"channel": "news", "client": "c"}));
+    assert_eq!(bound, Err(TokenError::Foreign(Fault::OtherClient)));
+}
+
 /// Goal: audience and issuer count when they are configured, exactly or by a pattern, and must then be
 /// there.
 #[test]

@@ -64,7 +64,7 @@ impl Mail {
 mod tests {
     use super::Mail;
     use crate::id::ShardId;
-    use crate::talk::{Letter, ToShard, ToWeb};
+    use crate::talk::{Count, Letter, ToShard, ToWeb};
 
     /// Goal: what a shard says to itself stays with it, everything else leaves in order.
     #[test]
@@ -73,7 +73,7 @@ mod tests {
         let mut mail = Mail::new(me);
         mail.tell(other, ToShard::Drained);
         mail.tell(me, ToShard::Drained);
-        let (ticket, members) = (7, None);
+        let (ticket, members) = (7, Count::NoRoom);
         mail.tell_web(ToWeb::MembersCounted { ticket, members });
         assert!(matches!(mail.poll(), Some(Letter::Shard(to, ToShard::Drained)) if to == other));
         assert!(matches!(

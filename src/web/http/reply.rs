@@ -84,10 +84,10 @@ pub(crate) fn precondition_failed(method: &Method) -> Reply {
 }
 
 /// What an upgrade would be refused with, for whoever asks beforehand.
-pub(crate) fn refusal(refusal: &Refusal) -> Reply {
+pub(crate) fn refusal(method: &Method, refusal: &Refusal) -> Reply {
     let status = StatusCode::from_u16(refusal.status).expect("refusals have a 4xx or 5xx status");
     let text = format!("{}\n", refusal.body);
-    let mut reply = bytes(&Method::OPTIONS, status, "text/plain; charset=utf-8", text);
+    let mut reply = bytes(method, status, "text/plain; charset=utf-8", text);
     for (name, value) in &refusal.headers {
         let value = HeaderValue::try_from(value).expect("refusals' fields are visible ASCII");
         reply.headers_mut().insert(*name, value);

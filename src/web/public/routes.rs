@@ -5,6 +5,7 @@
 //! | `/healthz` | `{"status":"ok","version":"...", figure: number, ...}`; `"stopping"` and 503 while stopping |
 //! | `/rooms`, `/rooms/` | members of the room of plain `/ws`: `{"room":"","members":N}` |
 //! | `/rooms/<room>` | members of the room of `/ws/<room>`, percent-decoded; 404 if there is no such room |
+//! | either | 401, 403 or 503 for whoever may not know |
 //! | `/ws`, `/ws/<room>` | 426: these are for WebSockets, which a shard answers |
 //! | `/ws`, `/ws/<room>` with OPTIONS | 204, or what an upgrade of this page would be refused with |
 //! | any other with OPTIONS | 204 and `Allow` |
@@ -12,21 +13,22 @@
 
 use std::os::fd::OwnedFd;
 
-use hyper::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
 use serde_json::json;
 
 use super::cors;
 use super::page;
-use super::site::{Backend, Site};
+use super::site::{Backend, Members, Site};
 use super::target::{Target, TargetError};
+use crate::config::Config;
 use crate::config::chat::doors::{Door, Entry, Pass};
 use crate::metrics::LOG_LINES_LOST;
 use crate::web::http::gate::policy;
 use crate::web::http::reply::{self, Reply};
 use crate::web::http::responder::{Reception, Responder};
-use crate::wire::handshake;
+use crate::wire::handshake::{self, Endpoint};
 use crate::wire::http::{self, HttpError, Refusal};
 use crate::wire::percent;
 
@@ -66,7 +68,7 @@ async fn answer_method<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
 /// browsers do not tell pages; any other says that it is there, as the plain health check of
 /// HAProxy wants to hear.
 fn answer_question<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
-    let config = &site.reception.config;
+    let (config, method) = (&site.reception.config, &request.method);
     let path = request.uri.path();
     if !(path == "/ws" || path.starts_with("/ws/") || (path == "/echo" && config.echo)) {
         return reply::methods();
@@ -77,11 +79,32 @@ fn answer_question<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
         .map_err(HttpError::refusal)
         .and_then(|head| handshake::judge(&head, &policy));
     match judged {
-        Err(refusal) => reply::refusal(&refusal),
-        Ok(_) if site.reception.is_stopping() => reply::refusal(&Refusal::stopping()),
-        Ok(_) if site.is_full() => reply::refusal(&Refusal::busy()),
+        Err(refusal) => reply::refusal(method, &refusal),
+        Ok(endpoint) if is_closed(config, &endpoint, request) => {
+            reply::refusal(method, &Refusal::outside(403))
+        }
+        Ok(_) if site.reception.is_stopping() => reply::refusal(method, &Refusal::stopping()),
+        Ok(_) if site.is_full() => reply::refusal(method, &Refusal::busy()),
         Ok(_) => reply::methods(),
     }
+}
+
+/// Whether a room is closed to who shows no token. What a token opens a shard knows, which has the keys.
+fn is_closed(config: &Config, endpoint: &Endpoint, request: &Parts) -> bool {
+    let Endpoint::Room(name) = endpoint else {
+        return false;
+    };
+    let chat = &config.chat;
+    token(request).is_none()
+        && !chat.is_playground()
+        && chat.entry(Door::Plain, name, Pass::Nothing) == Entry::Refused
+}
+
+/// The token that a request shows.
+fn token(request: &Parts) -> Option<String> {
+    let authorization = request.headers.get(AUTHORIZATION);
+    let query = request.uri.query().unwrap_or_default();
+    handshake::token(query, authorization.map(HeaderValue::as_bytes))
 }
 
 /// A request head as it may have been received: field names in lower case, everything else as
@@ -108,7 +131,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     // Rooms are no files: their names may begin with a dot.
     if let Some(name) = request.uri.path().strip_prefix("/rooms/") {
         return match percent::decode(name).map(|name| String::from_utf8(name.into_owned())) {
-            Some(Ok(room)) => members(site, method, &room).await,
+            Some(Ok(room)) => members(site, request, &room).await,
             _ => page::not_found(method, request.uri.path()),
         };
     }
@@ -123,7 +146,7 @@ async fn answer_path<B: Backend>(site: &Site<B>, request: &Parts) -> Reply {
     if let Some(path) = target.texts() {
         match path.as_slice() {
             ["healthz"] if !target.is_folder => return health(site, method),
-            ["rooms"] => return members(site, method, "").await,
+            ["rooms"] => return members(site, request, "").await,
             ["ws"] | ["ws", _] => return upgrade_required(method),
             _ => {}
         }
@@ -174,18 +197,13 @@ fn health<B: Backend>(site: &Site<B>, method: &Method) -> Reply {
     reply::json(method, status, text)
 }
 
-async fn members<B: Backend>(site: &Site<B>, method: &Method, room: &str) -> Reply {
-    let chat = &site.reception.config.chat;
-    if chat.entry(Door::Rooms, room, Pass::Nothing) == Entry::Refused && !chat.is_playground() {
-        let text = "Who is in this room is not told here: its namespace must say allow_plain, and its rules allow it.\n";
-        return reply::sentence(method, StatusCode::FORBIDDEN, text);
-    }
-    let count = site.backend.members(room).await;
-    let status = if count.is_some() {
-        StatusCode::OK
-    } else {
-        StatusCode::NOT_FOUND
+async fn members<B: Backend>(site: &Site<B>, request: &Parts, room: &str) -> Reply {
+    let method = &request.method;
+    let (status, count) = match site.backend.members(room, token(request)).await {
+        Members::Count(count) => (StatusCode::OK, count),
+        Members::NoRoom => (StatusCode::NOT_FOUND, 0),
+        Members::Refused(status) => return reply::refusal(method, &Refusal::outside(status)),
     };
-    let body = json!({ "room": room, "members": count.unwrap_or(0) });
+    let body = json!({ "room": room, "members": count });
     reply::json(method, status, body.to_string())
 }

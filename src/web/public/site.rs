@@ -19,9 +19,20 @@ pub(crate) trait Backend: 'static {
     /// Names and figures for `/healthz`, in the order they shall appear.
     fn health(&self) -> Vec<(&'static str, u64)>;
 
-    /// Members of `room` that others can see, `""` being the room of plain `/ws`; `None` if
-    /// there is no such room or the server is stopping.
-    fn members(&self, room: &str) -> impl Future<Output = Option<u64>>;
+    /// Members of `room` that others can see, `""` being the room of plain `/ws`, for whoever shows
+    /// this token, or none.
+    fn members(&self, room: &str, token: Option<String>) -> impl Future<Output = Members>;
+}
+
+/// How many members a room has, for whoever asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Members {
+    /// So many.
+    Count(u64),
+    /// There is no such room, or the server is stopping.
+    NoRoom,
+    /// It is not for them to know: refuse with this status.
+    Refused(u16),
 }
 
 /// The one state that all public connections share.

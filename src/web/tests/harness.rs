@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::config::Config;
 use crate::web::http::connection::serve;
 use crate::web::http::responder::Responder;
-use crate::web::public::site::{Backend, Site};
+use crate::web::public::site::{Backend, Members, Site};
 
 /// Longer than anything here takes, so that a hang is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,12 +45,15 @@ impl Backend for Shards {
         vec![("sessions", 3), ("operations", 0)]
     }
 
-    fn members(&self, room: &str) -> impl Future<Output = Option<u64>> {
-        let members = match room {
-            "" => Some(2),
-            "tea é" => Some(7),
-            ".tea" => Some(1),
-            _ => None,
+    fn members(&self, room: &str, token: Option<String>) -> impl Future<Output = Members> {
+        let members = match (room, token.as_deref()) {
+            ("", _) => Members::Count(2),
+            ("tea é", _) => Members::Count(7),
+            (".tea", _) => Members::Count(1),
+            ("$closed", Some("good")) => Members::Count(3),
+            ("$closed", Some(_)) => Members::Refused(401),
+            ("$closed", None) => Members::Refused(403),
+            _ => Members::NoRoom,
         };
         async move {
             tokio::task::yield_now().await;

@@ -59,6 +59,25 @@ fn counts_members() {
     }
 }
 
+/// Goal: who may not know who is in a room is refused, and the token is taken from wherever it may stand.
+#[test]
+fn closed_rooms_are_not_told_of() {
+    let server = Server::embedded();
+    assert_eq!(server.get("/rooms/$closed?token=good").json()["members"], 3);
+    let forbidden = server.get("/rooms/%24closed");
+    assert_eq!(forbidden.status, 403);
+    assert!(
+        forbidden.text().contains("allow_plain"),
+        "{}",
+        forbidden.text()
+    );
+    let bad = server.get("/rooms/$closed?token=bad");
+    assert_eq!(
+        (bad.status, bad.header("www-authenticate")),
+        (401, "Bearer")
+    );
+}
+
 /// Goal: the embedded page is complete, is confirmed by its tag, and allows nothing foreign or
 /// inline.
 #[test]

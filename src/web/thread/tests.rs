@@ -23,7 +23,12 @@ fn parked_messages_arrive_while_the_thread_sleeps() {
     tokio_uring::start(async move {
         for ticket in 0..MESSAGES {
             let room = "room".into();
-            shards.send(ShardId::new(0), ToShard::CountMembers { room, ticket });
+            let question = ToShard::CountMembers {
+                room,
+                token: None,
+                ticket,
+            };
+            shards.send(ShardId::new(0), question);
         }
         assert!(shards.mesh.borrow().is_congested());
         let deadline = Instant::now() + Duration::from_secs(10);

@@ -25,6 +25,7 @@ impl Refusal {
     pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
         let reason = match status {
             400 => "Bad Request",
+            401 => "Unauthorized",
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
@@ -76,6 +77,29 @@ impl Refusal {
             "All rooms of this server are taken: join one that exists, or try again in a few seconds.",
         )
         .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
+    }
+
+    /// 401, 403 or 503 for somebody who may not come in: the token that was shown is no good, lets nobody in
+    /// here, or can't be judged now.
+    #[must_use]
+    pub(crate) fn outside(status: u16) -> Self {
+        match status {
+            401 => Self::new(
+                401,
+                "The token is no good here: show one that is signed for this server and has not expired.",
+            )
+            .with_header("WWW-Authenticate", "Bearer"),
+            503 => Self::new(
+                503,
+                "The key of the token can't be had now: try again in a few seconds.",
+            )
+            .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string()),
+            _ => Self::new(
+                403,
+                "This room is not open to you here: show a token that opens it, where its namespace has \
+                 allow_plain.",
+            ),
+        }
     }
 
     /// 408: the head did not arrive in time.
