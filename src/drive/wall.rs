@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How often it is read.
-const READ_INTERVAL: Duration = Duration::from_millis(100);
+const READ_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What it said last.
 #[derive(Debug, Default)]

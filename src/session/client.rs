@@ -204,6 +204,14 @@ impl Client {
         self.identity.as_ref().map(|identity| &identity.about)
     }
 
+    /// Others are told this of it from now on, but where its place in a room has words of its own.
+    pub(crate) fn call(&mut self, about: Arc<About>) {
+        if let Some(identity) = &mut self.identity {
+            let before = std::mem::replace(&mut identity.about, Arc::clone(&about));
+            self.subscriptions.call(&before, &about);
+        }
+    }
+
     /// What stands for the rooms that its token gives it.
     #[must_use]
     pub(crate) fn grants(&self) -> Option<u64> {

@@ -101,6 +101,15 @@ impl Subscriptions {
         found.map(|(_, subscription)| subscription)
     }
 
+    /// Where others were told `before` they are told `about` from now on.
+    pub(crate) fn call(&mut self, before: &Arc<About>, about: &Arc<About>) {
+        for (_, subscription) in &mut self.all {
+            if Arc::ptr_eq(&subscription.about, before) {
+                subscription.about = Arc::clone(about);
+            }
+        }
+    }
+
     /// Takes out that of a membership.
     pub(crate) fn remove(&mut self, id: MembershipId) -> Option<Subscription> {
         let at = self.all.iter().position(|(other, _)| *other == id)?;

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{About, Asking, Client, Identity, LOOK_TICKS, Protocol, Stage, Tick, Took, Waiting};
+use super::{
+    About, Asking, By, Client, Identity, LOOK_TICKS, Protocol, Stage, Subscription, Tick, Took,
+    Waiting,
+};
+use crate::id::MembershipId;
+use crate::room::home::Visible;
 
 /// How long a pong is waited for.
 const PONG: u32 = 80;
@@ -128,4 +133,26 @@ fn a_client_that_fell_behind_cools() {
     client.drained(Tick(1000));
     assert!(client.has_to_cool("room", Tick(1004)));
     assert!(!client.has_to_cool("room", Tick(1005)));
+}
+
+/// Goal: a client that is called otherwise is so in all its rooms but those that have words of their own for it.
+#[test]
+fn a_client_may_be_called_otherwise() {
+    let about = |user: &str| Arc::new(About::new(user, b"", b"").expect("it is short"));
+    let user = |about: Option<&Arc<About>>| {
+        let about = about.expect("it has said who it is");
+        about.info(uuid::Uuid::nil()).user.to_owned()
+    };
+    let mut client = connected();
+    let first = Arc::clone(client.about().expect("it is known"));
+    let [one, two] = [0, 1].map(MembershipId::new);
+    let subscription = |about| Subscription::new(By::Client, about, Visible::Yes, None);
+    client.subscriptions_mut().add(one, subscription(first));
+    client
+        .subscriptions_mut()
+        .add(two, subscription(about("own")));
+    client.call(about("43"));
+    assert_eq!(user(client.about()), "43");
+    assert_eq!(user(client.about_in(one)), "43");
+    assert_eq!(user(client.about_in(two)), "own");
 }

@@ -54,7 +54,7 @@ impl Shard {
     }
 
     /// What others are told of whoever a token lets in.
-    fn about(&self, token: &ConnectionToken) -> Result<Arc<About>, Declined> {
+    pub(super) fn about(&self, token: &ConnectionToken) -> Result<Arc<About>, Declined> {
         if token.user.is_empty() && token.info.is_empty() {
             return Ok(Arc::clone(&self.nobody));
         }

@@ -32,8 +32,10 @@ impl Shard {
             return Err(Disconnect::InsufficientState.into());
         }
         let lease = self.connection_lease(token.expires_at);
+        let about = self.about(&token)?;
         if let Some(client) = self.client_mut(slot) {
             client.prolong(lease.ends);
+            client.call(about);
         }
         let reply = Reply::Refresh {
             client: self.sessions.at(slot).id(),
@@ -91,8 +93,10 @@ impl Shard {
     /// For how long a subscription token lets somebody stay in a room.
     pub(super) fn subscription_lease(&mut self, expires_at: Option<u64>) -> Lease {
         let moment = self.moment();
-        let client = &self.chat().client;
-        let expires_at = expires_at.filter(|_| !client.insecure);
-        Lease::until(expires_at, client.expired_sub_close_delay, &moment)
+        Lease::until(
+            expires_at,
+            self.chat().client.expired_sub_close_delay,
+            &moment,
+        )
     }
 }

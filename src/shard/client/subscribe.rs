@@ -53,7 +53,7 @@ impl Shard {
         let subscribing = Subscribing {
             id,
             membership,
-            since: recover.as_ref().map(|recover| recover.since.offset),
+            since: subscribe.recover.as_ref().map(|since| since.offset),
             standing: standing(&terms),
             expires_s: lease.expires_s,
             data: grant.data.into(),

@@ -46,6 +46,10 @@ pub(crate) fn subscribed(
     let data = &*subscribing.data;
     let told = Subscribed {
         expires_s: subscribing.expires_s,
+        recovery: match subscribing.since {
+            None => reply::Recovery::NotAsked,
+            Some(_) => reply::Recovery::Lost,
+        },
         data: (!data.is_empty()).then(|| Payload::of_bytes(data)),
         ..Subscribed::default()
     };
