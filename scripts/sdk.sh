@@ -60,8 +60,8 @@ else
   fanring=$(realpath "$bin_dir/fanring")
   [ -x "$fanring" ] || fail "$bin_dir/fanring is missing"
   server="$fanring serve --listen 127.0.0.1:{port} --config {config}"
-  # Little enough that a slow reader falls behind in seconds, or that it does not in minutes.
-  if [ -z "$long" ]; then server+=" --log-bytes 8MiB --lag-bytes-max 512KiB"; else server+=" --log-bytes 64MiB --lag-bytes-max 32MiB"; fi
+  # Little enough that a slow reader falls behind in seconds, or so much that it does not in minutes.
+  if [ -z "$long" ]; then server+=" --lag-bytes-max 512KiB"; else server+=" --lag-bytes-max 32MiB"; fi
 fi
 
 # serve FILE: the server with that configuration on $port, which is a new one.

@@ -21,10 +21,12 @@ import tokens  # noqa: E402
 from websocket import CLOSE, TEXT, Connection, Ended, reason_of  # noqa: E402
 
 PATH = "/connection/websocket"
+TOO_MANY_REQUESTS = 111
 # Only what fails waits so long.
 PATIENCE_S = 60
-# Small, so that what a slow reader has not read waits at the server and not on the way.
-BUFFER_BYTES = 4096
+# Little, so that what a slow reader has not read waits at the server and not on the way; or what it reads in a twentieth of a
+# second, without which it would be slower still.
+BUFFER_BYTES_MIN = 4096
 
 
 def token(user, **claims):
@@ -117,8 +119,9 @@ class Way:
         pair = (client, server)
         try:
             if self.bytes_per_s:
-                server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+                buffer_bytes = max(BUFFER_BYTES_MIN, self.bytes_per_s // 20)
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
             server.connect(("127.0.0.1", self.port_beyond or self.server.port))
             self.pairs.add(pair)
             back = threading.Thread(target=self._pass, args=(client, server), daemon=True)
@@ -175,6 +178,14 @@ class Hand:
             reply = self.replies.get(number)
         assert reply and "error" not in reply, f"command {number}: {reply}, {self.over}"
         return reply
+
+    def answer(self, number):
+        """Whether a command was done, and not put off because of too much to do."""
+        with self.arrived:
+            self.arrived.wait_for(lambda: number in self.replies or self.over, PATIENCE_S)
+            error = self.replies[number].get("error")
+        assert not error or error["code"] == TOO_MANY_REQUESTS, f"command {number}: {error}"
+        return not error
 
     def publish(self, channel, *values):
         """Publishes these in order, and waits for all replies."""
