@@ -253,7 +253,9 @@ fn fixed_limits_are_told() {
 fn the_readme_shows_a_program_that_is_tried() {
     let programs = |text: &'static str| -> Vec<&str> {
         let blocks = text.split("```js\n").skip(1);
-        blocks.filter_map(|block| block.split("```").next()).collect()
+        blocks
+            .filter_map(|block| block.split("```").next())
+            .collect()
     };
     let tried = programs(CLIENTS)[0];
     assert!(tried.lines().count() <= 10 && tried.contains("/connection/websocket"));
