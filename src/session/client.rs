@@ -139,7 +139,7 @@ pub(crate) struct Client {
 }
 
 /// Memory of a subscription, in bytes.
-pub(super) const SUBSCRIPTION_BYTES: usize = size_of::<(MembershipId, Subscription)>();
+pub(super) const SUBSCRIPTION_BYTES: usize = size_of::<Subscription>();
 
 /// How often the kernel is asked about a socket that has not taken all there was.
 const LOOK_TICKS: u32 = 5 * TICKS_PER_SECOND;

@@ -1,6 +1,7 @@
 //! What a client's memberships are to it besides places to read at: who subscribed it, what is told of it there,
 //! and until when.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::id::MembershipId;
@@ -17,16 +18,25 @@ pub(crate) enum By {
     Server,
 }
 
-/// One subscription.
+/// One subscription. There may be many: it is as small as can be.
 #[derive(Debug)]
 pub(crate) struct Subscription {
+    /// Of which membership.
+    membership: MembershipId,
     by: By,
     /// Whether others are told of it.
     visible: Visible,
-    /// When it ends unless it is prolonged.
-    ends: Option<Tick>,
+    /// The tick at which it ends unless it is prolonged.
+    ends: Option<NonZeroU32>,
     /// What others in the room are told of the client.
     about: Arc<About>,
+}
+
+const _: () = assert!(size_of::<Subscription>() == 16);
+
+/// A tick that is not the first of all: nothing ends there.
+fn packed(ends: Option<Tick>) -> Option<NonZeroU32> {
+    ends.map(|ends| NonZeroU32::new(ends.0).unwrap_or(NonZeroU32::MIN))
 }
 
 impl Subscription {
@@ -34,9 +44,10 @@ impl Subscription {
     #[must_use]
     pub(crate) fn new(by: By, about: Arc<About>, visible: Visible, ends: Option<Tick>) -> Self {
         Self {
+            membership: MembershipId::INLINE,
             by,
             visible,
-            ends,
+            ends: packed(ends),
             about,
         }
     }
@@ -61,14 +72,14 @@ impl Subscription {
 
     /// It ends at some time, or never.
     pub(crate) fn prolong(&mut self, ends: Option<Tick>) {
-        self.ends = ends;
+        self.ends = packed(ends);
     }
 }
 
 /// The subscriptions of a client, by its memberships.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    all: Vec<(MembershipId, Subscription)>,
+    all: Vec<Subscription>,
 }
 
 impl Subscriptions {
@@ -85,25 +96,26 @@ impl Subscriptions {
             // Most clients are in one room.
             self.all.reserve_exact(1);
         }
-        self.all.push((id, subscription));
+        self.all.push(Subscription {
+            membership: id,
+            ..subscription
+        });
     }
 
     /// That of a membership.
     #[must_use]
     pub(crate) fn get(&self, id: MembershipId) -> Option<&Subscription> {
-        let found = self.all.iter().find(|(other, _)| *other == id);
-        found.map(|(_, subscription)| subscription)
+        self.all.iter().find(|one| one.membership == id)
     }
 
     /// Like [`Self::get`].
     pub(crate) fn get_mut(&mut self, id: MembershipId) -> Option<&mut Subscription> {
-        let found = self.all.iter_mut().find(|(other, _)| *other == id);
-        found.map(|(_, subscription)| subscription)
+        self.all.iter_mut().find(|one| one.membership == id)
     }
 
     /// Where others were told `before` they are told `about` from now on.
     pub(crate) fn call(&mut self, before: &Arc<About>, about: &Arc<About>) {
-        for (_, subscription) in &mut self.all {
+        for subscription in &mut self.all {
             if Arc::ptr_eq(&subscription.about, before) {
                 subscription.about = Arc::clone(about);
             }
@@ -112,8 +124,8 @@ impl Subscriptions {
 
     /// Takes out that of a membership.
     pub(crate) fn remove(&mut self, id: MembershipId) -> Option<Subscription> {
-        let at = self.all.iter().position(|(other, _)| *other == id)?;
-        let (_, removed) = self.all.swap_remove(at);
+        let at = self.all.iter().position(|one| one.membership == id)?;
+        let removed = self.all.swap_remove(at);
         if self.all.is_empty() {
             self.all = Vec::new();
         }
@@ -123,15 +135,15 @@ impl Subscriptions {
     /// When the first of them ends.
     #[must_use]
     pub(crate) fn next_end(&self) -> Option<Tick> {
-        (self.all.iter()).filter_map(|(_, one)| one.ends).min()
+        let ends = self.all.iter().filter_map(|one| one.ends);
+        ends.min().map(|ends| Tick(ends.get()))
     }
 
     /// One that has ended by `now`.
     #[must_use]
     pub(crate) fn ended(&self, now: Tick) -> Option<MembershipId> {
-        let has_ended = |one: &Subscription| one.ends.is_some_and(|ends| ends <= now);
-        let ended = self.all.iter().find(|(_, one)| has_ended(one));
-        ended.map(|(id, _)| *id)
+        let has_ended = |one: &&Subscription| one.ends.is_some_and(|ends| ends.get() <= now.0);
+        self.all.iter().find(has_ended).map(|one| one.membership)
     }
 }
 
