@@ -1,6 +1,7 @@
 //! Flags. What they mean together is checked in [`settings`].
 
 pub(crate) mod agents;
+mod crowd;
 pub(crate) mod dialogue;
 pub(crate) mod over;
 pub(crate) mod pace;

@@ -4,8 +4,9 @@
 //! the moment in which an interval is handed over. What each of them means stands on the methods:
 //! nobody else touches them.
 
-use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+pub(crate) mod post;
+pub(crate) mod standing;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -14,12 +15,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use rustix::event::{EventfdFlags, eventfd};
 use serde::{Deserialize, Serialize};
 
+use self::post::Post;
+use self::standing::{Endings, Standing};
 use crate::books::done::Done;
 use crate::books::inflight::InFlight;
-use crate::books::payload::RUN_BITS;
 use crate::books::per_publisher::PerPublisher;
 use crate::cli::settings::Settings;
-use crate::load::crew::Crew;
 use crate::load::layout::{Layout, Role};
 use crate::load::plan::Plan;
 use crate::results::interval::Interval;
@@ -30,17 +31,6 @@ use crate::session::ending::Ending;
 pub(crate) struct Mailbox {
     pub(crate) cut: u64,
     pub(crate) interval: Interval,
-}
-
-/// What went wrong with sessions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Endings {
-    /// Those that ended and were not to end, by close code.
-    pub(crate) closes: BTreeMap<u16, u64>,
-    /// Handshakes that were answered with another status than 101, by status.
-    pub(crate) refusals: BTreeMap<u16, u64>,
-    /// The first thing that went wrong at all.
-    pub(crate) first: Option<String>,
 }
 
 /// What every worker comes to, in this order.
@@ -66,56 +56,6 @@ impl Milestone {
         Self::SentAll,
         Self::Drained,
     ];
-}
-
-/// Who shares the state of a run.
-#[derive(Clone, Debug)]
-pub(crate) struct Post {
-    pub(crate) crew: Crew,
-    /// Threads that come to milestones: workers, or those that lead one process each.
-    pub(crate) hands: u32,
-    /// Whether another process leads.
-    pub(crate) follows: bool,
-    /// Tells this run's messages from those of others, and of other runs.
-    pub(crate) run: u32,
-    /// What the clock here shows more than that of each process; empty if it is one clock.
-    pub(crate) ahead_ns: Vec<i64>,
-}
-
-impl Post {
-    /// One process that does all by itself.
-    pub(crate) fn alone(workers: u32) -> Self {
-        Self {
-            crew: Crew::alone(workers),
-            hands: workers,
-            follows: false,
-            run: random_run(),
-            ahead_ns: Vec::new(),
-        }
-    }
-}
-
-/// How the sessions of one process stand, as it tells the one that leads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Standing {
-    open: u32,
-    subscribers_open: u32,
-    ended_early: u32,
-    publishers_ended: u32,
-    given_up: u32,
-    publishers_given_up: u32,
-    pub(crate) endings: Endings,
-}
-
-impl Standing {
-    /// The same when the process has gone, with all its sessions.
-    pub(crate) fn gone(&self) -> Self {
-        Self {
-            open: 0,
-            subscribers_open: 0,
-            ..self.clone()
-        }
-    }
 }
 
 /// The state of a run.
@@ -346,13 +286,7 @@ impl Shared<'_> {
 
     /// Adds what went wrong with the sessions of another process.
     pub(crate) fn add_endings(&self, endings: &Endings) {
-        let mut own = lock(&self.endings);
-        for (code, count) in &endings.closes {
-            *own.closes.entry(*code).or_default() += count;
-        }
-        for (status, count) in &endings.refusals {
-            *own.refusals.entry(*status).or_default() += count;
-        }
+        lock(&self.endings).add(endings);
     }
 }
 
@@ -463,13 +397,6 @@ impl Shared<'_> {
     pub(crate) fn interval_asked_for(&self) -> u64 {
         self.cut.load(Ordering::Acquire)
     }
-}
-
-/// A number that no other run has, but by chance. From the system, because runs that begin at the
-/// same moment on two machines must differ too.
-pub(crate) fn random_run() -> u32 {
-    let bits = RandomState::new().hash_one(std::process::id());
-    u32::try_from(bits >> (u64::BITS - RUN_BITS)).unwrap_or(0)
 }
 
 /// Locks; a thread that panicked with the lock has said so itself.

@@ -16,7 +16,9 @@ use crate::results::interval::Interval;
 use crate::run::engine::{plan_from, with_hands};
 use crate::run::machine::prepare;
 use crate::run::worker;
-use crate::shared::{Milestone, Post, Shared, Standing, lock};
+use crate::shared::post::Post;
+use crate::shared::standing::Standing;
+use crate::shared::{Milestone, Shared, lock};
 
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(5);

@@ -30,7 +30,8 @@ use crate::run::engine::{self, conduct};
 use crate::run::interrupt::Interrupt;
 use crate::run::machine::sessions_max;
 use crate::run::summary::summarize;
-use crate::shared::{Post, Shared, lock, random_run};
+use crate::shared::post::{Post, random_run};
+use crate::shared::{Shared, lock};
 
 /// The most processes of a run.
 const PROCESSES_MAX: u64 = 64;

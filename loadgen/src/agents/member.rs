@@ -13,7 +13,8 @@ use crate::books::run::RunBooks;
 use crate::clock::now_ns;
 use crate::results::model::agents::Agent;
 use crate::run::worker::Outcome;
-use crate::shared::{Milestone, Shared, Standing, lock};
+use crate::shared::standing::Standing;
+use crate::shared::{Milestone, Shared, lock};
 
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(2);

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::books::done::Done;
 use crate::results::interval::Interval;
 use crate::run::worker::Outcome;
-use crate::shared::{Milestone, Standing};
+use crate::shared::Milestone;
+use crate::shared::standing::Standing;
 
 /// What an agent is told.
 #[derive(Debug, Serialize, Deserialize)]

@@ -20,7 +20,8 @@ use crate::run::machine::prepare;
 use crate::run::progress::Progress;
 use crate::run::summary::{Facts, summarize};
 use crate::run::worker::{self, Outcome};
-use crate::shared::{Milestone, Post, Shared};
+use crate::shared::post::Post;
+use crate::shared::{Milestone, Shared};
 use crate::watch::server::Monitor;
 
 /// Beyond the drain, how long workers may take to end it.
