@@ -153,6 +153,11 @@ mqtt() {
   drive mqtt 0 "${long[@]}" --size 64,9000 --set keep-alive=2s
   # What is retained comes to each of the subscribers of the first room, and is nobody's loss.
   figure mqtt foreign 4
+  # Two at once: a broker ends whoever is called as one that comes later.
+  (drive mqtt-one 0 "${short[@]}" --set 'topic=one/{room}') &
+  local one=$!
+  drive mqtt-other 0 "${short[@]}" --set 'topic=other/{room}'
+  wait "$one" || fail "one of two loads at one broker was disturbed by the other"
   drive mqtt-chat 0 "${short[@]}" --workload chat
 }
 

@@ -129,7 +129,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TARGET", default_value = "127.0.0.1:9001")]
     pub(crate) target: Vec<String>,
     /// Path and query of the upgrade request; {room} and {i} stand for the numbers of room and
-    /// session. A path in the URL of --target counts more. [default: /ws?presence=0, or
+    /// session, and {run} for what no other run has. A path in the URL of --target counts more. [default: /ws?presence=0, or
     /// /ws/{room}?presence=0 with several rooms, and / with a URL]
     #[arg(long)]
     pub(crate) path: Option<String>,

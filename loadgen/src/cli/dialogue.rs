@@ -19,7 +19,7 @@ use crate::protocol::text::Text;
 use crate::protocol::upgrade::{Request, Upgrade};
 use crate::protocol::values::Values;
 
-/// Flags for the dialogue of a session. Texts have {room} and {i}, the numbers of room and session, {env:NAME} from
+/// Flags for the dialogue of a session. Texts have {room}, {i} and {run}, the numbers of room, session and run, {env:NAME} from
 /// the environment, and the columns of --vars.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Dialogue")]
@@ -35,7 +35,7 @@ pub(crate) struct DialogueArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) vars: Option<PathBuf>,
     /// Header of the upgrade request, as `Name: value`. Here and below, {room} and {i} stand for the numbers of room and
-    /// session, and {env:NAME} for a secret from the environment, which no report has. May be given several times.
+    /// session, {run} for what no other run has, and {env:NAME} for a secret from the environment, which no report has. May be given several times.
     #[arg(long, value_name = "HEADER")]
     pub(crate) header: Vec<String>,
     /// Subprotocol to offer. May be given several times.
@@ -319,7 +319,7 @@ mod tests {
         ];
         let made = speech(&flags).unwrap();
         let mut out = Vec::new();
-        made.upgrade.append(&made.who(1, 0), "KEY", &mut out);
+        made.upgrade.append(&made.who(0, 1, 0), "KEY", &mut out);
         let request = String::from_utf8(out).unwrap();
         assert!(request.starts_with("GET /ws?t=def "), "{request}");
         assert!(request.contains("\r\nAuthorization: Bearer def\r\n"));

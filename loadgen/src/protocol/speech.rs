@@ -22,9 +22,10 @@ pub(crate) struct Speech {
 }
 
 impl Speech {
-    /// Whose texts a session's are.
-    pub(crate) fn who(&self, session: u32, room: u32) -> Who<'_> {
+    /// Whose texts a session's are, in the run with this number.
+    pub(crate) fn who(&self, run: u32, session: u32, room: u32) -> Who<'_> {
         Who {
+            run,
             session,
             room,
             row: self.values.of(session),

@@ -10,6 +10,7 @@ use super::text::Who;
 
 /// Whose side the tests take: the numbers are told apart in what is said.
 pub(crate) const WHO: Who<'static> = Who {
+    run: 0xabc,
     session: 7,
     room: 3,
     row: &[],

@@ -156,7 +156,7 @@ mod tests {
         let who = Who {
             session: 7,
             room: 3,
-            row: &[],
+            ..Who::default()
         };
         let mut out = Vec::new();
         upgrade.append(&who, "KEY", &mut out);

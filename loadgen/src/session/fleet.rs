@@ -314,7 +314,8 @@ impl<'a> Fleet<'a> {
         let target = self.shared.settings.reach.of(seat.session, seat.room);
         let source = self.sources.of(seat.session, &target);
         let settings = self.shared.settings;
-        let who = settings.speech.who(seat.session, seat.room);
+        let run = self.shared.post.run;
+        let who = settings.speech.who(run, seat.session, seat.room);
         let speaker = settings.speech.protocol.speaker(&who);
         // Without a rate all are due at once, and wait for each other as this program wants it.
         let due_ns = match settings.connect_rate {

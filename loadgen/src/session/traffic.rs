@@ -195,7 +195,7 @@ impl Fleet<'_> {
         connection.sending = false;
         if connection.is_connecting() {
             let speech = &self.shared.settings.speech;
-            let who = speech.who(seat.session, seat.room);
+            let who = speech.who(self.shared.post.run, seat.session, seat.room);
             if let Err(ending) = connection.connected(&speech.upgrade, &who) {
                 return self.ended(index, &ending);
             }
