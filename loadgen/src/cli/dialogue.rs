@@ -86,8 +86,6 @@ impl FromStr for Placed {
 
 /// Where the sessions go.
 pub(crate) struct Place<'a> {
-    /// For the `Host` header.
-    pub(crate) host: String,
     /// Path and query as they were given.
     pub(crate) path: Option<String>,
     /// Those of a server such as Fanring.
@@ -162,7 +160,6 @@ impl DialogueArgs {
         let offer = protocol.offer();
         let path = place.path.or(offer.path);
         let request = Request {
-            host: place.host,
             path: path.unwrap_or_else(|| place.default_path.to_owned()),
             headers: [offer.headers, self.header].concat(),
             subprotocols: [offer.subprotocols, self.subprotocol].concat(),
@@ -319,7 +316,8 @@ mod tests {
         ];
         let made = speech(&flags).unwrap();
         let mut out = Vec::new();
-        made.upgrade.append(&made.who(0, 1, 0), "KEY", &mut out);
+        let names = ("here", "KEY");
+        made.upgrade.append(&made.who(0, 1, 0), names, &mut out);
         let request = String::from_utf8(out).unwrap();
         assert!(request.starts_with("GET /ws?t=def "), "{request}");
         assert!(request.contains("\r\nAuthorization: Bearer def\r\n"));

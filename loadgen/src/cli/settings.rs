@@ -1,6 +1,6 @@
 //! A checked run: what the flags mean together.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -149,8 +149,7 @@ impl Settings {
             reached: self
                 .reach
                 .addresses()
-                .iter()
-                .map(SocketAddr::to_string)
+                .map(|address| address.to_string())
                 .collect(),
             path: redact::query(self.speech.upgrade.path()),
             protocol: self.speech.name.to_owned(),
@@ -245,7 +244,6 @@ impl RunArgs {
     fn place(&self, target: &Target, workload: Workload, rooms: u32) -> Place<'static> {
         let given = self.path.clone();
         Place {
-            host: target.authority(),
             path: match target.path.as_deref() {
                 Some("/") => given.or(Some("/".to_owned())),
                 Some(path) => Some(path.to_owned()),

@@ -182,7 +182,12 @@ impl Connection {
     }
 
     /// The socket is connected or has failed to: puts the upgrade request on its way.
-    pub(crate) fn connected(&mut self, upgrade: &Upgrade, who: &Who<'_>) -> Result<(), Ending> {
+    pub(crate) fn connected(
+        &mut self,
+        upgrade: &Upgrade,
+        host: &str,
+        who: &Who<'_>,
+    ) -> Result<(), Ending> {
         let Some(socket) = &self.socket else {
             return Ok(());
         };
@@ -191,7 +196,7 @@ impl Connection {
             Ok(Some(error)) | Err(error) => return Err(Ending::Connect(error)),
         }
         let key = random_key();
-        upgrade.append(who, &key, self.outbox.raw());
+        upgrade.append(who, (host, &key), self.outbox.raw());
         self.phase = Phase::Upgrading {
             key,
             head: Vec::new(),

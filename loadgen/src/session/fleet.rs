@@ -311,7 +311,12 @@ impl<'a> Fleet<'a> {
             let since_ns = now.saturating_sub(lag_ns);
             self.tally.joins(index, &self.shared.taken, since_ns);
         }
-        let target = self.shared.settings.reach.of(seat.session, seat.room);
+        let target = self
+            .shared
+            .settings
+            .reach
+            .of(seat.session, seat.room)
+            .address;
         let source = self.sources.of(seat.session, &target);
         let settings = self.shared.settings;
         let run = self.shared.post.run;

@@ -194,9 +194,11 @@ impl Fleet<'_> {
         };
         connection.sending = false;
         if connection.is_connecting() {
-            let speech = &self.shared.settings.speech;
+            let settings = self.shared.settings;
+            let host = &settings.reach.of(seat.session, seat.room).host;
+            let speech = &settings.speech;
             let who = speech.who(self.shared.post.run, seat.session, seat.room);
-            if let Err(ending) = connection.connected(&speech.upgrade, &who) {
+            if let Err(ending) = connection.connected(&speech.upgrade, host, &who) {
                 return self.ended(index, &ending);
             }
             self.read_on(index);

@@ -13,4 +13,5 @@ mod program;
 mod secure;
 mod server;
 mod setup;
+mod targets;
 mod workloads;

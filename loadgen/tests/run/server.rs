@@ -27,6 +27,8 @@ struct Heard {
     /// Messages that are no payloads, in the order they came.
     words: Vec<String>,
     peers: Vec<String>,
+    /// What the server was called.
+    hosts: Vec<String>,
     /// Codes of goodbyes; 1005 for one without.
     goodbyes: Vec<u16>,
 }
@@ -78,6 +80,11 @@ impl Server {
     /// The addresses connections came from.
     pub(crate) fn peers(&self) -> Vec<String> {
         self.house.heard().peers.clone()
+    }
+
+    /// What each connection that was upgraded called the server.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        self.house.heard().hosts.clone()
     }
 
     /// Codes of goodbyes, in the order they came; 1005 for one without.
@@ -185,7 +192,13 @@ impl House {
             response.extend(goodbye(Some(4001)));
         }
         let peer = stream.peer_addr().ok()?.ip().to_string();
-        self.heard().peers.push(peer);
+        {
+            let head = String::from_utf8_lossy(&head[..end]);
+            let host = head.lines().find_map(|line| line.strip_prefix("Host: "));
+            let mut heard = self.heard();
+            heard.peers.push(peer);
+            heard.hosts.extend(host.map(str::to_owned));
+        }
         {
             // Whoever has the answer is a member already: nothing is missed, and nothing comes first.
             let mut room = self.room();
