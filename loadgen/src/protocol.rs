@@ -15,8 +15,8 @@
 //!   backslashes, so no envelope has to escape them.
 //!   What the server says it will not deliver is told with [`seam::Listener::rejected`].
 //! - [`seam::Speaker::wrap`] puts the envelope around a payload ([`envelope::Envelope`] takes it from a choice), and
-//!   [`seam::Speaker::due`] says what has to be said every so often ([`beat::Beat`]). Where units of the protocol keep
-//!   to no message, [`pieces::Pieces`] puts them together.
+//!   [`seam::Speaker::due`] says what has to be said every so often ([`beat::Beat`], [`beat::KeepAlive`]). Where units
+//!   of the protocol keep to no message, [`pieces::Pieces`] puts them together.
 //!
 //! No clock, no socket and no randomness: unit tests drive a speaker with bytes and times (see `testing`).
 

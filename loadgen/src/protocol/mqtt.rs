@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use fanring::wire::message::Kind;
 
 use self::packet::{Identity, Packet, STRING_BYTES_MAX};
-use super::beat::Beat;
+use super::beat::KeepAlive;
 use super::envelope::{Around, Envelope};
 use super::pieces::Pieces;
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
@@ -144,7 +144,7 @@ impl Protocol for Mqtt {
             },
             payload,
             keep_alive_ns: u64::from(self.keep_alive_seconds) * 1_000_000_000,
-            beat: None,
+            alive: KeepAlive::new(Kind::Binary, packet::PING),
             pieces: Pieces::default(),
         })
     }
@@ -167,7 +167,7 @@ struct Talk {
     payload: Around,
     place: Place,
     keep_alive_ns: u64,
-    beat: Option<Beat>,
+    alive: KeepAlive,
     pieces: Pieces,
 }
 
@@ -198,8 +198,7 @@ impl Talk {
 
 impl Speaker for Talk {
     fn opened(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        let is_kept = self.keep_alive_ns > 0;
-        self.beat = is_kept.then(|| Beat::within(now_ns, self.keep_alive_ns));
+        self.alive.begin(now_ns, self.keep_alive_ns);
         to.say(Kind::Binary, &self.connect);
     }
 
@@ -235,13 +234,11 @@ impl Speaker for Talk {
     }
 
     fn due_ns(&self) -> Option<u64> {
-        self.beat.map(|beat| beat.due_ns())
+        self.alive.due_ns()
     }
 
     fn due(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        if self.beat.as_mut().is_some_and(|beat| beat.is_due(now_ns)) {
-            to.say(Kind::Binary, packet::PING);
-        }
+        self.alive.due(now_ns, to);
     }
 }
 
