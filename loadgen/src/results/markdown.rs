@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::model::agents::{legend, sign};
 use super::model::{Results, Verdict};
 use super::table::{Row, latency_rows, load};
 use super::units::{bytes, count, date, ms, rate};
@@ -89,9 +90,12 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         out,
         "\n| ms | p50 | p90 | p99 | p99.9 | max | count |\n|---|---:|---:|---:|---:|---:|---:|"
     )?;
+    let machines = results.machines.as_ref();
     for (name, times) in rows {
-        let figures =
-            [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| format!("{:.3}", ms(times.at(quantile))));
+        let figures = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| {
+            let ns = times.at(quantile);
+            format!("{}{:.3}", sign(machines, name, ns), ms(ns))
+        });
         writeln!(
             out,
             "| {name} | {} | {} |",
@@ -99,7 +103,10 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
             count(times.0.len())
         )?;
     }
-    Ok(())
+    match legend(machines) {
+        Some(legend) => writeln!(out, "\n<sub>{legend}</sub>"),
+        None => Ok(()),
+    }
 }
 
 fn write_figures(results: &Results, out: &mut impl Write) -> io::Result<()> {
@@ -148,6 +155,7 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::model::agents::{Agent, Machines};
     use crate::results::model::asked::{Slo, SloPart};
     use crate::results::sample;
 
@@ -188,6 +196,25 @@ mod tests {
             assert!(number == 0 || cells == 0 || number == cells, "{line}");
             cells = number;
         }
+    }
+
+    /// Goal: figures that are too short for what is known of the clocks have a sign, which is explained.
+    #[test]
+    fn doubtful_figures_have_a_sign() {
+        assert!(!summary(|_| {}).contains("| ~"));
+        let text = summary(|results| {
+            let agent = Agent {
+                clock_uncertainty_ns: 500_000,
+                ..Agent::default()
+            };
+            let mut machines = Machines::new(vec![agent.clone(), agent]);
+            machines.doubt(&results.latency.series());
+            results.machines = Some(machines);
+        });
+        assert!(text.contains("\n| delivery | ~"), "{text}");
+        assert!(text.contains("<sub>~ below three times"), "{text}");
+        let upgrade = text.lines().find(|line| line.starts_with("| upgrade"));
+        assert!(!upgrade.unwrap().contains('~'), "{text}");
     }
 
     /// Goal: what others named breaks no table and becomes no markup.

@@ -6,6 +6,7 @@ mod server;
 use std::fmt::{Display, Formatter, Result as Written};
 
 use super::distribution::Distribution;
+use super::model::agents::sign;
 use super::model::asked::Parameters;
 use super::model::slowest::Laggard;
 use super::model::{Latency, Results, Verdict};
@@ -61,17 +62,22 @@ impl Results {
             "\n{:10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}",
             "ms", "p50", "p90", "p99", "p99.9", "max", "mean", "count"
         )?;
+        let machines = self.machines.as_ref();
         for (name, times) in rows {
-            write_row(name, times, f)?;
+            write_row(name, times, |ns| sign(machines, name, ns), f)?;
         }
         writeln!(f)
     }
 
     /// Who waited longest, where there are several who could have.
     fn write_slowest(&self, f: &mut Formatter<'_>) -> Written {
+        let figure = |ns| {
+            let sign = sign(self.machines.as_ref(), "delivery", ns);
+            format!("{sign}{:.3}", ms(ns))
+        };
         let named = |one: &Laggard| {
             let number = one.session.unwrap_or(one.room);
-            format!("{number} {:.3} ({:.3})", ms(one.mean_ns), ms(one.max_ns))
+            format!("{number} {} ({})", figure(one.mean_ns), figure(one.max_ns))
         };
         let (sessions, rooms) = (&self.slowest.sessions, &self.slowest.rooms);
         for (what, slowest) in [("sessions", sessions), ("rooms", rooms)] {
@@ -347,13 +353,19 @@ fn pace(parameters: &Parameters) -> Option<String> {
     Some(format!("{} messages/s ({arrivals})", rates.join(" to ")))
 }
 
-fn write_row(name: &str, times: &Distribution, f: &mut Formatter<'_>) -> Written {
+fn write_row(
+    name: &str,
+    times: &Distribution,
+    sign: impl Fn(u64) -> &'static str,
+    f: &mut Formatter<'_>,
+) -> Written {
     write!(f, "{name:10}")?;
-    for quantile in [0.5, 0.9, 0.99, 0.999, 1.0] {
-        write!(f, "{:10.3}", ms(times.at(quantile)))?;
+    let quantiles = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| times.at(quantile));
+    for ns in quantiles.into_iter().chain([times.mean_ns()]) {
+        let figure = format!("{}{:.3}", sign(ns), ms(ns));
+        write!(f, "{figure:>10}")?;
     }
-    let mean = times.0.mean() / 1e6;
-    writeln!(f, "{mean:10.3}{:>14}", count(times.0.len()))
+    writeln!(f, "{:>14}", count(times.0.len()))
 }
 
 #[cfg(test)]

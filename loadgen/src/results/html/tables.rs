@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::results::markup::escape;
+use crate::results::model::agents::{Machines, legend, sign};
 use crate::results::model::slowest::Laggard;
 use crate::results::model::{HeldBack, Results};
 use crate::results::units::{by_code, bytes, count, date, ms, rate, time};
@@ -24,8 +25,17 @@ pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
         (Some(session), false) => format!("session {session}"),
         (None, _) => format!("room {}", one.room),
     };
-    write_slowest("Slowest sessions", &slowest.sessions, name, out)?;
-    write_slowest("Slowest rooms", &slowest.rooms, name, out)?;
+    for (heading, slowest) in [
+        ("Slowest sessions", &slowest.sessions),
+        ("Slowest rooms", &slowest.rooms),
+    ] {
+        write_slowest(
+            heading,
+            (slowest.as_slice(), name),
+            results.machines.as_ref(),
+            out,
+        )?;
+    }
     for (heading, rows) in [
         ("Messages and deliveries", messages(results)),
         ("Generator and server", machines(results)),
@@ -50,6 +60,14 @@ fn write_rows(
 
 /// What ends a table that was begun.
 const END: &str = "</table></div></section>";
+
+/// A cell with a time of a series, in milliseconds.
+fn cell(machines: Option<&Machines>, series: &str, ns: u64) -> String {
+    match sign(machines, series, ns) {
+        "" => format!("<td>{:.3}</td>", ms(ns)),
+        sign => format!("<td class=\"soft\">{sign}{:.3}</td>", ms(ns)),
+    }
+}
 
 fn begin(classes: &str, heading: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(
@@ -88,6 +106,7 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         "<thead><tr><th>series</th><th>min</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
          <th>p99.99</th><th>max</th><th>mean</th><th>count</th></tr></thead>"
     )?;
+    let machines = results.machines.as_ref();
     let lags = [
         ("publish lag", &results.generator.publish_lag_ns),
         ("of that its own", &results.generator.own_lag_ns),
@@ -96,21 +115,25 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         if times.is_empty() {
             continue;
         }
-        write!(out, "<tr><th>{name}</th><td>{:.3}</td>", ms(times.0.min()))?;
-        for quantile in [0.5, 0.9, 0.99, 0.999, 0.9999, 1.0] {
-            write!(out, "<td>{:.3}</td>", ms(times.at(quantile)))?;
+        write!(out, "<tr><th>{name}</th>")?;
+        let quantiles = [0.5, 0.9, 0.99, 0.999, 0.9999, 1.0].map(|quantile| times.at(quantile));
+        let figures = [times.0.min()].into_iter().chain(quantiles);
+        for ns in figures.chain([times.mean_ns()]) {
+            write!(out, "{}", cell(machines, name, ns))?;
         }
-        let (mean, number) = (times.0.mean() / 1e6, count(times.0.len()));
-        writeln!(out, "<td>{mean:.3}</td><td>{number}</td></tr>")?;
+        writeln!(out, "<td>{}</td></tr>", count(times.0.len()))?;
     }
-    writeln!(out, "{END}")
+    match legend(machines) {
+        Some(legend) => writeln!(out, "</table></div><p>{legend}</p></section>"),
+        None => writeln!(out, "{END}"),
+    }
 }
 
 /// Who waited longest, where there are several who could have.
 fn write_slowest(
     heading: &str,
-    slowest: &[Laggard],
-    name: impl Fn(&Laggard) -> String,
+    (slowest, name): (&[Laggard], impl Fn(&Laggard) -> String),
+    machines: Option<&Machines>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     if slowest.len() < 2 {
@@ -123,12 +146,9 @@ fn write_slowest(
     )?;
     for one in slowest {
         let name = name(one);
-        let (mean, max) = (ms(one.mean_ns), ms(one.max_ns));
+        let [mean, max] = [one.mean_ns, one.max_ns].map(|ns| cell(machines, "delivery", ns));
         let number = count(one.deliveries);
-        writeln!(
-            out,
-            "<tr><th>{name}</th><td>{mean:.3}</td><td>{max:.3}</td><td>{number}</td></tr>"
-        )?;
+        writeln!(out, "<tr><th>{name}</th>{mean}{max}<td>{number}</td></tr>")?;
     }
     writeln!(out, "{END}")
 }

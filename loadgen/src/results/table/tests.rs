@@ -1,6 +1,7 @@
 //! What a person reads, by the figures behind it.
 
 use super::*;
+use crate::results::model::agents::{Agent, Machines};
 use crate::results::model::asked::{Slo, Stage};
 use crate::results::model::counts::Counts;
 use crate::results::model::server::{ProcessUse, ServerUse};
@@ -79,6 +80,46 @@ fn changing_loads_are_told() {
     assert!(
         load(&parameters).contains("after pauses of 1 s of 64"),
         "{text}"
+    );
+}
+
+/// Goal: figures that are too short for what is known of the clocks have a sign in their rows, each in its column, and
+/// no others; the line of the clocks names them.
+#[test]
+fn doubtful_figures_have_a_sign() {
+    let (mut results, _) = sample::run(4);
+    let text = results.to_string();
+    assert!(!text.contains('~'), "{text}");
+    let agent = Agent {
+        clock_uncertainty_ns: 500_000,
+        ..Agent::default()
+    };
+    let mut machines = Machines::new(vec![agent.clone(), agent]);
+    machines.doubt(&results.latency.series());
+    results.machines = Some(machines);
+    let marked = results.to_string();
+    let row = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.to_owned()
+    };
+    // Some 2 ms are usual, and more than 40 ms in the stall.
+    let delivery = row(&marked, "delivery");
+    assert!(delivery.starts_with("delivery      ~1."), "{delivery}");
+    assert!(!row(&marked, "upgrade").contains('~'), "{marked}");
+    let columns = |row: &str| row.match_indices('.').map(|(at, _)| at).collect::<Vec<_>>();
+    assert_eq!(columns(&delivery), columns(&row(&text, "delivery")));
+    let [usual, longest] = [0.5, 1.0].map(|quantile| results.latency.delivery_ns.at(quantile));
+    for (ns, sign) in [(usual, "~"), (longest, " ")] {
+        let figure = format!("{sign}{:.3}", ms(ns));
+        assert!(delivery.contains(&figure), "{figure} in {delivery}");
+    }
+    assert!(
+        marked.contains("3 ~2.000 (50.000), 17 ~1.500 (9.000)"),
+        "{marked}"
+    );
+    assert!(
+        row(&marked, "clocks").contains("clocks: delivery.p50, "),
+        "{marked}"
     );
 }
 
