@@ -31,6 +31,7 @@ mod pieces;
 mod pusher;
 pub(crate) mod script;
 pub(crate) mod seam;
+pub(crate) mod secrets;
 mod socketio;
 pub(crate) mod speech;
 mod stomp;

@@ -14,6 +14,7 @@ use crate::cli::redact;
 use crate::protocol;
 use crate::protocol::script::{Saying, Script, Step};
 use crate::protocol::seam::{Entry, Manner, Wishes};
+use crate::protocol::secrets::Secrets;
 use crate::protocol::speech::Speech;
 use crate::protocol::text::Text;
 use crate::protocol::upgrade::{Request, Upgrade};
@@ -138,6 +139,7 @@ impl DialogueArgs {
     /// One sentence that names the flag and what it takes.
     pub(crate) fn speech(self, place: Place<'_>, kind: Kind) -> anyhow::Result<Speech> {
         let entry = self.entry()?;
+        let secrets = self.secrets(place.path.as_deref());
         let values = match &self.vars {
             Some(path) => Values::read(path)?,
             None => Values::default(),
@@ -170,8 +172,31 @@ impl DialogueArgs {
             upgrade: Upgrade::new(request, &values)?,
             protocol,
             values,
+            secrets,
             arrives_as,
         })
+    }
+
+    /// All that is sent as a secret and stands on the command line, or in the environment.
+    fn secrets(&self, path: Option<&str>) -> Secrets {
+        let placed = self.send_on_open.iter().chain(&self.awaited);
+        let placed = placed.map(|placed| placed.text.as_str());
+        let texts = [&self.set, &self.reply, &self.every].into_iter().flatten();
+        let texts = texts.chain(&self.publish_template).map(String::as_str);
+        let texts = placed.chain(texts).chain(path).map(|text| ("", text));
+        let headers = self
+            .header
+            .iter()
+            .map(|header| ("--header", header.as_str()));
+        let said = texts.chain(headers).flat_map(|(flag, text)| {
+            let variables = text.split("{env:").skip(1);
+            let variables = variables.filter_map(|rest| rest.split_once('}'));
+            let from_environment = variables.filter_map(|(name, _)| std::env::var(name).ok());
+            redact::secrets(flag, text)
+                .into_iter()
+                .chain(from_environment)
+        });
+        Secrets::new(said)
     }
 
     fn script(&self, columns: &[String]) -> anyhow::Result<Script> {

@@ -88,7 +88,7 @@ impl Fleet<'_> {
                 self.empty(index);
             } else if connection.is_refused() {
                 let ending = connection.end_of_stream();
-                self.ended(index, &ending);
+                self.ended(index, ending);
             }
         }
         u64::MAX

@@ -55,20 +55,27 @@ impl Fleet<'_> {
     }
 
     /// A session has ended, or a connection never became one.
-    pub(crate) fn ended(&mut self, index: usize, ending: &Ending) {
+    pub(crate) fn ended(&mut self, index: usize, mut ending: Ending) {
         if self.seats[index].is_closing() {
-            return self.end_of_farewell(index, ending);
+            return self.end_of_farewell(index, &ending);
         }
+        ending.censor(|said| self.hide(index, said));
         let was_open = self.seats[index].is_open();
         let why = format!("{ending}{}", self.awaited(index));
         match ending {
-            Ending::Closed(code, _) => self.farewell(index, *code),
+            Ending::Closed(code, _) => self.farewell(index, code),
             _ => self.empty(index),
         }
         match was_open {
-            true => self.judge_end(index, ending),
+            true => self.judge_end(index, &ending),
             false => self.failed(index, &why, ending.status()),
         }
+    }
+
+    /// What is said of a session, without what it sent as a secret.
+    pub(super) fn hide(&self, index: usize, said: &str) -> String {
+        let session = self.seats[index].session;
+        self.shared.settings.speech.hide(session, said)
     }
 
     /// Whether a session that was open should have ended.
@@ -92,6 +99,8 @@ impl Fleet<'_> {
     pub(crate) fn awaited(&self, index: usize) -> String {
         let connection = self.seats[index].connection.as_ref();
         let awaited = connection.and_then(Connection::waits_for);
+        let hide = |what: &String| self.hide(index, what);
+        let awaited = awaited.as_ref().map(hide);
         awaited.map_or_else(String::new, |what| format!(", and {what} had not come"))
     }
 
@@ -165,7 +174,7 @@ impl Fleet<'_> {
             return;
         };
         self.books.failed += u64::from(self.mode != Mode::Connecting);
-        let why = format!("a session still waited for {what}");
+        let why = format!("a session still waited for {}", self.hide(index, &what));
         self.shared.note_refusal(&why, None);
         self.go_without(index);
     }

@@ -153,7 +153,7 @@ impl Fleet<'_> {
         let bytes = match result {
             Ok(bytes) => bytes as usize,
             Err(Errno::AGAIN) => 0,
-            Err(errno) => return self.ended(index, &Ending::Failed(errno.into())),
+            Err(errno) => return self.ended(index, Ending::Failed(errno.into())),
         };
         let publisher = shared.layout.publisher_of(seat.session);
         let plan = shared.plan.get();
@@ -199,7 +199,7 @@ impl Fleet<'_> {
             let speech = &settings.speech;
             let who = speech.who(self.shared.post.run, seat.session, seat.room);
             if let Err(ending) = connection.connected(&speech.upgrade, host, &who) {
-                return self.ended(index, &ending);
+                return self.ended(index, ending);
             }
             self.read_on(index);
         }
@@ -245,7 +245,8 @@ impl Fleet<'_> {
                 tally.waiting.settle(index, now);
                 for why in connection.rejections() {
                     self.books.rejected += 1;
-                    shared.note_cause(&why);
+                    let speech = &shared.settings.speech;
+                    shared.note_cause(&speech.hide(seat.session, &why));
                 }
                 self.ring.recycle(buffer);
                 outcome
@@ -273,7 +274,7 @@ impl Fleet<'_> {
                 self.mark(index);
             }
             Err(ending) => {
-                self.ended(index, &ending);
+                self.ended(index, ending);
                 if !completion.more && self.seats[index].is_closing() {
                     self.read_on(index);
                 }

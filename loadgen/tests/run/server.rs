@@ -136,8 +136,18 @@ impl House {
     }
 
     /// Does what faulty servers do instead of an upgrade; `None` if this one does.
-    fn refuse(&self, number: usize, stream: &mut TcpStream) -> Option<()> {
+    fn refuse(&self, number: usize, head: &[u8], stream: &mut TcpStream) -> Option<()> {
         let answer: &[u8] = match self.fault {
+            Fault::Parrot(from) if number < from => return Some(()),
+            Fault::Parrot(_) => {
+                let head = String::from_utf8_lossy(head);
+                let asked = head.split(' ').nth(1).unwrap();
+                let shown = head.split("Authorization: ").nth(1);
+                let shown = shown.and_then(|rest| rest.lines().next()).unwrap();
+                let body = format!("no {asked} with {shown}");
+                let length = body.len();
+                &format!("HTTP/1.1 403 No\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+            }
             Fault::RefuseSome(from, count) if !(from..from + count).contains(&number) => {
                 return Some(());
             }
@@ -176,7 +186,7 @@ impl House {
             let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
             head.extend_from_slice(&chunk[..count]);
         };
-        self.refuse(number, &mut stream)?;
+        self.refuse(number, &head[..end], &mut stream)?;
         let parsed = parse_head(&head[..end]).unwrap();
         let policy = Policy {
             allow_origin: &[],

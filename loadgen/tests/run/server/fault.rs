@@ -79,6 +79,8 @@ pub(crate) enum Fault {
     Full(usize),
     /// So many upgrades from this connection on are answered with 503.
     RefuseSome(usize, usize),
+    /// Upgrades from this connection on are answered with 403, and with the path and the credentials they came with.
+    Parrot(usize),
     /// Upgrades are answered with another place to go to, and the connection stays.
     Redirect,
     /// Upgrades are not answered at all.
