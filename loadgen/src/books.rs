@@ -2,6 +2,7 @@
 
 pub(crate) mod done;
 pub(crate) mod inflight;
+pub(crate) mod outstanding;
 pub(crate) mod payload;
 pub(crate) mod per_publisher;
 pub(crate) mod run;

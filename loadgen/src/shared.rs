@@ -19,6 +19,7 @@ use self::post::Post;
 use self::standing::{Endings, Standing};
 use crate::books::done::Done;
 use crate::books::inflight::InFlight;
+use crate::books::outstanding::Outstanding;
 use crate::books::per_publisher::PerPublisher;
 use crate::cli::settings::Settings;
 use crate::load::layout::{Layout, Role};
@@ -68,8 +69,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) sent: PerPublisher,
     /// Those of them that the kernel has taken to the last byte.
     pub(crate) taken: PerPublisher,
-    /// Messages that reached all; kept in a closed loop only.
-    pub(crate) completed: PerPublisher,
+    /// What a closed loop waits for.
+    pub(crate) outstanding: Outstanding,
     pub(crate) in_flight: InFlight,
     /// Set when the load may begin.
     pub(crate) plan: OnceLock<Plan>,
@@ -118,7 +119,7 @@ impl<'a> Shared<'a> {
             post,
             sent: PerPublisher::new(layout.publishers),
             taken: PerPublisher::new(layout.publishers),
-            completed: PerPublisher::new(layout.publishers),
+            outstanding: Outstanding::new(layout.publishers),
             in_flight: InFlight::new(layout.publishers),
             plan: OnceLock::new(),
             mailboxes: (0..workers).map(|_| Mutex::default()).collect(),

@@ -20,8 +20,7 @@ struct Publisher {
     /// Closed loop: pauses before each message, and how many are under way.
     pauses: Option<Pauses>,
     thinking: u32,
-    /// Closed loop: messages given up for lost, so that others may follow, and what was known when.
-    forgotten: u64,
+    /// Closed loop: how what is waited for stood last, and since when.
     progress: (u64, u64),
 }
 
@@ -69,7 +68,6 @@ impl Publishers {
                 schedule,
                 pauses: settings.pace.think.map(|think| Pauses::new(think, number)),
                 thinking: 0,
-                forgotten: 0,
                 progress: (0, 0),
             });
         }
@@ -164,21 +162,23 @@ impl Publishers {
 
     /// Closed loop: tops every publisher up to its share of what may be outstanding.
     fn refill(&mut self, fleet: &mut Fleet<'_>, outstanding_max: u32, now: u64) {
-        let publishers = fleet.shared.layout.publishers;
-        let patience_ns = nanoseconds(fleet.shared.settings.drain);
+        let shared = fleet.shared;
+        let (publishers, outstanding) = (shared.layout.publishers, &shared.outstanding);
+        let patience_ns = nanoseconds(shared.settings.drain);
         for at in 0..self.publishers.len() {
             let publisher = &mut self.publishers[at];
-            let completed = fleet.shared.completed.of(publisher.number);
-            let sent = fleet.shared.sent.of(publisher.number);
-            if completed != publisher.progress.0 || publisher.progress.1 == 0 {
-                publisher.progress = (completed, now);
+            let number = publisher.number;
+            let sent = shared.sent.of(number);
+            let mark = outstanding.mark(number);
+            if mark != publisher.progress.0 || publisher.progress.1 == 0 {
+                publisher.progress = (mark, now);
             } else if now - publisher.progress.1 > patience_ns {
-                publisher.forgotten = sent - completed;
-                publisher.progress.1 = now;
+                // Lost, as far as can be told: others may follow.
+                outstanding.give_up(number, sent);
+                publisher.progress = (outstanding.mark(number), now);
             }
-            let outstanding = sent.saturating_sub(completed + publisher.forgotten);
-            let share = outstanding_share(outstanding_max, publishers, publisher.number);
-            let busy = outstanding + u64::from(publisher.thinking);
+            let share = outstanding_share(outstanding_max, publishers, number);
+            let busy = outstanding.of(number, sent) + u64::from(publisher.thinking);
             let index = publisher.index;
             for _ in busy..u64::from(share) {
                 if let Some(pauses) = &mut self.publishers[at].pauses {

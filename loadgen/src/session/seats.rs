@@ -276,7 +276,7 @@ impl Fleet<'_> {
             }
             if shared.settings.closed.is_some() {
                 let publisher = payload.publisher;
-                shared.completed.count(publisher);
+                shared.outstanding.complete(publisher, payload.sequence);
                 let session = shared.layout.session_of(publisher);
                 let worker = shared.post.crew.worker_of(session);
                 if worker != own_worker {

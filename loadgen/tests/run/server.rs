@@ -72,6 +72,11 @@ impl Server {
         self.house.room().faults
     }
 
+    /// The most deliveries that waited at once, after a slow start was over.
+    pub(crate) fn most_waiting(&self) -> usize {
+        self.house.room().most_waiting
+    }
+
     /// Messages that are no payloads, in the order they came.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.house.heard().words.clone()

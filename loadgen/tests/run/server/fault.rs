@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// The member with this number gets everything this much later than the others.
     Late(usize, Duration),
+    /// Everything is delivered a moment after it came, but nothing before so long after the first message.
+    SlowStart(Duration),
     /// When the message with this number arrives, nothing is delivered to anybody for so long.
     Stall(u64, Duration),
     /// Whoever sends the message with this number is not read from for so long.
