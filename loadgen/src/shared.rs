@@ -69,6 +69,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) sent: PerPublisher,
     /// Those of them that the kernel has taken to the last byte.
     pub(crate) taken: PerPublisher,
+    /// When the latest message was due that all who stay had here; kept if there are others.
+    pub(crate) heard: PerPublisher,
     /// What a closed loop waits for.
     pub(crate) outstanding: Outstanding,
     pub(crate) in_flight: InFlight,
@@ -119,6 +121,7 @@ impl<'a> Shared<'a> {
             post,
             sent: PerPublisher::new(layout.publishers),
             taken: PerPublisher::new(layout.publishers),
+            heard: PerPublisher::new(layout.publishers),
             outstanding: Outstanding::new(layout.publishers),
             in_flight: InFlight::new(layout.publishers),
             plan: OnceLock::new(),

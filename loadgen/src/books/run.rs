@@ -47,6 +47,8 @@ pub(crate) struct RunBooks {
     pub(crate) returned: u64,
     pub(crate) joined: u64,
     pub(crate) left: u64,
+    /// Those that joined and heard nothing, although others did.
+    pub(crate) heard_nothing: u64,
     pub(crate) stopped: u64,
     pub(crate) stopped_closed: u64,
     /// Messages that subscribers who stopped reading did not take.
@@ -83,6 +85,7 @@ impl RunBooks {
             (&mut self.returned, other.returned),
             (&mut self.joined, other.joined),
             (&mut self.left, other.left),
+            (&mut self.heard_nothing, other.heard_nothing),
             (&mut self.stopped, other.stopped),
             (&mut self.stopped_closed, other.stopped_closed),
             (&mut self.untaken, other.untaken),

@@ -4,10 +4,12 @@
 //! not recorded for each delivery but handed on by message at the end of a turn, since all that
 //! came in a turn came at the same time.
 
+mod silence;
 mod stays;
 
 use fanring::wire::message::Kind;
 
+use self::silence::Silences;
 use self::stays::Stays;
 use crate::books::inflight::InFlight;
 use crate::books::payload::{Decoded, Decoder, Payload};
@@ -90,6 +92,7 @@ pub(crate) struct Tally {
     receivers: Vec<Receiver>,
     tracks: Tracks,
     stays: Stays,
+    silences: Silences,
     /// By room.
     listeners: Vec<Listeners>,
     /// Delivered and skipped of sessions that ended early.
@@ -143,9 +146,10 @@ impl Tally {
             arrives_as: scope.arrives_as,
             decoder: Decoder::new(scope.run),
             waiting: Waiting::new(receivers.len()),
-            receivers,
             tracks: Tracks::new(pairs, layout.pairs()),
             stays: Stays::new(first_floating.unwrap_or(pairs)..pairs),
+            silences: Silences::new(receivers.len()),
+            receivers,
             listeners,
             ended_reached: 0,
             traffic: Traffic::default(),
@@ -175,6 +179,26 @@ impl Tally {
                 self.stays.begin(pair, next);
             }
         }
+    }
+
+    /// One that comes and goes is open.
+    pub(crate) fn opened(&mut self, index: usize, now_ns: u64) {
+        self.silences.begin(index, now_ns);
+    }
+
+    /// It says goodbye; `heard` is when the latest message of each publisher was due that all others had.
+    pub(crate) fn leaves(&mut self, index: usize, heard: &PerPublisher) {
+        let own = pairs(&self.layout, self.receivers[index]);
+        let latest = own.map(|(publisher, _)| heard.of(publisher)).max();
+        self.silences.end(index, latest.unwrap_or(0));
+    }
+
+    /// Whether it has said goodbye and heard nothing at all, although it should have.
+    pub(crate) fn has_heard_nothing(&self, index: usize) -> bool {
+        let receiver = self.receivers[index];
+        let mut own = pairs(&self.layout, receiver);
+        let is_owed = receiver.checked && self.silences.is_owed(index);
+        is_owed && own.all(|(_, pair)| self.stays.is_empty(pair))
     }
 
     /// A session that was to stay was never opened: nothing is expected of it.

@@ -2,7 +2,8 @@
 //!
 //! Times of deliveries are named by their quantile (`p50` to `p99.999`, or `max`), times of fan-out
 //! completion with `last-` before it; `loss`, `disorder` and `closes` are the most there may be. Loss is
-//! whatever was expected and had not come when the drain ended, for whatever reason; disorder is what came
+//! whatever was expected and had not come when the drain ended, for whatever reason, and sessions that joined
+//! and heard nothing; disorder is what came
 //! wrongly; closes are sessions that ended early or could not be opened.
 
 use std::time::Duration;
@@ -111,7 +112,7 @@ impl Part {
         let figure = match self.figure {
             Figure::Delivery(quantile) => results.latency.delivery_ns.at(quantile),
             Figure::Completion(quantile) => results.latency.completion_ns.at(quantile),
-            Figure::Loss => counts.missing().sum(),
+            Figure::Loss => counts.missing().sum() + results.sessions.heard_nothing,
             Figure::Disorder => {
                 counts.reordered
                     + counts.duplicated
@@ -176,10 +177,11 @@ mod tests {
     #[test]
     fn counts_are_demanded_by_kind() {
         type Change = fn(&mut Results) -> &mut u64;
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 11] = [
             ("loss", |results| &mut results.counts.skipped),
             ("loss", |results| &mut results.counts.outstanding),
             ("loss", |results| &mut results.counts.cut_off),
+            ("loss", |results| &mut results.sessions.heard_nothing),
             ("disorder", |results| &mut results.counts.reordered),
             ("disorder", |results| &mut results.counts.duplicated),
             ("disorder", |results| &mut results.counts.too_late),

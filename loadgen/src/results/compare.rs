@@ -227,7 +227,7 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
 }
 
 /// What should be zero.
-fn faults(results: &Results) -> [(&'static str, u64); 11] {
+fn faults(results: &Results) -> [(&'static str, u64); 12] {
     let (counts, sessions) = (&results.counts, &results.sessions);
     [
         ("skipped", counts.skipped),
@@ -240,6 +240,7 @@ fn faults(results: &Results) -> [(&'static str, u64); 11] {
         ("of the wrong type", counts.wrong_type),
         ("rejected", counts.rejected),
         ("joins that failed", sessions.failed),
+        ("joined and heard nothing", sessions.heard_nothing),
         ("sessions ended early", sessions.ended_early),
     ]
 }

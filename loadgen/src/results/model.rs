@@ -113,6 +113,11 @@ impl Results {
             .collect();
         for (number, noun, what) in [
             (sessions.failed, "join", "failed"),
+            (
+                sessions.heard_nothing,
+                "session",
+                "joined and heard nothing",
+            ),
             (sessions.ended_early, "session", "ended early"),
         ] {
             if number > 0 {
@@ -319,6 +324,9 @@ pub(crate) struct Sessions {
     pub(crate) unopened: u64,
     /// Joins that failed: connections that were not made, and handshakes that were refused or not answered.
     pub(crate) failed: u64,
+    /// Sessions that joined during the run and got nothing until they left, although all who stay had messages meanwhile.
+    #[serde(default)]
+    pub(crate) heard_nothing: u64,
     /// Handshakes that were answered with another HTTP status than 101, by status.
     pub(crate) refusals: BTreeMap<u16, u64>,
     /// Sessions that ended before this program ended them.

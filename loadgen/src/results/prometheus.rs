@@ -147,6 +147,11 @@ impl Text {
                 results.sessions.failed,
             ),
             (
+                "sessions_heard_nothing_total",
+                "Sessions that joined and got nothing, although others did.",
+                results.sessions.heard_nothing,
+            ),
+            (
                 "sessions_ended_early_total",
                 "Sessions that ended and should not have.",
                 results.sessions.ended_early,

@@ -178,6 +178,9 @@ impl Results {
         if sessions.failed > 0 {
             write!(f, ", {} failed to", count(sessions.failed))?;
         }
+        if sessions.heard_nothing > 0 {
+            write!(f, ", {} heard nothing", count(sessions.heard_nothing))?;
+        }
         writeln!(
             f,
             ", {} ended early{}",

@@ -143,6 +143,7 @@ fn sessions(shared: &Shared<'_>, books: &RunBooks) -> Sessions {
         opened: books.opened,
         unopened: books.unopened,
         failed: books.failed,
+        heard_nothing: books.heard_nothing,
         refusals: endings.refusals.clone(),
         ended_early: shared.ended_early(),
         closes: endings.closes.clone(),

@@ -244,6 +244,7 @@ fn drained(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
 fn close_books(fleet: &mut Fleet<'_>) -> Counts {
     let shared = fleet.shared;
     fleet.give_up();
+    fleet.judge_guests();
     let mut counts = fleet.tally.counts(&shared.taken);
     if let Some(plan) = shared.plan.get() {
         let now = now_ns();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fanring::wire::close::CloseCode;
 
 use crate::clock::now_ns;
+use crate::load::layout::Role;
 use crate::load::plan::nanoseconds;
 use crate::session::connection::Connection;
 use crate::session::ending::Ending;
@@ -30,6 +31,9 @@ impl Fleet<'_> {
     pub(crate) fn leave(&mut self, index: usize) {
         let seat = &mut self.seats[index];
         seat.leaving = true;
+        if seat.role == Role::Churner {
+            self.tally.leaves(index, &self.shared.heard);
+        }
         if let Some(connection) = &mut seat.connection {
             connection.say_goodbye();
         }

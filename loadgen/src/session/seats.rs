@@ -50,7 +50,10 @@ impl Fleet<'_> {
             self.books.returns.record(now.saturating_sub(since));
         }
         let seat = &self.seats[index];
-        self.books.joined += u64::from(seat.role == Role::Churner);
+        if seat.role == Role::Churner {
+            self.books.joined += 1;
+            self.tally.opened(index, now);
+        }
         shared.session_opened(seat.role, seat.room);
     }
 
@@ -195,7 +198,10 @@ impl Fleet<'_> {
     fn discount(&mut self, index: usize) {
         let seat = &self.seats[index];
         self.open -= 1;
-        self.books.left += u64::from(seat.role == Role::Churner);
+        if seat.role == Role::Churner {
+            self.books.left += 1;
+            self.books.heard_nothing += u64::from(self.tally.has_heard_nothing(index));
+        }
         self.shared.session_closed(seat.role, seat.room);
     }
 
@@ -226,6 +232,16 @@ impl Fleet<'_> {
             self.empty(index);
         } else {
             self.give_up_seat(index);
+        }
+    }
+
+    /// Judges those that come and go and are still here, as if they said goodbye.
+    pub(crate) fn judge_guests(&mut self) {
+        for (index, seat) in self.seats.iter().enumerate() {
+            if seat.role == Role::Churner && seat.is_open() && !seat.leaving {
+                self.tally.leaves(index, &self.shared.heard);
+                self.books.heard_nothing += u64::from(self.tally.has_heard_nothing(index));
+            }
         }
     }
 
@@ -266,6 +282,9 @@ impl Fleet<'_> {
                 .in_flight
                 .deliver(batch.slot, payload.sequence, batch.steady, now);
             let Some(done) = done else { return };
+            if shared.layout.churners > 0 {
+                shared.heard.raise(payload.publisher, payload.planned_ns);
+            }
             if shared.post.follows && !shared.post.crew.is_alone() {
                 hand_on(shared, &payload, &done);
             } else {

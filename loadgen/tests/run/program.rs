@@ -82,7 +82,7 @@ impl Run {
             .filter(|(name, _)| !is_good(name))
             .map(|(name, number)| (name.as_str(), number.as_u64().unwrap()))
             .collect();
-        for name in ["failed", "ended_early"] {
+        for name in ["failed", "heard_nothing", "ended_early"] {
             all.insert(name, self.figure(&format!("/sessions/{name}")));
         }
         let found = all.iter().filter(|(_, number)| **number > 0);

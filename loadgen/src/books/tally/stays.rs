@@ -46,6 +46,11 @@ impl Stays {
         sequence < self.stays[pair - self.first_pair].from
     }
 
+    /// Whether nothing has come since the session joined.
+    pub(super) fn is_empty(&self, pair: usize) -> bool {
+        self.stays[pair - self.first_pair].had.is_empty()
+    }
+
     /// A message has come for the first time.
     pub(super) fn enter(&mut self, pair: usize, sequence: u64) {
         let had = &mut self.stays[pair - self.first_pair].had;

@@ -212,6 +212,7 @@ fn messages(results: &Results) -> Rows {
         ("sessions opened", count(sessions.opened)),
         ("not opened, as allowed", count(sessions.unopened)),
         ("joins that failed", count(sessions.failed)),
+        ("joined and heard nothing", count(sessions.heard_nothing)),
         ("refusals by status", by_code(&sessions.refusals)),
         ("ended early", count(sessions.ended_early)),
         ("closes by code", by_code(&sessions.closes)),

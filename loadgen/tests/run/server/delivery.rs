@@ -217,6 +217,14 @@ impl Room {
                 let held = self.held.take().unwrap();
                 member.write_all(&[&frame[..], &held].concat())?;
             }
+            Fault::Mute(from) if index >= from => self.faults += 1,
+            Fault::Overtaken(at, _) if is_victim && at == number => {
+                self.held = Some(frame.clone());
+            }
+            Fault::Overtaken(at, by) if is_victim && at + by == number => {
+                let held = self.held.take().unwrap();
+                member.write_all(&[&frame[..], &held].concat())?;
+            }
             Fault::HangUpAt(at) if is_victim && at == number => member.shutdown(Shutdown::Both)?,
             Fault::Dribble(at) if at == number => dribble(member, message.payload)?,
             _ if is_victim => member.write_all(&message.altered(fault))?,

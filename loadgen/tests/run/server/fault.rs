@@ -32,6 +32,10 @@ pub(crate) enum Fault {
     Late(usize, Duration),
     /// Everything is delivered a moment after it came, but nothing before so long after the first message.
     SlowStart(Duration),
+    /// Who connects from this number on gets nothing, ever.
+    Mute(usize),
+    /// One member gets the message with the first number when so many later ones have come.
+    Overtaken(u64, u64),
     /// When the message with this number arrives, nothing is delivered to anybody for so long.
     Stall(u64, Duration),
     /// Whoever sends the message with this number is not read from for so long.
