@@ -33,6 +33,7 @@ const RETRY: Duration = Duration::from_millis(50);
 struct Agent {
     token: Token,
     rules: Rules,
+    silence_max: Duration,
     is_busy: AtomicBool,
     greetings: AtomicU32,
 }
@@ -45,12 +46,14 @@ pub(crate) fn serve(args: &AgentArgs) -> anyhow::Result<u8> {
     if args.child {
         let socket = io::stdin().as_fd().try_clone_to_owned();
         let socket = Socket::from(socket.context("standard input")?);
-        follow(link(socket)?, None)?;
-        return Ok(0);
+        // What went wrong has been told to the one that leads, who tells it.
+        let made = follow(link(socket, args.silence_max)?, None);
+        return Ok(u8::from(made.is_err()));
     }
     let agent = Arc::new(Agent {
         token: Token::read(args.token_file.as_deref())?,
         rules: Rules::new(args)?,
+        silence_max: args.silence_max,
         is_busy: AtomicBool::new(false),
         greetings: AtomicU32::new(0),
     });
@@ -84,7 +87,8 @@ impl Agent {
         let greeted = self.greet(&stream);
         self.greetings.fetch_sub(1, Ordering::AcqRel);
         greeted?;
-        let done = link(Socket::from(stream)).and_then(|link| follow(link, Some(&self.rules)));
+        let link = link(Socket::from(stream), self.silence_max);
+        let done = link.and_then(|link| follow(link, Some(&self.rules)));
         self.is_busy.store(false, Ordering::Release);
         done
     }
@@ -127,12 +131,12 @@ impl Agent {
 }
 
 /// A connection on which the time is told at once.
-fn link(socket: Socket) -> anyhow::Result<Link<Order>> {
+fn link(socket: Socket, silence_max: Duration) -> anyhow::Result<Link<Order>> {
     let answer = |order: &Order, at_ns| match order {
         Order::Ping => Some(Report::Pong { at_ns }),
         _ => None,
     };
-    Ok(Link::new(socket, answer)?)
+    Ok(Link::new(socket, silence_max, answer)?)
 }
 
 /// Reads from a connection up to a time, however little comes at once.

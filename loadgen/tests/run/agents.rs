@@ -1,6 +1,7 @@
 //! One run over several processes and machines: the same counts as one process has, agents that do only what they may,
 //! and what is said when one of them is lost.
 
+mod ends;
 mod rules;
 
 use std::io::{BufRead, BufReader};
@@ -8,10 +9,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::program::{LOAD, Run, in_one_run, refusal, run};
 use crate::server::{Fault, Server};
+
+/// How long something may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A file with a token.
 struct TokenFile(PathBuf);
@@ -41,6 +46,8 @@ impl Drop for TokenFile {
 struct Agent {
     process: Child,
     address: String,
+    /// What it has said since it listens, line by line.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Agent {
@@ -56,11 +63,33 @@ impl Agent {
         let mut line = String::new();
         let mut errors = BufReader::new(process.stderr.take().unwrap());
         errors.read_line(&mut line).unwrap();
-        // Nobody reads on, and a full pipe would stop it.
-        std::thread::spawn(move || errors.lines().for_each(drop));
+        let said = Arc::<Mutex<Vec<String>>>::default();
+        let lines = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
         let address = line.trim().strip_prefix("fanload: agent listens on ");
         let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { process, address }
+        Self {
+            process,
+            address,
+            said,
+        }
+    }
+
+    /// Waits for a line with some words in it.
+    fn wait_for(&self, words: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let said = self.said.lock().unwrap().clone();
+            if let Some(line) = said.iter().find(|line| line.contains(words)) {
+                return line.clone();
+            }
+            assert!(started.elapsed() < PATIENCE, "{words} is not in {said:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
