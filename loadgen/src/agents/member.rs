@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::link::Link;
 use super::orders::{Order, Report, Sent, Task};
+use super::told::{Told, Topic};
 use crate::books::done::{Done, Joiner};
 use crate::books::inflight::Completion;
 use crate::books::run::RunBooks;
@@ -68,18 +69,6 @@ pub(super) struct Hub<'r, 's> {
 pub(super) struct Joined {
     pub(super) joiner: Joiner,
     pub(super) books: RunBooks,
-}
-
-/// What it was told already.
-#[derive(Default)]
-struct Told {
-    plan: bool,
-    storm: bool,
-    cut: bool,
-    sent: bool,
-    useless: bool,
-    goodbye: bool,
-    interval: u64,
 }
 
 /// See the file.
@@ -205,41 +194,35 @@ impl Member {
         let shared = hub.shared;
         let by_its_clock = |ns: u64| ns.saturating_add_signed(self.offset.ahead_ns);
         let (told, link) = (&mut self.told, &self.link);
-        let once = |told: &mut bool, order: Option<Order>| match order {
-            Some(order) if !*told => {
-                *told = true;
-                link.send(&order)
-            }
-            _ => Ok(()),
-        };
-        let asked = shared.interval_asked_for();
-        if asked != told.interval {
-            told.interval = asked;
-            link.send(&Order::Interval { number: asked })?;
-        }
         let plan = shared.plan.get().map(|plan| Order::Plan {
             start_ns: by_its_clock(plan.start_ns()),
         });
-        once(&mut told.plan, plan)?;
         let storm = shared.storm_ns().map(|at_ns| Order::Storm {
             at_ns: by_its_clock(at_ns),
         });
-        once(&mut told.storm, storm)?;
         let cut = shared.cut_ns().map(|at_ns| Order::CutShort {
             at_ns: by_its_clock(at_ns),
         });
-        once(&mut told.cut, cut)?;
-        let is_useless = told.plan && !shared.is_useful();
-        once(&mut told.useless, is_useless.then_some(Order::Useless))?;
+        let is_useless = plan.is_some() && !shared.is_useful();
         let is_sent = shared.all_reached(Milestone::SentAll);
-        once(&mut told.sent, is_sent.then(|| all_sent(shared)))?;
+        let orders = [
+            told.interval(shared.interval_asked_for()),
+            told.once(Topic::Plan, plan),
+            told.once(Topic::Storm, storm),
+            told.once(Topic::CutShort, cut),
+            told.once(Topic::Useless, is_useless.then_some(Order::Useless)),
+            told.once(Topic::Sent, is_sent.then(|| all_sent(shared))),
+        ];
+        for order in orders.into_iter().flatten() {
+            link.send(&order)?;
+        }
         if shared.is_stopped() {
             return link.send(&Order::Stop);
         }
-        if shared.is_goodbye() && !told.goodbye {
-            told.goodbye = true;
+        let goodbye = shared.is_goodbye().then_some(Order::Goodbye);
+        if let Some(goodbye) = told.once(Topic::Goodbye, goodbye) {
             link.send(&all_sent(shared))?;
-            link.send(&Order::Goodbye)?;
+            link.send(&goodbye)?;
         }
         Ok(())
     }
