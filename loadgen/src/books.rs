@@ -1,5 +1,6 @@
 //! What is written down of a run: who got which message and when.
 
+pub(crate) mod backlog;
 pub(crate) mod done;
 pub(crate) mod inflight;
 pub(crate) mod outstanding;

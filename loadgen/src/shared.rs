@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::post::Post;
 use self::standing::{Endings, Standing};
+use crate::books::backlog::{Backlog, Gone, Reach};
 use crate::books::done::Done;
 use crate::books::inflight::InFlight;
 use crate::books::outstanding::Outstanding;
@@ -32,6 +33,8 @@ use crate::session::ending::Ending;
 pub(crate) struct Mailbox {
     pub(crate) cut: u64,
     pub(crate) interval: Interval,
+    /// How far the worker's deliveries were then; it stays until the next.
+    pub(crate) reach: Reach,
 }
 
 /// What every worker comes to, in this order.
@@ -79,6 +82,9 @@ pub(crate) struct Shared<'a> {
     pub(crate) mailboxes: Vec<Mutex<Mailbox>>,
     /// Messages that all subscribers here had, for the process that leads.
     pub(crate) done: Mutex<Vec<Done>>,
+    /// Sessions that do not stay, for the process that leads; there, what that means over all.
+    pub(crate) gone: Mutex<Vec<Gone>>,
+    pub(crate) backlog: Mutex<Backlog>,
     /// One for each worker, to wake it when another has completed a message of its publishers.
     pub(crate) doorbells: Vec<OwnedFd>,
     /// Open subscribers of each room.
@@ -118,7 +124,6 @@ impl<'a> Shared<'a> {
         Ok(Self {
             settings,
             layout,
-            post,
             sent: PerPublisher::new(layout.publishers),
             taken: PerPublisher::new(layout.publishers),
             heard: PerPublisher::new(layout.publishers),
@@ -127,6 +132,8 @@ impl<'a> Shared<'a> {
             plan: OnceLock::new(),
             mailboxes: (0..workers).map(|_| Mutex::default()).collect(),
             done: Mutex::default(),
+            gone: Mutex::default(),
+            backlog: Mutex::new(Backlog::new(&layout, &post.crew)),
             doorbells: doorbells.collect::<io::Result<_>>()?,
             members: (0..layout.rooms).map(|_| AtomicU32::new(0)).collect(),
             subscribers_open: AtomicU32::new(0),
@@ -145,6 +152,7 @@ impl<'a> Shared<'a> {
             cut: AtomicU64::new(0),
             endings: Mutex::default(),
             failure: Mutex::default(),
+            post,
         })
     }
 }
@@ -285,6 +293,20 @@ impl Shared<'_> {
         }
         if let Some(why) = &now.endings.first {
             self.note_cause(why);
+        }
+    }
+
+    /// What is missing over all processes, for the one that leads several: what is waited for, and what can't come any
+    /// more.
+    pub(crate) fn missing_over_all(&self) -> Option<(u64, u64)> {
+        let leads = !self.post.follows && !self.post.crew.is_alone();
+        leads.then(|| lock(&self.backlog).missing(&self.taken))
+    }
+
+    /// A session of this process that was to stay does not.
+    pub(crate) fn note_gone(&self, gone: Gone) {
+        if self.post.follows {
+            lock(&self.gone).push(gone);
         }
     }
 

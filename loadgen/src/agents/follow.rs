@@ -8,6 +8,7 @@ use anyhow::{anyhow, bail, ensure};
 use super::link::Link;
 use super::orders::{Order, Report, Sent, Task};
 use super::rules::{self, Rules};
+use crate::books::backlog::Reach;
 use crate::clock::now_ns;
 use crate::load::crew::Crew;
 use crate::load::layout::Role;
@@ -83,7 +84,7 @@ fn make(link: &mut Link<Order>, task: Task, rules: Option<&Rules>) -> anyhow::Re
     }
     let mut reporter = Reporter::new(&shared);
     reporter.tell_done(link)?;
-    let interval = Box::new(take_intervals(&shared));
+    let interval = Box::new(take_intervals(&shared).0);
     let finished = Report::Finished { outcomes, interval };
     link.send(&finished)
         .map_err(|why| anyhow!("the leader has gone: {why}"))
@@ -202,6 +203,10 @@ impl<'r, 's> Reporter<'r, 's> {
 
     fn tell_standing(&mut self, link: &Link<Order>) -> anyhow::Result<()> {
         let standing = self.shared.standing();
+        let gone = mem::take(&mut *lock(&self.shared.gone));
+        if !gone.is_empty() {
+            send(link, &Report::Gone(gone))?;
+        }
         let is_new = standing != self.standing;
         if is_new {
             send(link, &Report::Standing(standing.clone()))?;
@@ -237,8 +242,14 @@ impl<'r, 's> Reporter<'r, 's> {
             return Ok(());
         }
         self.interval = None;
-        let interval = Box::new(take_intervals(self.shared));
-        send(link, &Report::Interval { number, interval })
+        let (interval, reach) = take_intervals(self.shared);
+        let report = Report::Interval {
+            number,
+            interval: Box::new(interval),
+            reach,
+            sent: self.own_sent(),
+        };
+        send(link, &report)
     }
 
     /// What the publishers here have sent.
@@ -267,12 +278,14 @@ fn rooms_of(shared: &Shared<'_>) -> Vec<u32> {
 }
 
 /// What all workers have handed over.
-fn take_intervals(shared: &Shared<'_>) -> Interval {
-    let mut all = Interval::default();
+fn take_intervals(shared: &Shared<'_>) -> (Interval, Reach) {
+    let (mut all, mut reach) = (Interval::default(), Reach::default());
     for mailbox in &shared.mailboxes {
-        all.add(&mem::take(&mut lock(mailbox).interval));
+        let mut mailbox = lock(mailbox);
+        all.add(&mem::take(&mut mailbox.interval));
+        reach.add(mailbox.reach);
     }
-    all
+    (all, reach)
 }
 
 fn send(link: &Link<Order>, report: &Report) -> anyhow::Result<()> {

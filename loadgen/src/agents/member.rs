@@ -254,7 +254,20 @@ impl Member {
                     self.note_complete(hub, &mut joined, &complete);
                 }
             }
-            Report::Interval { number, interval } => {
+            Report::Gone(sessions) => {
+                let mut backlog = lock(&shared.backlog);
+                for gone in sessions {
+                    backlog.note_gone(gone);
+                }
+            }
+            Report::Interval {
+                number,
+                interval,
+                reach,
+                sent,
+            } => {
+                self.note_sent(hub, &sent);
+                lock(&shared.backlog).note_reach(self.process, reach);
                 let mut mailbox = lock(&shared.mailboxes[self.process as usize]);
                 mailbox.interval.add(&interval);
                 // How it stands now, even if what was left here before has not been fetched.
@@ -348,6 +361,7 @@ impl Member {
             self.reach(hub, milestone);
         }
         lock(&shared.mailboxes[self.process as usize]).cut = u64::MAX;
+        lock(&shared.backlog).lose(self.process);
         let mut joined = lock(&hub.joined);
         let complete = joined.joiner.leave(self.process, None);
         self.note_complete(hub, &mut joined, &complete);

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::books::backlog::{Gone, Reach};
 use crate::books::done::Done;
 use crate::results::interval::Interval;
 use crate::run::worker::Outcome;
@@ -74,10 +75,15 @@ pub(crate) enum Report {
     Done(Vec<Done>),
     /// These rooms have subscribers elsewhere only.
     Vacant(Vec<u32>),
-    /// What happened since the last of these, up to the one with this number.
+    /// These sessions were to stay and do not.
+    Gone(Vec<Gone>),
+    /// What happened since the last of these, up to the one with this number; how far deliveries here are, and what the
+    /// publishers here have sent.
     Interval {
         number: u64,
         interval: Box<Interval>,
+        reach: Reach,
+        sent: Vec<Sent>,
     },
     /// The run can't be made, or not go on.
     Failed { why: String },

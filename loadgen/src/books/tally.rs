@@ -11,6 +11,7 @@ use fanring::wire::message::Kind;
 
 use self::silence::Silences;
 use self::stays::Stays;
+use crate::books::backlog::Reach;
 use crate::books::inflight::InFlight;
 use crate::books::payload::{Decoded, Decoder, Payload};
 use crate::books::per_publisher::PerPublisher;
@@ -243,7 +244,7 @@ impl Tally {
             }
         }
         let (counts, stays) = (self.counts, &self.stays);
-        let reached = counts.delivered - stays.delivered() + counts.skipped;
+        let reached = self.reach().living + self.ended_reached;
         Counts {
             expected: living + ended + stays.expected(),
             skipped: counts.skipped + stays.expected() - stays.delivered(),
@@ -251,6 +252,15 @@ impl Tally {
             outstanding: (living + self.ended_reached).saturating_sub(reached),
             cut_off: ended.saturating_sub(self.ended_reached),
             ..counts
+        }
+    }
+
+    /// How far the deliveries to sessions are that are to stay.
+    pub(crate) fn reach(&self) -> Reach {
+        let reached = self.counts.delivered - self.stays.delivered() + self.counts.skipped;
+        Reach {
+            living: reached - self.ended_reached,
+            ended: self.ended_reached,
         }
     }
 

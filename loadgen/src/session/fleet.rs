@@ -376,6 +376,7 @@ impl<'a> Fleet<'a> {
         // How it stands now, even if what was left here before has not been fetched.
         mailbox.interval.missing = self.tally.counts(&self.shared.taken).missing();
         mailbox.interval.open = self.open as u64;
+        mailbox.reach = self.tally.reach();
         mailbox.cut = cut;
         self.interval.clear();
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::io::write;
 
+use crate::books::backlog::Gone;
 use crate::books::done::Done;
 use crate::books::inflight::Completion;
 use crate::books::payload::Payload;
@@ -95,6 +96,7 @@ impl Fleet<'_> {
         } else if self.mode != Mode::Goodbye {
             shared.note_early_end(seat.session, ending);
             self.tally.ended(index);
+            shared.note_gone(Gone::Ended(seat.session));
         }
     }
 
@@ -156,6 +158,7 @@ impl Fleet<'_> {
             seat.absent = true;
             self.books.unopened += 1;
             self.tally.absent(index);
+            self.shared.note_gone(Gone::Absent(seat.session));
         }
     }
 

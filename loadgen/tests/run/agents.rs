@@ -2,6 +2,7 @@
 //! and what is said when one of them is lost.
 
 mod ends;
+mod figures;
 mod rules;
 
 use std::io::{BufRead, BufReader};
@@ -346,20 +347,4 @@ fn closed_loops_are_for_echoes() {
         echo.figure("/latency/completion_ns/count"),
         echo.figure("/window/completed")
     );
-}
-
-/// Goal: what two processes measure is what one does, within what two runs of one differ by.
-#[test]
-fn figures_are_those_of_one_process() {
-    in_one_run(|| {
-        let server = Server::start(Fault::None);
-        let p50 = |processes: &str| {
-            let flags = ["--duration", "2", "--processes", processes];
-            let run = run(server.address, &[&LOAD[..], &flags].concat());
-            clean(&run);
-            run.figure("/latency/delivery_ns/p50").max(100_000)
-        };
-        let (one, two) = (p50("1"), p50("2"));
-        assert!(one < two * 4 && two < one * 4, "{one} and {two} ns");
-    });
 }

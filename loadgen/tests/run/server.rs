@@ -206,6 +206,7 @@ impl House {
         if fault == Fault::CloseAtOnce {
             response.extend(goodbye(Some(4001)));
         }
+        let number = number_of(&head[..end]).unwrap_or(number);
         let peer = stream.peer_addr().ok()?.ip().to_string();
         {
             let head = String::from_utf8_lossy(&head[..end]);
@@ -291,6 +292,13 @@ impl House {
         }
         Some(())
     }
+}
+
+/// The number that a request's path says its session has.
+fn number_of(head: &[u8]) -> Option<usize> {
+    let head = String::from_utf8_lossy(head);
+    let (_, rest) = head.split_once("&i=")?;
+    rest.split(' ').next()?.parse().ok()
 }
 
 /// Whether somebody publishes with it.

@@ -198,6 +198,11 @@ impl Room {
             Fault::Late(late, span) if late == index => {
                 self.deliver_at(Instant::now() + span, index, member, frame);
             }
+            Fault::Staggered(least, step) => {
+                let number = u32::try_from(index).unwrap();
+                let at = Instant::now() + least + step * number;
+                self.deliver_at(at, index, member, frame);
+            }
             Fault::SlowStart(span) => {
                 let start = *self.first.get_or_insert_with(Instant::now) + span;
                 let now = Instant::now();

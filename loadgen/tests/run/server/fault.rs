@@ -1,4 +1,5 @@
-//! What can be wrong with a server. Messages are counted from 0, and "one member" is the first that connected.
+//! What can be wrong with a server. Messages are counted from 0, and "one member" is the first that connected. Members
+//! have the numbers that they connect with (`i=` in their path), or those of their connections.
 
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) enum Fault {
     Mute(usize),
     /// One member gets the message with the first number when so many later ones have come.
     Overtaken(u64, u64),
+    /// The member with number 0 gets everything so much later, and each further one so much more.
+    Staggered(Duration, Duration),
     /// When the message with this number arrives, nothing is delivered to anybody for so long.
     Stall(u64, Duration),
     /// Whoever sends the message with this number is not read from for so long.
