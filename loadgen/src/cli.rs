@@ -86,7 +86,7 @@ pub(crate) struct FindMaxArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) over: Over,
     /// Value above which the search does not go. [default: 1000000 messages a second, or as many sessions
-    /// as this process may open]
+    /// as this process may open, or all of --processes together; of agents nobody knows here]
     #[arg(long, value_name = "N", alias = "rate-max")]
     pub(crate) max: Option<f64>,
     /// How close the answer must be, in percent.

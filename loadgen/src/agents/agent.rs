@@ -24,6 +24,9 @@ use crate::own;
 /// How long somebody has for showing a token.
 pub(super) const GREETING_TIME: Duration = Duration::from_secs(5);
 
+/// How long a run may take for being put away, so that the next may begin; less than [`GREETING_TIME`].
+const CHANGE_OVER: Duration = Duration::from_secs(2);
+
 /// How many may be doing that at once.
 const GREETINGS_MAX: u32 = 16;
 
@@ -117,9 +120,14 @@ impl Agent {
             refuse("it has another token")?;
             bail!("it has another token");
         }
-        if self.is_busy.swap(true, Ordering::AcqRel) {
-            refuse("it makes another run: wait until that has ended")?;
-            bail!("another run is made");
+        // The run before of a search may not be put away yet.
+        let until = Instant::now() + CHANGE_OVER;
+        while self.is_busy.swap(true, Ordering::AcqRel) {
+            if Instant::now() > until {
+                refuse("it makes another run: wait until that has ended")?;
+                bail!("another run is made");
+            }
+            thread::sleep(RETRY);
         }
         let proof = self.token.proof(Side::Agent, &nonce, &own);
         let welcomed = frame::write(stream, &Greeting::Welcome { proof });

@@ -37,12 +37,14 @@ use crate::shared::{Shared, lock};
 /// The most processes of a run.
 const PROCESSES_MAX: u64 = 64;
 
-/// Makes a run, in this process or with others as the settings want it.
+/// Makes a run, in this process or with others as the settings want it. Those others are told the flags of this
+/// program, and `flags` behind them, which make the settings what they are if they differ.
 ///
 /// # Errors
 /// One sentence, when the run can't be made.
 pub(crate) fn measure(
     settings: &Settings,
+    flags: &[String],
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Results> {
@@ -55,7 +57,7 @@ pub(crate) fn measure(
         "--closed is for one process: with several, what was complete would be known too late; use --rate"
     );
     let arguments = presets::expand(std::env::args_os().collect()).map_err(|why| anyhow!(why))?;
-    let arguments = texts(arguments)?;
+    let arguments = [texts(arguments)?, flags.to_vec()].concat();
     let mut members = match settings.crew.agents.is_empty() {
         true => (0..processes)
             .map(|process| start(process, settings.crew.silence_max))

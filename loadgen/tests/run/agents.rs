@@ -348,3 +348,59 @@ fn closed_loops_are_for_echoes() {
         echo.figure("/window/completed")
     );
 }
+
+/// Goal: a search makes its runs over agents and over processes, one after the other, each with what is tried, and the
+/// last of them writes its files; how far it goes has to be said where nobody knows.
+#[test]
+fn searches_are_made_over_agents() {
+    let server = Server::start(Fault::None);
+    let pair = Pair::start(&server);
+    let name = format!("fanload-agents-search-{}.json", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    let search = |server: &Server, flags: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
+            .args(["find-max", "--target", &server.address.to_string()])
+            .args("--duration 0.3 --warmup 0 --settle 0 --lag-max 60s --quiet".split(' '))
+            .args(flags)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let own = pair.flags();
+    let own: Vec<_> = own.iter().map(String::as_str).collect();
+    let flags = "--slo p99=10s,loss=0 --subscribers 5 --rate 40 --max 80 --json";
+    let flags: Vec<_> = flags.split(' ').chain(file.to_str()).collect();
+    let (code, text) = search(&server, &[&own[..], &flags].concat());
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("highest rate that holds: 80.0"), "{text}");
+    assert!(
+        text.contains("decided: 80.0/s held in runs 2 and 3"),
+        "{text}"
+    );
+    let last: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(last["parameters"]["rate"], 80.0, "{text}");
+    assert_eq!(last["counts"]["sent"], 24, "0.3 s of it: {text}");
+    assert_eq!(last["machines"]["agents"].as_array().unwrap().len(), 2);
+    let over = [
+        "--over",
+        "sessions",
+        "--slo",
+        "loss=0",
+        "--subscribers",
+        "5",
+    ];
+    let (code, text) = search(&server, &[&own[..], &over].concat());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("--over sessions with --agents needs --max"),
+        "{text}"
+    );
+    in_one_run(|| {
+        let full = Server::start(Fault::Full(20));
+        let (code, text) = search(&full, &[&over[..], &["--processes", "2"]].concat());
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("\nmost that hold: 19 sessions\n"), "{text}");
+    });
+}
