@@ -13,7 +13,8 @@
 //! - [`seam::Speaker::received`] hands every payload it finds to the listener. It need not take messages apart to the
 //!   last: with [`seam::Place::Within`] the payload is looked for. Payloads are printable ASCII without quotes and
 //!   backslashes, so no envelope has to escape them.
-//!   What the server says it will not deliver is told with [`seam::Listener::rejected`].
+//!   What the server says it will not deliver is told with [`seam::Listener::rejected`]; where it answers all that is
+//!   published, so is each answer ([`seam::Listener::answered`], [`seam::Protocol::acknowledges`]).
 //! - [`seam::Speaker::wrap`] puts the envelope around a payload ([`envelope::Envelope`] takes it from a choice), and
 //!   [`seam::Speaker::due`] says what has to be said every so often ([`beat::Beat`], [`beat::KeepAlive`]). Where units
 //!   of the protocol keep to no message, [`pieces::Pieces`] puts them together.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::books::inflight::Completion;
 use crate::results::distribution::Distribution;
 use crate::results::interval::Interval;
-use crate::results::model::Latency;
+use crate::results::model::latency::Latency;
 
 /// Figures of the measured window of one worker, or of several added up; besides those, what
 /// happened to its sessions.
@@ -53,8 +53,14 @@ pub(crate) struct RunBooks {
     pub(crate) stopped_closed: u64,
     /// Messages that subscribers who stopped reading did not take.
     pub(crate) untaken: u64,
-    /// Messages that the server said it will not deliver.
+    /// Messages that the server said it will not deliver, that it said it has, and that it has not answered although it
+    /// answers all.
     pub(crate) rejected: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) unanswered: u64,
+    /// Notices of the server that somebody came, or went.
+    pub(crate) joins: u64,
+    pub(crate) leaves: u64,
 }
 
 impl RunBooks {
@@ -90,6 +96,10 @@ impl RunBooks {
             (&mut self.stopped_closed, other.stopped_closed),
             (&mut self.untaken, other.untaken),
             (&mut self.rejected, other.rejected),
+            (&mut self.acknowledged, other.acknowledged),
+            (&mut self.unanswered, other.unanswered),
+            (&mut self.joins, other.joins),
+            (&mut self.leaves, other.leaves),
         ];
         for (own, others) in sums {
             *own += others;

@@ -105,6 +105,7 @@ pub(crate) struct Tally {
     /// For each message slot: where in `batches` its message of this turn stands.
     places: Vec<u32>,
     batches: Vec<Batch>,
+    is_closed: bool,
     /// How long each session waited. A wait is noted for each delivery, since a batch does not know its
     /// sessions; it is two additions and a comparison.
     pub(crate) waiting: Waiting,
@@ -157,6 +158,7 @@ impl Tally {
             counts: Counts::default(),
             places: vec![0; scope.slots],
             batches: Vec::new(),
+            is_closed: false,
         }
     }
 
@@ -298,8 +300,14 @@ impl Tally {
         pairs.filter(is_over).count() as u64
     }
 
+    /// Whether the books are closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Closes the books: nothing that comes from now on is judged, nor is its time handed out.
     pub(crate) fn close(&mut self) {
+        self.is_closed = true;
         for receiver in &mut self.receivers {
             receiver.checked = false;
         }

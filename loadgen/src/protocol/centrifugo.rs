@@ -1,6 +1,8 @@
 //! `centrifugo`: Centrifugo's bidirectional client protocol, in JSON or Protobuf: connect with a token, subscribe to
-//! the channel of the room, publish and see it acknowledged, answer pings. Recovery and deltas are not asked for.
+//! the channel of the room, publish and see it acknowledged, be told who comes and goes, answer pings. Deltas are not asked
+//! for.
 
+mod asked;
 mod heard;
 mod json;
 mod protobuf;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use fanring::wire::message::Kind;
 
+use self::asked::Subscribe;
 use self::heard::Heard;
 use super::envelope::{Around, Envelope};
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
@@ -40,6 +43,11 @@ pub(crate) const ENTRY: Entry = Entry {
             about: "token to subscribe with",
         },
         Choice {
+            name: "join-leave",
+            default: "no",
+            about: "whether to be told who comes and goes, which is counted",
+        },
+        Choice {
             name: "publish",
             default: "\"{payload}\"",
             about: "what is published: JSON with {payload}",
@@ -52,6 +60,9 @@ pub(crate) const ENTRY: Entry = Entry {
 /// Numbers of the first commands; publishes go on from there.
 const CONNECT_ID: u32 = 1;
 const SUBSCRIBE_ID: u32 = 2;
+
+/// How many numbers publishes have before they begin anew.
+const PUBLISH_IDS: u64 = (u32::MAX - SUBSCRIBE_ID) as u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
@@ -89,10 +100,10 @@ impl Encoding {
         }
     }
 
-    fn subscribe(self, channel: &[u8], token: Option<&[u8]>) -> Vec<u8> {
+    fn subscribe(self, request: &Subscribe<'_>) -> Vec<u8> {
         match self {
-            Self::Json => json::subscribe(SUBSCRIBE_ID, channel, token),
-            Self::Protobuf => protobuf::subscribe(SUBSCRIBE_ID, channel, token),
+            Self::Json => json::subscribe(SUBSCRIBE_ID, request),
+            Self::Protobuf => protobuf::subscribe(SUBSCRIBE_ID, request),
         }
     }
 }
@@ -104,6 +115,7 @@ struct Centrifugo {
     token: Option<Text>,
     channel: Text,
     channel_token: Option<Text>,
+    wants_notices: bool,
     data: Envelope,
 }
 
@@ -116,6 +128,7 @@ fn make(wishes: &Wishes<'_>) -> anyhow::Result<Arc<dyn Protocol>> {
         token: wishes.optional_text("token")?,
         channel: wishes.text("channel")?,
         channel_token: wishes.optional_text("channel-token")?,
+        wants_notices: wishes.is_second("join-leave", ["no", "yes"])?,
         data: wishes.envelope("publish")?,
     }))
 }
@@ -141,6 +154,10 @@ impl Protocol for Centrifugo {
         true
     }
 
+    fn acknowledges(&self) -> bool {
+        true
+    }
+
     fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker> {
         let encoding = self.encoding;
         let string = |text: &Text| encoding.string(text.fill(who));
@@ -151,12 +168,17 @@ impl Protocol for Centrifugo {
             encoding,
             phase: Phase::Connecting,
             connect: encoding.connect(token.as_deref()),
-            subscribe: encoding.subscribe(&channel, channel_token.as_deref()),
+            subscribe: encoding.subscribe(&Subscribe {
+                channel: &channel,
+                token: channel_token.as_deref(),
+                wants_notices: self.wants_notices,
+            }),
             usual: json::usual(&channel),
             channel,
             data: self.data.fill(who),
             wants_pong: false,
             last_id: SUBSCRIBE_ID,
+            published: 0,
         })
     }
 }
@@ -181,17 +203,26 @@ struct Talk {
     channel: Vec<u8>,
     data: Around,
     wants_pong: bool,
-    /// Number of the last command.
+    /// Number of the last command, and how many have published.
     last_id: u32,
+    published: u64,
 }
 
 impl Talk {
+    /// Which of the publishes a command with this number was, counted from 0.
+    fn published_by(&self, id: u32) -> Option<u64> {
+        let place = |id: u32| id.checked_sub(SUBSCRIBE_ID + 1).map(u64::from);
+        let behind = (place(self.last_id)? + PUBLISH_IDS - place(id)?) % PUBLISH_IDS;
+        self.published.checked_sub(behind + 1)
+    }
+
     fn hear(&mut self, heard: Heard<'_>, to: &mut dyn Listener) -> Result<(), String> {
         let kind = self.encoding.kind();
         match heard {
             Heard::Ping if self.wants_pong => to.say(kind, self.encoding.pong()),
             Heard::Ping => {}
             Heard::Publication(bytes) => to.payload(bytes, Place::Within),
+            Heard::Noticed(notice) => to.noticed(notice),
             Heard::Other(bytes) => to.payload(bytes, Place::Nowhere),
             Heard::Unsubscribed(why) => {
                 return Err(format!("the server took the channel away: {why}"));
@@ -203,7 +234,13 @@ impl Talk {
             } => match id {
                 CONNECT_ID => return Err(format!("the server refused to connect: {why}")),
                 SUBSCRIBE_ID => return Err(format!("the server refused the channel: {why}")),
-                _ => to.rejected(format!("the server refused to publish: {why}")),
+                _ => {
+                    let why = format!("the server refused to publish: {why}");
+                    match self.published_by(id) {
+                        Some(number) => to.answered(number, Err(why)),
+                        None => to.rejected(why),
+                    }
+                }
             },
             Heard::Answer { id, wants_pong, .. } => match (id, self.phase) {
                 (CONNECT_ID, Phase::Connecting) => {
@@ -212,7 +249,11 @@ impl Talk {
                     to.say(kind, &self.subscribe);
                 }
                 (SUBSCRIBE_ID, Phase::Subscribing) => self.phase = Phase::Ready,
-                _ => {}
+                _ => {
+                    if let Some(number) = self.published_by(id) {
+                        to.answered(number, Ok(()));
+                    }
+                }
             },
         }
         Ok(())
@@ -254,6 +295,7 @@ impl Speaker for Talk {
     fn wrap(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Kind {
         // From the end of all numbers to those after the first commands.
         self.last_id = self.last_id.checked_add(1).unwrap_or(SUBSCRIBE_ID + 1);
+        self.published += 1;
         match self.encoding {
             Encoding::Json => {
                 json::publish(self.last_id, &self.channel, out);
@@ -273,6 +315,7 @@ impl Speaker for Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::seam::Notice;
     use crate::protocol::testing::{self, Ear, wishes};
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
@@ -313,7 +356,8 @@ mod tests {
         );
     }
 
-    /// Goal: publishes are numbered, publications of a frame are handed on one by one, and what is refused is told.
+    /// Goal: publishes are numbered, publications of a frame are handed on one by one, and each answer is told as that of
+    /// its publish: that it was taken, or why it was refused.
     #[test]
     fn publishes_are_acknowledged() {
         let chosen = [("publish", "{\"text\":\"{payload}\",\"by\":{i}}")];
@@ -329,17 +373,58 @@ mod tests {
         let push = |text| {
             format!("{{\"push\":{{\"channel\":\"room-3\",\"{text}\":{{\"data\":\"FNLD\"}}}}}}")
         };
-        let frame = [push("pub"), push("pub"), push("join")].join("\n");
+        let frame = ["pub", "pub", "message", "join", "leave"]
+            .map(push)
+            .join("\n");
         hear(&mut *talk, &mut ear, &frame).unwrap();
         let places: Vec<_> = ear.payloads.iter().map(|(_, place)| *place).collect();
         assert_eq!(places, [Place::Within, Place::Within, Place::Nowhere]);
-        hear(&mut *talk, &mut ear, "{\"id\":3,\"publish\":{}}").unwrap();
-        assert!(ear.rejections.is_empty());
+        assert_eq!(ear.notices, [Notice::Joined, Notice::Left]);
         let refused = "{\"id\":4,\"error\":{\"code\":111,\"message\":\"too many requests\"}}";
-        hear(&mut *talk, &mut ear, refused).unwrap();
+        for answer in [
+            refused,
+            "{\"id\":3,\"publish\":{}}",
+            "{\"id\":5,\"publish\":{}}",
+        ] {
+            hear(&mut *talk, &mut ear, answer).unwrap();
+        }
+        let why = "the server refused to publish: 111 too many requests".to_owned();
         assert_eq!(
-            ear.rejections,
-            ["the server refused to publish: 111 too many requests"]
+            ear.answers,
+            [(1, Err(why)), (0, Ok(()))],
+            "nobody has sent a third"
+        );
+    }
+
+    /// Goal: publishes keep their numbers when those of the commands begin anew.
+    #[test]
+    fn numbers_begin_anew() {
+        let mut talk = Talk {
+            encoding: Encoding::Json,
+            phase: Phase::Ready,
+            connect: Vec::new(),
+            subscribe: Vec::new(),
+            usual: Vec::new(),
+            channel: Vec::new(),
+            data: Around::default(),
+            wants_pong: false,
+            last_id: u32::MAX - 2,
+            published: 1_000,
+        };
+        for _ in 0..4 {
+            talk.wrap(b"FNLD", &mut Vec::new());
+        }
+        let ids = [
+            u32::MAX - 2,
+            u32::MAX,
+            SUBSCRIBE_ID + 1,
+            SUBSCRIBE_ID + 2,
+            SUBSCRIBE_ID,
+        ];
+        let numbers = ids.map(|id| talk.published_by(id));
+        assert_eq!(
+            numbers,
+            [Some(999), Some(1_001), Some(1_002), Some(1_003), None]
         );
     }
 
@@ -361,7 +446,7 @@ mod tests {
         assert_eq!(talk.waits_for(), None);
         let said = [
             protobuf::connect(1, None),
-            protobuf::subscribe(2, b"room-0", None),
+            protobuf::subscribe(2, &Subscribe::to(b"room-0")),
             vec![0],
         ];
         assert_eq!(ear.said, said.map(|bytes| (Kind::Binary, bytes)));
@@ -393,7 +478,7 @@ mod tests {
             let error = hear(&mut *talk, &mut ear, message).unwrap_err();
             assert!(error.contains(told), "{error}");
         }
-        for chosen in [("encoding", "xml"), ("publish", "1")] {
+        for chosen in [("encoding", "xml"), ("publish", "1"), ("join-leave", "1")] {
             let error = make(&wishes(&ENTRY, &[chosen])).unwrap_err();
             assert!(format!("{error:#}").contains(chosen.0), "{error:#}");
         }

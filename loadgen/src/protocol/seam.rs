@@ -149,6 +149,11 @@ pub(crate) trait Protocol: Debug + Send + Sync {
         false
     }
 
+    /// Whether the server answers everything that is published ([`Listener::answered`]).
+    fn acknowledges(&self) -> bool {
+        false
+    }
+
     /// The speaker of a session that is about to connect.
     fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker>;
 }
@@ -202,6 +207,13 @@ pub(crate) enum Place {
     Nowhere,
 }
 
+/// What happened to somebody in the room of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    Joined,
+    Left,
+}
+
 /// Takes what a speaker makes of what it is told.
 pub(crate) trait Listener {
     /// These bytes are a payload or hold one; or they are something of the server's own, which is counted
@@ -214,6 +226,13 @@ pub(crate) trait Listener {
 
     /// The server said that it will not deliver something that was published, and why.
     fn rejected(&mut self, why: String);
+
+    /// The server has answered what the session published with this number, counted from 0: it has it, or says why it
+    /// will not deliver it.
+    fn answered(&mut self, number: u64, answer: Result<(), String>);
+
+    /// The server told that somebody came or went.
+    fn noticed(&mut self, notice: Notice);
 }
 
 /// A payload, or what holds one, as it came.

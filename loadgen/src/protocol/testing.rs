@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fanring::wire::message::Kind;
 
 use super::script::Script;
-use super::seam::{Entry, Listener, Place, Speaker, Wishes};
+use super::seam::{Entry, Listener, Notice, Place, Speaker, Wishes};
 use super::text::Who;
 
 /// Whose side the tests take: the numbers are told apart in what is said.
@@ -22,6 +22,8 @@ pub(crate) struct Ear {
     pub(crate) said: Vec<(Kind, Vec<u8>)>,
     pub(crate) payloads: Vec<(Vec<u8>, Place)>,
     pub(crate) rejections: Vec<String>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) answers: Vec<(u64, Result<(), String>)>,
 }
 
 impl Ear {
@@ -45,6 +47,14 @@ impl Listener for Ear {
 
     fn rejected(&mut self, why: String) {
         self.rejections.push(why);
+    }
+
+    fn answered(&mut self, number: u64, answer: Result<(), String>) {
+        self.answers.push((number, answer));
+    }
+
+    fn noticed(&mut self, notice: Notice) {
+        self.notices.push(notice);
     }
 }
 

@@ -199,6 +199,9 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
         "completion max" completion_ns 1.0 Shown,
         "spread p50" spread_ns 0.5 Lower,
         "spread p99" spread_ns 0.99 Lower,
+        "ack p50" ack_ns 0.5 Lower,
+        "ack p99" ack_ns 0.99 Lower,
+        "ack max" ack_ns 1.0 Shown,
     );
     macro_rules! rates {
         ($($name:literal $unit:literal $field:ident),* $(,)?) => {$(
@@ -227,7 +230,7 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
 }
 
 /// What should be zero.
-fn faults(results: &Results) -> [(&'static str, u64); 12] {
+fn faults(results: &Results) -> [(&'static str, u64); 13] {
     let (counts, sessions) = (&results.counts, &results.sessions);
     [
         ("skipped", counts.skipped),
@@ -239,6 +242,7 @@ fn faults(results: &Results) -> [(&'static str, u64); 12] {
         ("corrupted", counts.corrupted),
         ("of the wrong type", counts.wrong_type),
         ("rejected", counts.rejected),
+        ("not answered", counts.unanswered),
         ("joins that failed", sessions.failed),
         ("joined and heard nothing", sessions.heard_nothing),
         ("sessions ended early", sessions.ended_early),
@@ -334,11 +338,12 @@ mod tests {
         let noisy = |results: &mut Results| results.rates.achieved *= 0.96;
         assert_eq!(compared("noisy", noisy, true).unwrap().0, 0);
         type Figure = fn(&mut Results) -> &mut u64;
-        let damages: [(&str, Figure); 4] = [
+        let damages: [(&str, Figure); 5] = [
             ("skipped", |results| &mut results.counts.skipped),
             ("outstanding", |results| &mut results.counts.outstanding),
             ("cut off", |results| &mut results.counts.cut_off),
             ("joins that failed", |results| &mut results.sessions.failed),
+            ("not answered", |results| &mut results.counts.unanswered),
         ];
         for (name, count) in damages {
             let (code, text) = compared("lossy", |results| *count(results) = 1, true).unwrap();
@@ -346,6 +351,21 @@ mod tests {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap();
             assert!(line.ends_with("-  worse"), "{line}");
         }
+    }
+
+    /// Goal: acknowledgements are compared as deliveries are: by their quantiles, and only where both runs have some.
+    #[test]
+    fn acknowledgements_are_compared() {
+        let slower = |results: &mut Results| {
+            results.latency.ack_ns.record_all(900_000_000, 2_000);
+        };
+        let (code, text) = compared("acks", slower, true).unwrap();
+        let row = text.lines().find(|line| line.starts_with("ack p50, ms"));
+        assert!(row.is_some_and(|row| row.ends_with("  worse")), "{text}");
+        assert_eq!(code, 99, "{text}");
+        let without = |results: &mut Results| results.latency.ack_ns = Default::default();
+        let (code, text) = compared("no-acks", without, true).unwrap();
+        assert!(code == 0 && !text.contains("ack p50"), "{text}");
     }
 
     /// Goal: runs that can't be compared are refused with what differs, unless it is only the

@@ -121,6 +121,9 @@ fn write_figures(results: &Results, out: &mut impl Write) -> io::Result<()> {
             ("delivered", paced(window.delivered, rates.deliveries)),
             ("missing", results.counts.missing().to_string()),
         ]);
+        if results.counts.acknowledged > 0 {
+            rows.push(("acknowledged", count(results.counts.acknowledged)));
+        }
     }
     rows.push(("sessions", count(results.sessions.opened)));
     if let Some(server) = &results.server {
@@ -186,6 +189,8 @@ mod tests {
             "- :x: the objective was **missed**",
             "| `p99=1ms` | :x: | it was 2ms |",
             "\n| completion | ",
+            "\n| ack | ",
+            "\n| acknowledged | 300 |",
             "| sent | 200 (100.0/s) |",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

@@ -53,6 +53,11 @@ impl Text {
                 so_far.completed,
             ),
             ("deliveries_total", "Deliveries.", so_far.delivered),
+            (
+                "messages_acknowledged_total",
+                "Messages that the server said it has.",
+                so_far.acknowledged,
+            ),
         ] {
             self.single(name, "counter", help, value);
         }
@@ -99,6 +104,11 @@ impl Text {
                 &so_far.completion,
             ),
             (
+                "ack_latency_seconds",
+                "Planned time of a message to the server's saying that it has it.",
+                &so_far.ack,
+            ),
+            (
                 "publish_lag_seconds",
                 "Planned time of a message to its being sent: the generator's own lateness.",
                 &so_far.publish_lag,
@@ -140,6 +150,21 @@ impl Text {
                 "deliveries_corrupted_total",
                 "Deliveries that were damaged.",
                 counts.corrupted,
+            ),
+            (
+                "messages_unanswered_total",
+                "Messages that the server did not answer although it answers all.",
+                counts.unanswered,
+            ),
+            (
+                "notices_joined_total",
+                "Notices that somebody joined.",
+                counts.joins,
+            ),
+            (
+                "notices_left_total",
+                "Notices that somebody left.",
+                counts.leaves,
             ),
             (
                 "joins_failed_total",
@@ -296,6 +321,8 @@ mod tests {
         assert_eq!(samples["fanload_delivery_latency_seconds_count"], 6_000.0);
         let p99 = samples["fanload_delivery_latency_seconds{quantile=\"0.99\"}"];
         assert!((0.001..0.2).contains(&p99), "{p99}");
+        assert_eq!(samples["fanload_messages_acknowledged_total"], planned);
+        assert_eq!(samples["fanload_ack_latency_seconds_count"], 300.0);
         assert_eq!(samples["fanload_run_valid"], 1.0);
         assert_eq!(samples["fanload_slo_held{part=\"p99=\\\"1ms\\\"\"}"], 0.0);
     }

@@ -8,8 +8,9 @@ use std::fmt::{Display, Formatter, Result as Written};
 use super::distribution::Distribution;
 use super::model::agents::sign;
 use super::model::asked::Parameters;
+use super::model::latency::Latency;
 use super::model::slowest::Laggard;
-use super::model::{Latency, Results, Verdict};
+use super::model::{Results, Verdict};
 use super::units::{by_code, bytes, count, date, ms, of, rate, time};
 
 impl Display for Results {
@@ -141,6 +142,23 @@ impl Results {
                 some => format!(", {} rejected by the server", count(some)),
             }
         )?;
+        if counts.joins > 0 || counts.leaves > 0 {
+            writeln!(
+                f,
+                "notices    {} of joins, {} of leaves",
+                count(counts.joins),
+                count(counts.leaves)
+            )?;
+        }
+        if counts.acknowledged > 0 || counts.unanswered > 0 {
+            writeln!(
+                f,
+                "answered   {} acknowledged, {} rejected, {} not answered",
+                count(counts.acknowledged),
+                count(counts.rejected),
+                count(counts.unanswered)
+            )?;
+        }
         writeln!(
             f,
             "           ({} of {} expected with the warm-up, {} foreign, {} replayed)",

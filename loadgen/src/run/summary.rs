@@ -49,6 +49,10 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
     counts.planned = planned(shared, &books).0;
     counts.sent = shared.taken.sum();
     counts.rejected = books.rejected;
+    counts.acknowledged = books.acknowledged;
+    counts.unanswered = books.unanswered;
+    counts.joins = books.joins;
+    counts.leaves = books.leaves;
     let rates = rates(shared, &window, &books);
     let waits = facts
         .outcomes

@@ -219,7 +219,8 @@ fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
             has_sent_all = true;
             shared.reached(Milestone::SentAll);
         }
-        if shared.is_all_sent() && !fleet.is_opening() && fleet.tally.is_complete(&shared.taken) {
+        let has_all = shared.is_all_sent() && fleet.tally.is_complete(&shared.taken);
+        if has_all && !fleet.is_opening() && fleet.is_answered() {
             break;
         }
         now = fleet.turn(until.min(now + DRAIN_LOOK_NS))?;

@@ -332,6 +332,7 @@ impl<'a> Fleet<'a> {
             target,
             source,
             tls,
+            acknowledges: settings.speech.protocol.acknowledges(),
         };
         match Connection::start(&way, due_ns, speaker) {
             Ok(connection) => {

@@ -106,22 +106,34 @@ impl Fleet<'_> {
         };
         seat.generation = seat.generation.wrapping_add(1);
         self.closing -= usize::from(connection.is_closing());
+        self.books.unanswered += connection.unanswered();
         self.queued_bytes -= connection.end().bytes;
     }
 
-    /// Notes what was published and the server has not let this program send.
-    pub(crate) fn note_left(&mut self) {
-        let now = now_ns();
+    /// Whether the server has answered all that it answers.
+    pub(crate) fn is_answered(&self) -> bool {
         let connections = self
             .seats
             .iter()
             .filter_map(|seat| seat.connection.as_ref());
-        for left in connections.map(Connection::left) {
+        connections
+            .map(Connection::unanswered)
+            .all(|unanswered| unanswered == 0)
+    }
+
+    /// Notes what was published and the server has not let this program send, or has not answered.
+    pub(crate) fn note_left(&mut self) {
+        let now = now_ns();
+        let connections = (self.seats.iter_mut()).filter_map(|seat| seat.connection.as_mut());
+        for connection in connections {
             let Left {
                 messages,
                 bytes,
                 held_since_ns,
-            } = left;
+            } = connection.left();
+            self.books.unanswered += connection.unanswered();
+            // What is answered during the goodbyes counts nowhere.
+            connection.forget_unanswered();
             self.books.left_messages += messages;
             self.books.left_bytes += bytes;
             self.books

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::clock::now_ns;
 use crate::session::connection::Connection;
+use crate::session::ears::Ears;
 use crate::session::ending::Ending;
 use crate::session::fleet::{Fleet, NO_SLOT};
 
@@ -235,19 +236,20 @@ impl Fleet<'_> {
         let was_refused = connection.is_refused();
         let outcome = match (completion.result, completion.buffer) {
             (_, Some(mut buffer)) => {
-                let (tally, taken) = (&mut self.tally, &mut seat.taken);
+                let mut ears = Ears {
+                    shared,
+                    index,
+                    session: seat.session,
+                    now_ns: now,
+                    taken: &mut seat.taken,
+                    tally: &mut self.tally,
+                    books: &mut self.books,
+                    interval: &mut self.interval,
+                };
                 let bytes = self.ring.bytes(&mut buffer);
                 let subprotocols = &shared.settings.speech.upgrade.subprotocols;
-                let outcome = connection.receive(bytes, now, subprotocols, |found| {
-                    *taken += 1;
-                    tally.received(index, found, &shared.sent, &shared.in_flight);
-                });
-                tally.waiting.settle(index, now);
-                for why in connection.rejections() {
-                    self.books.rejected += 1;
-                    let speech = &shared.settings.speech;
-                    shared.note_cause(&speech.hide(seat.session, &why));
-                }
+                let outcome = connection.receive(bytes, now, subprotocols, &mut ears);
+                self.tally.waiting.settle(index, now);
                 self.ring.recycle(buffer);
                 outcome
             }

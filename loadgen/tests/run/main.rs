@@ -3,6 +3,7 @@
 mod agents;
 mod allowance;
 mod arithmetic;
+mod centrifugo;
 mod dialogue;
 mod faults;
 mod goodbyes;

@@ -74,7 +74,15 @@ impl Run {
     pub(crate) fn findings(&self) -> String {
         let counts = self.report["counts"].as_object().unwrap();
         let is_good = |name: &str| {
-            let good = ["planned", "sent", "expected", "delivered"];
+            let good = [
+                "planned",
+                "sent",
+                "expected",
+                "delivered",
+                "acknowledged",
+                "joins",
+                "leaves",
+            ];
             good.contains(&name) || name.ends_with("_ns")
         };
         let mut all: BTreeMap<_, _> = counts

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fanring::wire::frame::OpCode;
-use fanring::wire::handshake::{Policy, Route, accept_response, route};
+use fanring::wire::handshake::{Policy, Route, Upgrade, accept_response, route};
 use fanring::wire::http::{head_end, parse_head};
 use fanring::wire::message::{Event, Reader, Role, Rules};
 
@@ -182,34 +182,19 @@ impl House {
 
     fn serve(&self, number: usize, mut stream: TcpStream) -> Option<()> {
         let fault = self.fault;
-        let mut head = Vec::new();
+        let head = read_head(&mut stream)?;
+        self.refuse(number, &head, &mut stream)?;
+        let upgrade = judge(&head, &[]);
         let mut chunk = vec![0; 65_536];
-        let end = loop {
-            if let Some(end) = head_end(&head, 0) {
-                break end;
-            }
-            let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
-            head.extend_from_slice(&chunk[..count]);
-        };
-        self.refuse(number, &head[..end], &mut stream)?;
-        let parsed = parse_head(&head[..end]).unwrap();
-        let policy = Policy {
-            allow_origin: &[],
-            echo: false,
-            ..Policy::default()
-        };
-        let Route::WebSocket(upgrade) = route(&parsed, &policy) else {
-            panic!("not an upgrade");
-        };
         let mut response = Vec::new();
         accept_response(&upgrade, &mut response);
         if fault == Fault::CloseAtOnce {
             response.extend(goodbye(Some(4001)));
         }
-        let number = number_of(&head[..end]).unwrap_or(number);
+        let number = number_of(&head).unwrap_or(number);
         let peer = stream.peer_addr().ok()?.ip().to_string();
         {
-            let head = String::from_utf8_lossy(&head[..end]);
+            let head = String::from_utf8_lossy(&head);
             let host = head.lines().find_map(|line| line.strip_prefix("Host: "));
             let mut heard = self.heard();
             heard.peers.push(peer);
@@ -291,6 +276,31 @@ impl House {
             }
         }
         Some(())
+    }
+}
+
+/// The head of a request; nobody sends more before it is answered.
+pub(crate) fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let (mut head, mut chunk) = (Vec::new(), [0; 4096]);
+    while head_end(&head, 0).is_none() {
+        let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
+        head.extend_from_slice(&chunk[..count]);
+    }
+    Some(head)
+}
+
+/// What a request for an upgrade asks for, by a server that speaks these subprotocols.
+pub(crate) fn judge(head: &[u8], subprotocols: &[String]) -> Upgrade {
+    let parsed = parse_head(head).unwrap();
+    let policy = Policy {
+        allow_origin: &[],
+        echo: false,
+        subprotocols,
+        ..Policy::default()
+    };
+    match route(&parsed, &policy) {
+        Route::WebSocket(upgrade) => upgrade,
+        _ => panic!("not an upgrade"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a server of Centrifugo's protocol says, in whichever encoding.
 
+use crate::protocol::seam::Notice;
+
 /// One message of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard<'a> {
@@ -15,9 +17,11 @@ pub(super) enum Heard<'a> {
         /// In the answer to the connect command: pings are to be answered.
         wants_pong: bool,
     },
+    /// Somebody came, or went.
+    Noticed(Notice),
     /// The channel was taken away, and why.
     Unsubscribed(String),
-    /// Anything else, such as somebody's joining.
+    /// Anything else, such as a message of the server's.
     Other(&'a [u8]),
 }
 

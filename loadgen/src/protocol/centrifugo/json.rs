@@ -4,7 +4,9 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::asked::Subscribe;
 use super::heard::{Heard, told};
+use crate::protocol::seam::Notice;
 
 /// What answers a ping.
 pub(super) const PONG: &[u8] = b"{}";
@@ -25,10 +27,13 @@ pub(super) fn connect(id: u32, token: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// The command that subscribes; as above.
-pub(super) fn subscribe(id: u32, channel: &[u8], token: Option<&[u8]>) -> Vec<u8> {
+pub(super) fn subscribe(id: u32, request: &Subscribe<'_>) -> Vec<u8> {
     let mut out = format!("{{\"id\":{id},\"subscribe\":{{\"channel\":").into_bytes();
-    out.extend_from_slice(channel);
-    append(&mut out, ",\"token\":", token);
+    out.extend_from_slice(request.channel);
+    append(&mut out, ",\"token\":", request.token);
+    if request.wants_notices {
+        out.extend_from_slice(b",\"join_leave\":true");
+    }
     out.extend_from_slice(b"}}");
     out
 }
@@ -74,6 +79,8 @@ struct Connected {
 struct Push {
     #[serde(rename = "pub")]
     publication: Option<IgnoredAny>,
+    join: Option<IgnoredAny>,
+    leave: Option<IgnoredAny>,
     unsubscribe: Option<Reason>,
     disconnect: Option<Reason>,
 }
@@ -118,10 +125,12 @@ fn read(line: &[u8]) -> Result<Heard<'_>, String> {
             refusal: reply.error.as_ref().map(tell),
             wants_pong: reply.connect.is_some_and(|connected| connected.pong),
         },
-        Some(push) => match (push.publication, push.unsubscribe, push.disconnect) {
-            (Some(_), _, _) => Heard::Publication(line),
-            (_, Some(reason), _) | (_, _, Some(reason)) => Heard::Unsubscribed(tell(&reason)),
-            _ => Heard::Other(line),
+        Some(push) if push.publication.is_some() => Heard::Publication(line),
+        Some(push) if push.join.is_some() => Heard::Noticed(Notice::Joined),
+        Some(push) if push.leave.is_some() => Heard::Noticed(Notice::Left),
+        Some(push) => match push.unsubscribe.or(push.disconnect) {
+            Some(reason) => Heard::Unsubscribed(tell(&reason)),
+            None => Heard::Other(line),
         },
     })
 }
@@ -181,8 +190,15 @@ mod tests {
         ] {
             assert_eq!(heard(frame).unwrap(), [expected]);
         }
-        let join = "{\"push\":{\"channel\":\"room\",\"join\":{\"info\":{}}}}";
-        assert!(heard(join).unwrap()[0].starts_with("Other"));
+        for (name, expected) in [
+            ("join", "Noticed(Joined)"),
+            ("leave", "Noticed(Left)"),
+            ("message", "Other("),
+        ] {
+            let push =
+                format!("{{\"push\":{{\"channel\":\"room\",\"{name}\":{{\"info\":{{}}}}}}}}");
+            assert!(heard(&push).unwrap()[0].starts_with(expected), "{name}");
+        }
         assert!(heard("hello").unwrap_err().contains("not a reply"));
     }
 
@@ -190,18 +206,22 @@ mod tests {
     #[test]
     fn commands_are_json() {
         let (token, channel) = (string(b"a\"b\\c"), string("räum\n".as_bytes()));
+        let plain = Subscribe::to(&channel);
+        let full = Subscribe {
+            token: Some(&token),
+            wants_notices: true,
+            ..plain
+        };
+        let text = String::from_utf8(subscribe(2, &full)).unwrap();
+        assert!(text.ends_with(",\"join_leave\":true}}"), "{text}");
         let mut publish = Vec::new();
         super::publish(3, &channel, &mut publish);
         publish.extend_from_slice(b"\"FNLD\"}}");
         for (command, pointer, expected) in [
             (connect(1, Some(&token)), "/connect/token", "a\"b\\c"),
             (connect(1, None), "/connect/name", "fanload"),
-            (subscribe(2, &channel, None), "/subscribe/channel", "räum\n"),
-            (
-                subscribe(2, &channel, Some(&token)),
-                "/subscribe/token",
-                "a\"b\\c",
-            ),
+            (subscribe(2, &plain), "/subscribe/channel", "räum\n"),
+            (subscribe(2, &full), "/subscribe/token", "a\"b\\c"),
             (publish, "/publish/data", "FNLD"),
         ] {
             let value: serde_json::Value = serde_json::from_slice(&command).unwrap();

@@ -2,7 +2,9 @@
 //! publication is bytes. Of the schema (client.proto of `centrifugal/protocol`) the fields that matter are here,
 //! by their numbers; all others are skipped.
 
+use super::asked::Subscribe;
 use super::heard::{Heard, told};
+use crate::protocol::seam::Notice;
 
 /// What answers a ping: an empty command.
 pub(super) const PONG: &[u8] = &[0];
@@ -16,6 +18,8 @@ const CONNECT_RESULT: u32 = 5;
 const SUBSCRIBE_COMMAND: u32 = 5;
 const PUBLISH_COMMAND: u32 = 7;
 const PUSH_PUBLICATION: u32 = 4;
+const PUSH_JOIN: u32 = 5;
+const PUSH_LEAVE: u32 = 6;
 const PUSH_UNSUBSCRIBE: u32 = 7;
 const PUSH_DISCONNECT: u32 = 11;
 
@@ -24,6 +28,7 @@ const TOKEN: u32 = 1;
 const NAME: u32 = 4;
 const CHANNEL: u32 = 1;
 const CHANNEL_TOKEN: u32 = 2;
+const JOIN_LEAVE: u32 = 11;
 const PUBLISH_DATA: u32 = 2;
 const PUBLICATION_DATA: u32 = 4;
 const ERROR_CODE: u32 = 1;
@@ -46,11 +51,16 @@ pub(super) fn connect(id: u32, token: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// The command that subscribes.
-pub(super) fn subscribe(id: u32, channel: &[u8], token: Option<&[u8]>) -> Vec<u8> {
-    let mut request = Vec::new();
-    append_bytes(CHANNEL, channel, &mut request);
-    append_bytes(CHANNEL_TOKEN, token.unwrap_or_default(), &mut request);
-    command(id, SUBSCRIBE_COMMAND, &request)
+pub(super) fn subscribe(id: u32, request: &Subscribe<'_>) -> Vec<u8> {
+    let mut fields = Vec::new();
+    append_bytes(CHANNEL, request.channel, &mut fields);
+    append_bytes(
+        CHANNEL_TOKEN,
+        request.token.unwrap_or_default(),
+        &mut fields,
+    );
+    append_number(JOIN_LEAVE, request.wants_notices.into(), &mut fields);
+    command(id, SUBSCRIBE_COMMAND, &fields)
 }
 
 fn command(id: u32, field: u32, request: &[u8]) -> Vec<u8> {
@@ -100,6 +110,14 @@ fn append_bytes(field: u32, bytes: &[u8], out: &mut Vec<u8>) {
         append_varint(key(field, 2), out);
         append_length(bytes.len(), out);
         out.extend_from_slice(bytes);
+    }
+}
+
+/// Nothing if it is 0, as the encoding has it.
+fn append_number(field: u32, value: u64, out: &mut Vec<u8>) {
+    if value > 0 {
+        append_varint(key(field, 0), out);
+        append_varint(value, out);
     }
 }
 
@@ -258,6 +276,8 @@ fn read_push(push: &[u8]) -> Option<Heard<'_>> {
                     data.and_then(Value::bytes).unwrap_or_default(),
                 ));
             }
+            PUSH_JOIN => return Some(Heard::Noticed(Notice::Joined)),
+            PUSH_LEAVE => return Some(Heard::Noticed(Notice::Left)),
             PUSH_UNSUBSCRIBE => {
                 let why = reason(value.bytes()?, UNSUBSCRIBE_CODE, UNSUBSCRIBE_REASON)?;
                 return Some(Heard::Unsubscribed(why));
@@ -307,9 +327,16 @@ mod tests {
             connect(1, Some(b"tok")),
             b"\x12\x08\x01\x22\x0e\x0a\x03tok\x22\x07fanload"
         );
+        let plain = Subscribe::to(b"room");
+        assert_eq!(subscribe(2, &plain), b"\x0a\x08\x02\x2a\x06\x0a\x04room");
+        let full = Subscribe {
+            token: Some(b"tok"),
+            wants_notices: true,
+            ..plain
+        };
         assert_eq!(
-            subscribe(2, b"room", None),
-            b"\x0a\x08\x02\x2a\x06\x0a\x04room"
+            subscribe(2, &full),
+            b"\x11\x08\x02\x2a\x0d\x0a\x04room\x12\x03tok\x58\x01"
         );
         let mut out = Vec::new();
         publish(300, b"room", 5, &mut out);
@@ -338,7 +365,9 @@ mod tests {
                 PUSH,
                 &bytes(PUSH_UNSUBSCRIBE, b"\x10\xc4\x13\x1a\x02no"),
             )]),
-            message(&[&bytes(PUSH, &bytes(5, b""))]),
+            message(&[&bytes(PUSH, &bytes(PUSH_JOIN, b""))]),
+            message(&[&bytes(PUSH, &bytes(PUSH_LEAVE, b"\x0a\x00"))]),
+            message(&[&bytes(PUSH, &bytes(8, b""))]),
         ];
         let all = heard(&frame.concat()).unwrap();
         assert_eq!(all[0], "Ping");
@@ -349,7 +378,8 @@ mod tests {
             "Answer { id: 3, refusal: Some(\"111 slow\"), wants_pong: false }"
         );
         assert_eq!(all[4], "Unsubscribed(\"2500 no\")");
-        assert!(all[5].starts_with("Other"));
+        assert_eq!(all[5..7], ["Noticed(Joined)", "Noticed(Left)"]);
+        assert!(all[7].starts_with("Other"));
     }
 
     /// Goal: no cut and no nonsense is taken for a message, nor stops the program.

@@ -199,6 +199,11 @@ fn messages(results: &Results) -> Rows {
         ("too late to tell", count(counts.too_late)),
         ("corrupted", count(counts.corrupted)),
         ("of the wrong type", count(counts.wrong_type)),
+        ("rejected", count(counts.rejected)),
+        ("acknowledged", count(counts.acknowledged)),
+        ("not answered", count(counts.unanswered)),
+        ("notices of joins", count(counts.joins)),
+        ("notices of leaves", count(counts.leaves)),
         ("foreign", count(counts.foreign)),
         ("replayed", count(counts.replayed)),
         (

@@ -106,7 +106,7 @@ pub(crate) fn legend(machines: Option<&Machines>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::model::Latency;
+    use crate::results::model::latency::Latency;
 
     fn agents(uncertainties_ns: &[u64]) -> Vec<Agent> {
         let agent = |clock_uncertainty_ns: &u64| Agent {

@@ -34,6 +34,8 @@ fn a_load_is_told_in_full() {
     for part in [
         "fanout on 127.0.0.1:9001/ws (plain): 20 subscribers, 1 publisher, 100.0 messages/s",
         "\ncompletion ",
+        "\nack ",
+        "\nanswered   1,100 acknowledged, 0 rejected, 0 not answered\n",
         "1,000 planned (100.0/s), 1,000 sent (100.0/s), 1,000 complete (100.0/s)",
         "judged     0 skipped, 0 outstanding, 0 cut off, 0 duplicated, 0 reordered, 0 corrupted\n",
         "(22,000 of 22,000 expected with the warm-up, 0 foreign, 0 replayed)",
