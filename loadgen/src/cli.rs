@@ -206,6 +206,10 @@ pub(crate) struct RunArgs {
     /// Sessions that join, and leave, each second, with --workload churn.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) churn_rate: u32,
+    /// Messages that are published in each room while all subscribers are away, with --workload storm: whoever comes back is
+    /// to be given them. For protocols that do so (--protocol centrifugo --set recover=yes).
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) missed: u32,
     /// Percent of the subscribers that stop reading, with --workload slow.
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     pub(crate) slow_percent: f64,

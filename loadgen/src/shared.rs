@@ -6,6 +6,7 @@
 
 pub(crate) mod post;
 pub(crate) mod standing;
+pub(crate) mod storm;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::post::Post;
 use self::standing::{Endings, Standing};
+use self::storm::Storm;
 use crate::books::backlog::{Backlog, Gone, Reach};
 use crate::books::done::Done;
 use crate::books::inflight::InFlight;
@@ -42,6 +44,10 @@ pub(crate) struct Mailbox {
 pub(crate) enum Milestone {
     /// All its sessions are open.
     Connected,
+    /// All have dropped that a storm drops.
+    Dropped,
+    /// It has published what those that were dropped are to miss.
+    Published,
     /// All are back after the storm.
     Returned,
     /// It has sent all it will.
@@ -50,12 +56,14 @@ pub(crate) enum Milestone {
     Drained,
 }
 
-const MILESTONES: usize = 4;
+const MILESTONES: usize = 6;
 
 impl Milestone {
     /// All of them.
     pub(crate) const ALL: [Self; MILESTONES] = [
         Self::Connected,
+        Self::Dropped,
+        Self::Published,
         Self::Returned,
         Self::SentAll,
         Self::Drained,
@@ -72,6 +80,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) sent: PerPublisher,
     /// Those of them that the kernel has taken to the last byte.
     pub(crate) taken: PerPublisher,
+    /// How many of the first messages the server said it has, without a gap, where it says so.
+    pub(crate) acknowledged: PerPublisher,
     /// When the latest message was due that all who stay had here; kept if there are others.
     pub(crate) heard: PerPublisher,
     /// What a closed loop waits for.
@@ -85,6 +95,7 @@ pub(crate) struct Shared<'a> {
     /// Sessions that do not stay, for the process that leads; there, what that means over all.
     pub(crate) gone: Mutex<Vec<Gone>>,
     pub(crate) backlog: Mutex<Backlog>,
+    pub(crate) storm: Storm,
     /// One for each worker, to wake it when another has completed a message of its publishers.
     pub(crate) doorbells: Vec<OwnedFd>,
     /// Open subscribers of each room.
@@ -96,8 +107,6 @@ pub(crate) struct Shared<'a> {
     /// Sessions that were given up before they were open.
     given_up: AtomicU32,
     publishers_given_up: AtomicU32,
-    /// [`u64::MAX`] as long as there was none.
-    storm_ns: AtomicU64,
     /// An end of the measured window before the planned one; [`u64::MAX`] if there is none.
     cut_ns: AtomicU64,
     /// How many workers have come to each.
@@ -126,6 +135,7 @@ impl<'a> Shared<'a> {
             layout,
             sent: PerPublisher::new(layout.publishers),
             taken: PerPublisher::new(layout.publishers),
+            acknowledged: PerPublisher::new(layout.publishers),
             heard: PerPublisher::new(layout.publishers),
             outstanding: Outstanding::new(layout.publishers),
             in_flight: InFlight::new(layout.publishers),
@@ -142,7 +152,7 @@ impl<'a> Shared<'a> {
             publishers_ended: AtomicU32::new(0),
             given_up: AtomicU32::new(0),
             publishers_given_up: AtomicU32::new(0),
-            storm_ns: AtomicU64::new(u64::MAX),
+            storm: Storm::new(),
             cut_ns: AtomicU64::new(u64::MAX),
             milestones: std::array::from_fn(|_| AtomicU32::new(0)),
             others_sent: AtomicBool::new(false),
@@ -339,15 +349,9 @@ impl Shared<'_> {
         self.others_sent.store(true, Ordering::Release);
     }
 
-    /// Everybody is to drop and come back, from this time on.
-    pub(crate) fn call_storm(&self, at_ns: u64) {
-        self.storm_ns.store(at_ns, Ordering::Release);
-    }
-
-    /// When everybody was to drop, if that was called for.
-    pub(crate) fn storm_ns(&self) -> Option<u64> {
-        let at_ns = self.storm_ns.load(Ordering::Acquire);
-        (at_ns != u64::MAX).then_some(at_ns)
+    /// Messages of a publisher that subscribers are to miss in a storm.
+    pub(crate) fn missed_of(&self, publisher: u32) -> u64 {
+        self.layout.share_of(publisher, self.settings.missed)
     }
 
     /// Ends the measured window before its time, at a moment that is still to come.

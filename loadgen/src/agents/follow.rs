@@ -120,26 +120,46 @@ fn obey(shared: &Shared<'_>, order: Order) {
         Order::Plan { start_ns } => {
             let plan = plan_from(shared, start_ns);
             // What others have sent is not known here while the run goes on, only what they can.
-            for publisher in 0..shared.layout.publishers {
-                if !shared.post.crew.is_own(shared.layout.session_of(publisher)) {
-                    shared.sent.set(publisher, plan.messages_max());
-                }
+            for publisher in others(shared) {
+                let most = shared.missed_of(publisher) + plan.messages_max();
+                shared.sent.set(publisher, most);
             }
             shared.plan.get_or_init(|| plan);
         }
-        Order::Storm { at_ns } => shared.call_storm(at_ns),
+        Order::Storm { at_ns } => {
+            // Some of what others publish then may come to those who have not dropped yet.
+            for publisher in others(shared) {
+                shared.sent.set(publisher, shared.missed_of(publisher));
+            }
+            shared.storm.call(at_ns);
+        }
+        Order::Away => shared.storm.note_all_away(),
+        Order::Return { at_ns, sent } => {
+            note_sent(shared, &sent);
+            shared.storm.call_back(at_ns);
+        }
         Order::CutShort { at_ns } => shared.cut_short(at_ns),
         Order::Sent { all } => {
-            for (publisher, sent) in (0..shared.layout.publishers).zip(all) {
-                if !shared.post.crew.is_own(shared.layout.session_of(publisher)) {
-                    shared.sent.set(publisher, sent.handed_on);
-                    shared.taken.set(publisher, sent.taken);
-                }
-            }
+            note_sent(shared, &all);
             shared.note_all_sent();
         }
         Order::Useless => shared.note_useless(),
         Order::Ping | Order::Begin(_) | Order::Interval { .. } | Order::Goodbye | Order::Stop => {}
+    }
+}
+
+/// Publishers in other processes.
+fn others(shared: &Shared<'_>) -> impl Iterator<Item = u32> {
+    let all = 0..shared.layout.publishers;
+    all.filter(|each| !shared.post.crew.is_own(shared.layout.session_of(*each)))
+}
+
+/// What all publishers have sent, of which what those here did is known better.
+fn note_sent(shared: &Shared<'_>, all: &[Sent]) {
+    for publisher in others(shared) {
+        if let Some(sent) = all.get(publisher as usize) {
+            sent.note(shared, publisher);
+        }
     }
 }
 
@@ -180,8 +200,10 @@ impl<'r, 's> Reporter<'r, 's> {
             if self.shared.all_reached(milestone) && !self.reached.contains(&milestone) {
                 self.reached.push(milestone);
                 let sent = match milestone {
-                    Milestone::SentAll | Milestone::Drained => self.own_sent(),
-                    Milestone::Connected | Milestone::Returned => Vec::new(),
+                    Milestone::Published | Milestone::SentAll | Milestone::Drained => {
+                        self.own_sent()
+                    }
+                    Milestone::Connected | Milestone::Dropped | Milestone::Returned => Vec::new(),
                 };
                 send(link, &Report::Reached { milestone, sent })?;
             }
@@ -258,11 +280,7 @@ impl<'r, 's> Reporter<'r, 's> {
         let publishers = 0..shared.layout.publishers;
         let own =
             publishers.filter(|each| shared.post.crew.is_own(shared.layout.session_of(*each)));
-        own.map(|publisher| Sent {
-            handed_on: shared.sent.of(publisher),
-            taken: shared.taken.of(publisher),
-        })
-        .collect()
+        own.map(|publisher| Sent::of(shared, publisher)).collect()
     }
 }
 

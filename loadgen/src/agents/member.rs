@@ -197,21 +197,31 @@ impl Member {
         let plan = shared.plan.get().map(|plan| Order::Plan {
             start_ns: by_its_clock(plan.start_ns()),
         });
-        let storm = shared.storm_ns().map(|at_ns| Order::Storm {
+        let storm = shared.storm.drop_ns().map(|at_ns| Order::Storm {
             at_ns: by_its_clock(at_ns),
+        });
+        let back = shared.storm.return_ns().map(|at_ns| Order::Return {
+            at_ns: by_its_clock(at_ns),
+            sent: all_sent(shared),
         });
         let cut = shared.cut_ns().map(|at_ns| Order::CutShort {
             at_ns: by_its_clock(at_ns),
         });
         let is_useless = plan.is_some() && !shared.is_useful();
+        let is_away = shared.storm.are_all_away();
         let is_sent = shared.all_reached(Milestone::SentAll);
+        let sent = || Order::Sent {
+            all: all_sent(shared),
+        };
         let orders = [
             told.interval(shared.interval_asked_for()),
             told.once(Topic::Plan, plan),
             told.once(Topic::Storm, storm),
+            told.once(Topic::Away, is_away.then_some(Order::Away)),
+            told.once(Topic::Return, back),
             told.once(Topic::CutShort, cut),
             told.once(Topic::Useless, is_useless.then_some(Order::Useless)),
-            told.once(Topic::Sent, is_sent.then(|| all_sent(shared))),
+            told.once(Topic::Sent, is_sent.then(sent)),
         ];
         for order in orders.into_iter().flatten() {
             link.send(&order)?;
@@ -221,7 +231,7 @@ impl Member {
         }
         let goodbye = shared.is_goodbye().then_some(Order::Goodbye);
         if let Some(goodbye) = told.once(Topic::Goodbye, goodbye) {
-            link.send(&all_sent(shared))?;
+            link.send(&sent())?;
             link.send(&goodbye)?;
         }
         Ok(())
@@ -310,8 +320,7 @@ impl Member {
             shared.post.crew.process_of(session) == self.process
         });
         for (publisher, sent) in own.zip(sent) {
-            shared.sent.set(publisher, sent.handed_on);
-            shared.taken.set(publisher, sent.taken);
+            sent.note(shared, publisher);
         }
     }
 
@@ -397,12 +406,9 @@ impl Drop for Member {
 }
 
 /// What all publishers of all processes have sent, as far as that is known.
-fn all_sent(shared: &Shared<'_>) -> Order {
-    let all = (0..shared.layout.publishers).map(|publisher| Sent {
-        handed_on: shared.sent.of(publisher),
-        taken: shared.taken.of(publisher),
-    });
-    Order::Sent { all: all.collect() }
+fn all_sent(shared: &Shared<'_>) -> Vec<Sent> {
+    let all = 0..shared.layout.publishers;
+    all.map(|publisher| Sent::of(shared, publisher)).collect()
 }
 
 #[cfg(test)]

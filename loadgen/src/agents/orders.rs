@@ -9,8 +9,8 @@ use crate::books::backlog::{Gone, Reach};
 use crate::books::done::Done;
 use crate::results::interval::Interval;
 use crate::run::worker::Outcome;
-use crate::shared::Milestone;
 use crate::shared::standing::Standing;
+use crate::shared::{Milestone, Shared};
 
 /// What an agent is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,8 +22,12 @@ pub(crate) enum Order {
     Begin(Box<Task>),
     /// The load begins at this time.
     Plan { start_ns: u64 },
-    /// Everybody is to drop and come back, from this time on.
+    /// Everybody is to drop, from this time on, and to come back at once unless they are to miss something.
     Storm { at_ns: u64 },
+    /// All have dropped.
+    Away,
+    /// Those that dropped are to come back, from this time on; what all publishers have sent meanwhile.
+    Return { at_ns: u64, sent: Vec<Sent> },
     /// The measured window ends before its time.
     CutShort { at_ns: u64 },
     /// The interval under way ends.
@@ -51,11 +55,30 @@ pub(crate) struct Task {
     pub(crate) ahead_ns: Vec<i64>,
 }
 
-/// Messages of a publisher: handed on for sending, and taken by the kernel.
+/// Messages of a publisher: handed on for sending, taken by the kernel, and known to be with the server, without a gap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sent {
-    pub(crate) handed_on: u64,
-    pub(crate) taken: u64,
+    handed_on: u64,
+    taken: u64,
+    acknowledged: u64,
+}
+
+impl Sent {
+    /// As far as it is known here.
+    pub(super) fn of(shared: &Shared<'_>, publisher: u32) -> Self {
+        Self {
+            handed_on: shared.sent.of(publisher),
+            taken: shared.taken.of(publisher),
+            acknowledged: shared.acknowledged.of(publisher),
+        }
+    }
+
+    /// Notes what another process has told.
+    pub(super) fn note(self, shared: &Shared<'_>, publisher: u32) {
+        shared.sent.set(publisher, self.handed_on);
+        shared.taken.set(publisher, self.taken);
+        shared.acknowledged.set(publisher, self.acknowledged);
+    }
 }
 
 /// What an agent tells.

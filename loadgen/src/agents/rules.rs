@@ -99,7 +99,11 @@ pub(super) fn length(settings: &Settings) -> Duration {
         Workload::Storm => 2,
         _ => 1,
     };
-    (settings.connect_timeout + settings.settle) * rounds + load + settings.drain
+    let missing = match settings.missed {
+        0 => Duration::ZERO,
+        _ => settings.connect_timeout + settings.drain,
+    };
+    (settings.connect_timeout + settings.settle) * rounds + missing + load + settings.drain
 }
 
 fn place(target: &str) -> anyhow::Result<String> {

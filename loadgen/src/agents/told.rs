@@ -9,6 +9,10 @@ pub(super) enum Topic {
     Plan,
     /// That everybody drops.
     Storm,
+    /// That all have.
+    Away,
+    /// That those who dropped come back.
+    Return,
     /// That the measured window ends before its time.
     CutShort,
     /// What all publishers have sent.

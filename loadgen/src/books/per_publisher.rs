@@ -36,7 +36,12 @@ impl PerPublisher {
 
     /// Adds one to the number of a publisher.
     pub(crate) fn count(&self, publisher: u32) {
-        self.0[publisher as usize].fetch_add(1, Ordering::AcqRel);
+        self.add(publisher, 1);
+    }
+
+    /// Adds so many to the number of a publisher.
+    pub(crate) fn add(&self, publisher: u32, more: u64) {
+        self.0[publisher as usize].fetch_add(more, Ordering::AcqRel);
     }
 
     /// All of them added up.

@@ -7,6 +7,7 @@ use crate::books::inflight::Completion;
 use crate::results::distribution::Distribution;
 use crate::results::interval::Interval;
 use crate::results::model::latency::Latency;
+use crate::results::model::recovery::Recovery;
 
 /// Figures of the measured window of one worker, or of several added up; besides those, what
 /// happened to its sessions.
@@ -61,6 +62,7 @@ pub(crate) struct RunBooks {
     /// Notices of the server that somebody came, or went.
     pub(crate) joins: u64,
     pub(crate) leaves: u64,
+    pub(crate) recovery: Recovery,
 }
 
 impl RunBooks {
@@ -70,6 +72,7 @@ impl RunBooks {
         self.publish_lag.add(&other.publish_lag);
         self.own_lag.add(&other.own_lag);
         self.returns.add(&other.returns);
+        self.recovery.add(&other.recovery);
         let sums = [
             (&mut self.planned, other.planned),
             (&mut self.sent, other.sent),

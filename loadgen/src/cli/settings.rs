@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) connects_max: u32,
     pub(crate) connect_timeout: Duration,
     pub(crate) churn_rate: u32,
+    /// Messages in each room that subscribers miss in a storm.
+    pub(crate) missed: u32,
     pub(crate) slow: u32,
     pub(crate) slow_percent: f64,
     pub(crate) self_delivery: bool,
@@ -116,6 +118,7 @@ impl Settings {
             connect_rate: self.connect_rate.map(f64::from),
             connect_in_flight: self.connects_max,
             churn_rate: is_churn.then(|| f64::from(self.churn_rate)),
+            missed: self.missed,
             slow_percent: is_slow.then_some(self.slow_percent),
             self_delivery: self.self_delivery,
             allow_failures_percent: self.allow_failures,
@@ -193,6 +196,11 @@ impl RunArgs {
         };
         let dialogue = self.dialogue.told();
         let speech = self.dialogue.speech(place, kind)?;
+        ensure!(
+            self.missed == 0 || (workload == Workload::Storm && speech.protocol.recovers()),
+            "--missed is for --workload storm and sessions that are given what they missed: want \
+             --protocol centrifugo --set recover=yes"
+        );
         let returns_own = speech.protocol.returns_own() || workload == Workload::Echo;
         let settings = Settings {
             pace,
@@ -215,6 +223,7 @@ impl RunArgs {
             connects_max: self.connect_in_flight,
             connect_timeout: self.connect_timeout,
             churn_rate: self.churn_rate,
+            missed: self.missed,
             slow: crowd.slow,
             slow_percent: self.slow_percent,
             self_delivery: self.self_delivery || returns_own,
@@ -321,7 +330,7 @@ mod tests {
     /// Goal: every flag that can't work is refused with a sentence that says what would.
     #[test]
     fn bad_flags_name_the_fix() {
-        let cases: [(&[&str], &str); 12] = [
+        let cases: [(&[&str], &str); 14] = [
             (&["--size", "35"], "want 36"),
             (&["--rate", "0"], "more than 0"),
             (&["--path", "ws"], "starts with /"),
@@ -337,6 +346,18 @@ mod tests {
                 "leave one of them away",
             ),
             (&["--size", "64,"], "--size"),
+            (&["--workload", "storm", "--missed", "5"], "recover=yes"),
+            (
+                &[
+                    "--protocol",
+                    "centrifugo",
+                    "--set",
+                    "recover=yes",
+                    "--missed",
+                    "5",
+                ],
+                "--workload storm",
+            ),
         ];
         for (flags, fix) in cases {
             let error = check(flags).unwrap_err();

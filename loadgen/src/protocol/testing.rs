@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fanring::wire::message::Kind;
 
 use super::script::Script;
-use super::seam::{Entry, Listener, Notice, Place, Speaker, Wishes};
+use super::seam::{Entry, Listener, Notice, Place, Return, Speaker, Wishes};
 use super::text::Who;
 
 /// Whose side the tests take: the numbers are told apart in what is said.
@@ -16,6 +16,13 @@ pub(crate) const WHO: Who<'static> = Who {
     row: &[],
 };
 
+/// That a session came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Back {
+    Asks,
+    Came(Return),
+}
+
 /// Keeps what a speaker says and finds.
 #[derive(Default)]
 pub(crate) struct Ear {
@@ -23,6 +30,7 @@ pub(crate) struct Ear {
     pub(crate) payloads: Vec<(Vec<u8>, Place)>,
     pub(crate) rejections: Vec<String>,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) backs: Vec<Back>,
     pub(crate) answers: Vec<(u64, Result<(), String>)>,
 }
 
@@ -55,6 +63,14 @@ impl Listener for Ear {
 
     fn noticed(&mut self, notice: Notice) {
         self.notices.push(notice);
+    }
+
+    fn comes_back(&mut self) {
+        self.backs.push(Back::Asks);
+    }
+
+    fn came_back(&mut self, how: Return) {
+        self.backs.push(Back::Came(how));
     }
 }
 

@@ -126,6 +126,16 @@ fn write_figures(results: &Results, out: &mut impl Write) -> io::Result<()> {
         }
     }
     rows.push(("sessions", count(results.sessions.opened)));
+    if let Some(found) = &results.recovery {
+        let (recovered, refused) = (count(found.recovered), count(found.refused));
+        rows.push((
+            "came back",
+            format!("{recovered} recovered, {refused} refused"),
+        ));
+        let (lost, twice) = (count(found.lost), count(found.repeated));
+        let given = format!("{} ({lost} lost, {twice} twice)", count(found.messages));
+        rows.push(("given back", given));
+    }
     if let Some(server) = &results.server {
         if server.cpu_ns_per_delivery > 0.0 {
             let cpu = format!("{:.0} ns", server.cpu_ns_per_delivery);
@@ -160,6 +170,7 @@ mod tests {
     use super::*;
     use crate::results::model::agents::{Agent, Machines};
     use crate::results::model::asked::{Slo, SloPart};
+    use crate::results::model::recovery::Recovery;
     use crate::results::sample;
 
     fn summary(change: impl Fn(&mut Results)) -> String {
@@ -174,6 +185,14 @@ mod tests {
     #[test]
     fn the_summary_is_whole() {
         let text = summary(|results| {
+            results.recovery = Some(Recovery {
+                came_back: 9,
+                recovered: 8,
+                refused: 1,
+                messages: 1_600,
+                lost: 3,
+                ..Recovery::default()
+            });
             results.slo = Some(Slo {
                 parts: vec![SloPart {
                     demand: "p99=1ms".to_owned(),
@@ -191,6 +210,8 @@ mod tests {
             "\n| completion | ",
             "\n| ack | ",
             "\n| acknowledged | 300 |",
+            "\n| came back | 8 recovered, 1 refused |",
+            "\n| given back | 1,600 (3 lost, 0 twice) |",
             "| sent | 200 (100.0/s) |",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

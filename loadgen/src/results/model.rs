@@ -8,6 +8,7 @@ pub(crate) mod agents;
 pub(crate) mod asked;
 pub(crate) mod counts;
 pub(crate) mod latency;
+pub(crate) mod recovery;
 pub(crate) mod server;
 pub(crate) mod slowest;
 
@@ -19,6 +20,7 @@ use self::agents::Machines;
 use self::asked::{Parameters, Slo};
 use self::counts::Counts;
 use self::latency::Latency;
+use self::recovery::Recovery;
 use self::server::ServerUse;
 use self::slowest::Slowest;
 use super::distribution::Distribution;
@@ -66,6 +68,9 @@ pub(crate) struct Results {
     pub(crate) server: Option<ServerUse>,
     /// Figures of the `storm` workload.
     pub(crate) storm: Option<Storm>,
+    /// What became of sessions that came back to where they had stood, if they say so (`recover`).
+    #[serde(default)]
+    pub(crate) recovery: Option<Recovery>,
     /// Figures of the sessions that came and went: the `churn` workload, or stages of sessions.
     pub(crate) churn: Option<Churn>,
     /// Figures of the `slow` workload.
@@ -129,6 +134,10 @@ impl Results {
         }
         if all.is_empty() {
             return all;
+        }
+        let lost = self.recovery.as_ref().map_or(0, |found| found.lost);
+        if lost > 0 {
+            all.push(format!("{} of these it said it gives back", count(lost)));
         }
         all.extend(sessions.first_cause.clone());
         let is_unexplained = counts.rejected == 0 && sessions.ended_early == 0;

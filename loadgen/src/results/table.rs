@@ -2,6 +2,7 @@
 
 mod machines;
 mod server;
+mod workload;
 
 use std::fmt::{Display, Formatter, Result as Written};
 
@@ -235,6 +236,9 @@ impl Results {
                 ms(storm.return_ns.0.max())
             )?;
         }
+        if let Some(recovery) = &self.recovery {
+            workload::write_recovery(recovery, f)?;
+        }
         if let Some(churn) = &self.churn {
             let (joined, left) = (count(churn.joined), count(churn.left));
             writeln!(f, "churn      {joined} joined, {left} left")?;
@@ -344,8 +348,12 @@ pub(crate) fn load(parameters: &Parameters) -> String {
         0 | 1 => String::new(),
         several => format!(" in {several} rooms"),
     };
+    let missed = match parameters.missed {
+        0 => String::new(),
+        missed => format!(" after {missed} that each room missed"),
+    };
     format!(
-        "{}{guests}{rooms}, {}, {pace} of {} bytes, {} s after {} s",
+        "{}{guests}{rooms}, {}, {pace} of {} bytes{missed}, {} s after {} s",
         of(parameters.subscribers.into(), "subscriber"),
         of(parameters.publishers.into(), "publisher"),
         sizes.join("/"),

@@ -236,18 +236,34 @@ fn connect(
     Ok(())
 }
 
-/// Has everybody dropped, and waits until all are back.
+/// Has everybody dropped, has published what they are to miss, and waits until all are back and have it.
 fn storm(
     shared: &Shared<'_>,
     interrupt: &Interrupt,
     progress: &mut Progress<'_, '_>,
 ) -> anyhow::Result<()> {
-    let begun_ns = now_ns();
-    shared.call_storm(begun_ns);
-    let deadline = begun_ns + nanoseconds(shared.settings.connect_timeout + CONNECT_SLACK);
-    progress.wait(deadline, || {
-        shared.is_stopped() || interrupt.is_asked() || shared.all_reached(Milestone::Returned)
-    });
+    let settings = shared.settings;
+    let connect = settings.connect_timeout + CONNECT_SLACK;
+    let has_reached =
+        |milestone| shared.is_stopped() || interrupt.is_asked() || shared.all_reached(milestone);
+    if settings.missed == 0 {
+        progress.monitor.storm_start();
+    }
+    shared.storm.call(now_ns());
+    let mut within = connect;
+    if settings.missed > 0 {
+        let until_ns = now_ns() + nanoseconds(connect);
+        progress.wait(until_ns, || has_reached(Milestone::Dropped));
+        shared.storm.note_all_away();
+        progress.wait(until_ns, || has_reached(Milestone::Published));
+        heed(interrupt)?;
+        progress.monitor.storm_start();
+        shared.storm.call_back(now_ns());
+        within += settings.drain;
+    }
+    let until_ns = now_ns() + nanoseconds(within);
+    progress.wait(until_ns, || has_reached(Milestone::Returned));
+    progress.monitor.storm_end();
     heed(interrupt)?;
     if !shared.all_reached(Milestone::Returned) || shared.are_too_many_given_up() {
         return Err(too_few(shared, "had come back"));

@@ -48,6 +48,8 @@ impl Publishers {
             let Some(number) = shared.layout.publisher_of(seat.session) else {
                 continue;
             };
+            // What others were to miss in a storm is nothing that a closed loop waits for.
+            shared.outstanding.give_up(number, shared.sent.of(number));
             let schedule = plan.publisher(number);
             if seat.absent {
                 absent.push(schedule);
@@ -213,15 +215,12 @@ impl Publishers {
         let publisher = &self.publishers[at];
         let number = publisher.number;
         let sequence = shared.sent.of(number);
-        let sizes = &shared.settings.sizes;
-        let turn = usize::try_from(sequence % sizes.len() as u64).unwrap_or(0);
-        self.payload.resize(sizes[turn] as usize, 0);
         let payload = Payload {
             publisher: number,
             sequence,
             planned_ns,
         };
-        encode(shared.post.run, payload, &mut self.payload);
+        write(shared, payload, &mut self.payload);
         let is_measured = self.plan.is_measured(planned_ns);
         let evicted =
             shared
@@ -241,6 +240,14 @@ impl Publishers {
         shared.sent.set(number, sequence + 1);
         fleet.publish(publisher.index, &self.payload, planned_ns);
     }
+}
+
+/// Writes a message of the run, in the size whose turn it is.
+pub(super) fn write(shared: &Shared<'_>, payload: Payload, out: &mut Vec<u8>) {
+    let sizes = &shared.settings.sizes;
+    let turn = usize::try_from(payload.sequence % sizes.len() as u64).unwrap_or(0);
+    out.resize(sizes[turn] as usize, 0);
+    encode(shared.post.run, payload, out);
 }
 
 /// How many of the messages outstanding are a publisher's: as equal as whole numbers are.

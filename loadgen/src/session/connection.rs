@@ -13,7 +13,7 @@ use fanring::wire::handshake::{AnswerError, check_answer};
 use fanring::wire::message::{Event, Kind, Reader, Role, Rules};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::protocol::seam::Speaker;
+use crate::protocol::seam::{Position, Speaker};
 use crate::protocol::text::Who;
 use crate::protocol::upgrade::Upgrade;
 use crate::session::desk::{Desk, Hearing, Nobody};
@@ -324,6 +324,11 @@ impl Connection {
         }
         self.outbox
             .publish(kind.opcode(), message, planned_ns, now_ns)
+    }
+
+    /// Where the session stands, if another one can come back to that.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.speaker.position()
     }
 
     /// Messages that the kernel has taken and the server has not answered, if it answers any.

@@ -3,23 +3,29 @@
 
 use fanring::wire::message::Kind;
 
-use crate::protocol::seam::{Found, Listener, Notice, Place};
+use crate::protocol::seam::{Found, Listener, Notice, Place, Return};
 use crate::session::outbox::Outbox;
-use crate::session::unanswered::Unanswered;
+use crate::session::unanswered::{Acknowledged, Unanswered};
 
 /// Takes what a session hears.
 pub(crate) trait Hearing {
     /// A payload, or what holds one or none.
     fn payload(&mut self, found: Found<'_>);
 
-    /// The server has a message that was due at this time.
-    fn acknowledged(&mut self, due_ns: u64);
+    /// The server has a message.
+    fn acknowledged(&mut self, message: Acknowledged);
 
     /// The server said that it will not deliver something, and why.
     fn rejected(&mut self, why: String);
 
     /// Somebody came or went.
     fn noticed(&mut self, notice: Notice);
+
+    /// The session says where it stood, and asks for what it missed.
+    fn comes_back(&mut self);
+
+    /// It was told whether it is given that.
+    fn came_back(&mut self, how: Return);
 }
 
 /// Where nothing is heard.
@@ -28,11 +34,15 @@ pub(super) struct Nobody;
 impl Hearing for Nobody {
     fn payload(&mut self, _: Found<'_>) {}
 
-    fn acknowledged(&mut self, _: u64) {}
+    fn acknowledged(&mut self, _: Acknowledged) {}
 
     fn rejected(&mut self, _: String) {}
 
     fn noticed(&mut self, _: Notice) {}
+
+    fn comes_back(&mut self) {}
+
+    fn came_back(&mut self, _: Return) {}
 }
 
 /// See the file.
@@ -60,15 +70,28 @@ impl<H: Hearing> Listener for Desk<'_, H> {
     }
 
     fn answered(&mut self, number: u64, answer: Result<(), String>) {
-        let due_ns = self.unanswered.answer(number);
-        match (answer, due_ns) {
-            (Ok(()), Some(due_ns)) => self.hearing.acknowledged(due_ns),
-            (Ok(()), None) => {}
-            (Err(why), _) => self.hearing.rejected(why),
+        match answer {
+            Ok(()) => {
+                if let Some(message) = self.unanswered.acknowledge(number) {
+                    self.hearing.acknowledged(message);
+                }
+            }
+            Err(why) => {
+                self.unanswered.refuse(number);
+                self.hearing.rejected(why);
+            }
         }
     }
 
     fn noticed(&mut self, notice: Notice) {
         self.hearing.noticed(notice);
+    }
+
+    fn comes_back(&mut self) {
+        self.hearing.comes_back();
+    }
+
+    fn came_back(&mut self, how: Return) {
+        self.hearing.came_back(how);
     }
 }

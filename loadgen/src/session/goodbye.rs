@@ -107,6 +107,7 @@ impl Fleet<'_> {
         seat.generation = seat.generation.wrapping_add(1);
         self.closing -= usize::from(connection.is_closing());
         self.books.unanswered += connection.unanswered();
+        seat.position = connection.position().or(seat.position.take());
         self.queued_bytes -= connection.end().bytes;
     }
 

@@ -46,7 +46,7 @@ impl Fleet<'_> {
         self.books.opened += 1;
         self.note_beat(index);
         if self.mode == Mode::Storm {
-            let since = shared.storm_ns().unwrap_or(now);
+            let since = shared.storm.back_since_ns().unwrap_or(now);
             self.books.returned += 1;
             self.books.returns.record(now.saturating_sub(since));
         }
@@ -214,17 +214,18 @@ impl Fleet<'_> {
         self.discount(index);
     }
 
-    /// Drops every session without a goodbye and wants it back at once.
-    pub(crate) fn drop_all(&mut self, now: u64) {
+    /// Drops every session of those roles without a goodbye. Returns their places.
+    pub(crate) fn drop_all(&mut self, roles: &[Role]) -> Vec<u32> {
         self.mode = Mode::Storm;
+        let mut dropped = Vec::new();
         for index in 0..self.seats.len() {
-            if self.seats[index].is_open() && self.seats[index].role != Role::Churner {
+            if self.seats[index].is_open() && roles.contains(&self.seats[index].role) {
                 self.vacate(index);
                 self.books.dropped += 1;
-                let slot = u32::try_from(index).unwrap_or(u32::MAX);
-                self.wanted.push_back((now, slot));
+                dropped.push(u32::try_from(index).unwrap_or(u32::MAX));
             }
         }
+        dropped
     }
 
     /// Ends a session that was asked to leave and has not, or that was to be open by now and is not.
@@ -250,13 +251,19 @@ impl Fleet<'_> {
 
     /// Enters what came in a turn: by message, since all of it came at once.
     pub(crate) fn enter_turn(&mut self, before: Traffic, now: u64) {
-        let Some(plan) = self.shared.plan.get() else {
-            return;
-        };
         let shared = self.shared;
         let traffic = self.tally.traffic();
         let delivered = traffic.delivered - before.delivered;
         self.interval.delivered += delivered;
+        for since_ns in self.tally.caught_up() {
+            let took_ns = now.saturating_sub(since_ns);
+            self.books.recovery.caught_up_ns.record(took_ns);
+        }
+        let Some(plan) = shared.plan.get() else {
+            // What a storm was to miss: times of the load only count.
+            self.tally.end_turn(|_| {});
+            return;
+        };
         if plan.is_measured(now) && now < shared.measure_end_ns(plan) {
             self.books.delivered += delivered;
             self.books.received += traffic.received - before.received;

@@ -241,6 +241,7 @@ impl Fleet<'_> {
                     index,
                     session: seat.session,
                     now_ns: now,
+                    was_open,
                     taken: &mut seat.taken,
                     tally: &mut self.tally,
                     books: &mut self.books,

@@ -1,6 +1,7 @@
 //! What Centrifugo's client protocol lets a load find out: that a publish was taken, who came and went, and whether what
 //! was missed is given back; against a server of it whose faults are known exactly, in both encodings.
 
+mod recovery;
 mod server;
 mod wire;
 
@@ -35,6 +36,13 @@ fn in_both(check: impl Fn(&str)) {
 fn clean(run: &Run) {
     let found = (run.code, run.findings());
     assert_eq!(found, (0, String::new()), "{}", run.text);
+}
+
+/// What is in a file, which is not needed any more.
+fn take(file: &str) -> String {
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::remove_file(file).unwrap();
+    text
 }
 
 /// Goal: acknowledgements have times of their own, from when a message was due, and no part in those of deliveries: a
@@ -78,17 +86,12 @@ fn acknowledgements_have_times_of_their_own() {
             let intervals = run.report["intervals"].as_array().unwrap();
             let acknowledged = intervals.iter().map(|each| each["acknowledged"].as_u64());
             assert_eq!(acknowledged.sum::<Option<u64>>(), Some(70));
-            let texts = files.map(|(_, file)| {
-                let text = std::fs::read_to_string(&file).unwrap();
-                std::fs::remove_file(&file).unwrap();
-                text
-            });
+            let texts = files.map(|(_, file)| take(&file));
             let acks = file("hgrm").replace(".hgrm", ".ack.hgrm");
-            let table = std::fs::read_to_string(&acks).unwrap();
-            std::fs::remove_file(&acks).unwrap();
+            let table = take(&acks);
             for series in ["completion", "first", "median", "spread", "upgrade"] {
                 let other = acks.replace(".ack.", &format!(".{series}."));
-                std::fs::remove_file(other).unwrap();
+                take(&other);
             }
             for (text, part) in texts.iter().zip([
                 ",acknowledged,ack_p50_ms,",

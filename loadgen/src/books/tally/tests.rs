@@ -1,5 +1,7 @@
 //! What the books say of messages that arrive wrongly in known ways.
 
+mod comings;
+
 use super::*;
 use crate::books::payload::encode;
 
@@ -45,6 +47,10 @@ fn message(run: u32, publisher: u32, sequence: u64) -> [u8; 40] {
 impl Bench {
     /// Each publisher has sent as much as `sent` says.
     fn new(layout: Layout, sent: &[u64]) -> Self {
+        Self::with(layout, sent, false)
+    }
+
+    fn with(layout: Layout, sent: &[u64], recovers: bool) -> Self {
         let in_flight = InFlight::new(layout.publishers);
         let scope = Scope {
             layout: &layout,
@@ -53,6 +59,7 @@ impl Bench {
             run: RUN,
             slots: in_flight.len(),
             arrives_as: Some(Kind::Text),
+            recovers,
         };
         let numbers = PerPublisher::new(layout.publishers);
         for (publisher, &sent) in (0..).zip(sent) {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::results::distribution::Distribution;
 use crate::results::markup::escape;
 use crate::results::model::agents::{Machines, legend, sign};
 use crate::results::model::slowest::Laggard;
@@ -36,12 +37,14 @@ pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
             out,
         )?;
     }
-    for (heading, rows) in [
+    let told = [
         ("Messages and deliveries", messages(results)),
+        ("Coming back", comings(results)),
         ("Generator and server", machines(results)),
         ("Environment", environment(results)),
-    ] {
-        write_rows(heading, &rows, out)?;
+    ];
+    for (heading, rows) in told.iter().filter(|(_, rows)| !rows.is_empty()) {
+        write_rows(heading, rows, out)?;
     }
     write_rows("Parameters", &parameters(results)?, out)
 }
@@ -222,6 +225,50 @@ fn messages(results: &Results) -> Rows {
         ("ended early", count(sessions.ended_early)),
         ("closes by code", by_code(&sessions.closes)),
     ]
+}
+
+/// What became of those that came back: after a storm, and to where they had stood.
+fn comings(results: &Results) -> Rows {
+    let times = |times: &Distribution| match times.is_empty() {
+        true => String::new(),
+        false => {
+            let [half, most, all] = [0.5, 0.99, 1.0].map(|quantile| ms(times.at(quantile)));
+            format!("p50 {half:.3} ms, p99 {most:.3} ms, max {all:.3} ms")
+        }
+    };
+    let mut rows = Vec::new();
+    if let Some(storm) = &results.storm {
+        rows.extend([
+            ("dropped", count(storm.dropped)),
+            ("returned", count(storm.returned)),
+            ("open again after", times(&storm.return_ns)),
+        ]);
+    }
+    if let Some(found) = &results.recovery {
+        rows.extend([
+            ("came back to where they had stood", count(found.came_back)),
+            ("on connections that were there", count(found.resubscribed)),
+            ("recovered", count(found.recovered)),
+            ("refused", count(found.refused)),
+            ("messages given back", count(found.messages)),
+            ("lost of those", count(found.lost)),
+            ("given twice", count(found.repeated)),
+            ("not expected for that", count(found.forgone)),
+            ("had all of it after", times(&found.caught_up_ns)),
+        ]);
+    }
+    let server = results.server.as_ref();
+    if let Some(storm) = server.and_then(|server| server.storm.as_ref()) {
+        rows.extend([
+            (
+                "server CPU until all were back",
+                format!("{:.0} ms", ms(storm.cpu_ns)),
+            ),
+            ("server memory before", bytes(storm.rss_bytes_before)),
+            ("server memory at most", bytes(storm.rss_bytes_peak)),
+        ]);
+    }
+    rows
 }
 
 fn held_back(held: &HeldBack) -> String {

@@ -4,7 +4,8 @@ use super::*;
 use crate::results::model::agents::{Agent, Machines};
 use crate::results::model::asked::{Slo, Stage};
 use crate::results::model::counts::Counts;
-use crate::results::model::server::{ProcessUse, ServerUse};
+use crate::results::model::recovery::Recovery;
+use crate::results::model::server::{ProcessUse, ServerUse, StormUse};
 use crate::results::model::{Churn, HeldBack, Slow, Storm};
 use crate::results::sample;
 
@@ -199,4 +200,50 @@ fn trouble_is_told() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+}
+
+/// Goal: it is told what became of those that came back, what the server spent on it, and what it did not keep.
+#[test]
+fn returns_are_told() {
+    let (mut results, _) = sample::run(2);
+    results.parameters.missed = 200;
+    results.counts.skipped = 5;
+    let mut found = Recovery {
+        came_back: 1_000,
+        resubscribed: 2,
+        recovered: 990,
+        refused: 10,
+        messages: 197_995,
+        lost: 5,
+        repeated: 1,
+        forgone: 2_000,
+        ..Recovery::default()
+    };
+    results.recovery = Some(found.clone());
+    results.server = Some(ServerUse {
+        storm: Some(StormUse {
+            cpu_ns: 3_900_000_000,
+            rss_bytes_before: 10 << 20,
+            rss_bytes_peak: 410 << 20,
+        }),
+        ..ServerUse::default()
+    });
+    let text = results.to_string();
+    for part in [
+        " after 200 that each room missed, ",
+        "\nrecovery   1,000 came back: 990 recovered, 10 refused; 2 on connections that were there; 2,000 deliveries \
+         not expected for that\n",
+        "\nrecovered  197,995 messages given back, 5 lost, 1 twice\n",
+        "\nreturn     3900 ms of CPU until all were back, 10.0 MiB resident before, 410.0 MiB at most\n",
+        "FAILED: 5 skipped (later ones came); 5 of these it said it gives back",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    found.caught_up_ns.record_all(1_000_000, 9);
+    results.recovery = Some(found);
+    let text = results.to_string();
+    assert!(
+        text.contains(", 1 twice; all of it after p50 1.0"),
+        "{text}"
+    );
 }
