@@ -28,9 +28,13 @@ pub(super) fn connect(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
         .map(|(index, seat)| (turn(seat.session), index))
         .collect();
     turns.sort_unstable();
-    let wanted = turns.into_iter().map(|(turn, index)| (due(turn), index));
-    fleet.wanted.extend(wanted);
-    open_all(fleet, start)?;
+    // However a server gets around to them: the others wait until those are open.
+    let (before, behind) = turns.split_at(turns.partition_point(|(turn, _)| *turn < ahead));
+    for part in [before, behind] {
+        let wanted = part.iter().map(|&(turn, index)| (due(turn), index));
+        fleet.wanted.extend(wanted);
+        open_all(fleet, start)?;
+    }
     fleet.mode = Mode::Running;
     Ok(())
 }
