@@ -76,6 +76,11 @@ impl Sent {
     /// Notes what another process has told.
     pub(super) fn note(self, shared: &Shared<'_>, publisher: u32) {
         shared.sent.set(publisher, self.handed_on);
+        self.note_arrived(shared, publisher);
+    }
+
+    /// The same while it may send more, of which only the most is known.
+    pub(super) fn note_arrived(self, shared: &Shared<'_>, publisher: u32) {
         shared.taken.set(publisher, self.taken);
         shared.acknowledged.set(publisher, self.acknowledged);
     }

@@ -30,6 +30,9 @@ const DRAIN_SLACK: Duration = Duration::from_secs(2);
 /// Beyond the time for connecting, how long workers may take to give up.
 const CONNECT_SLACK: Duration = Duration::from_millis(500);
 
+/// How much further ahead the plan begins that other processes must hear of before.
+const PLAN_AHEAD: Duration = Duration::from_millis(250);
+
 /// How far ahead an interruption sets the end of the run, so that all workers know of it in time.
 const CUT_AHEAD: Duration = Duration::from_millis(100);
 
@@ -154,7 +157,11 @@ fn lead(
         progress.wait(now_ns() + nanoseconds(settings.settle), is_over);
         storm(shared, interrupt, progress)?;
     }
-    let plan = plan_from(shared, now_ns() + nanoseconds(settings.settle));
+    let ahead = match shared.post.crew.is_alone() {
+        true => settings.settle,
+        false => settings.settle + PLAN_AHEAD,
+    };
+    let plan = plan_from(shared, now_ns() + nanoseconds(ahead));
     shared.plan.get_or_init(|| plan.clone());
     progress.wait(plan.start_ns(), is_over);
     if !settings.is_idle() {
