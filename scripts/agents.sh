@@ -11,37 +11,36 @@ command -v ip >/dev/null || install_packages iproute2
 cargo build --release --locked -q -p fanring -p fanload
 bin="$CARGO_TARGET_DIR/release"
 work=$(mktemp -d)
-started=()
 spaces=()
+serve_below "$work"
+trap clean_up EXIT
 
 # shellcheck disable=SC2317,SC2329 # The trap calls it.
 clean_up() {
   local each
-  for each in "${started[@]}"; do kill "$each" 2>/dev/null || true; done
+  stop_servers
   wait
   for each in "${spaces[@]}"; do ip netns delete "$each" || true; done
-  rm -rf "$work"
 }
-trap clean_up EXIT
 
 fail() {
   echo "agents: $*" >&2
   exit 1
 }
 
-# in_space NAME COMMAND...: there, for as long as this script runs; its number is in $!.
+# in_space NAME COMMAND...: a server there, for as long as this script runs; its number is in $!.
 in_space() {
   local space=$1
   shift
   ip netns exec "$space" "$@" 2>>"$work/log" &
-  started+=($!)
+  servers+=($!)
 }
 
 # await_port SPACE ADDRESS PORT: until somebody listens there.
 await_port() {
   local try
   for try in $(seq 100); do
-    ${1:+ip netns exec "$1"} bash -c ": >/dev/tcp/$2/$3" 2>/dev/null && return 0
+    ip netns exec "$1" bash -c ": >/dev/tcp/$2/$3" 2>/dev/null && return 0
     sleep 0.1
   done
   fail "nobody listens on $2:$3 after $try tries: $(cat "$work/log")"
@@ -104,13 +103,12 @@ machines() {
 }
 
 sessions() {
-  local port targets=()
-  for port in 9601 9602 9603 9604; do
-    "$bin/fanring" --listen "127.0.0.1:$port" --shards 1 2>>"$work/log" &
-    started+=($!)
+  local targets=()
+  for _ in 1 2 3 4; do
+    start "$bin/fanring" --listen "127.0.0.1:$port" --shards 1
     targets+=(--target "127.0.0.1:$port")
+    port=$((port + 1))
   done
-  for port in 9601 9602 9603 9604; do await_port "" 127.0.0.1 "$port"; done
   # 60,000 with the four publishers; each message is for 14,999.
   local begun=$SECONDS
   timeout 120 "$bin/fanload" "${targets[@]}" --workload rooms --rooms 4 --subscribers 59996 --rate 1 --duration 6 --warmup 2 \

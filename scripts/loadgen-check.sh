@@ -41,7 +41,7 @@ fi
 cp benches/peers/ws/{package.json,package-lock.json,server.js} "$tools/ws/"
 [ -d "$tools/ws/node_modules/ws" ] || (cd "$tools/ws" && timeout 300 npm ci --silent --no-audit --no-fund)
 cp loadgen/checks/manners/{package.json,package-lock.json,server.mjs} "$tools/manners/"
-[ -d "$tools/manners/node_modules/socket.io" ] || (cd "$tools/manners" && timeout 300 npm ci --silent --no-audit --no-fund)
+[ -d "$tools/manners/node_modules/ws" ] || (cd "$tools/manners" && timeout 300 npm ci --silent --no-audit --no-fund)
 
 if [ -z "$bin_dir" ]; then
   timeout 900 cargo build --locked -p fanring -p fanload -p hub-peer
@@ -123,12 +123,10 @@ port=$((port + 1))
 start timeout 800 "$python" loadgen/checks/join_server.py "$port" --delay-ms 30
 compare join / --preset server-join -- --join
 
-echo "==> TLS, Socket.IO and goodbyes as npm ws and socket.io see them"
+echo "==> TLS and goodbyes as npm ws sees them"
 port=$((port + 1))
 start timeout 800 node "$tools/manners/server.mjs" "$port" loadgen/tests/run/tls/server.pem loadgen/tests/run/tls/server-key.pem
 target="wss://localhost:$((port + 1))/room" drive tls --ca loadgen/tests/run/tls/authority.pem "${load[@]}"
-target="127.0.0.1:$((port + 2))" drive socket.io --protocol socketio --set 'join="join","{room}"' --set joined=ack \
-  --set 'publish="say","{room}","{payload}"' "${load[@]}"
 code=0
 "$fanload" --target "ws://127.0.0.1:$port/closing" --idle 5 --hold 3 --quiet --json "$runs/closing.json" >"$runs/closing.txt" || code=$?
 [ "$code" -eq 3 ] || fail "a run in which all sessions were closed ended with code $code"

@@ -108,6 +108,11 @@ figure() {
   grep -qE "\"$2\": ?$3\b" "$runs/$1.json" || fail "$1: $2 is not $3: $(grep -oE "\"$2\": ?[0-9]+" "$runs/$1.json")"
 }
 
+# recovery NAME FIGURE VALUE...: the report of the run says this of those that came back, of whom there were some.
+recovery() {
+  python3 "$checks/recovery.py" "$runs/$1.json" "${@:2}" || fail "$1: not what was to come back"
+}
+
 centrifugo() {
   python3 "$checks/tokens.py" not-a-secret 40 >"$runs/tokens.csv"
   start_centrifugo "$checks/centrifugo.toml"
@@ -115,13 +120,33 @@ centrifugo() {
   for encoding in json protobuf; do
     command_of "--protocol centrifugo" "encoding=$encoding"
     drive "centrifugo-$encoding" 0 "${long[@]}"
+    figure "centrifugo-$encoding" acknowledged 480
     drive "centrifugo-$encoding-chat" 0 "${short[@]}" --workload chat
     drive "centrifugo-$encoding-closed" 3 "${short[@]}" --drain 0.5 --set 'channel=closed:{room}'
     says "centrifugo-$encoding-closed" "103 permission denied"
     figure "centrifugo-$encoding-closed" rejected 90
     drive "centrifugo-$encoding-stranger" 1 "${short[@]}" --set token=nonsense
     says "centrifugo-$encoding-stranger" 3500
+    centrifugo_returns "centrifugo-$encoding"
   done
+}
+
+# centrifugo_returns NAME: with the command in `arguments`, everybody comes back to where it stood, and is told who comes.
+centrifugo_returns() {
+  local kept=(--set recover=yes --set join-leave=yes --set 'channel=kept:{room}')
+  # As much as the server gives back at once.
+  drive "$1-storm" 0 "${short[@]}" "${kept[@]}" --workload storm --missed 300
+  recovery "$1-storm" came_back 12 recovered 12 messages 3600 lost 0 repeated 0
+  figure "$1-storm" acknowledged 990
+  says "$1-storm" "notices    "
+  drive "$1-churn" 0 --warmup 0.5 --duration 3 "${kept[@]}" --workload churn --churn-rate 20
+  recovery "$1-churn" refused 0 lost 0 repeated 0
+  says "$1-churn" "notices    "
+  # What is kept there is less than what is missed: nobody is to be told that it has it all.
+  drive "$1-short" 0 "${short[@]}" --set recover=yes --set 'channel=short:{room}' --workload storm --missed 30
+  recovery "$1-short" came_back 12 recovered 0 refused 12 messages 0 forgone 360
+  drive "$1-forgetful" 1 "${short[@]}" --set recover=yes
+  says "$1-forgetful" "allow recovery there"
 }
 
 stomp() {
@@ -139,6 +164,11 @@ mqtt() {
   drive mqtt 0 "${long[@]}" --size 64,9000 --set keep-alive=2s
   # What is retained comes to each of the subscribers of the first room, and is nobody's loss.
   figure mqtt foreign 4
+  # Two at once: a broker ends whoever is called as one that comes later.
+  (drive mqtt-one 0 "${short[@]}" --set 'topic=one/{room}') &
+  local one=$!
+  drive mqtt-other 0 "${short[@]}" --set 'topic=other/{room}'
+  wait "$one" || fail "one of two loads at one broker was disturbed by the other"
   drive mqtt-chat 0 "${short[@]}" --workload chat
 }
 

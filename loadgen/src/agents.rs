@@ -9,3 +9,4 @@ mod member;
 mod orders;
 mod rules;
 mod token;
+mod told;

@@ -1,6 +1,7 @@
 //! Flags. What they mean together is checked in [`settings`].
 
 pub(crate) mod agents;
+mod crowd;
 pub(crate) mod dialogue;
 pub(crate) mod over;
 pub(crate) mod pace;
@@ -85,7 +86,7 @@ pub(crate) struct FindMaxArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) over: Over,
     /// Value above which the search does not go. [default: 1000000 messages a second, or as many sessions
-    /// as this process may open]
+    /// as this process may open, or all of --processes together; of agents nobody knows here]
     #[arg(long, value_name = "N", alias = "rate-max")]
     pub(crate) max: Option<f64>,
     /// How close the answer must be, in percent.
@@ -128,7 +129,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TARGET", default_value = "127.0.0.1:9001")]
     pub(crate) target: Vec<String>,
     /// Path and query of the upgrade request; {room} and {i} stand for the numbers of room and
-    /// session. A path in the URL of --target counts more. [default: /ws?presence=0, or
+    /// session, and {run} for what no other run has. A path in the URL of --target counts more. [default: /ws?presence=0, or
     /// /ws/{room}?presence=0 with several rooms, and / with a URL]
     #[arg(long)]
     pub(crate) path: Option<String>,
@@ -205,6 +206,10 @@ pub(crate) struct RunArgs {
     /// Sessions that join, and leave, each second, with --workload churn.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) churn_rate: u32,
+    /// Messages that are published in each room while all subscribers are away, with --workload storm: whoever comes back is
+    /// to be given them. For protocols that do so (--protocol centrifugo --set recover=yes).
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) missed: u32,
     /// Percent of the subscribers that stop reading, with --workload slow.
     #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
     pub(crate) slow_percent: f64,

@@ -78,5 +78,5 @@ fn refuse(why: &str) -> ExitCode {
 /// Makes one run and tells of it; gives the exit code.
 fn run_once(cli: Cli) -> anyhow::Result<u8> {
     let settings = cli.run.check()?;
-    once(&settings, &cli.output, &Interrupt::watch()?)
+    once(&settings, &[], &cli.output, &Interrupt::watch()?)
 }

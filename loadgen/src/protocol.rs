@@ -13,10 +13,14 @@
 //! - [`seam::Speaker::received`] hands every payload it finds to the listener. It need not take messages apart to the
 //!   last: with [`seam::Place::Within`] the payload is looked for. Payloads are printable ASCII without quotes and
 //!   backslashes, so no envelope has to escape them.
-//!   What the server says it will not deliver is told with [`seam::Listener::rejected`].
+//!   What the server says it will not deliver is told with [`seam::Listener::rejected`]; where it answers all that is
+//!   published, so is each answer ([`seam::Listener::answered`], [`seam::Protocol::acknowledges`]).
+//! - Where sessions that come back are given what they missed, a speaker tells where it stands
+//!   ([`seam::Speaker::position`]), is told where an earlier one stood ([`seam::Speaker::resumes`]), and says what comes of
+//!   it ([`seam::Listener::came_back`], [`seam::Protocol::recovers`]).
 //! - [`seam::Speaker::wrap`] puts the envelope around a payload ([`envelope::Envelope`] takes it from a choice), and
-//!   [`seam::Speaker::due`] says what has to be said every so often ([`beat::Beat`]). Where units of the protocol keep
-//!   to no message, [`pieces::Pieces`] puts them together.
+//!   [`seam::Speaker::due`] says what has to be said every so often ([`beat::Beat`], [`beat::KeepAlive`]). Where units
+//!   of the protocol keep to no message, [`pieces::Pieces`] puts them together.
 //!
 //! No clock, no socket and no randomness: unit tests drive a speaker with bytes and times (see `testing`).
 
@@ -31,6 +35,7 @@ mod pieces;
 mod pusher;
 pub(crate) mod script;
 pub(crate) mod seam;
+pub(crate) mod secrets;
 mod socketio;
 pub(crate) mod speech;
 mod stomp;

@@ -1,6 +1,8 @@
 //! The sessions of a worker, on one ring.
 
 pub(crate) mod connection;
+mod desk;
+mod ears;
 pub(crate) mod ending;
 pub(crate) mod fleet;
 mod goodbye;
@@ -11,3 +13,4 @@ mod seats;
 mod sources;
 pub(crate) mod tls;
 mod traffic;
+mod unanswered;

@@ -4,8 +4,10 @@
 //! the moment in which an interval is handed over. What each of them means stands on the methods:
 //! nobody else touches them.
 
-use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+pub(crate) mod post;
+pub(crate) mod standing;
+pub(crate) mod storm;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -14,12 +16,15 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use rustix::event::{EventfdFlags, eventfd};
 use serde::{Deserialize, Serialize};
 
+use self::post::Post;
+use self::standing::{Endings, Standing};
+use self::storm::Storm;
+use crate::books::backlog::{Backlog, Gone, Reach};
 use crate::books::done::Done;
 use crate::books::inflight::InFlight;
-use crate::books::payload::RUN_BITS;
+use crate::books::outstanding::Outstanding;
 use crate::books::per_publisher::PerPublisher;
 use crate::cli::settings::Settings;
-use crate::load::crew::Crew;
 use crate::load::layout::{Layout, Role};
 use crate::load::plan::Plan;
 use crate::results::interval::Interval;
@@ -30,17 +35,8 @@ use crate::session::ending::Ending;
 pub(crate) struct Mailbox {
     pub(crate) cut: u64,
     pub(crate) interval: Interval,
-}
-
-/// What went wrong with sessions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Endings {
-    /// Those that ended and were not to end, by close code.
-    pub(crate) closes: BTreeMap<u16, u64>,
-    /// Handshakes that were answered with another status than 101, by status.
-    pub(crate) refusals: BTreeMap<u16, u64>,
-    /// The first thing that went wrong at all.
-    pub(crate) first: Option<String>,
+    /// How far the worker's deliveries were then; it stays until the next.
+    pub(crate) reach: Reach,
 }
 
 /// What every worker comes to, in this order.
@@ -48,6 +44,10 @@ pub(crate) struct Endings {
 pub(crate) enum Milestone {
     /// All its sessions are open.
     Connected,
+    /// All have dropped that a storm drops.
+    Dropped,
+    /// It has published what those that were dropped are to miss.
+    Published,
     /// All are back after the storm.
     Returned,
     /// It has sent all it will.
@@ -56,66 +56,18 @@ pub(crate) enum Milestone {
     Drained,
 }
 
-const MILESTONES: usize = 4;
+const MILESTONES: usize = 6;
 
 impl Milestone {
     /// All of them.
     pub(crate) const ALL: [Self; MILESTONES] = [
         Self::Connected,
+        Self::Dropped,
+        Self::Published,
         Self::Returned,
         Self::SentAll,
         Self::Drained,
     ];
-}
-
-/// Who shares the state of a run.
-#[derive(Clone, Debug)]
-pub(crate) struct Post {
-    pub(crate) crew: Crew,
-    /// Threads that come to milestones: workers, or those that lead one process each.
-    pub(crate) hands: u32,
-    /// Whether another process leads.
-    pub(crate) follows: bool,
-    /// Tells this run's messages from those of others, and of other runs.
-    pub(crate) run: u32,
-    /// What the clock here shows more than that of each process; empty if it is one clock.
-    pub(crate) ahead_ns: Vec<i64>,
-}
-
-impl Post {
-    /// One process that does all by itself.
-    pub(crate) fn alone(workers: u32) -> Self {
-        Self {
-            crew: Crew::alone(workers),
-            hands: workers,
-            follows: false,
-            run: random_run(),
-            ahead_ns: Vec::new(),
-        }
-    }
-}
-
-/// How the sessions of one process stand, as it tells the one that leads.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Standing {
-    open: u32,
-    subscribers_open: u32,
-    ended_early: u32,
-    publishers_ended: u32,
-    given_up: u32,
-    publishers_given_up: u32,
-    pub(crate) endings: Endings,
-}
-
-impl Standing {
-    /// The same when the process has gone, with all its sessions.
-    pub(crate) fn gone(&self) -> Self {
-        Self {
-            open: 0,
-            subscribers_open: 0,
-            ..self.clone()
-        }
-    }
 }
 
 /// The state of a run.
@@ -128,14 +80,22 @@ pub(crate) struct Shared<'a> {
     pub(crate) sent: PerPublisher,
     /// Those of them that the kernel has taken to the last byte.
     pub(crate) taken: PerPublisher,
-    /// Messages that reached all; kept in a closed loop only.
-    pub(crate) completed: PerPublisher,
+    /// How many of the first messages the server said it has, without a gap, where it says so.
+    pub(crate) acknowledged: PerPublisher,
+    /// When the latest message was due that all who stay had here; kept if there are others.
+    pub(crate) heard: PerPublisher,
+    /// What a closed loop waits for.
+    pub(crate) outstanding: Outstanding,
     pub(crate) in_flight: InFlight,
     /// Set when the load may begin.
     pub(crate) plan: OnceLock<Plan>,
     pub(crate) mailboxes: Vec<Mutex<Mailbox>>,
     /// Messages that all subscribers here had, for the process that leads.
     pub(crate) done: Mutex<Vec<Done>>,
+    /// Sessions that do not stay, for the process that leads; there, what that means over all.
+    pub(crate) gone: Mutex<Vec<Gone>>,
+    pub(crate) backlog: Mutex<Backlog>,
+    pub(crate) storm: Storm,
     /// One for each worker, to wake it when another has completed a message of its publishers.
     pub(crate) doorbells: Vec<OwnedFd>,
     /// Open subscribers of each room.
@@ -147,8 +107,6 @@ pub(crate) struct Shared<'a> {
     /// Sessions that were given up before they were open.
     given_up: AtomicU32,
     publishers_given_up: AtomicU32,
-    /// [`u64::MAX`] as long as there was none.
-    storm_ns: AtomicU64,
     /// An end of the measured window before the planned one; [`u64::MAX`] if there is none.
     cut_ns: AtomicU64,
     /// How many workers have come to each.
@@ -175,14 +133,17 @@ impl<'a> Shared<'a> {
         Ok(Self {
             settings,
             layout,
-            post,
             sent: PerPublisher::new(layout.publishers),
             taken: PerPublisher::new(layout.publishers),
-            completed: PerPublisher::new(layout.publishers),
+            acknowledged: PerPublisher::new(layout.publishers),
+            heard: PerPublisher::new(layout.publishers),
+            outstanding: Outstanding::new(layout.publishers),
             in_flight: InFlight::new(layout.publishers),
             plan: OnceLock::new(),
             mailboxes: (0..workers).map(|_| Mutex::default()).collect(),
             done: Mutex::default(),
+            gone: Mutex::default(),
+            backlog: Mutex::new(Backlog::new(&layout, &post.crew)),
             doorbells: doorbells.collect::<io::Result<_>>()?,
             members: (0..layout.rooms).map(|_| AtomicU32::new(0)).collect(),
             subscribers_open: AtomicU32::new(0),
@@ -191,7 +152,7 @@ impl<'a> Shared<'a> {
             publishers_ended: AtomicU32::new(0),
             given_up: AtomicU32::new(0),
             publishers_given_up: AtomicU32::new(0),
-            storm_ns: AtomicU64::new(u64::MAX),
+            storm: Storm::new(),
             cut_ns: AtomicU64::new(u64::MAX),
             milestones: std::array::from_fn(|_| AtomicU32::new(0)),
             others_sent: AtomicBool::new(false),
@@ -201,6 +162,7 @@ impl<'a> Shared<'a> {
             cut: AtomicU64::new(0),
             endings: Mutex::default(),
             failure: Mutex::default(),
+            post,
         })
     }
 }
@@ -344,15 +306,23 @@ impl Shared<'_> {
         }
     }
 
+    /// What is missing over all processes, for the one that leads several: what is waited for, and what can't come any
+    /// more.
+    pub(crate) fn missing_over_all(&self) -> Option<(u64, u64)> {
+        let leads = !self.post.follows && !self.post.crew.is_alone();
+        leads.then(|| lock(&self.backlog).missing(&self.taken))
+    }
+
+    /// A session of this process that was to stay does not.
+    pub(crate) fn note_gone(&self, gone: Gone) {
+        if self.post.follows {
+            lock(&self.gone).push(gone);
+        }
+    }
+
     /// Adds what went wrong with the sessions of another process.
     pub(crate) fn add_endings(&self, endings: &Endings) {
-        let mut own = lock(&self.endings);
-        for (code, count) in &endings.closes {
-            *own.closes.entry(*code).or_default() += count;
-        }
-        for (status, count) in &endings.refusals {
-            *own.refusals.entry(*status).or_default() += count;
-        }
+        lock(&self.endings).add(endings);
     }
 }
 
@@ -379,15 +349,9 @@ impl Shared<'_> {
         self.others_sent.store(true, Ordering::Release);
     }
 
-    /// Everybody is to drop and come back, from this time on.
-    pub(crate) fn call_storm(&self, at_ns: u64) {
-        self.storm_ns.store(at_ns, Ordering::Release);
-    }
-
-    /// When everybody was to drop, if that was called for.
-    pub(crate) fn storm_ns(&self) -> Option<u64> {
-        let at_ns = self.storm_ns.load(Ordering::Acquire);
-        (at_ns != u64::MAX).then_some(at_ns)
+    /// Messages of a publisher that subscribers are to miss in a storm.
+    pub(crate) fn missed_of(&self, publisher: u32) -> u64 {
+        self.layout.share_of(publisher, self.settings.missed)
     }
 
     /// Ends the measured window before its time, at a moment that is still to come.
@@ -463,13 +427,6 @@ impl Shared<'_> {
     pub(crate) fn interval_asked_for(&self) -> u64 {
         self.cut.load(Ordering::Acquire)
     }
-}
-
-/// A number that no other run has, but by chance. From the system, because runs that begin at the
-/// same moment on two machines must differ too.
-pub(crate) fn random_run() -> u32 {
-    let bits = RandomState::new().hash_one(std::process::id());
-    u32::try_from(bits >> (u64::BITS - RUN_BITS)).unwrap_or(0)
 }
 
 /// Locks; a thread that panicked with the lock has said so itself.

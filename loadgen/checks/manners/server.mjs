@@ -1,12 +1,10 @@
 // Servers with manners of their own, made of what others wrote.
 //   node server.mjs PORT CERTIFICATE KEY
 // PORT speaks ws: what comes to /closing is closed with 4001 after a second, and the code of every close is printed; all
-// other paths are rooms in which everybody gets what the others say. PORT + 1 is the same in TLS. PORT + 2 speaks Socket.IO:
-// "join" joins a room and is answered, "say" goes to the others in it. Prints "listening" when all three do.
+// other paths are rooms in which everybody gets what the others say. PORT + 1 is the same in TLS. Prints "listening" when both do.
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { readFileSync } from "node:fs";
-import { Server } from "socket.io";
 import { WebSocket, WebSocketServer } from "ws";
 
 const [port, certificate, key] = [Number(process.argv[2]), process.argv[3], process.argv[4]];
@@ -33,19 +31,11 @@ function serve(server) {
 
 const plain = serve(createServer());
 const secure = serve(createSecureServer({ cert: readFileSync(certificate), key: readFileSync(key) }));
-const spoken = createServer();
-new Server(spoken, { transports: ["websocket"] }).on("connection", (socket) => {
-  socket.on("join", (room, joined) => {
-    socket.join(room);
-    joined?.("ok");
-  });
-  socket.on("say", (room, text) => socket.to(room).emit("said", text));
-});
 
 let listening = 0;
-for (const [offset, server] of [plain, secure, spoken].entries()) {
+for (const [offset, server] of [plain, secure].entries()) {
   server.listen({ host: "127.0.0.1", port: port + offset, backlog: 4096 }, () => {
     listening += 1;
-    if (listening === 3) console.log("listening");
+    if (listening === 2) console.log("listening");
   });
 }

@@ -24,6 +24,9 @@ use crate::own;
 /// How long somebody has for showing a token.
 pub(super) const GREETING_TIME: Duration = Duration::from_secs(5);
 
+/// How long a run may take for being put away, so that the next may begin; less than [`GREETING_TIME`].
+const CHANGE_OVER: Duration = Duration::from_secs(2);
+
 /// How many may be doing that at once.
 const GREETINGS_MAX: u32 = 16;
 
@@ -33,6 +36,7 @@ const RETRY: Duration = Duration::from_millis(50);
 struct Agent {
     token: Token,
     rules: Rules,
+    silence_max: Duration,
     is_busy: AtomicBool,
     greetings: AtomicU32,
 }
@@ -45,12 +49,14 @@ pub(crate) fn serve(args: &AgentArgs) -> anyhow::Result<u8> {
     if args.child {
         let socket = io::stdin().as_fd().try_clone_to_owned();
         let socket = Socket::from(socket.context("standard input")?);
-        follow(link(socket)?, None)?;
-        return Ok(0);
+        // What went wrong has been told to the one that leads, who tells it.
+        let made = follow(link(socket, args.silence_max)?, None);
+        return Ok(u8::from(made.is_err()));
     }
     let agent = Arc::new(Agent {
         token: Token::read(args.token_file.as_deref())?,
         rules: Rules::new(args)?,
+        silence_max: args.silence_max,
         is_busy: AtomicBool::new(false),
         greetings: AtomicU32::new(0),
     });
@@ -84,7 +90,8 @@ impl Agent {
         let greeted = self.greet(&stream);
         self.greetings.fetch_sub(1, Ordering::AcqRel);
         greeted?;
-        let done = link(Socket::from(stream)).and_then(|link| follow(link, Some(&self.rules)));
+        let link = link(Socket::from(stream), self.silence_max);
+        let done = link.and_then(|link| follow(link, Some(&self.rules)));
         self.is_busy.store(false, Ordering::Release);
         done
     }
@@ -113,9 +120,14 @@ impl Agent {
             refuse("it has another token")?;
             bail!("it has another token");
         }
-        if self.is_busy.swap(true, Ordering::AcqRel) {
-            refuse("it makes another run: wait until that has ended")?;
-            bail!("another run is made");
+        // The run before of a search may not be put away yet.
+        let until = Instant::now() + CHANGE_OVER;
+        while self.is_busy.swap(true, Ordering::AcqRel) {
+            if Instant::now() > until {
+                refuse("it makes another run: wait until that has ended")?;
+                bail!("another run is made");
+            }
+            thread::sleep(RETRY);
         }
         let proof = self.token.proof(Side::Agent, &nonce, &own);
         let welcomed = frame::write(stream, &Greeting::Welcome { proof });
@@ -127,12 +139,12 @@ impl Agent {
 }
 
 /// A connection on which the time is told at once.
-fn link(socket: Socket) -> anyhow::Result<Link<Order>> {
+fn link(socket: Socket, silence_max: Duration) -> anyhow::Result<Link<Order>> {
     let answer = |order: &Order, at_ns| match order {
         Order::Ping => Some(Report::Pong { at_ns }),
         _ => None,
     };
-    Ok(Link::new(socket, answer)?)
+    Ok(Link::new(socket, silence_max, answer)?)
 }
 
 /// Reads from a connection up to a time, however little comes at once.

@@ -8,15 +8,19 @@ use anyhow::{anyhow, bail, ensure};
 use super::link::Link;
 use super::orders::{Order, Report, Sent, Task};
 use super::rules::{self, Rules};
+use crate::books::backlog::Reach;
 use crate::clock::now_ns;
 use crate::load::crew::Crew;
 use crate::load::layout::Role;
 use crate::load::plan::nanoseconds;
 use crate::results::interval::Interval;
+use crate::results::units::ms;
 use crate::run::engine::{plan_from, with_hands};
 use crate::run::machine::prepare;
 use crate::run::worker;
-use crate::shared::{Milestone, Post, Shared, Standing, lock};
+use crate::shared::post::Post;
+use crate::shared::standing::Standing;
+use crate::shared::{Milestone, Shared, lock};
 
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(5);
@@ -71,6 +75,7 @@ fn make(link: &mut Link<Order>, task: Task, rules: Option<&Rules>) -> anyhow::Re
         ahead_ns: task.ahead_ns,
     };
     let shared = Shared::new(&settings, post)?;
+    expect_all(&shared);
     let work = |worker| Ok(vec![worker::run(&shared, worker)?]);
     let mut outcomes = with_hands(&shared, &work, || {
         let mut reporter = Reporter::new(&shared);
@@ -81,7 +86,7 @@ fn make(link: &mut Link<Order>, task: Task, rules: Option<&Rules>) -> anyhow::Re
     }
     let mut reporter = Reporter::new(&shared);
     reporter.tell_done(link)?;
-    let interval = Box::new(take_intervals(&shared));
+    let interval = Box::new(take_intervals(&shared).0);
     let finished = Report::Finished { outcomes, interval };
     link.send(&finished)
         .map_err(|why| anyhow!("the leader has gone: {why}"))
@@ -115,29 +120,57 @@ fn lead(
 fn obey(shared: &Shared<'_>, order: Order) {
     match order {
         Order::Plan { start_ns } => {
-            let plan = plan_from(shared, start_ns);
-            // What others have sent is not known here while the run goes on, only what they can.
-            for publisher in 0..shared.layout.publishers {
-                if !shared.post.crew.is_own(shared.layout.session_of(publisher)) {
-                    shared.sent.set(publisher, plan.messages_max());
-                }
+            let late_ns = now_ns().saturating_sub(start_ns);
+            // What others publish meanwhile could not be timed here.
+            if late_ns > 0 && !shared.post.crew.is_alone() {
+                shared.fail(format!(
+                    "it heard of the load {:.0} ms after that had begun: --settle gives it longer",
+                    ms(late_ns)
+                ));
             }
-            shared.plan.get_or_init(|| plan);
+            shared.plan.get_or_init(|| plan_from(shared, start_ns));
         }
-        Order::Storm { at_ns } => shared.call_storm(at_ns),
+        Order::Storm { at_ns } => shared.storm.call(at_ns),
+        Order::Away => shared.storm.note_all_away(),
+        Order::Return { at_ns, sent } => {
+            for (publisher, sent) in known(shared, &sent) {
+                sent.note_arrived(shared, publisher);
+            }
+            shared.storm.call_back(at_ns);
+        }
         Order::CutShort { at_ns } => shared.cut_short(at_ns),
         Order::Sent { all } => {
-            for (publisher, sent) in (0..shared.layout.publishers).zip(all) {
-                if !shared.post.crew.is_own(shared.layout.session_of(publisher)) {
-                    shared.sent.set(publisher, sent.handed_on);
-                    shared.taken.set(publisher, sent.taken);
-                }
+            for (publisher, sent) in known(shared, &all) {
+                sent.note(shared, publisher);
             }
             shared.note_all_sent();
         }
         Order::Useless => shared.note_useless(),
         Order::Ping | Order::Begin(_) | Order::Interval { .. } | Order::Goodbye | Order::Stop => {}
     }
+}
+
+/// Publishers in other processes.
+fn others(shared: &Shared<'_>) -> impl Iterator<Item = u32> {
+    let all = 0..shared.layout.publishers;
+    all.filter(|each| !shared.post.crew.is_own(shared.layout.session_of(*each)))
+}
+
+/// What others have sent is not known here while the run goes on, only what they can; from the beginning, since theirs
+/// may come as soon as sessions are open.
+fn expect_all(shared: &Shared<'_>) {
+    let most = plan_from(shared, 0).messages_max();
+    for publisher in others(shared) {
+        shared
+            .sent
+            .set(publisher, shared.missed_of(publisher) + most);
+    }
+}
+
+/// What publishers elsewhere have sent, of all that is told.
+fn known(shared: &Shared<'_>, all: &[Sent]) -> impl Iterator<Item = (u32, Sent)> {
+    let told = |publisher: u32| Some((publisher, *all.get(publisher as usize)?));
+    others(shared).filter_map(told)
 }
 
 /// What was told already.
@@ -177,8 +210,10 @@ impl<'r, 's> Reporter<'r, 's> {
             if self.shared.all_reached(milestone) && !self.reached.contains(&milestone) {
                 self.reached.push(milestone);
                 let sent = match milestone {
-                    Milestone::SentAll | Milestone::Drained => self.own_sent(),
-                    Milestone::Connected | Milestone::Returned => Vec::new(),
+                    Milestone::Published | Milestone::SentAll | Milestone::Drained => {
+                        self.own_sent()
+                    }
+                    Milestone::Connected | Milestone::Dropped | Milestone::Returned => Vec::new(),
                 };
                 send(link, &Report::Reached { milestone, sent })?;
             }
@@ -200,6 +235,10 @@ impl<'r, 's> Reporter<'r, 's> {
 
     fn tell_standing(&mut self, link: &Link<Order>) -> anyhow::Result<()> {
         let standing = self.shared.standing();
+        let gone = mem::take(&mut *lock(&self.shared.gone));
+        if !gone.is_empty() {
+            send(link, &Report::Gone(gone))?;
+        }
         let is_new = standing != self.standing;
         if is_new {
             send(link, &Report::Standing(standing.clone()))?;
@@ -235,8 +274,14 @@ impl<'r, 's> Reporter<'r, 's> {
             return Ok(());
         }
         self.interval = None;
-        let interval = Box::new(take_intervals(self.shared));
-        send(link, &Report::Interval { number, interval })
+        let (interval, reach) = take_intervals(self.shared);
+        let report = Report::Interval {
+            number,
+            interval: Box::new(interval),
+            reach,
+            sent: self.own_sent(),
+        };
+        send(link, &report)
     }
 
     /// What the publishers here have sent.
@@ -245,11 +290,7 @@ impl<'r, 's> Reporter<'r, 's> {
         let publishers = 0..shared.layout.publishers;
         let own =
             publishers.filter(|each| shared.post.crew.is_own(shared.layout.session_of(*each)));
-        own.map(|publisher| Sent {
-            handed_on: shared.sent.of(publisher),
-            taken: shared.taken.of(publisher),
-        })
-        .collect()
+        own.map(|publisher| Sent::of(shared, publisher)).collect()
     }
 }
 
@@ -265,15 +306,91 @@ fn rooms_of(shared: &Shared<'_>) -> Vec<u32> {
 }
 
 /// What all workers have handed over.
-fn take_intervals(shared: &Shared<'_>) -> Interval {
-    let mut all = Interval::default();
+fn take_intervals(shared: &Shared<'_>) -> (Interval, Reach) {
+    let (mut all, mut reach) = (Interval::default(), Reach::default());
     for mailbox in &shared.mailboxes {
-        all.add(&mem::take(&mut lock(mailbox).interval));
+        let mut mailbox = lock(mailbox);
+        all.add(&mem::take(&mut mailbox.interval));
+        reach.add(mailbox.reach);
     }
-    all
+    (all, reach)
 }
 
 fn send(link: &Link<Order>, report: &Report) -> anyhow::Result<()> {
     link.send(report)
         .map_err(|why| anyhow!("the leader has gone: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// The second of two processes, with one publisher in each and three messages to miss by each.
+    fn with_shared(check: impl Fn(&Shared<'_>)) {
+        let flags = "fanload --target 127.0.0.1:82 --publishers 2 --subscribers 2 --protocol centrifugo \
+                     --set recover=yes --workload storm --missed 6";
+        let cli = Cli::try_parse_from(flags.split_whitespace()).unwrap();
+        let settings = cli.run.check().unwrap();
+        let crew = Crew {
+            process: 1,
+            processes: 2,
+            workers: 1,
+        };
+        let post = Post {
+            crew,
+            hands: 1,
+            follows: true,
+            run: 5,
+            ahead_ns: vec![0; 2],
+        };
+        check(&Shared::new(&settings, post).unwrap());
+    }
+
+    /// Goal: what publishers elsewhere may have sent is taken for possible before the load, in a storm and after it, and
+    /// in the end what they have sent; own ones are known by themselves.
+    #[test]
+    fn what_others_may_send_is_known() {
+        with_shared(|shared| {
+            let own = (0..2).find(|each| shared.post.crew.is_own(shared.layout.session_of(*each)));
+            let own = own.unwrap();
+            let other = 1 - own;
+            expect_all(shared);
+            let most = shared.sent.of(other);
+            assert!(most > 3 && shared.sent.of(own) == 0, "{most}");
+            let sent: Vec<Sent> = serde_json::from_str(
+                "[{\"handed_on\":3,\"taken\":3,\"acknowledged\":3},{\"handed_on\":3,\"taken\":3,\"acknowledged\":3}]",
+            )
+            .unwrap();
+            let at_ns = 7;
+            let all = sent.clone();
+            obey(shared, Order::Return { at_ns, sent });
+            assert_eq!(shared.storm.return_ns(), Some(7));
+            let figures = |publisher| {
+                let (sent, taken) = (shared.sent.of(publisher), shared.taken.of(publisher));
+                (sent, taken, shared.acknowledged.of(publisher))
+            };
+            assert_eq!((figures(other), figures(own)), ((most, 3, 3), (0, 0, 0)));
+            obey(shared, Order::Sent { all });
+            assert_eq!((figures(other), figures(own)), ((3, 3, 3), (0, 0, 0)));
+        });
+    }
+
+    /// Goal: a process that hears of the load when that has begun elsewhere ends the run with what helps, since it would
+    /// judge wrongly what comes.
+    #[test]
+    fn late_plans_end_the_run() {
+        with_shared(|shared| {
+            let start_ns = now_ns() + nanoseconds(Duration::from_secs(60));
+            obey(shared, Order::Plan { start_ns });
+            assert_eq!(shared.failure(), None);
+        });
+        with_shared(|shared| {
+            obey(shared, Order::Plan { start_ns: 1 });
+            let why = shared.failure().unwrap();
+            assert!(why.contains("--settle gives it longer"), "{why}");
+        });
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The longest frame: the books of 256 workers with ten full histograms each, or the waits of a million sessions.
+/// The longest frame: the books of 256 workers with a dozen full histograms each, or the waits of a million sessions.
 pub(super) const FRAME_BYTES_MAX: u32 = 64 << 20;
 
 /// The longest frame of somebody who has not shown a token.

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use socket2::Socket;
@@ -30,17 +31,20 @@ use crate::run::engine::{self, conduct};
 use crate::run::interrupt::Interrupt;
 use crate::run::machine::sessions_max;
 use crate::run::summary::summarize;
-use crate::shared::{Post, Shared, lock, random_run};
+use crate::shared::post::{Post, random_run};
+use crate::shared::{Shared, lock};
 
 /// The most processes of a run.
 const PROCESSES_MAX: u64 = 64;
 
-/// Makes a run, in this process or with others as the settings want it.
+/// Makes a run, in this process or with others as the settings want it. Those others are told the flags of this
+/// program, and `flags` behind them, which make the settings what they are if they differ.
 ///
 /// # Errors
 /// One sentence, when the run can't be made.
 pub(crate) fn measure(
     settings: &Settings,
+    flags: &[String],
     interrupt: &Interrupt,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Results> {
@@ -53,10 +57,10 @@ pub(crate) fn measure(
         "--closed is for one process: with several, what was complete would be known too late; use --rate"
     );
     let arguments = presets::expand(std::env::args_os().collect()).map_err(|why| anyhow!(why))?;
-    let arguments = texts(arguments)?;
+    let arguments = [texts(arguments)?, flags.to_vec()].concat();
     let mut members = match settings.crew.agents.is_empty() {
         true => (0..processes)
-            .map(start)
+            .map(|process| start(process, settings.crew.silence_max))
             .collect::<anyhow::Result<Vec<_>>>()?,
         false => gather(settings)?,
     };
@@ -118,17 +122,17 @@ fn texts(arguments: Vec<OsString>) -> anyhow::Result<Vec<String>> {
     texts.map_err(|argument| anyhow!("{}: other processes take text only", argument.display()))
 }
 
-fn link(socket: Socket) -> anyhow::Result<Link<Report>> {
+fn link(socket: Socket, silence_max: Duration) -> anyhow::Result<Link<Report>> {
     // Nothing is answered by itself here.
-    Ok(Link::new(socket, |_, _| None::<Order>)?)
+    Ok(Link::new(socket, silence_max, |_, _| None::<Order>)?)
 }
 
 /// Starts a process here.
-fn start(process: u32) -> anyhow::Result<Member> {
+fn start(process: u32, silence_max: Duration) -> anyhow::Result<Member> {
     let (own, theirs) = UnixStream::pair().context("starting another process")?;
-    let child = spawn(theirs).context("starting another process")?;
+    let child = spawn(theirs, silence_max).context("starting another process")?;
     let name = format!("process {process}");
-    let link = link(Socket::from(OwnedFd::from(own)))?;
+    let link = link(Socket::from(OwnedFd::from(own)), silence_max)?;
     Ok(Member::new(
         process,
         (name, String::new()),
@@ -137,12 +141,13 @@ fn start(process: u32) -> anyhow::Result<Member> {
     ))
 }
 
-fn spawn(socket: UnixStream) -> std::io::Result<Child> {
+fn spawn(socket: UnixStream, silence_max: Duration) -> std::io::Result<Child> {
     // The program that runs, whatever has become of its file. In a group of its own it does not hear Ctrl-C: how a
     // run ends is for this process to say.
     Command::new("/proc/self/exe")
         .arg0("fanload")
-        .args(["agent", "--child"])
+        .args(["agent", "--child", "--silence-max"])
+        .arg(format!("{}ms", silence_max.as_millis()))
         .stdin(Stdio::from(OwnedFd::from(socket)))
         .stdout(Stdio::null())
         .process_group(0)
@@ -160,7 +165,8 @@ fn gather(settings: &Settings) -> anyhow::Result<Vec<Member>> {
                 let reached = greet(address, token).with_context(|| format!("agent {address}"));
                 let (socket, host) = reached?;
                 let name = (address.clone(), host);
-                Ok(Member::new(process, name, link(socket)?, None))
+                let link = link(socket, settings.crew.silence_max)?;
+                Ok(Member::new(process, name, link, None))
             })
         });
         let reached: Vec<_> = reached.collect();

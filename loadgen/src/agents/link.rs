@@ -18,9 +18,6 @@ use crate::shared::lock;
 /// Frames that have come and were not taken; then the other side waits.
 const INBOX_FRAMES: usize = 64;
 
-/// How long the other side may say nothing, or not read, and is still there: it is asked every second.
-pub(super) const SILENCE: Duration = Duration::from_secs(15);
-
 /// A frame, and when it came.
 struct Heard<In> {
     at_ns: u64,
@@ -32,6 +29,8 @@ pub(super) struct Link<In> {
     socket: Arc<Mutex<Socket>>,
     inbox: Receiver<Heard<In>>,
     heard_ns: u64,
+    /// How long the other side may say nothing, or not read, and is still there: it is asked every second.
+    silence_max: Duration,
 }
 
 impl<In: DeserializeOwned + Send + 'static> Link<In> {
@@ -41,10 +40,11 @@ impl<In: DeserializeOwned + Send + 'static> Link<In> {
     /// Those of the socket.
     pub(super) fn new<Out: Serialize>(
         socket: Socket,
+        silence_max: Duration,
         answer: impl Fn(&In, u64) -> Option<Out> + Send + 'static,
     ) -> io::Result<Self> {
         socket.set_read_timeout(None)?;
-        socket.set_write_timeout(Some(SILENCE))?;
+        socket.set_write_timeout(Some(silence_max))?;
         let from = socket.try_clone()?;
         let socket = Arc::new(Mutex::new(socket));
         let (sender, inbox) = sync_channel(INBOX_FRAMES);
@@ -72,6 +72,7 @@ impl<In: DeserializeOwned + Send + 'static> Link<In> {
             socket,
             inbox,
             heard_ns: now_ns(),
+            silence_max,
         })
     }
 
@@ -94,8 +95,8 @@ impl<In: DeserializeOwned + Send + 'static> Link<In> {
             Err(RecvTimeoutError::Disconnected) => Err("its connection ended".to_owned()),
             Err(RecvTimeoutError::Timeout) => {
                 let silent = Duration::from_nanos(now_ns().saturating_sub(self.heard_ns));
-                match silent > SILENCE {
-                    true => Err(format!("it said nothing for {} s", SILENCE.as_secs())),
+                match silent > self.silence_max {
+                    true => Err(format!("it said nothing for {:?}", self.silence_max)),
                     false => Ok(None),
                 }
             }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use super::link::Link;
 use super::orders::{Order, Report, Sent, Task};
+use super::told::{Told, Topic};
 use crate::books::done::{Done, Joiner};
 use crate::books::inflight::Completion;
 use crate::books::run::RunBooks;
 use crate::clock::now_ns;
 use crate::results::model::agents::Agent;
 use crate::run::worker::Outcome;
-use crate::shared::{Milestone, Shared, Standing, lock};
+use crate::shared::standing::Standing;
+use crate::shared::{Milestone, Shared, lock};
 
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(2);
@@ -67,18 +69,6 @@ pub(super) struct Hub<'r, 's> {
 pub(super) struct Joined {
     pub(super) joiner: Joiner,
     pub(super) books: RunBooks,
-}
-
-/// What it was told already.
-#[derive(Default)]
-struct Told {
-    plan: bool,
-    storm: bool,
-    cut: bool,
-    sent: bool,
-    useless: bool,
-    goodbye: bool,
-    interval: u64,
 }
 
 /// See the file.
@@ -204,41 +194,45 @@ impl Member {
         let shared = hub.shared;
         let by_its_clock = |ns: u64| ns.saturating_add_signed(self.offset.ahead_ns);
         let (told, link) = (&mut self.told, &self.link);
-        let once = |told: &mut bool, order: Option<Order>| match order {
-            Some(order) if !*told => {
-                *told = true;
-                link.send(&order)
-            }
-            _ => Ok(()),
-        };
-        let asked = shared.interval_asked_for();
-        if asked != told.interval {
-            told.interval = asked;
-            link.send(&Order::Interval { number: asked })?;
-        }
         let plan = shared.plan.get().map(|plan| Order::Plan {
             start_ns: by_its_clock(plan.start_ns()),
         });
-        once(&mut told.plan, plan)?;
-        let storm = shared.storm_ns().map(|at_ns| Order::Storm {
+        let storm = shared.storm.drop_ns().map(|at_ns| Order::Storm {
             at_ns: by_its_clock(at_ns),
         });
-        once(&mut told.storm, storm)?;
+        let back = shared.storm.return_ns().map(|at_ns| Order::Return {
+            at_ns: by_its_clock(at_ns),
+            sent: all_sent(shared),
+        });
         let cut = shared.cut_ns().map(|at_ns| Order::CutShort {
             at_ns: by_its_clock(at_ns),
         });
-        once(&mut told.cut, cut)?;
-        let is_useless = told.plan && !shared.is_useful();
-        once(&mut told.useless, is_useless.then_some(Order::Useless))?;
+        let is_useless = plan.is_some() && !shared.is_useful();
+        let is_away = shared.storm.are_all_away();
         let is_sent = shared.all_reached(Milestone::SentAll);
-        once(&mut told.sent, is_sent.then(|| all_sent(shared)))?;
+        let sent = || Order::Sent {
+            all: all_sent(shared),
+        };
+        let orders = [
+            told.interval(shared.interval_asked_for()),
+            told.once(Topic::Plan, plan),
+            told.once(Topic::Storm, storm),
+            told.once(Topic::Away, is_away.then_some(Order::Away)),
+            told.once(Topic::Return, back),
+            told.once(Topic::CutShort, cut),
+            told.once(Topic::Useless, is_useless.then_some(Order::Useless)),
+            told.once(Topic::Sent, is_sent.then(sent)),
+        ];
+        for order in orders.into_iter().flatten() {
+            link.send(&order)?;
+        }
         if shared.is_stopped() {
             return link.send(&Order::Stop);
         }
-        if shared.is_goodbye() && !told.goodbye {
-            told.goodbye = true;
-            link.send(&all_sent(shared))?;
-            link.send(&Order::Goodbye)?;
+        let goodbye = shared.is_goodbye().then_some(Order::Goodbye);
+        if let Some(goodbye) = told.once(Topic::Goodbye, goodbye) {
+            link.send(&sent())?;
+            link.send(&goodbye)?;
         }
         Ok(())
     }
@@ -270,7 +264,20 @@ impl Member {
                     self.note_complete(hub, &mut joined, &complete);
                 }
             }
-            Report::Interval { number, interval } => {
+            Report::Gone(sessions) => {
+                let mut backlog = lock(&shared.backlog);
+                for gone in sessions {
+                    backlog.note_gone(gone);
+                }
+            }
+            Report::Interval {
+                number,
+                interval,
+                reach,
+                sent,
+            } => {
+                self.note_sent(hub, &sent);
+                lock(&shared.backlog).note_reach(self.process, reach);
                 let mut mailbox = lock(&shared.mailboxes[self.process as usize]);
                 mailbox.interval.add(&interval);
                 // How it stands now, even if what was left here before has not been fetched.
@@ -313,8 +320,7 @@ impl Member {
             shared.post.crew.process_of(session) == self.process
         });
         for (publisher, sent) in own.zip(sent) {
-            shared.sent.set(publisher, sent.handed_on);
-            shared.taken.set(publisher, sent.taken);
+            sent.note(shared, publisher);
         }
     }
 
@@ -364,6 +370,7 @@ impl Member {
             self.reach(hub, milestone);
         }
         lock(&shared.mailboxes[self.process as usize]).cut = u64::MAX;
+        lock(&shared.backlog).lose(self.process);
         let mut joined = lock(&hub.joined);
         let complete = joined.joiner.leave(self.process, None);
         self.note_complete(hub, &mut joined, &complete);
@@ -399,12 +406,9 @@ impl Drop for Member {
 }
 
 /// What all publishers of all processes have sent, as far as that is known.
-fn all_sent(shared: &Shared<'_>) -> Order {
-    let all = (0..shared.layout.publishers).map(|publisher| Sent {
-        handed_on: shared.sent.of(publisher),
-        taken: shared.taken.of(publisher),
-    });
-    Order::Sent { all: all.collect() }
+fn all_sent(shared: &Shared<'_>) -> Vec<Sent> {
+    let all = 0..shared.layout.publishers;
+    all.map(|publisher| Sent::of(shared, publisher)).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::books::backlog::{Gone, Reach};
 use crate::books::done::Done;
 use crate::results::interval::Interval;
 use crate::run::worker::Outcome;
-use crate::shared::{Milestone, Standing};
+use crate::shared::standing::Standing;
+use crate::shared::{Milestone, Shared};
 
 /// What an agent is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,8 +22,12 @@ pub(crate) enum Order {
     Begin(Box<Task>),
     /// The load begins at this time.
     Plan { start_ns: u64 },
-    /// Everybody is to drop and come back, from this time on.
+    /// Everybody is to drop, from this time on, and to come back at once unless they are to miss something.
     Storm { at_ns: u64 },
+    /// All have dropped.
+    Away,
+    /// Those that dropped are to come back, from this time on; what all publishers have sent meanwhile.
+    Return { at_ns: u64, sent: Vec<Sent> },
     /// The measured window ends before its time.
     CutShort { at_ns: u64 },
     /// The interval under way ends.
@@ -49,11 +55,35 @@ pub(crate) struct Task {
     pub(crate) ahead_ns: Vec<i64>,
 }
 
-/// Messages of a publisher: handed on for sending, and taken by the kernel.
+/// Messages of a publisher: handed on for sending, taken by the kernel, and known to be with the server, without a gap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sent {
-    pub(crate) handed_on: u64,
-    pub(crate) taken: u64,
+    handed_on: u64,
+    taken: u64,
+    acknowledged: u64,
+}
+
+impl Sent {
+    /// As far as it is known here.
+    pub(super) fn of(shared: &Shared<'_>, publisher: u32) -> Self {
+        Self {
+            handed_on: shared.sent.of(publisher),
+            taken: shared.taken.of(publisher),
+            acknowledged: shared.acknowledged.of(publisher),
+        }
+    }
+
+    /// Notes what another process has told.
+    pub(super) fn note(self, shared: &Shared<'_>, publisher: u32) {
+        shared.sent.set(publisher, self.handed_on);
+        self.note_arrived(shared, publisher);
+    }
+
+    /// The same while it may send more, of which only the most is known.
+    pub(super) fn note_arrived(self, shared: &Shared<'_>, publisher: u32) {
+        shared.taken.set(publisher, self.taken);
+        shared.acknowledged.set(publisher, self.acknowledged);
+    }
 }
 
 /// What an agent tells.
@@ -73,10 +103,15 @@ pub(crate) enum Report {
     Done(Vec<Done>),
     /// These rooms have subscribers elsewhere only.
     Vacant(Vec<u32>),
-    /// What happened since the last of these, up to the one with this number.
+    /// These sessions were to stay and do not.
+    Gone(Vec<Gone>),
+    /// What happened since the last of these, up to the one with this number; how far deliveries here are, and what the
+    /// publishers here have sent.
     Interval {
         number: u64,
         interval: Box<Interval>,
+        reach: Reach,
+        sent: Vec<Sent>,
     },
     /// The run can't be made, or not go on.
     Failed { why: String },

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{anyhow, bail, ensure};
 use clap::Parser;
 
 use crate::cli::agents::AgentArgs;
 use crate::cli::settings::Settings;
 use crate::cli::target::Target;
-use crate::cli::{Cli, Workload};
+use crate::cli::{Cli, Command, Workload};
 
 /// What whoever started the agent allows.
 pub(super) struct Rules {
@@ -71,12 +71,17 @@ pub(super) fn settings(
     let cli = Cli::try_parse_from(arguments);
     // Who leads has checked them, unless it is another version.
     let cli = cli.map_err(|error| anyhow!("arguments that mean nothing here: {error}"))?;
-    ensure!(cli.command.is_none(), "an agent makes plain runs only");
+    let run = match cli.command {
+        None => cli.run,
+        // Of a search, the run that is tried.
+        Some(Command::FindMax(search)) => search.run,
+        Some(_) => bail!("an agent makes runs, and nothing else for others"),
+    };
     // Before anything is looked up or connected to.
     if let Some(rules) = rules {
-        rules.admit(&cli.run.target)?;
+        rules.admit(&run.target)?;
     }
-    let settings = cli.run.check()?;
+    let settings = run.check()?;
     if let Some(rules) = rules {
         rules.bound(&settings, processes)?;
     }
@@ -94,7 +99,11 @@ pub(super) fn length(settings: &Settings) -> Duration {
         Workload::Storm => 2,
         _ => 1,
     };
-    (settings.connect_timeout + settings.settle) * rounds + load + settings.drain
+    let missing = match settings.missed {
+        0 => Duration::ZERO,
+        _ => settings.connect_timeout + settings.drain,
+    };
+    (settings.connect_timeout + settings.settle) * rounds + missing + load + settings.drain
 }
 
 fn place(target: &str) -> anyhow::Result<String> {
@@ -108,7 +117,7 @@ mod tests {
     fn rules(flags: &[&str]) -> Rules {
         let all = [&["fanload", "agent", "--allow-target", "Here:81"], flags].concat();
         match Cli::try_parse_from(all).unwrap().command {
-            Some(crate::cli::Command::Agent(args)) => Rules::new(&args).unwrap(),
+            Some(Command::Agent(args)) => Rules::new(&args).unwrap(),
             _ => unreachable!("it is an agent's"),
         }
     }
@@ -159,12 +168,17 @@ mod tests {
         );
     }
 
-    /// Goal: an agent does nothing but plain runs for others.
+    /// Goal: an agent does nothing but runs for others, those of a search among them, with what is tried.
     #[test]
-    fn only_plain_runs_are_made() {
-        let rules = rules(&[]);
-        let search = refusal(&rules, &["find-max", "--target", "here:81"]);
-        assert!(search.contains("plain runs"), "{search}");
+    fn only_runs_are_made() {
+        let rules = rules(&["--allow-target", "127.0.0.1:82"]);
+        let other = refusal(&rules, &["compare", "a", "b"]);
+        assert!(other.contains("runs, and nothing else"), "{other}");
         assert!(refusal(&rules, &["--nonsense"]).contains("mean nothing here"));
+        let search =
+            "fanload find-max --target 127.0.0.1:82 --rate 5 --slo loss=0 --max 9 --rate 7.5";
+        let search: Vec<_> = search.split(' ').map(str::to_owned).collect();
+        let settings = settings(&search, 2, Some(&rules)).unwrap();
+        assert_eq!(settings.pace.rate, 7.5, "what is tried stands last");
     }
 }

@@ -29,9 +29,19 @@ impl PerPublisher {
         self.0[publisher as usize].store(number, Ordering::Release);
     }
 
+    /// Raises the number of a publisher to this one, unless it is higher.
+    pub(crate) fn raise(&self, publisher: u32, number: u64) {
+        self.0[publisher as usize].fetch_max(number, Ordering::AcqRel);
+    }
+
     /// Adds one to the number of a publisher.
     pub(crate) fn count(&self, publisher: u32) {
-        self.0[publisher as usize].fetch_add(1, Ordering::AcqRel);
+        self.add(publisher, 1);
+    }
+
+    /// Adds so many to the number of a publisher.
+    pub(crate) fn add(&self, publisher: u32, more: u64) {
+        self.0[publisher as usize].fetch_add(more, Ordering::AcqRel);
     }
 
     /// All of them added up.
@@ -52,6 +62,8 @@ mod tests {
         numbers.set(2, 7);
         numbers.count(0);
         numbers.count(2);
+        numbers.raise(2, 3);
+        numbers.raise(0, 1);
         assert_eq!([0, 1, 2].map(|publisher| numbers.of(publisher)), [1, 0, 8]);
         assert_eq!((numbers.get(3), numbers.of(3), numbers.sum()), (None, 0, 9));
     }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::books::inflight::Completion;
 use crate::results::distribution::Distribution;
 use crate::results::interval::Interval;
-use crate::results::model::Latency;
+use crate::results::model::latency::Latency;
+use crate::results::model::recovery::Recovery;
 
 /// Figures of the measured window of one worker, or of several added up; besides those, what
 /// happened to its sessions.
@@ -47,12 +48,21 @@ pub(crate) struct RunBooks {
     pub(crate) returned: u64,
     pub(crate) joined: u64,
     pub(crate) left: u64,
+    /// Those that joined and heard nothing, although others did.
+    pub(crate) heard_nothing: u64,
     pub(crate) stopped: u64,
     pub(crate) stopped_closed: u64,
     /// Messages that subscribers who stopped reading did not take.
     pub(crate) untaken: u64,
-    /// Messages that the server said it will not deliver.
+    /// Messages that the server said it will not deliver, that it said it has, and that it has not answered although it
+    /// answers all.
     pub(crate) rejected: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) unanswered: u64,
+    /// Notices of the server that somebody came, or went.
+    pub(crate) joins: u64,
+    pub(crate) leaves: u64,
+    pub(crate) recovery: Recovery,
 }
 
 impl RunBooks {
@@ -62,6 +72,7 @@ impl RunBooks {
         self.publish_lag.add(&other.publish_lag);
         self.own_lag.add(&other.own_lag);
         self.returns.add(&other.returns);
+        self.recovery.add(&other.recovery);
         let sums = [
             (&mut self.planned, other.planned),
             (&mut self.sent, other.sent),
@@ -83,10 +94,15 @@ impl RunBooks {
             (&mut self.returned, other.returned),
             (&mut self.joined, other.joined),
             (&mut self.left, other.left),
+            (&mut self.heard_nothing, other.heard_nothing),
             (&mut self.stopped, other.stopped),
             (&mut self.stopped_closed, other.stopped_closed),
             (&mut self.untaken, other.untaken),
             (&mut self.rejected, other.rejected),
+            (&mut self.acknowledged, other.acknowledged),
+            (&mut self.unanswered, other.unanswered),
+            (&mut self.joins, other.joins),
+            (&mut self.leaves, other.leaves),
         ];
         for (own, others) in sums {
             *own += others;

@@ -4,10 +4,16 @@
 //! not recorded for each delivery but handed on by message at the end of a turn, since all that
 //! came in a turn came at the same time.
 
+mod comings;
+mod returns;
+mod silence;
 mod stays;
+mod sums;
 
 use fanring::wire::message::Kind;
 
+use self::returns::Returns;
+use self::silence::Silences;
 use self::stays::Stays;
 use crate::books::inflight::InFlight;
 use crate::books::payload::{Decoded, Decoder, Payload};
@@ -77,6 +83,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) slots: usize,
     /// Text or binary, if it matters.
     pub(crate) arrives_as: Option<Kind>,
+    /// Whether sessions that come back say where they stood.
+    pub(crate) recovers: bool,
 }
 
 /// The books of one worker.
@@ -90,6 +98,9 @@ pub(crate) struct Tally {
     receivers: Vec<Receiver>,
     tracks: Tracks,
     stays: Stays,
+    silences: Silences,
+    /// Where sessions that come back say where they stood.
+    returns: Option<Returns>,
     /// By room.
     listeners: Vec<Listeners>,
     /// Delivered and skipped of sessions that ended early.
@@ -101,6 +112,7 @@ pub(crate) struct Tally {
     /// For each message slot: where in `batches` its message of this turn stands.
     places: Vec<u32>,
     batches: Vec<Batch>,
+    is_closed: bool,
     /// How long each session waited. A wait is noted for each delivery, since a batch does not know its
     /// sessions; it is two additions and a comparison.
     pub(crate) waiting: Waiting,
@@ -143,15 +155,18 @@ impl Tally {
             arrives_as: scope.arrives_as,
             decoder: Decoder::new(scope.run),
             waiting: Waiting::new(receivers.len()),
-            receivers,
             tracks: Tracks::new(pairs, layout.pairs()),
             stays: Stays::new(first_floating.unwrap_or(pairs)..pairs),
+            silences: Silences::new(receivers.len()),
+            returns: scope.recovers.then(|| Returns::new(receivers.len(), pairs)),
+            receivers,
             listeners,
             ended_reached: 0,
             traffic: Traffic::default(),
             counts: Counts::default(),
             places: vec![0; scope.slots],
             batches: Vec::new(),
+            is_closed: false,
         }
     }
 
@@ -160,20 +175,6 @@ impl Tally {
         Traffic {
             delivered: self.counts.delivered,
             ..self.traffic
-        }
-    }
-
-    /// A session that comes and goes joins: what it had before is forgotten, and what was sent before is
-    /// history to it. Of publishers in other processes that is what was due before `since_ns`.
-    pub(crate) fn joins(&mut self, index: usize, sent: &PerPublisher, since_ns: u64) {
-        self.receivers[index].since_ns = since_ns;
-        let receiver = self.receivers[index];
-        if receiver.role == Role::Churner {
-            for (publisher, pair) in pairs(&self.layout, receiver) {
-                let next = sent.of(publisher);
-                self.tracks.restart(pair, next);
-                self.stays.begin(pair, next);
-            }
         }
     }
 
@@ -201,71 +202,14 @@ impl Tally {
         self.ended_reached += reached.sum::<u64>();
     }
 
-    /// Everything so far, of what was sent so far. For a session that comes and goes that is what came
-    /// from its first message to its last.
-    pub(crate) fn counts(&self, sent: &PerPublisher) -> Counts {
-        let (mut living, mut ended) = (0, 0);
-        for publisher in 0..self.layout.publishers {
-            let room = self.listeners[self.layout.room_of(publisher) as usize];
-            living += room.living * sent.of(publisher);
-            ended += room.ended * sent.of(publisher);
-        }
-        for receiver in self.receivers.iter().filter(|r| r.role == Role::Subscriber) {
-            if let Some(own) = receiver.own.filter(|_| !self.layout.self_delivery) {
-                match receiver.ended {
-                    true => ended -= sent.of(own),
-                    false => living -= sent.of(own),
-                }
-            }
-        }
-        let (counts, stays) = (self.counts, &self.stays);
-        let reached = counts.delivered - stays.delivered() + counts.skipped;
-        Counts {
-            expected: living + ended + stays.expected(),
-            skipped: counts.skipped + stays.expected() - stays.delivered(),
-            // Another worker may not have noted yet that it has sent what is here already.
-            outstanding: (living + self.ended_reached).saturating_sub(reached),
-            cut_off: ended.saturating_sub(self.ended_reached),
-            ..counts
-        }
-    }
-
-    /// Whether nothing is waited for of what was sent so far.
-    pub(crate) fn is_complete(&self, sent: &PerPublisher) -> bool {
-        let counts = self.counts(sent);
-        counts.skipped == 0 && counts.outstanding == 0
-    }
-
-    /// The oldest message of each publisher that is outstanding, by its sequence.
-    pub(crate) fn oldest_outstanding(&self, sent: &PerPublisher) -> Vec<(u32, u64)> {
-        let mut oldest = vec![u64::MAX; self.layout.publishers as usize];
-        let lasting = |r: &&Receiver| r.role == Role::Subscriber && !r.ended;
-        for &receiver in self.receivers.iter().filter(lasting) {
-            let own = receiver.own.filter(|_| !self.layout.self_delivery);
-            for (publisher, pair) in pairs(&self.layout, receiver) {
-                let next = self.tracks.next(pair);
-                if Some(publisher) != own && next < sent.of(publisher) {
-                    let oldest = &mut oldest[publisher as usize];
-                    *oldest = next.min(*oldest);
-                }
-            }
-        }
-        let all = (0..).zip(oldest);
-        all.filter(|(_, oldest)| *oldest != u64::MAX).collect()
-    }
-
-    /// Pairs that have had a message which was never sent. With publishers in other processes that is known only when
-    /// all have told what they sent.
-    pub(crate) fn impossible(&self, sent: &PerPublisher) -> u64 {
-        let checked = self.receivers.iter().filter(|receiver| receiver.checked);
-        let pairs = checked.flat_map(|&receiver| pairs(&self.layout, receiver));
-        let is_over =
-            |(publisher, pair): &(u32, usize)| self.tracks.next(*pair) > sent.of(*publisher);
-        pairs.filter(is_over).count() as u64
+    /// Whether the books are closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Closes the books: nothing that comes from now on is judged, nor is its time handed out.
     pub(crate) fn close(&mut self) {
+        self.is_closed = true;
         for receiver in &mut self.receivers {
             receiver.checked = false;
         }
@@ -288,16 +232,16 @@ impl Tally {
         }
         let is_right = self.arrives_as.is_none_or(|kind| kind == found.kind);
         if found.place != seam::Place::Whole {
-            return self.received_within(receiver, (found, is_right), sent, in_flight);
+            return self.received_within(index, (found, is_right), sent, in_flight);
         }
         let decoded = self.decoder.decode(found.bytes);
-        self.judge(receiver, (decoded, is_right), sent, in_flight);
+        self.judge(index, (decoded, is_right), sent, in_flight);
     }
 
     /// Judges each payload that is somewhere in a message, if any is.
     fn received_within(
         &mut self,
-        receiver: Receiver,
+        index: usize,
         (found, is_right): (Found<'_>, bool),
         sent: &PerPublisher,
         in_flight: &InFlight,
@@ -306,7 +250,7 @@ impl Tally {
         while found.place == seam::Place::Within
             && let Some((decoded, end)) = self.decoder.find(rest)
         {
-            self.judge(receiver, (decoded, is_right), sent, in_flight);
+            self.judge(index, (decoded, is_right), sent, in_flight);
             (rest, is_bare) = (&rest[end..], false);
         }
         self.counts.foreign += u64::from(is_bare);
@@ -315,11 +259,12 @@ impl Tally {
     #[inline]
     fn judge(
         &mut self,
-        receiver: Receiver,
+        index: usize,
         (decoded, is_right): (Decoded, bool),
         sent: &PerPublisher,
         in_flight: &InFlight,
     ) {
+        let receiver = self.receivers[index];
         let mut payload = match decoded {
             Decoded::Ours(payload) => payload,
             Decoded::Corrupt => return self.counts.corrupted += 1,
@@ -350,10 +295,15 @@ impl Tally {
             // What a process elsewhere has sent by now is not known here; when it was due is.
             is_older = process != self.crew.process && payload.planned_ns < receiver.since_ns;
         }
-        if receiver.role == Role::Churner {
-            return self.visit(pair, (payload, is_older), in_flight);
+        let returns = self.returns.as_ref();
+        if returns.is_some_and(|returns| returns.is_refused(index, pair, payload.sequence)) {
+            self.counts.replayed += 1;
+            return;
         }
-        let place = self.tracks.enter(pair, payload.sequence);
+        if receiver.role == Role::Churner {
+            return self.visit((index, pair), (payload, is_older), in_flight);
+        }
+        let place = self.enter((index, pair), payload.sequence);
         let is_first = self.note(place);
         match place {
             // Nearly always.
@@ -367,18 +317,40 @@ impl Tally {
     }
 
     /// Judges a message of a session that comes and goes, which may be older than its stay.
-    fn visit(&mut self, pair: usize, (payload, is_older): (Payload, bool), in_flight: &InFlight) {
+    fn visit(
+        &mut self,
+        (index, pair): (usize, usize),
+        (payload, is_older): (Payload, bool),
+        in_flight: &InFlight,
+    ) {
         if is_older || self.stays.is_history(pair, payload.sequence) {
             self.counts.replayed += 1;
             return;
         }
-        let place = self.tracks.enter(pair, payload.sequence);
+        let place = self.enter((index, pair), payload.sequence);
         if self.note(place) {
             self.stays.enter(pair, payload.sequence);
         }
-        if place != Place::Repeated {
+        // How long somebody was away says nothing of the server.
+        let returns = self.returns.as_ref();
+        let was_away = returns.is_some_and(|returns| returns.was_away(index, payload.planned_ns));
+        if place != Place::Repeated && !was_away {
             self.note_time(payload, false, in_flight);
         }
+    }
+
+    /// A message of a pair has come to a session.
+    #[inline]
+    fn enter(&mut self, (index, pair): (usize, usize), sequence: u64) -> Place {
+        let place = self.tracks.enter(pair, sequence);
+        if let Some(returns) = &mut self.returns {
+            match place {
+                Place::Next | Place::Ahead(_) | Place::Late => returns.enter(index, pair, sequence),
+                Place::Repeated => returns.enter_again(index),
+                Place::TooLate => {}
+            }
+        }
+        place
     }
 
     /// Counts a message by its place. Returns whether it came for the first time.

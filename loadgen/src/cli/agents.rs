@@ -7,8 +7,11 @@ use clap::Args;
 
 use crate::load::span::seconds;
 
+/// The shortest silence that means something: each side is asked every second.
+const SILENCE_MIN: Duration = Duration::from_secs(2);
+
 /// Flags of whoever leads.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Several machines")]
 pub(crate) struct CrewArgs {
     /// Agents that drive the sessions instead of this process, as HOST:PORT with commas; sessions take turns over them.
@@ -22,6 +25,9 @@ pub(crate) struct CrewArgs {
     #[arg(long, value_name = "N", conflicts_with = "agents",
           value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) processes: Option<u32>,
+    /// How long an agent may say nothing before it counts as lost.
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = silence)]
+    pub(crate) silence_max: Duration,
 }
 
 /// Drive sessions for a run that is led by another `fanload` with --agents.
@@ -47,10 +53,24 @@ pub(crate) struct AgentArgs {
     /// The longest that a run may take, with all its phases.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
     pub(crate) duration_max: Duration,
+    /// How long the leader of a run may say nothing before it counts as gone.
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = silence)]
+    pub(crate) silence_max: Duration,
     /// Runs may read this machine's files and environment: --vars, --ca, @FILE and {env:NAME}.
     #[arg(long)]
     pub(crate) allow_files: bool,
     /// Serve the process that started this one over standard input.
     #[arg(long, hide = true)]
     pub(crate) child: bool,
+}
+
+/// Reads how long somebody may be silent.
+fn silence(text: &str) -> Result<Duration, String> {
+    let silence = seconds(text)?;
+    match silence >= SILENCE_MIN {
+        true => Ok(silence),
+        false => Err(format!(
+            "want at least {SILENCE_MIN:?}, since each side is asked every second"
+        )),
+    }
 }

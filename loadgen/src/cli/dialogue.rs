@@ -14,12 +14,13 @@ use crate::cli::redact;
 use crate::protocol;
 use crate::protocol::script::{Saying, Script, Step};
 use crate::protocol::seam::{Entry, Manner, Wishes};
+use crate::protocol::secrets::Secrets;
 use crate::protocol::speech::Speech;
 use crate::protocol::text::Text;
 use crate::protocol::upgrade::{Request, Upgrade};
 use crate::protocol::values::Values;
 
-/// Flags for the dialogue of a session. Texts have {room} and {i}, the numbers of room and session, {env:NAME} from
+/// Flags for the dialogue of a session. Texts have {room}, {i} and {run}, the numbers of room, session and run, {env:NAME} from
 /// the environment, and the columns of --vars.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Dialogue")]
@@ -35,7 +36,7 @@ pub(crate) struct DialogueArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) vars: Option<PathBuf>,
     /// Header of the upgrade request, as `Name: value`. Here and below, {room} and {i} stand for the numbers of room and
-    /// session, and {env:NAME} for a secret from the environment, which no report has. May be given several times.
+    /// session, {run} for what no other run has, and {env:NAME} for a secret from the environment, which no report has. May be given several times.
     #[arg(long, value_name = "HEADER")]
     pub(crate) header: Vec<String>,
     /// Subprotocol to offer. May be given several times.
@@ -86,8 +87,6 @@ impl FromStr for Placed {
 
 /// Where the sessions go.
 pub(crate) struct Place<'a> {
-    /// For the `Host` header.
-    pub(crate) host: String,
     /// Path and query as they were given.
     pub(crate) path: Option<String>,
     /// Those of a server such as Fanring.
@@ -140,6 +139,7 @@ impl DialogueArgs {
     /// One sentence that names the flag and what it takes.
     pub(crate) fn speech(self, place: Place<'_>, kind: Kind) -> anyhow::Result<Speech> {
         let entry = self.entry()?;
+        let secrets = self.secrets(place.path.as_deref());
         let values = match &self.vars {
             Some(path) => Values::read(path)?,
             None => Values::default(),
@@ -162,7 +162,6 @@ impl DialogueArgs {
         let offer = protocol.offer();
         let path = place.path.or(offer.path);
         let request = Request {
-            host: place.host,
             path: path.unwrap_or_else(|| place.default_path.to_owned()),
             headers: [offer.headers, self.header].concat(),
             subprotocols: [offer.subprotocols, self.subprotocol].concat(),
@@ -173,8 +172,31 @@ impl DialogueArgs {
             upgrade: Upgrade::new(request, &values)?,
             protocol,
             values,
+            secrets,
             arrives_as,
         })
+    }
+
+    /// All that is sent as a secret and stands on the command line, or in the environment.
+    fn secrets(&self, path: Option<&str>) -> Secrets {
+        let placed = self.send_on_open.iter().chain(&self.awaited);
+        let placed = placed.map(|placed| placed.text.as_str());
+        let texts = [&self.set, &self.reply, &self.every].into_iter().flatten();
+        let texts = texts.chain(&self.publish_template).map(String::as_str);
+        let texts = placed.chain(texts).chain(path).map(|text| ("", text));
+        let headers = self
+            .header
+            .iter()
+            .map(|header| ("--header", header.as_str()));
+        let said = texts.chain(headers).flat_map(|(flag, text)| {
+            let variables = text.split("{env:").skip(1);
+            let variables = variables.filter_map(|rest| rest.split_once('}'));
+            let from_environment = variables.filter_map(|(name, _)| std::env::var(name).ok());
+            redact::secrets(flag, text)
+                .into_iter()
+                .chain(from_environment)
+        });
+        Secrets::new(said)
     }
 
     fn script(&self, columns: &[String]) -> anyhow::Result<Script> {
@@ -319,7 +341,8 @@ mod tests {
         ];
         let made = speech(&flags).unwrap();
         let mut out = Vec::new();
-        made.upgrade.append(&made.who(1, 0), "KEY", &mut out);
+        let names = ("here", "KEY");
+        made.upgrade.append(&made.who(0, 1, 0), names, &mut out);
         let request = String::from_utf8(out).unwrap();
         assert!(request.starts_with("GET /ws?t=def "), "{request}");
         assert!(request.contains("\r\nAuthorization: Bearer def\r\n"));

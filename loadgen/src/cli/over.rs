@@ -15,6 +15,15 @@ pub(crate) enum Over {
 }
 
 impl Over {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Sessions => "sessions",
+            Self::Rooms => "rooms",
+        }
+    }
+
     /// The least that is tried.
     pub(crate) fn floor(self) -> f64 {
         match self {

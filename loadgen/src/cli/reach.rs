@@ -72,12 +72,18 @@ impl ReachArgs {
             true => Choice::All,
             false => Choice::First,
         };
-        let reach = Reach::new(&target.resolve()?, choice, tls.transpose()?)?;
+        let reach = Reach::new(
+            &target.resolve()?,
+            &target.authority(),
+            choice,
+            tls.transpose()?,
+        )?;
         if targets.len() == 1 {
             return Ok(reach);
         }
         let others = targets[1..].iter();
-        let others = others.map(|other| Reach::new(&other.resolve()?, choice, None));
+        let others =
+            others.map(|other| Reach::new(&other.resolve()?, &other.authority(), choice, None));
         let others = others.collect::<anyhow::Result<Vec<_>>>()?;
         Ok(reach.over(others.into_iter(), turns))
     }
@@ -132,10 +138,15 @@ mod tests {
         let settings = with(&["--rooms", "3"]).unwrap();
         assert_eq!(settings.target().address, "127.0.0.1:81,127.0.0.1:82");
         assert_eq!(settings.target().reached, ["127.0.0.1:81", "127.0.0.1:82"]);
-        let port = |session, room| settings.reach.of(session, room).port();
-        assert_eq!([port(1, 0), port(0, 1), port(0, 2)], [81, 82, 81]);
+        let host = |session, room| settings.reach.of(session, room).host.clone();
+        let [first, second] = ["127.0.0.1:81", "127.0.0.1:82"];
+        assert_eq!([host(1, 0), host(0, 1), host(0, 2)], [first, second, first]);
         let idle = with(&["--idle", "5"]).unwrap();
-        assert_eq!(idle.reach.of(1, 0).port(), 82, "sessions take turns");
+        assert_eq!(
+            idle.reach.of(1, 0).address.port(),
+            82,
+            "sessions take turns"
+        );
         for (flags, fix) in [
             (&["--rooms", "1"][..], "--rooms 1: want at least one"),
             (&["--rooms", "2", "--all-addresses"], "one --target"),

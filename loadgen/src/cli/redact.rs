@@ -1,7 +1,6 @@
 //! What is left out of reports: values that open doors, by the names they go by.
 
-/// What stands instead.
-const REDACTED: &str = "[redacted]";
+use crate::protocol::secrets::REDACTED;
 
 /// Names, or parts of names, of what is secret.
 const SECRET: [&str; 15] = [
@@ -31,18 +30,9 @@ fn is_secret(name: &str) -> bool {
     SECRET.iter().any(|part| name.contains(part)) || SECRET_WHOLE.contains(&name.as_str())
 }
 
-/// A value as it is told: places that are filled in later are no secrets.
-fn told(value: &str) -> &str {
-    let is_place = value.starts_with('{') && value.ends_with('}') && !value.contains('"');
-    if value.is_empty() || is_place {
-        value
-    } else {
-        REDACTED
-    }
-}
-
 /// The arguments of this program as they may be told.
 pub(crate) fn arguments(all: impl Iterator<Item = String>) -> Vec<String> {
+    let mut censor = Censor::default();
     let mut told = Vec::new();
     let mut flag = String::new();
     for argument in all {
@@ -51,106 +41,155 @@ pub(crate) fn arguments(all: impl Iterator<Item = String>) -> Vec<String> {
             _ => (argument.as_str(), None),
         };
         match value {
-            Some(value) => told.push(format!("{name}={}", text(name, value))),
+            Some(value) => told.push(format!("{name}={}", censor.text(name, value))),
             None if argument.starts_with("--") => told.push(argument.clone()),
-            None => told.push(text(&flag, &argument)),
+            None => told.push(censor.text(&flag, &argument)),
         }
         flag = argument;
     }
     told
 }
 
-/// A flag's value as it may be told.
-fn text(flag: &str, value: &str) -> String {
-    match flag {
-        "--header" => header(value),
-        _ => message(value),
-    }
-}
-
 /// A message, or what a flag says, as it may be told.
 pub(crate) fn message(text: &str) -> String {
-    fields(&url(text))
+    Censor::default().message(text)
 }
 
 /// A URL as it may be told.
 pub(crate) fn url(text: &str) -> String {
-    query(&userinfo(text))
-}
-
-/// A header: those that carry credentials keep their name only.
-fn header(line: &str) -> String {
-    match line.split_once(':') {
-        Some((name, value)) if is_secret(name) => {
-            let value = value.trim();
-            match value.split_once(' ') {
-                // The scheme is none.
-                Some((scheme, rest)) if name.to_ascii_lowercase().ends_with("authorization") => {
-                    format!("{name}: {scheme} {}", self::told(rest))
-                }
-                _ => format!("{name}: {}", self::told(value)),
-            }
-        }
-        _ => query(line),
-    }
+    Censor::default().url(text)
 }
 
 /// A path or URL: the values of secret parameters are left out.
 pub(crate) fn query(path: &str) -> String {
-    let Some((before, parameters)) = path.split_once('?') else {
-        return path.to_owned();
-    };
-    let parameters = parameters
-        .split('&')
-        .map(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if is_secret(name) => format!("{name}={}", self::told(value)),
-            _ => parameter.to_owned(),
-        });
-    format!("{before}?{}", parameters.collect::<Vec<_>>().join("&"))
+    Censor::default().query(path)
 }
 
-/// A URL: the name and password before its host are left out.
-fn userinfo(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{REDACTED}{}", &rest[at..]),
-        None => url.to_owned(),
-    }
+/// The values that are left out of what a flag says.
+pub(crate) fn secrets(flag: &str, value: &str) -> Vec<String> {
+    let mut censor = Censor::default();
+    censor.text(flag, value);
+    censor.found
 }
 
-/// A message: the values of secret fields are left out, whether they are JSON's (`"token":"..."`), with escaped
-/// quotes or not, or lines such as STOMP's (`passcode:...`).
-fn fields(message: &str) -> String {
-    let mut told = String::new();
-    let mut rest = message;
-    while let Some(colon) = rest.find([':', '=']) {
-        let (before, after) = rest.split_at(colon);
-        let (sign, after) = after.split_at(1);
-        told.push_str(before);
-        told.push_str(sign);
-        rest = after;
-        let name = before.trim_end_matches(['"', '\'', '\\', ' ']);
-        let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-        let start = name.rfind(|letter| !is_part(letter)).map_or(0, |at| at + 1);
-        if !is_secret(name.get(start..).unwrap_or_default()) {
-            continue;
+/// Leaves values out of texts, and keeps them.
+#[derive(Default)]
+struct Censor {
+    found: Vec<String>,
+}
+
+impl Censor {
+    /// A value as it is told: places that are filled in later are no secrets.
+    fn value<'a>(&mut self, value: &'a str) -> &'a str {
+        let is_place = value.starts_with('{') && value.ends_with('}') && !value.contains('"');
+        if value.is_empty() || is_place {
+            return value;
         }
-        let value = rest.trim_start_matches([' ', '"', '\'', '\\', '[']);
-        let lead = &rest[..rest.len() - value.len()];
-        // Fields of an object have names of their own, and a place is no secret.
-        if value.starts_with('{') || rest.starts_with(REDACTED) {
-            continue;
-        }
-        let end = value.find(['"', '\'', '\\', ',', '}', ']', '&', '\n']);
-        let end = end.unwrap_or(value.len());
-        told.push_str(lead);
-        told.push_str(self::told(&value[..end]));
-        rest = &value[end..];
+        self.found.push(value.to_owned());
+        REDACTED
     }
-    told + rest
+
+    /// A flag's value as it may be told.
+    fn text(&mut self, flag: &str, value: &str) -> String {
+        match flag {
+            "--header" => self.header(value),
+            _ => self.message(value),
+        }
+    }
+
+    fn message(&mut self, text: &str) -> String {
+        let url = self.url(text);
+        self.fields(&url)
+    }
+
+    fn url(&mut self, text: &str) -> String {
+        let without_user = self.userinfo(text);
+        self.query(&without_user)
+    }
+
+    /// A header: those that carry credentials keep their name only.
+    fn header(&mut self, line: &str) -> String {
+        match line.split_once(':') {
+            Some((name, value)) if is_secret(name) => {
+                let value = value.trim();
+                // Of several in one line, each opens doors by itself.
+                let parts = value.split(';').filter_map(|part| part.split_once('='));
+                self.found.extend(parts.map(|(_, value)| value.to_owned()));
+                match value.split_once(' ') {
+                    // The scheme is none.
+                    Some((scheme, rest))
+                        if name.to_ascii_lowercase().ends_with("authorization") =>
+                    {
+                        format!("{name}: {scheme} {}", self.value(rest))
+                    }
+                    _ => format!("{name}: {}", self.value(value)),
+                }
+            }
+            _ => self.query(line),
+        }
+    }
+
+    fn query(&mut self, path: &str) -> String {
+        let Some((before, parameters)) = path.split_once('?') else {
+            return path.to_owned();
+        };
+        let parameters = parameters
+            .split('&')
+            .map(|parameter| match parameter.split_once('=') {
+                Some((name, value)) if is_secret(name) => {
+                    format!("{name}={}", self.value(value))
+                }
+                _ => parameter.to_owned(),
+            });
+        format!("{before}?{}", parameters.collect::<Vec<_>>().join("&"))
+    }
+
+    /// A URL: the name and password before its host are left out.
+    fn userinfo(&mut self, url: &str) -> String {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return url.to_owned();
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        match rest[..end].rfind('@') {
+            Some(at) => {
+                self.found.push(rest[..at].to_owned());
+                format!("{scheme}://{REDACTED}{}", &rest[at..])
+            }
+            None => url.to_owned(),
+        }
+    }
+
+    /// A message: the values of secret fields are left out, whether they are JSON's (`"token":"..."`), with escaped
+    /// quotes or not, or lines such as STOMP's (`passcode:...`).
+    fn fields(&mut self, message: &str) -> String {
+        let mut told = String::new();
+        let mut rest = message;
+        while let Some(colon) = rest.find([':', '=']) {
+            let (before, after) = rest.split_at(colon);
+            let (sign, after) = after.split_at(1);
+            told.push_str(before);
+            told.push_str(sign);
+            rest = after;
+            let name = before.trim_end_matches(['"', '\'', '\\', ' ']);
+            let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+            let start = name.rfind(|letter| !is_part(letter)).map_or(0, |at| at + 1);
+            if !is_secret(name.get(start..).unwrap_or_default()) {
+                continue;
+            }
+            let value = rest.trim_start_matches([' ', '"', '\'', '\\', '[']);
+            let lead = &rest[..rest.len() - value.len()];
+            // Fields of an object have names of their own, and a place is no secret.
+            if value.starts_with('{') || rest.starts_with(REDACTED) {
+                continue;
+            }
+            let end = value.find(['"', '\'', '\\', ',', '}', ']', '&', '\n']);
+            let end = end.unwrap_or(value.len());
+            told.push_str(lead);
+            told.push_str(self.value(&value[..end]));
+            rest = &value[end..];
+        }
+        told + rest
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +249,23 @@ mod tests {
             assert_eq!(arguments_of(&[flag, given]), expected);
             let joined = format!("{flag}={given}");
             assert_eq!(arguments_of(&[&joined]), [format!("{flag}={told}")]);
+        }
+    }
+
+    /// Goal: what is left out is known, so that it can be found in what a server says of it: each value by itself.
+    #[test]
+    fn values_that_are_left_out_are_known() {
+        for (flag, given, found) in [
+            ("--header", "Authorization: Bearer abc", &["abc"][..]),
+            ("--header", "Cookie: a=b; c=d", &["b", "d", "a=b; c=d"]),
+            ("--header", "Authorization: Bearer {token}", &[]),
+            ("--header", "Origin: http://here", &[]),
+            ("--path", "/ws?room=1&token=abc&key=d", &["abc", "d"]),
+            ("--target", "wss://u:p@host/ws", &["u:p"]),
+            ("--set", "auth={\"token\":\"abc\"}", &["abc"]),
+            ("--set", "token=abc", &["abc"]),
+        ] {
+            assert_eq!(secrets(flag, given), found, "{flag} {given}");
         }
     }
 

@@ -1,20 +1,19 @@
 //! A checked run: what the flags mean together.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::ensure;
 use clap::ValueEnum;
 use fanring::wire::message::Kind;
 
-use crate::books::inflight::InFlight;
-use crate::books::payload::{HEADER_BYTES, PUBLISHERS_MAX, SIZE_MAX};
+use crate::books::payload::{HEADER_BYTES, SIZE_MAX};
 use crate::cli::agents::CrewArgs;
 use crate::cli::dialogue::Place;
 use crate::cli::pace::{Pace, reported};
 use crate::cli::slo::Demand;
 use crate::cli::target::Target;
-use crate::cli::{RunArgs, Workload, redact};
+use crate::cli::{RunArgs, Workload, crowd, redact};
 use crate::load::layout::Layout;
 use crate::load::plan::Arrivals;
 use crate::protocol::seam::Manner;
@@ -22,9 +21,6 @@ use crate::protocol::speech::Speech;
 use crate::results::model;
 use crate::results::model::asked::Parameters;
 use crate::session::reach::{Reach, Turns};
-
-/// The most subscriber and publisher pairs that are kept book of (16 bytes each).
-const PAIRS_MAX: u64 = 1 << 24;
 
 /// The most that publishing may be allowed to lag.
 const LAG_MOST: Duration = Duration::from_secs(60);
@@ -54,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) connects_max: u32,
     pub(crate) connect_timeout: Duration,
     pub(crate) churn_rate: u32,
+    /// Messages in each room that subscribers miss in a storm.
+    pub(crate) missed: u32,
     pub(crate) slow: u32,
     pub(crate) slow_percent: f64,
     pub(crate) self_delivery: bool,
@@ -120,6 +118,7 @@ impl Settings {
             connect_rate: self.connect_rate.map(f64::from),
             connect_in_flight: self.connects_max,
             churn_rate: is_churn.then(|| f64::from(self.churn_rate)),
+            missed: self.missed,
             slow_percent: is_slow.then_some(self.slow_percent),
             self_delivery: self.self_delivery,
             allow_failures_percent: self.allow_failures,
@@ -153,8 +152,7 @@ impl Settings {
             reached: self
                 .reach
                 .addresses()
-                .iter()
-                .map(SocketAddr::to_string)
+                .map(|address| address.to_string())
                 .collect(),
             path: redact::query(self.speech.upgrade.path()),
             protocol: self.speech.name.to_owned(),
@@ -178,12 +176,9 @@ impl RunArgs {
         let target = &targets[0];
         self.check_load()?;
         let workload = self.workload()?;
-        let (rooms, subscribers, publishers) = self.crowd(workload)?;
-        let slow = match workload {
-            Workload::Slow => share(subscribers, self.slow_percent)?,
-            _ => 0,
-        };
-        let closed = self.outstanding(workload, subscribers)?;
+        let crowd = self.crowd(workload)?;
+        let rooms = crowd.rooms;
+        let closed = self.outstanding(workload, crowd.subscribers)?;
         let pace = self.pace(workload, closed)?;
         let turns = match workload {
             Workload::Idle => Turns::Sessions,
@@ -201,6 +196,11 @@ impl RunArgs {
         };
         let dialogue = self.dialogue.told();
         let speech = self.dialogue.speech(place, kind)?;
+        ensure!(
+            self.missed == 0 || (workload == Workload::Storm && speech.protocol.recovers()),
+            "--missed is for --workload storm and sessions that are given what they missed: want \
+             --protocol centrifugo --set recover=yes"
+        );
         let returns_own = speech.protocol.returns_own() || workload == Workload::Echo;
         let settings = Settings {
             pace,
@@ -209,8 +209,8 @@ impl RunArgs {
             address: told(&targets),
             reach: self.reach.reach(&targets, turns)?,
             workload,
-            subscribers,
-            publishers,
+            subscribers: crowd.subscribers,
+            publishers: crowd.publishers,
             rooms,
             arrivals: self.arrivals,
             closed,
@@ -223,7 +223,8 @@ impl RunArgs {
             connects_max: self.connect_in_flight,
             connect_timeout: self.connect_timeout,
             churn_rate: self.churn_rate,
-            slow,
+            missed: self.missed,
+            slow: crowd.slow,
             slow_percent: self.slow_percent,
             self_delivery: self.self_delivery || returns_own,
             source_ips: self.source_ip,
@@ -235,7 +236,7 @@ impl RunArgs {
             slo: self.slo.as_deref().map(Demand::parse).transpose()?,
             crew: self.crew,
         };
-        check_counts(&settings)?;
+        crowd::check(&settings.layout(), workload, closed)?;
         Ok(settings)
     }
 
@@ -252,7 +253,6 @@ impl RunArgs {
     fn place(&self, target: &Target, workload: Workload, rooms: u32) -> Place<'static> {
         let given = self.path.clone();
         Place {
-            host: target.authority(),
             path: match target.path.as_deref() {
                 Some("/") => given.or(Some("/".to_owned())),
                 Some(path) => Some(path.to_owned()),
@@ -284,37 +284,6 @@ impl RunArgs {
         })
     }
 
-    /// Rooms, subscribers and publishers.
-    fn crowd(&self, workload: Workload) -> anyhow::Result<(u32, u32, u32)> {
-        ensure!(
-            self.rooms.is_none() || workload != Workload::Echo,
-            "--rooms: each session of --workload echo has a room of its own"
-        );
-        let rooms = self.rooms.unwrap_or(match workload {
-            Workload::Rooms => 100,
-            Workload::Echo => self.subscribers.unwrap_or(1000),
-            _ => 1,
-        });
-        let members = match workload {
-            Workload::Rooms => rooms.saturating_mul(self.members),
-            _ => 1000,
-        };
-        let subscribers = self.idle.or(self.subscribers).unwrap_or(members);
-        ensure!(
-            subscribers > 0,
-            "--subscribers (or --idle) must be at least 1"
-        );
-        ensure!(rooms > 0, "--rooms must be at least 1");
-        let publishers = match workload {
-            Workload::Idle => 0,
-            Workload::Chat | Workload::Echo => subscribers,
-            _ => self.publishers.unwrap_or(rooms),
-        };
-        let is_idle = workload == Workload::Idle;
-        ensure!(publishers > 0 || is_idle, "--publishers must be at least 1");
-        Ok((rooms, subscribers, publishers))
-    }
-
     fn check_load(&self) -> anyhow::Result<()> {
         ensure!(self.churn_rate > 0, "--churn-rate must be at least 1");
         ensure!(
@@ -336,66 +305,6 @@ impl RunArgs {
 fn told(targets: &[Target]) -> String {
     let told: Vec<_> = targets.iter().map(Target::told).collect();
     told.join(",")
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a u32"
-)]
-fn share(subscribers: u32, percent: f64) -> anyhow::Result<u32> {
-    ensure!(
-        percent > 0.0 && percent < 100.0,
-        "--slow-percent {percent}: want more than 0 and less than 100"
-    );
-    let slow = (f64::from(subscribers) * percent / 100.0).round() as u32;
-    ensure!(
-        subscribers > 1,
-        "--workload slow needs at least 2 subscribers"
-    );
-    Ok(slow.clamp(1, subscribers - 1))
-}
-
-fn check_counts(settings: &Settings) -> anyhow::Result<()> {
-    let layout = settings.layout();
-    let sessions =
-        u64::from(layout.subscribers) + u64::from(layout.publishers) + u64::from(layout.churners);
-    ensure!(
-        sessions <= u64::from(fanring::ring::SLOT_MAX),
-        "{sessions} sessions are more than one process can keep apart: at most {}",
-        fanring::ring::SLOT_MAX
-    );
-    ensure!(
-        layout.publishers < PUBLISHERS_MAX,
-        "--publishers {}: want less than {PUBLISHERS_MAX}",
-        layout.publishers
-    );
-    for (flag, count) in [
-        ("--subscribers", layout.subscribers),
-        ("--publishers", layout.publishers),
-    ] {
-        ensure!(
-            layout.rooms <= count || settings.is_idle(),
-            "{flag} {count}: want at least one for each of the {} rooms",
-            layout.rooms
-        );
-    }
-    if let Some(outstanding) = settings.closed {
-        let share = u32::try_from(InFlight::share(layout.publishers)).unwrap_or(u32::MAX);
-        let most = share.saturating_mul(layout.publishers);
-        ensure!(
-            (layout.publishers..=most).contains(&outstanding) || settings.is_idle(),
-            "--closed {outstanding}: want {} (one for each publisher) to {most} (what can be \
-             followed)",
-            layout.publishers
-        );
-    }
-    let pairs = layout.pairs();
-    ensure!(
-        pairs <= PAIRS_MAX,
-        "{pairs} pairs of subscriber and publisher are over the limit of {PAIRS_MAX}: use fewer"
-    );
-    Ok(())
 }
 
 /// What no flags at all make.
@@ -421,12 +330,9 @@ mod tests {
     /// Goal: every flag that can't work is refused with a sentence that says what would.
     #[test]
     fn bad_flags_name_the_fix() {
-        let cases: [(&[&str], &str); 21] = [
+        let cases: [(&[&str], &str); 14] = [
             (&["--size", "35"], "want 36"),
             (&["--rate", "0"], "more than 0"),
-            (&["--publishers", "0"], "at least 1"),
-            (&["--subscribers", "0"], "at least 1"),
-            (&["--rooms", "0"], "at least 1"),
             (&["--path", "ws"], "starts with /"),
             (&["--target", "nonsense"], "HOST:PORT"),
             (&["--duration", "soon"], "number of seconds"),
@@ -434,26 +340,23 @@ mod tests {
             (&["--header", "nonsense"], "Name: value"),
             (&["--publish-template", "nothing"], "{payload}"),
             (&["--slo", "p99=soon"], "--slo"),
-            (&["--closed", "0"], "want 1 (one for each"),
-            (&["--closed", "3", "--publishers", "4"], "want 4"),
-            (&["--closed", "65537"], "to 65536"),
             (&["--in-flight", "2"], "--protocol echo"),
             (
                 &["--protocol", "echo", "--in-flight", "2", "--rate", "9"],
                 "leave one of them away",
             ),
-            (&["--workload", "echo", "--rooms", "3"], "a room of its own"),
+            (&["--size", "64,"], "--size"),
+            (&["--workload", "storm", "--missed", "5"], "recover=yes"),
             (
-                &["--rooms", "5", "--publishers", "4"],
-                "each of the 5 rooms",
-            ),
-            (
-                &["--rooms", "5", "--subscribers", "4"],
-                "each of the 5 rooms",
-            ),
-            (
-                &["--subscribers", "100000", "--publishers", "1000"],
-                "over the limit",
+                &[
+                    "--protocol",
+                    "centrifugo",
+                    "--set",
+                    "recover=yes",
+                    "--missed",
+                    "5",
+                ],
+                "--workload storm",
             ),
         ];
         for (flags, fix) in cases {
@@ -462,37 +365,9 @@ mod tests {
         }
     }
 
-    /// Goal: each workload has the sessions it says, and the defaults are a run.
+    /// Goal: several sizes take turns.
     #[test]
-    fn workloads_have_their_sessions() {
-        let idle = check(&["--idle", "10"]).unwrap();
-        assert_eq!(
-            (idle.subscribers, idle.publishers, idle.is_idle()),
-            (10, 0, true)
-        );
-        let load = check(&[]).unwrap();
-        assert_eq!(
-            (load.layout().sessions(), load.sizes.clone()),
-            (1001, vec![64])
-        );
-        let rooms = check(&["--workload", "rooms", "--rooms", "20", "--members", "3"]).unwrap();
-        assert_eq!((rooms.subscribers, rooms.publishers), (60, 20));
-        assert_eq!(rooms.speech.upgrade.path(), "/ws/{room}?presence=0");
-        let chat = check(&["--workload", "chat", "--subscribers", "9"]).unwrap();
-        assert_eq!((chat.publishers, chat.layout().sessions()), (9, 9));
-        let flags = [
-            "--protocol",
-            "echo",
-            "--subscribers",
-            "9",
-            "--in-flight",
-            "4",
-        ];
-        let echo = check(&flags).unwrap();
-        assert_eq!((echo.publishers, echo.rooms, echo.closed), (9, 9, Some(36)));
-        assert!(echo.layout().self_delivery && echo.layout().sessions() == 9);
-        let slow = check(&["--workload", "slow", "--subscribers", "40"]).unwrap();
-        assert_eq!(slow.slow, 2);
+    fn sizes_take_turns() {
         let sizes = check(&["--size", "64,128"]).unwrap();
         assert_eq!(sizes.sizes, [64, 128]);
     }

@@ -1,8 +1,9 @@
 //! What a run must hold (`--slo`), such as `p99=10ms,loss=0`.
 //!
 //! Times of deliveries are named by their quantile (`p50` to `p99.999`, or `max`), times of fan-out
-//! completion with `last-` before it; `loss`, `disorder` and `closes` are the most there may be. Loss is
-//! whatever was expected and had not come when the drain ended, for whatever reason; disorder is what came
+//! completion with `last-` before it, those of acknowledgements with `ack-`; `loss`, `disorder` and `closes` are the most there may be. Loss is
+//! whatever was expected and had not come when the drain ended, for whatever reason, and sessions that joined
+//! and heard nothing; disorder is what came
 //! wrongly; closes are sessions that ended early or could not be opened.
 
 use std::time::Duration;
@@ -19,9 +20,20 @@ use crate::results::model::asked::{Slo, SloPart};
 enum Figure {
     Delivery(f64),
     Completion(f64),
+    Acknowledgement(f64),
     Loss,
     Disorder,
     Closes,
+}
+
+impl Figure {
+    /// Whether it is a time, and no count.
+    fn is_time(self) -> bool {
+        matches!(
+            self,
+            Self::Delivery(_) | Self::Completion(_) | Self::Acknowledgement(_)
+        )
+    }
 }
 
 /// The counts that can be bounded, by name.
@@ -33,6 +45,9 @@ const COUNTS: [(&str, Figure); 3] = [
 
 /// What stands before the quantile of a completion.
 const LAST: &str = "last-";
+
+/// What stands before that of an acknowledgement.
+const ACK: &str = "ack-";
 
 /// The most a figure may be: nanoseconds or a count.
 #[derive(Clone, Debug)]
@@ -58,7 +73,7 @@ impl Demand {
         let parts = text.split(',').map(str::trim).map(|part| {
             Part::parse(part).with_context(|| {
                 format!(
-                    "--slo {part:?}: want p50=, p99=, max= or last-p99= with a time such as 10ms, \
+                    "--slo {part:?}: want p50=, p99=, max=, last-p99= or ack-p99= with a time such as 10ms, \
                      or loss=, disorder= or closes= with a number"
                 )
             })
@@ -89,29 +104,31 @@ impl Part {
     fn parse(text: &str) -> anyhow::Result<Self> {
         let (name, most) = text.split_once('=').context("no =")?;
         let count = COUNTS.iter().find(|(count, _)| *count == name);
-        let figure = match (count, name.strip_prefix(LAST)) {
-            (Some((_, figure)), _) => *figure,
-            (None, Some(name)) => Figure::Completion(quantile(name)?),
-            (None, None) => Figure::Delivery(quantile(name)?),
+        let figure = match (count, name.strip_prefix(LAST), name.strip_prefix(ACK)) {
+            (Some((_, figure)), ..) => *figure,
+            (None, Some(name), _) => Figure::Completion(quantile(name)?),
+            (None, _, Some(name)) => Figure::Acknowledgement(quantile(name)?),
+            (None, None, None) => Figure::Delivery(quantile(name)?),
         };
-        let most = match figure {
+        let most = match figure.is_time() {
             // A plain number could be seconds or milliseconds: whoever demands has to say.
-            Figure::Delivery(_) | Figure::Completion(_) => {
+            true => {
                 let span = parse(most, Plain::Refused).map_err(|error| anyhow!(error))?;
                 nanoseconds(span)
             }
-            _ => most.parse()?,
+            false => most.parse()?,
         };
         let text = text.to_owned();
         Ok(Self { text, figure, most })
     }
 
     fn judge(&self, results: &Results) -> SloPart {
-        let counts = &results.counts;
+        let (counts, latency) = (&results.counts, &results.latency);
         let figure = match self.figure {
-            Figure::Delivery(quantile) => results.latency.delivery_ns.at(quantile),
-            Figure::Completion(quantile) => results.latency.completion_ns.at(quantile),
-            Figure::Loss => counts.missing().sum(),
+            Figure::Delivery(quantile) => latency.delivery_ns.at(quantile),
+            Figure::Completion(quantile) => latency.completion_ns.at(quantile),
+            Figure::Acknowledgement(quantile) => latency.ack_ns.at(quantile),
+            Figure::Loss => counts.missing().sum() + results.sessions.heard_nothing,
             Figure::Disorder => {
                 counts.reordered
                     + counts.duplicated
@@ -121,14 +138,20 @@ impl Part {
             }
             Figure::Closes => results.sessions.ended_early + results.sessions.failed,
         };
-        let is_time = matches!(self.figure, Figure::Delivery(_) | Figure::Completion(_));
         // Nothing measured holds no demand on times.
-        let is_known = !is_time || !results.latency.delivery_ns.is_empty();
+        let (is_known, unknown) = match self.figure {
+            Figure::Acknowledgement(_) => (!latency.ack_ns.is_empty(), "nothing was acknowledged"),
+            figure if figure.is_time() => {
+                (!latency.delivery_ns.is_empty(), "nothing was delivered")
+            }
+            _ => (true, ""),
+        };
+        let is_time = self.figure.is_time();
         SloPart {
             demand: self.text.clone(),
             held: is_known && figure <= self.most,
             was: match (is_known, is_time) {
-                (false, _) => "nothing was delivered".to_owned(),
+                (false, _) => unknown.to_owned(),
                 (true, true) => format!("it was {:.3?}", Duration::from_nanos(figure)),
                 (true, false) => format!("it was {figure}"),
             },
@@ -156,10 +179,13 @@ mod tests {
         for ms in 1..=100 {
             results.latency.delivery_ns.record(ms * 1_000_000);
             results.latency.completion_ns.record(ms * 2_000_000);
+            results.latency.ack_ns.record(ms * 3_000_000);
         }
         results.counts.skipped = 3;
-        let judge = |text: &str| Demand::parse(text).unwrap().judge(&results);
+        let judged = results.clone();
+        let judge = |text: &str| Demand::parse(text).unwrap().judge(&judged);
         assert!(judge("p50=51ms,max=0.101s,last-p99=200000us,loss=3").held);
+        assert!(judge("ack-p50=151ms").held && !judge("ack-max=299ms").held);
         let missed = judge("p50=49ms, max=1s,loss=2,disorder=0");
         assert!(!missed.held);
         let held: Vec<_> = missed.parts.iter().map(|part| part.held).collect();
@@ -169,6 +195,9 @@ mod tests {
         assert!(missed.misses[1].contains("it was 3"));
         let empty = Demand::parse("p99=1s").unwrap().judge(&Results::default());
         assert!(!empty.held, "nothing was delivered");
+        results.latency.ack_ns = Default::default();
+        let silent = Demand::parse("ack-p99=1s").unwrap().judge(&results);
+        assert_eq!(silent.misses, ["ack-p99=1s: nothing was acknowledged"]);
     }
 
     /// Goal: whatever is missing is a loss, whatever came wrongly is disorder, and a session that was not
@@ -176,10 +205,11 @@ mod tests {
     #[test]
     fn counts_are_demanded_by_kind() {
         type Change = fn(&mut Results) -> &mut u64;
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 11] = [
             ("loss", |results| &mut results.counts.skipped),
             ("loss", |results| &mut results.counts.outstanding),
             ("loss", |results| &mut results.counts.cut_off),
+            ("loss", |results| &mut results.sessions.heard_nothing),
             ("disorder", |results| &mut results.counts.reordered),
             ("disorder", |results| &mut results.counts.duplicated),
             ("disorder", |results| &mut results.counts.too_late),
@@ -226,7 +256,12 @@ mod tests {
             .map(|part| std::mem::discriminant(&part.figure))
             .collect();
         figures.dedup();
-        let kinds = [Figure::Delivery(1.0), Figure::Completion(1.0)].into_iter();
+        let times: [fn(f64) -> Figure; 3] = [
+            Figure::Delivery,
+            Figure::Completion,
+            Figure::Acknowledgement,
+        ];
+        let kinds = times.into_iter().map(|figure| figure(1.0));
         let kinds = kinds.chain(COUNTS.map(|(_, figure)| figure));
         let kinds: Vec<_> = kinds
             .map(|figure| std::mem::discriminant(&figure))

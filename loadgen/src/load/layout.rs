@@ -94,6 +94,13 @@ impl Layout {
         (self.publishers + self.rooms - 1 - room) / self.rooms
     }
 
+    /// A publisher's share of so many messages in its room.
+    pub(crate) fn share_of(&self, publisher: u32, in_room: u32) -> u64 {
+        let publishers = self.publishers_in(self.room_of(publisher));
+        let place = publisher / self.rooms;
+        u64::from(in_room / publishers + u32::from(place < in_room % publishers))
+    }
+
     /// Pairs of a session that is checked and a publisher it hears.
     pub(crate) fn pairs(&self) -> u64 {
         let rooms = u64::from(self.rooms);
@@ -137,6 +144,8 @@ mod tests {
             );
             let in_rooms: u32 = (0..3).map(|room| layout.publishers_in(room)).sum();
             assert_eq!(in_rooms, layout.publishers);
+            let shares = (0..layout.publishers).map(|each| layout.share_of(each, 7));
+            assert_eq!(shares.sum::<u64>(), 7 * 3, "in three rooms");
         }
     }
 }

@@ -73,7 +73,7 @@ mod tests {
         let who = Who {
             session: 7,
             room: 3,
-            row: &[],
+            ..Who::default()
         };
         let around = Envelope::parse("data", "{\"to\":{room},\"text\":\"{payload}\"}\\n", &[]);
         let around = around.unwrap().fill(&who);

@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use fanring::wire::message::Kind;
 
 use self::packet::{Identity, Packet, STRING_BYTES_MAX};
-use super::beat::Beat;
+use super::beat::KeepAlive;
 use super::envelope::{Around, Envelope};
 use super::pieces::Pieces;
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
@@ -27,8 +27,8 @@ pub(crate) const ENTRY: Entry = Entry {
         },
         Choice {
             name: "client",
-            default: "fanload-{i}",
-            about: "identifier of the client, another for each session",
+            default: "fanload-{run}-{i}",
+            about: "identifier of the client, another for each session of each run",
         },
         Choice {
             name: "user",
@@ -144,7 +144,7 @@ impl Protocol for Mqtt {
             },
             payload,
             keep_alive_ns: u64::from(self.keep_alive_seconds) * 1_000_000_000,
-            beat: None,
+            alive: KeepAlive::new(Kind::Binary, packet::PING),
             pieces: Pieces::default(),
         })
     }
@@ -167,7 +167,7 @@ struct Talk {
     payload: Around,
     place: Place,
     keep_alive_ns: u64,
-    beat: Option<Beat>,
+    alive: KeepAlive,
     pieces: Pieces,
 }
 
@@ -198,8 +198,7 @@ impl Talk {
 
 impl Speaker for Talk {
     fn opened(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        let is_kept = self.keep_alive_ns > 0;
-        self.beat = is_kept.then(|| Beat::within(now_ns, self.keep_alive_ns));
+        self.alive.begin(now_ns, self.keep_alive_ns);
         to.say(Kind::Binary, &self.connect);
     }
 
@@ -235,19 +234,20 @@ impl Speaker for Talk {
     }
 
     fn due_ns(&self) -> Option<u64> {
-        self.beat.map(|beat| beat.due_ns())
+        self.alive.due_ns()
     }
 
     fn due(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        if self.beat.as_mut().is_some_and(|beat| beat.is_due(now_ns)) {
-            to.say(Kind::Binary, packet::PING);
-        }
+        self.alive.due(now_ns, to);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fanring::ring::SLOT_MAX;
+
     use super::*;
+    use crate::books::payload::RUN_BITS;
     use crate::protocol::testing::{self, Ear, wishes};
 
     fn talk(chosen: &[(&'static str, &str)]) -> Box<dyn Speaker> {
@@ -271,12 +271,37 @@ mod tests {
             hear(&mut *talk, &mut ear, &answers[cut..]).unwrap();
             assert_eq!(talk.waits_for(), None, "cut at {cut}");
             let said = [
-                b"\x10\x15\x00\x04MQTT\x04\x02\x00\x3c\x00\x09fanload-7".to_vec(),
+                b"\x10\x1c\x00\x04MQTT\x04\x02\x00\x3c\x00\x10fanload-000abc-7".to_vec(),
                 b"\x82\x0b\x00\x01\x00\x06room/3\x00".to_vec(),
             ];
             assert_eq!(ear.said, said.map(|bytes| (Kind::Binary, bytes)));
             assert_eq!(ear.payloads, [(b"FNLD".to_vec(), Place::Whole)]);
         }
+    }
+
+    /// Goal: no two sessions have one identifier, in a run and in two of them that share a broker, which would end the
+    /// one that came first; and none is longer than the 23 bytes that every broker takes (section 3.1.3.1).
+    #[test]
+    fn identifiers_are_nobody_elses() {
+        let made = make(&wishes(&ENTRY, &[])).unwrap();
+        let greeting = |run: u32, session: u32| {
+            let who = Who {
+                run,
+                session,
+                ..Who::default()
+            };
+            let (mut talk, mut ear) = (made.speaker(&who), Ear::default());
+            talk.opened(0, &mut ear);
+            ear.said.remove(0).1
+        };
+        let most = (1 << RUN_BITS) - 1;
+        let all = [(1, 0), (1, 1), (2, 0), (2, 1), (most, SLOT_MAX)];
+        let all = all.map(|(run, session)| greeting(run, session));
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+        // Behind two bytes of the fixed header and ten of the variable one, and two of its own length.
+        let longest = all.iter().map(|bytes| bytes.len() - 14).max();
+        assert!(longest <= Some(23), "{longest:?}");
     }
 
     /// Goal: what was retained is told apart, however much it looks like a payload.

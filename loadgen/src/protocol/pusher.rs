@@ -39,7 +39,7 @@ pub(crate) const ENTRY: Entry = Entry {
         },
         Choice {
             name: "user",
-            default: "{i}",
+            default: "{run}-{i}",
             about: "user_id of each session in a presence- channel",
         },
         Choice {

@@ -149,6 +149,16 @@ pub(crate) trait Protocol: Debug + Send + Sync {
         false
     }
 
+    /// Whether the server answers everything that is published ([`Listener::answered`]).
+    fn acknowledges(&self) -> bool {
+        false
+    }
+
+    /// Whether sessions that come back say where they stood and are given what they missed ([`Speaker::position`]).
+    fn recovers(&self) -> bool {
+        false
+    }
+
     /// The speaker of a session that is about to connect.
     fn speaker(&self, who: &Who<'_>) -> Box<dyn Speaker>;
 }
@@ -159,6 +169,14 @@ pub(crate) trait Protocol: Debug + Send + Sync {
 /// the session is ready: it counts, and `wrap` may be called. Whenever `due_ns` has come, `due` is called;
 /// it is looked at after `opened`, when the session becomes ready, and after each `due`.
 pub(crate) trait Speaker {
+    /// The session was here before, and stood there. Called first, if at all.
+    fn resumes(&mut self, _from: &Position) {}
+
+    /// Where the session stands, if it could come back to that.
+    fn position(&self) -> Option<Position> {
+        None
+    }
+
     /// The handshake is complete.
     fn opened(&mut self, _now_ns: u64, _to: &mut dyn Listener) {}
 
@@ -202,6 +220,30 @@ pub(crate) enum Place {
     Nowhere,
 }
 
+/// Where a session stands in what its room has had, as the server counts it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Within which the server's numbers mean something.
+    pub(crate) epoch: Vec<u8>,
+    pub(crate) offset: u64,
+}
+
+/// What a server says to a session that has come back and said where it stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Return {
+    /// It is given all that it missed.
+    Recovered,
+    /// It is not: what it missed is gone, or the server knows no such position.
+    Refused,
+}
+
+/// What happened to somebody in the room of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    Joined,
+    Left,
+}
+
 /// Takes what a speaker makes of what it is told.
 pub(crate) trait Listener {
     /// These bytes are a payload or hold one; or they are something of the server's own, which is counted
@@ -214,6 +256,19 @@ pub(crate) trait Listener {
 
     /// The server said that it will not deliver something that was published, and why.
     fn rejected(&mut self, why: String);
+
+    /// The server has answered what the session published with this number, counted from 0: it has it, or says why it
+    /// will not deliver it.
+    fn answered(&mut self, number: u64, answer: Result<(), String>);
+
+    /// The server told that somebody came or went.
+    fn noticed(&mut self, notice: Notice);
+
+    /// The session says where it stood, and asks for what it has missed since.
+    fn comes_back(&mut self);
+
+    /// The server has answered that; what it gives comes afterwards.
+    fn came_back(&mut self, how: Return);
 }
 
 /// A payload, or what holds one, as it came.

@@ -9,7 +9,7 @@ use anyhow::ensure;
 use fanring::wire::message::Kind;
 
 use self::frame::{First, Frame};
-use super::beat::Beat;
+use super::beat::KeepAlive;
 use super::envelope::{Around, Envelope};
 use super::pieces::Pieces;
 use super::seam::{Choice, Entry, Listener, Manner, Offer, Place, Protocol, Speaker, Wishes};
@@ -158,7 +158,7 @@ impl Protocol for Stomp {
             },
             body,
             heart_beat_ms: self.heart_beat_ms,
-            beat: None,
+            alive: KeepAlive::new(self.kind, frame::HEART_BEAT),
             pieces: Pieces::default(),
         })
     }
@@ -183,7 +183,7 @@ struct Talk {
     body: Around,
     place: Place,
     heart_beat_ms: u64,
-    beat: Option<Beat>,
+    alive: KeepAlive,
     pieces: Pieces,
 }
 
@@ -197,7 +197,8 @@ impl Talk {
         match (frame.command, self.phase) {
             (b"MESSAGE", _) => to.payload(frame.body, self.place),
             (b"CONNECTED", Phase::Connecting) => {
-                self.beat = self.agree(frame, now_ns)?;
+                let period_ns = self.agree(frame)?;
+                self.alive.begin(now_ns, period_ns);
                 self.phase = match self.is_confirmed {
                     true => Phase::Subscribing,
                     false => Phase::Ready,
@@ -222,10 +223,10 @@ impl Talk {
         Ok(())
     }
 
-    /// How often this side has to be heard of: what it can, and the other side wants.
-    fn agree(&self, connected: &Frame<'_>, now_ns: u64) -> Result<Option<Beat>, String> {
+    /// How often this side has to be heard of, in nanoseconds: what it can, and the other side wants; 0 for never.
+    fn agree(&self, connected: &Frame<'_>) -> Result<u64, String> {
         let Some(header) = connected.header("heart-beat") else {
-            return Ok(None);
+            return Ok(0);
         };
         let wanted = header
             .split_once(',')
@@ -234,13 +235,9 @@ impl Talk {
             return Err(format!("the server wants a heart-beat of {header:?}"));
         };
         if wanted_ms == 0 || self.heart_beat_ms == 0 {
-            return Ok(None);
+            return Ok(0);
         }
-        let period_ms = self.heart_beat_ms.max(wanted_ms);
-        Ok(Some(Beat::within(
-            now_ns,
-            period_ms.saturating_mul(1_000_000),
-        )))
+        Ok(self.heart_beat_ms.max(wanted_ms).saturating_mul(1_000_000))
     }
 }
 
@@ -289,13 +286,11 @@ impl Speaker for Talk {
     }
 
     fn due_ns(&self) -> Option<u64> {
-        self.beat.map(|beat| beat.due_ns())
+        self.alive.due_ns()
     }
 
     fn due(&mut self, now_ns: u64, to: &mut dyn Listener) {
-        if self.beat.as_mut().is_some_and(|beat| beat.is_due(now_ns)) {
-            to.say(self.kind, frame::HEART_BEAT);
-        }
+        self.alive.due(now_ns, to);
     }
 }
 

@@ -5,15 +5,23 @@ use std::collections::BTreeMap;
 use fanring::wire::message::Kind;
 
 use super::script::Script;
-use super::seam::{Entry, Listener, Place, Speaker, Wishes};
+use super::seam::{Entry, Listener, Notice, Place, Return, Speaker, Wishes};
 use super::text::Who;
 
 /// Whose side the tests take: the numbers are told apart in what is said.
 pub(crate) const WHO: Who<'static> = Who {
+    run: 0xabc,
     session: 7,
     room: 3,
     row: &[],
 };
+
+/// That a session came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Back {
+    Asks,
+    Came(Return),
+}
 
 /// Keeps what a speaker says and finds.
 #[derive(Default)]
@@ -21,6 +29,9 @@ pub(crate) struct Ear {
     pub(crate) said: Vec<(Kind, Vec<u8>)>,
     pub(crate) payloads: Vec<(Vec<u8>, Place)>,
     pub(crate) rejections: Vec<String>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) backs: Vec<Back>,
+    pub(crate) answers: Vec<(u64, Result<(), String>)>,
 }
 
 impl Ear {
@@ -44,6 +55,22 @@ impl Listener for Ear {
 
     fn rejected(&mut self, why: String) {
         self.rejections.push(why);
+    }
+
+    fn answered(&mut self, number: u64, answer: Result<(), String>) {
+        self.answers.push((number, answer));
+    }
+
+    fn noticed(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    fn comes_back(&mut self) {
+        self.backs.push(Back::Asks);
+    }
+
+    fn came_back(&mut self, how: Return) {
+        self.backs.push(Back::Came(how));
     }
 }
 

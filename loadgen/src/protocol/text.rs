@@ -9,6 +9,8 @@ use crate::own;
 /// Whose text it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Who<'a> {
+    /// Tells this run from others.
+    pub(crate) run: u32,
     pub(crate) session: u32,
     pub(crate) room: u32,
     /// Its row of the file of values; empty without one.
@@ -19,6 +21,7 @@ pub(crate) struct Who<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Bytes(Vec<u8>),
+    Run,
     Room,
     Session,
     /// A column of the file of values.
@@ -32,7 +35,7 @@ enum Escapes {
     Leave,
 }
 
-/// A text, with `{room}`, `{i}`, `{env:NAME}` and the names of columns in it. Other braces stay.
+/// A text, with `{run}`, `{room}`, `{i}`, `{env:NAME}` and the names of columns in it. Other braces stay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Text {
     /// As it was given: secrets are not in it.
@@ -109,6 +112,7 @@ impl Text {
         for piece in &self.pieces {
             match piece {
                 Piece::Bytes(bytes) => out.extend_from_slice(bytes),
+                Piece::Run => out.extend_from_slice(format!("{:06x}", who.run).as_bytes()),
                 Piece::Room => out.extend_from_slice(who.room.to_string().as_bytes()),
                 Piece::Session => out.extend_from_slice(who.session.to_string().as_bytes()),
                 Piece::Column(at) => {
@@ -154,6 +158,7 @@ fn place<'a>(text: &'a str, columns: &[String]) -> anyhow::Result<Option<(Piece,
         Piece::Column(at)
     } else {
         match name {
+            "run" => Piece::Run,
             "room" => Piece::Room,
             "i" => Piece::Session,
             _ => return Ok(None),
@@ -168,6 +173,7 @@ mod tests {
 
     fn who(row: &[String]) -> Who<'_> {
         Who {
+            run: 0xabc,
             session: 7,
             room: 3,
             row,
@@ -180,13 +186,13 @@ mod tests {
         let columns = ["token".to_owned(), "user".to_owned()];
         let row = ["s3cret".to_owned(), "Zoë".to_owned()];
         let text = Text::plain(
-            "{\"to\":\"{room}\",\"by\":{i},\"as\":\"{user} {token}\",\"x\":{}}{y}{",
+            "{\"to\":\"{room}\",\"by\":{i},\"as\":\"{user} {token}\",\"in\":\"{run}\",\"x\":{}}{y}{",
             &columns,
         );
         let text = text.unwrap().fill(&who(&row));
         assert_eq!(
             String::from_utf8(text).unwrap(),
-            "{\"to\":\"3\",\"by\":7,\"as\":\"Zoë s3cret\",\"x\":{}}{y}{"
+            "{\"to\":\"3\",\"by\":7,\"as\":\"Zoë s3cret\",\"in\":\"000abc\",\"x\":{}}{y}{"
         );
     }
 

@@ -20,11 +20,11 @@ const OWN: [(&str, &str); 6] = [
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Upgrade {
-    /// For the `Host` header, unless one is given.
-    host: Option<String>,
     path: Text,
     /// Further headers, each `Name: value`.
     headers: Vec<Text>,
+    /// Whether one of them is `Host`.
+    has_host: bool,
     /// Subprotocols to offer.
     pub(crate) subprotocols: Vec<String>,
 }
@@ -32,7 +32,6 @@ pub(crate) struct Upgrade {
 /// The same as the flags and the protocol have it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
-    pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<String>,
     pub(crate) subprotocols: Vec<String>,
@@ -54,7 +53,7 @@ impl Upgrade {
             every(&path, values, is_path),
             "{flag}: want a path that starts with / and holds no spaces"
         );
-        let mut host = Some(request.host);
+        let mut has_host = false;
         let mut headers = Vec::new();
         for header in &request.headers {
             let name = header.split_once(':').map(|(name, _)| name.trim());
@@ -65,9 +64,7 @@ impl Upgrade {
             if let Some((own, instead)) = own {
                 bail!("--header {own}: the handshake has it by itself: {instead}");
             }
-            if name.eq_ignore_ascii_case("Host") {
-                host = None;
-            }
+            has_host |= name.eq_ignore_ascii_case("Host");
             let text = Text::plain(header, columns).with_context(|| format!("--header {name}"))?;
             let is_line = |bytes: Vec<u8>| !bytes.iter().any(|byte| b"\r\n\0".contains(byte));
             ensure!(
@@ -83,9 +80,9 @@ impl Upgrade {
             );
         }
         Ok(Self {
-            host,
             path,
             headers,
+            has_host,
             subprotocols: request.subprotocols,
         })
     }
@@ -95,15 +92,15 @@ impl Upgrade {
         self.path.source()
     }
 
-    /// Appends the request of a session.
-    pub(crate) fn append(&self, who: &Who<'_>, key: &str, out: &mut Vec<u8>) {
+    /// Appends the request of a session to a host of this name.
+    pub(crate) fn append(&self, who: &Who<'_>, (host, key): (&str, &str), out: &mut Vec<u8>) {
         out.extend_from_slice(b"GET ");
         out.extend(self.path.fill(who));
         out.extend_from_slice(b" HTTP/1.1\r\n");
         let mut line = |name: &str, value: &str| {
             write!(out, "{name}: {value}\r\n").expect("memory takes all");
         };
-        if let Some(host) = &self.host {
+        if !self.has_host {
             line("Host", host);
         }
         line("Upgrade", "websocket");
@@ -144,7 +141,6 @@ mod tests {
 
     fn request() -> Request {
         Request {
-            host: "example:80".to_owned(),
             path: "/ws/room-{room}?user={i}".to_owned(),
             headers: vec!["Authorization: Bearer {i}".to_owned()],
             subprotocols: vec!["a".to_owned(), "b".to_owned()],
@@ -156,10 +152,10 @@ mod tests {
         let who = Who {
             session: 7,
             room: 3,
-            row: &[],
+            ..Who::default()
         };
         let mut out = Vec::new();
-        upgrade.append(&who, "KEY", &mut out);
+        upgrade.append(&who, ("example:80", "KEY"), &mut out);
         String::from_utf8(out).unwrap()
     }
 

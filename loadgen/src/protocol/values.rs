@@ -11,7 +11,7 @@ use crate::own;
 const FILE_BYTES_MAX: usize = 256 << 20;
 
 /// Names that texts have already.
-const RESERVED: [&str; 3] = ["room", "i", "payload"];
+const RESERVED: [&str; 4] = ["room", "i", "run", "payload"];
 
 /// The file: names of the columns, and rows of as many values.
 #[derive(Clone, Debug, Default)]

@@ -168,15 +168,7 @@ impl Row {
 fn rows(before: &Results, after: &Results) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut add = |name, unit, better, figure: &dyn Fn(&Results) -> Option<f64>| {
-        if let (Some(before), Some(after)) = (figure(before), figure(after)) {
-            rows.push(Row {
-                name,
-                unit,
-                before,
-                after,
-                better,
-            });
-        }
+        rows.extend(row((name, unit, better), (before, after), figure));
     };
     macro_rules! times {
         ($($name:literal $series:ident $quantile:literal $better:ident),* $(,)?) => {$(
@@ -199,6 +191,9 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
         "completion max" completion_ns 1.0 Shown,
         "spread p50" spread_ns 0.5 Lower,
         "spread p99" spread_ns 0.99 Lower,
+        "ack p50" ack_ns 0.5 Lower,
+        "ack p99" ack_ns 0.99 Lower,
+        "ack max" ack_ns 1.0 Shown,
     );
     macro_rules! rates {
         ($($name:literal $unit:literal $field:ident),* $(,)?) => {$(
@@ -215,19 +210,73 @@ fn rows(before: &Results, after: &Results) -> Vec<Row> {
     for (place, (name, _)) in faults(before).into_iter().enumerate() {
         add(name, "", Better::None, &|r| Some(faults(r)[place].1 as f64));
     }
-    let used = |r: &Results| r.server.clone();
-    let positive = |value: f64| (value > 0.0).then_some(value);
-    add("server CPU per delivery", "ns", Better::Lower, &|r| {
-        positive(used(r)?.cpu_ns_per_delivery)
-    });
-    add("server memory per session", "bytes", Better::Lower, &|r| {
-        positive(used(r)?.bytes_per_connection)
-    });
+    rows.extend(rest(before, after));
     rows
 }
 
+/// A figure of two runs, if both have it.
+fn row(
+    (name, unit, better): (&'static str, &'static str, Better),
+    (before, after): (&Results, &Results),
+    figure: impl Fn(&Results) -> Option<f64>,
+) -> Option<Row> {
+    let (before, after) = figure(before).zip(figure(after))?;
+    Some(Row {
+        name,
+        unit,
+        before,
+        after,
+        better,
+    })
+}
+
+/// The figures of what was given back to those that came back, and of the server.
+#[expect(clippy::cast_precision_loss, reason = "ratios for people")]
+fn rest(before: &Results, after: &Results) -> impl Iterator<Item = Row> {
+    let found = |r: &Results| r.recovery.clone();
+    let used = |r: &Results| r.server.clone();
+    let caught_up = |r: &Results, quantile| {
+        let times = found(r)?.caught_up_ns;
+        (!times.is_empty()).then(|| times.at(quantile) as f64 / 1e6)
+    };
+    let positive = |value: f64| (value > 0.0).then_some(value);
+    type Figure<'f> = &'f dyn Fn(&Results) -> Option<f64>;
+    let all: [(&str, &str, Better, Figure<'_>); 8] = [
+        ("lost of what is given back", "", Better::None, &|r| {
+            Some(found(r)?.lost as f64)
+        }),
+        ("given twice", "", Better::None, &|r| {
+            Some(found(r)?.repeated as f64)
+        }),
+        ("refused to give back", "", Better::Shown, &|r| {
+            Some(found(r)?.refused as f64)
+        }),
+        ("given back p50", "ms", Better::Lower, &|r| {
+            caught_up(r, 0.5)
+        }),
+        ("given back p99", "ms", Better::Lower, &|r| {
+            caught_up(r, 0.99)
+        }),
+        ("server CPU per delivery", "ns", Better::Lower, &|r| {
+            positive(used(r)?.cpu_ns_per_delivery)
+        }),
+        ("server memory per session", "bytes", Better::Lower, &|r| {
+            positive(used(r)?.bytes_per_connection)
+        }),
+        (
+            "server CPU until all were back",
+            "ms",
+            Better::Lower,
+            &|r| positive(used(r)?.storm?.cpu_ns as f64 / 1e6),
+        ),
+    ];
+    let rows =
+        all.map(|(name, unit, better, figure)| row((name, unit, better), (before, after), figure));
+    rows.into_iter().flatten()
+}
+
 /// What should be zero.
-fn faults(results: &Results) -> [(&'static str, u64); 11] {
+fn faults(results: &Results) -> [(&'static str, u64); 13] {
     let (counts, sessions) = (&results.counts, &results.sessions);
     [
         ("skipped", counts.skipped),
@@ -239,7 +288,9 @@ fn faults(results: &Results) -> [(&'static str, u64); 11] {
         ("corrupted", counts.corrupted),
         ("of the wrong type", counts.wrong_type),
         ("rejected", counts.rejected),
+        ("not answered", counts.unanswered),
         ("joins that failed", sessions.failed),
+        ("joined and heard nothing", sessions.heard_nothing),
         ("sessions ended early", sessions.ended_early),
     ]
 }
@@ -281,6 +332,7 @@ fn share(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::model::recovery::Recovery;
     use crate::results::sample;
 
     fn file(name: &str, results: &Results) -> PathBuf {
@@ -333,11 +385,12 @@ mod tests {
         let noisy = |results: &mut Results| results.rates.achieved *= 0.96;
         assert_eq!(compared("noisy", noisy, true).unwrap().0, 0);
         type Figure = fn(&mut Results) -> &mut u64;
-        let damages: [(&str, Figure); 4] = [
+        let damages: [(&str, Figure); 5] = [
             ("skipped", |results| &mut results.counts.skipped),
             ("outstanding", |results| &mut results.counts.outstanding),
             ("cut off", |results| &mut results.counts.cut_off),
             ("joins that failed", |results| &mut results.sessions.failed),
+            ("not answered", |results| &mut results.counts.unanswered),
         ];
         for (name, count) in damages {
             let (code, text) = compared("lossy", |results| *count(results) = 1, true).unwrap();
@@ -345,6 +398,52 @@ mod tests {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap();
             assert!(line.ends_with("-  worse"), "{line}");
         }
+    }
+
+    /// Goal: acknowledgements are compared as deliveries are: by their quantiles, and only where both runs have some.
+    #[test]
+    fn acknowledgements_are_compared() {
+        let slower = |results: &mut Results| {
+            results.latency.ack_ns.record_all(900_000_000, 2_000);
+        };
+        let (code, text) = compared("acks", slower, true).unwrap();
+        let row = text.lines().find(|line| line.starts_with("ack p50, ms"));
+        assert!(row.is_some_and(|row| row.ends_with("  worse")), "{text}");
+        assert_eq!(code, 99, "{text}");
+        let without = |results: &mut Results| results.latency.ack_ns = Default::default();
+        let (code, text) = compared("no-acks", without, true).unwrap();
+        assert!(code == 0 && !text.contains("ack p50"), "{text}");
+    }
+
+    /// Goal: what is given back is compared where both runs have some: one delivery that is lost, and how long it takes.
+    #[test]
+    fn recoveries_are_compared() {
+        let with = |lost, took_ns| {
+            let mut found = Recovery {
+                lost,
+                ..Recovery::default()
+            };
+            found.caught_up_ns.record_all(took_ns, 100);
+            Some(found)
+        };
+        let (mut before, _) = sample::run(5);
+        before.recovery = with(0, 1_000_000);
+        let mut after = before.clone();
+        after.recovery = with(1, 2_000_000);
+        let rows = rows(&before, &after);
+        let worse = rows
+            .iter()
+            .filter(|row| row.is_worse(0.05))
+            .map(|row| row.name);
+        let expected = [
+            "lost of what is given back",
+            "given back p50",
+            "given back p99",
+        ];
+        assert_eq!(worse.collect::<Vec<_>>(), expected);
+        let (plain, _) = sample::run(5);
+        let rows = super::rows(&plain, &after);
+        assert!(!rows.iter().any(|row| row.name.contains("given")));
     }
 
     /// Goal: runs that can't be compared are refused with what differs, unless it is only the

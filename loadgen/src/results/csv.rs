@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::distribution::Distribution;
 use super::interval::Interval;
 use super::units::{ms, seconds};
 
@@ -10,7 +11,8 @@ const HEADER: &str = "phase,start_s,length_s,planned,sent,completed,delivered,sk
     cut_off_so_far,open,\
     delivery_p50_ms,delivery_p90_ms,delivery_p99_ms,delivery_p99_9_ms,delivery_max_ms,\
     completion_p50_ms,completion_p99_ms,completion_max_ms,spread_p50_ms,spread_max_ms,\
-    upgrade_p50_ms,upgrade_max_ms,publish_lag_p99_ms,busiest_worker_cpu_share";
+    upgrade_p50_ms,upgrade_max_ms,publish_lag_p99_ms,busiest_worker_cpu_share,\
+    acknowledged,ack_p50_ms,ack_p99_ms,ack_max_ms";
 
 /// Writes the table as the run goes; keeps nothing of it.
 pub(crate) struct Table<W>(W);
@@ -58,14 +60,25 @@ impl<W: Write> Table<W> {
             (&interval.publish_lag, &[0.99]),
         ];
         for (times, quantiles) in columns {
-            for &quantile in quantiles {
-                match times.is_empty() {
-                    true => write!(self.0, ",")?,
-                    false => write!(self.0, ",{:.3}", ms(times.at(quantile)))?,
-                }
+            self.times(times, quantiles)?;
+        }
+        write!(
+            self.0,
+            ",{:.4},{}",
+            interval.cpu_share, interval.acknowledged
+        )?;
+        self.times(&interval.ack, &[0.5, 0.99, 1.0])?;
+        writeln!(self.0)
+    }
+
+    fn times(&mut self, times: &Distribution, quantiles: &[f64]) -> io::Result<()> {
+        for &quantile in quantiles {
+            match times.is_empty() {
+                true => write!(self.0, ",")?,
+                false => write!(self.0, ",{:.3}", ms(times.at(quantile)))?,
             }
         }
-        writeln!(self.0, ",{:.4}", interval.cpu_share)
+        Ok(())
     }
 
     /// Writes what is buffered.

@@ -45,6 +45,16 @@ impl Distribution {
         self.0.value_at_quantile(quantile)
     }
 
+    /// The mean, in nanoseconds; 0 when nothing was recorded.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "no mean is negative, or more than the longest time"
+    )]
+    pub(crate) fn mean_ns(&self) -> u64 {
+        self.0.mean() as u64
+    }
+
     /// Whether nothing was recorded.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -29,7 +29,7 @@ impl<W: Write> IntervalLog<W> {
         writeln!(
             out,
             "#[Logged by fanload {}; values in nanoseconds; tags: upgrade, warmup, delivery, \
-             completion, spread]\n\
+             completion, spread, ack]\n\
              #[Histogram log format version 1.3]\n\
              #[StartTime: {whole}.{part:03} (seconds since epoch)]\n\
              #[BaseTime: {whole}.{part:03} (seconds since epoch)]\n\

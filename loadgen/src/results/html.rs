@@ -8,6 +8,7 @@ mod tables;
 use std::io::{self, Write};
 
 use super::markup::escape;
+use super::model::agents::sign;
 use super::model::{Results, Verdict};
 use super::table::load;
 use super::timeline::Timeline;
@@ -154,13 +155,22 @@ fn troubles(results: &Results) -> Vec<String> {
 fn tiles(results: &Results) -> Vec<(String, &'static str)> {
     let latency = &results.latency;
     let mut all = Vec::new();
+    let figure = |series, ns| {
+        format!(
+            "{}{}",
+            sign(results.machines.as_ref(), series, ns),
+            time(ns)
+        )
+    };
+    let completion = |quantile| figure("completion", latency.completion_ns.at(quantile));
+    let delivery = |quantile| figure("delivery", latency.delivery_ns.at(quantile));
     if !latency.completion_ns.is_empty() {
-        all.push((time(latency.completion_ns.at(0.5)), "completion p50"));
-        all.push((time(latency.completion_ns.at(0.99)), "completion p99"));
+        all.push((completion(0.5), "completion p50"));
+        all.push((completion(0.99), "completion p99"));
     }
     if !latency.delivery_ns.is_empty() {
-        all.push((time(latency.delivery_ns.at(0.99)), "delivery p99"));
-        all.push((time(latency.delivery_ns.0.max()), "delivery max"));
+        all.push((delivery(0.99), "delivery p99"));
+        all.push((delivery(1.0), "delivery max"));
         all.push((rate(results.rates.deliveries), "deliveries a second"));
         all.push((count(results.counts.missing().sum()), "deliveries missing"));
     } else if !latency.upgrade_ns.is_empty() {
@@ -182,6 +192,7 @@ fn tiles(results: &Results) -> Vec<(String, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::model::agents::{Agent, Machines};
     use crate::results::model::asked::Stage;
     use crate::results::sample;
 
@@ -241,6 +252,35 @@ mod tests {
         assert!(plot("sessions").contains(planned));
         let stages = "<tr><th>stages</th><td>5.0 s: 150.0, 5.0 s: 50.0</td></tr>";
         assert!(page.contains(stages), "{page}");
+    }
+
+    /// Goal: figures that are too short for what is known of the clocks have a sign, which is explained.
+    #[test]
+    fn doubtful_figures_have_a_sign() {
+        let (mut results, _) = sample::run(10);
+        let page = |results: &Results| {
+            let mut bytes = Vec::new();
+            write(results, &Timeline::default(), &mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        assert!(!page(&results).contains(">~"));
+        let agent = Agent {
+            clock_uncertainty_ns: 500_000,
+            ..Agent::default()
+        };
+        let mut machines = Machines::new(vec![agent.clone(), agent]);
+        machines.doubt(&results.latency.series());
+        results.machines = Some(machines);
+        let page = page(&results);
+        assert!(
+            page.contains("<tr><th>delivery</th><td class=\"soft\">~1."),
+            "{page}"
+        );
+        assert!(
+            page.contains("<tr><th>session 3</th><td class=\"soft\">~2.000</td><td>50.000</td>")
+        );
+        assert!(page.contains("<b>~"), "the tile of a completion");
+        assert!(page.contains("<p>~ below three times"), "{page}");
     }
 
     /// Goal: the size of the page does not grow with the duration.

@@ -40,6 +40,10 @@ pub(crate) struct Interval {
     pub(crate) completion: Distribution,
     /// Spread of those.
     pub(crate) spread: Distribution,
+    /// Messages that the server said in it that it has.
+    pub(crate) acknowledged: u64,
+    /// How long that took, for messages planned in the measured window.
+    pub(crate) ack: Distribution,
     /// This program's own part of the publish lag, for messages sent in it.
     pub(crate) publish_lag: Distribution,
     /// Processor time of the busiest worker, as a share of the time it took.
@@ -53,6 +57,7 @@ impl Interval {
         self.sent += other.sent;
         self.completed += other.completed;
         self.delivered += other.delivered;
+        self.acknowledged += other.acknowledged;
         self.missing.add(other.missing);
         self.open += other.open;
         self.cpu_share = self.cpu_share.max(other.cpu_share);
@@ -62,6 +67,7 @@ impl Interval {
             (&mut self.delivery, &other.delivery),
             (&mut self.completion, &other.completion),
             (&mut self.spread, &other.spread),
+            (&mut self.ack, &other.ack),
             (&mut self.publish_lag, &other.publish_lag),
         ];
         for (own, others) in pairs {
@@ -75,6 +81,7 @@ impl Interval {
     pub(crate) fn clear(&mut self) {
         (self.planned, self.sent, self.completed, self.delivered) = (0, 0, 0, 0);
         (self.missing, self.open) = (Missing::default(), 0);
+        self.acknowledged = 0;
         self.cpu_share = 0.0;
         for distribution in [
             &mut self.upgrade,
@@ -82,6 +89,7 @@ impl Interval {
             &mut self.delivery,
             &mut self.completion,
             &mut self.spread,
+            &mut self.ack,
             &mut self.publish_lag,
         ] {
             if !distribution.is_empty() {
@@ -91,13 +99,14 @@ impl Interval {
     }
 
     /// The series with the names they have in files.
-    pub(crate) fn series(&self) -> [(&'static str, &Distribution); 5] {
+    pub(crate) fn series(&self) -> [(&'static str, &Distribution); 6] {
         [
             ("upgrade", &self.upgrade),
             ("warmup", &self.warmup),
             ("delivery", &self.delivery),
             ("completion", &self.completion),
             ("spread", &self.spread),
+            ("ack", &self.ack),
         ]
     }
 

@@ -166,13 +166,18 @@ impl<W: Write> Live<W> {
         lines.push(Line::new(9, String::new()));
         let (label, figure) = if is_wide { (18, 10) } else { (10, 9) };
         let names = match is_wide {
-            true => ["this second", "delivery so far", "completion so far"],
-            false => ["second", "delivery", "completion"],
+            true => [
+                "this second",
+                "delivery so far",
+                "completion so far",
+                "ack so far",
+            ],
+            false => ["second", "delivery", "completion", "ack"],
         };
         let heads = ["p50", "p99", "max"].map(|head| format!("{head:>figure$}"));
         lines.push(Line::new(1, format!("{:label$}{}", "ms", heads.concat())));
-        let rows = [arrivals, &so_far.delivery, &so_far.completion];
-        for ((name, times), rank) in names.into_iter().zip(rows).zip([7, 2, 6]) {
+        let rows = [arrivals, &so_far.delivery, &so_far.completion, &so_far.ack];
+        for ((name, times), rank) in names.into_iter().zip(rows).zip([7, 2, 6, 6]) {
             if !times.is_empty() {
                 let figures = [0.5, 0.99, 1.0].map(|q| format!("{:figure$.3}", ms(times.at(q))));
                 lines.push(Line::new(

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::model::agents::{legend, sign};
 use super::model::{Results, Verdict};
 use super::table::{Row, latency_rows, load};
 use super::units::{bytes, count, date, ms, rate};
@@ -89,9 +90,12 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         out,
         "\n| ms | p50 | p90 | p99 | p99.9 | max | count |\n|---|---:|---:|---:|---:|---:|---:|"
     )?;
+    let machines = results.machines.as_ref();
     for (name, times) in rows {
-        let figures =
-            [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| format!("{:.3}", ms(times.at(quantile))));
+        let figures = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| {
+            let ns = times.at(quantile);
+            format!("{}{:.3}", sign(machines, name, ns), ms(ns))
+        });
         writeln!(
             out,
             "| {name} | {} | {} |",
@@ -99,7 +103,10 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
             count(times.0.len())
         )?;
     }
-    Ok(())
+    match legend(machines) {
+        Some(legend) => writeln!(out, "\n<sub>{legend}</sub>"),
+        None => Ok(()),
+    }
 }
 
 fn write_figures(results: &Results, out: &mut impl Write) -> io::Result<()> {
@@ -114,8 +121,21 @@ fn write_figures(results: &Results, out: &mut impl Write) -> io::Result<()> {
             ("delivered", paced(window.delivered, rates.deliveries)),
             ("missing", results.counts.missing().to_string()),
         ]);
+        if results.counts.acknowledged > 0 {
+            rows.push(("acknowledged", count(results.counts.acknowledged)));
+        }
     }
     rows.push(("sessions", count(results.sessions.opened)));
+    if let Some(found) = &results.recovery {
+        let (recovered, refused) = (count(found.recovered), count(found.refused));
+        rows.push((
+            "came back",
+            format!("{recovered} recovered, {refused} refused"),
+        ));
+        let (lost, twice) = (count(found.lost), count(found.repeated));
+        let given = format!("{} ({lost} lost, {twice} twice)", count(found.messages));
+        rows.push(("given back", given));
+    }
     if let Some(server) = &results.server {
         if server.cpu_ns_per_delivery > 0.0 {
             let cpu = format!("{:.0} ns", server.cpu_ns_per_delivery);
@@ -148,7 +168,9 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::model::agents::{Agent, Machines};
     use crate::results::model::asked::{Slo, SloPart};
+    use crate::results::model::recovery::Recovery;
     use crate::results::sample;
 
     fn summary(change: impl Fn(&mut Results)) -> String {
@@ -163,6 +185,14 @@ mod tests {
     #[test]
     fn the_summary_is_whole() {
         let text = summary(|results| {
+            results.recovery = Some(Recovery {
+                came_back: 9,
+                recovered: 8,
+                refused: 1,
+                messages: 1_600,
+                lost: 3,
+                ..Recovery::default()
+            });
             results.slo = Some(Slo {
                 parts: vec![SloPart {
                     demand: "p99=1ms".to_owned(),
@@ -178,6 +208,10 @@ mod tests {
             "- :x: the objective was **missed**",
             "| `p99=1ms` | :x: | it was 2ms |",
             "\n| completion | ",
+            "\n| ack | ",
+            "\n| acknowledged | 300 |",
+            "\n| came back | 8 recovered, 1 refused |",
+            "\n| given back | 1,600 (3 lost, 0 twice) |",
             "| sent | 200 (100.0/s) |",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
@@ -188,6 +222,25 @@ mod tests {
             assert!(number == 0 || cells == 0 || number == cells, "{line}");
             cells = number;
         }
+    }
+
+    /// Goal: figures that are too short for what is known of the clocks have a sign, which is explained.
+    #[test]
+    fn doubtful_figures_have_a_sign() {
+        assert!(!summary(|_| {}).contains("| ~"));
+        let text = summary(|results| {
+            let agent = Agent {
+                clock_uncertainty_ns: 500_000,
+                ..Agent::default()
+            };
+            let mut machines = Machines::new(vec![agent.clone(), agent]);
+            machines.doubt(&results.latency.series());
+            results.machines = Some(machines);
+        });
+        assert!(text.contains("\n| delivery | ~"), "{text}");
+        assert!(text.contains("<sub>~ below three times"), "{text}");
+        let upgrade = text.lines().find(|line| line.starts_with("| upgrade"));
+        assert!(!upgrade.unwrap().contains('~'), "{text}");
     }
 
     /// Goal: what others named breaks no table and becomes no markup.

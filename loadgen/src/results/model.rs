@@ -7,6 +7,8 @@
 pub(crate) mod agents;
 pub(crate) mod asked;
 pub(crate) mod counts;
+pub(crate) mod latency;
+pub(crate) mod recovery;
 pub(crate) mod server;
 pub(crate) mod slowest;
 
@@ -17,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use self::agents::Machines;
 use self::asked::{Parameters, Slo};
 use self::counts::Counts;
+use self::latency::Latency;
+use self::recovery::Recovery;
 use self::server::ServerUse;
 use self::slowest::Slowest;
 use super::distribution::Distribution;
@@ -64,6 +68,9 @@ pub(crate) struct Results {
     pub(crate) server: Option<ServerUse>,
     /// Figures of the `storm` workload.
     pub(crate) storm: Option<Storm>,
+    /// What became of sessions that came back to where they had stood, if they say so (`recover`).
+    #[serde(default)]
+    pub(crate) recovery: Option<Recovery>,
     /// Figures of the sessions that came and went: the `churn` workload, or stages of sessions.
     pub(crate) churn: Option<Churn>,
     /// Figures of the `slow` workload.
@@ -105,6 +112,7 @@ impl Results {
             (counts.corrupted, "corrupted".to_owned()),
             (counts.wrong_type, "of the wrong type".to_owned()),
             (counts.rejected, "rejected by the server".to_owned()),
+            (counts.unanswered, "never answered by it".to_owned()),
         ];
         let mut all: Vec<_> = all
             .into_iter()
@@ -113,6 +121,11 @@ impl Results {
             .collect();
         for (number, noun, what) in [
             (sessions.failed, "join", "failed"),
+            (
+                sessions.heard_nothing,
+                "session",
+                "joined and heard nothing",
+            ),
             (sessions.ended_early, "session", "ended early"),
         ] {
             if number > 0 {
@@ -121,6 +134,10 @@ impl Results {
         }
         if all.is_empty() {
             return all;
+        }
+        let lost = self.recovery.as_ref().map_or(0, |found| found.lost);
+        if lost > 0 {
+            all.push(format!("{} of these it said it gives back", count(lost)));
         }
         all.extend(sessions.first_cause.clone());
         let is_unexplained = counts.rejected == 0 && sessions.ended_early == 0;
@@ -231,54 +248,6 @@ pub(crate) struct Phase {
     pub(crate) delivered: u64,
 }
 
-/// Distributions of times. Those of messages count from the time a message was planned, so that
-/// what waits behind a stall counts with all of its wait.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Latency {
-    /// From the start of a connection to its complete handshake (connect phase).
-    pub(crate) upgrade_ns: Distribution,
-    /// Each delivery: from the planned time to a subscriber's having it.
-    pub(crate) delivery_ns: Distribution,
-    /// Each message: from the planned time to its first delivery.
-    pub(crate) first_ns: Distribution,
-    /// Each message: from the planned time to half of its deliveries.
-    pub(crate) median_ns: Distribution,
-    /// Fan-out completion; each message: from the planned time to its last delivery. Messages that
-    /// were not delivered to all are not in it.
-    pub(crate) completion_ns: Distribution,
-    /// Each complete message: from its first delivery to its last.
-    pub(crate) spread_ns: Distribution,
-}
-
-impl Latency {
-    /// All series with their names, in the order in which they are told.
-    pub(crate) fn series(&self) -> [(&'static str, &Distribution); 6] {
-        [
-            ("upgrade", &self.upgrade_ns),
-            ("delivery", &self.delivery_ns),
-            ("first", &self.first_ns),
-            ("median", &self.median_ns),
-            ("completion", &self.completion_ns),
-            ("spread", &self.spread_ns),
-        ]
-    }
-
-    /// Adds what another worker measured.
-    pub(crate) fn add(&mut self, other: &Self) {
-        let pairs = [
-            (&mut self.upgrade_ns, &other.upgrade_ns),
-            (&mut self.delivery_ns, &other.delivery_ns),
-            (&mut self.first_ns, &other.first_ns),
-            (&mut self.median_ns, &other.median_ns),
-            (&mut self.completion_ns, &other.completion_ns),
-            (&mut self.spread_ns, &other.spread_ns),
-        ];
-        for (own, others) in pairs {
-            own.add(others);
-        }
-    }
-}
-
 /// The measured window as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Window {
@@ -319,6 +288,9 @@ pub(crate) struct Sessions {
     pub(crate) unopened: u64,
     /// Joins that failed: connections that were not made, and handshakes that were refused or not answered.
     pub(crate) failed: u64,
+    /// Sessions that joined during the run and got nothing until they left, although all who stay had messages meanwhile.
+    #[serde(default)]
+    pub(crate) heard_nothing: u64,
     /// Handshakes that were answered with another HTTP status than 101, by status.
     pub(crate) refusals: BTreeMap<u16, u64>,
     /// Sessions that ended before this program ended them.
@@ -466,6 +438,12 @@ pub(crate) struct IntervalSummary {
     pub(crate) completion_p50_ns: u64,
     /// See above.
     pub(crate) completion_max_ns: u64,
+    /// Messages that the server said in it that it has.
+    #[serde(default)]
+    pub(crate) acknowledged: u64,
+    /// How long it took for that: 99th percentile.
+    #[serde(default)]
+    pub(crate) ack_p99_ns: u64,
     /// Publish lag: 99th percentile.
     pub(crate) publish_lag_p99_ns: u64,
     /// Share of a processor that the busiest worker used.

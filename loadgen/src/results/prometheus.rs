@@ -6,6 +6,7 @@
 use std::fmt::{Display, Write};
 
 use super::distribution::Distribution;
+use super::model::recovery::Recovery;
 use super::model::{Results, Verdict};
 use super::so_far::SoFar;
 use super::units::seconds;
@@ -25,6 +26,10 @@ pub(super) fn text(so_far: &SoFar, results: Option<&Results>) -> String {
     text.run(so_far);
     if let Some(results) = results {
         text.outcome(results);
+        if let Some(found) = &results.recovery {
+            text.recovery(found);
+        }
+        text.judgement(results);
     }
     text.0
 }
@@ -53,6 +58,11 @@ impl Text {
                 so_far.completed,
             ),
             ("deliveries_total", "Deliveries.", so_far.delivered),
+            (
+                "messages_acknowledged_total",
+                "Messages that the server said it has.",
+                so_far.acknowledged,
+            ),
         ] {
             self.single(name, "counter", help, value);
         }
@@ -99,6 +109,11 @@ impl Text {
                 &so_far.completion,
             ),
             (
+                "ack_latency_seconds",
+                "Planned time of a message to the server's saying that it has it.",
+                &so_far.ack,
+            ),
+            (
                 "publish_lag_seconds",
                 "Planned time of a message to its being sent: the generator's own lateness.",
                 &so_far.publish_lag,
@@ -142,9 +157,29 @@ impl Text {
                 counts.corrupted,
             ),
             (
+                "messages_unanswered_total",
+                "Messages that the server did not answer although it answers all.",
+                counts.unanswered,
+            ),
+            (
+                "notices_joined_total",
+                "Notices that somebody joined.",
+                counts.joins,
+            ),
+            (
+                "notices_left_total",
+                "Notices that somebody left.",
+                counts.leaves,
+            ),
+            (
                 "joins_failed_total",
                 "Sessions that could not be opened.",
                 results.sessions.failed,
+            ),
+            (
+                "sessions_heard_nothing_total",
+                "Sessions that joined and got nothing, although others did.",
+                results.sessions.heard_nothing,
             ),
             (
                 "sessions_ended_early_total",
@@ -154,7 +189,45 @@ impl Text {
         ] {
             self.single(name, "counter", help, value);
         }
-        self.judgement(results);
+    }
+
+    fn recovery(&mut self, found: &Recovery) {
+        for (name, help, value) in [
+            (
+                "recovery_came_back_total",
+                "Times that a session came back to where it had stood.",
+                found.came_back,
+            ),
+            (
+                "recovery_recovered_total",
+                "Of those, how often it was to be given all that it had missed.",
+                found.recovered,
+            ),
+            (
+                "recovery_refused_total",
+                "Of those, how often it was not.",
+                found.refused,
+            ),
+            (
+                "recovery_deliveries_total",
+                "Deliveries of what sessions had missed.",
+                found.messages,
+            ),
+            (
+                "recovery_deliveries_lost_total",
+                "Deliveries of that which did not come and were to.",
+                found.lost,
+            ),
+            (
+                "recovery_deliveries_repeated_total",
+                "Deliveries of what sessions had had before they came back.",
+                found.repeated,
+            ),
+        ] {
+            self.single(name, "counter", help, value);
+        }
+        let help = "From when a session was to come back until it had all that it had missed.";
+        self.summary("recovery_seconds", help, &found.caught_up_ns);
     }
 
     fn judgement(&mut self, results: &Results) {
@@ -188,6 +261,11 @@ impl Text {
             self.single("server_cpu_seconds", "gauge", help, seconds(server.cpu_ns));
             let help = "Resident memory of the server at the end.";
             self.single("server_memory_bytes", "gauge", help, server.rss_bytes_after);
+            if let Some(storm) = &server.storm {
+                let help = "Processor time of the server until all that were dropped were back.";
+                let spent = seconds(storm.cpu_ns);
+                self.single("server_storm_cpu_seconds", "gauge", help, spent);
+            }
         }
     }
 
@@ -283,14 +361,24 @@ mod tests {
             parts: vec![part],
             ..Slo::default()
         });
+        let mut found = Recovery {
+            lost: 4,
+            ..Recovery::default()
+        };
+        found.caught_up_ns.record_all(2_000_000_000, 5);
+        results.recovery = Some(found);
         let text = text(&so_far, Some(&results));
         let samples = samples(&text);
+        assert_eq!(samples["fanload_recovery_deliveries_lost_total"], 4.0);
+        assert_eq!(samples["fanload_recovery_seconds_count"], 5.0);
         let planned = 400.0;
         assert_eq!(samples["fanload_messages_planned_total"], planned);
         assert_eq!(samples["fanload_deliveries_total"], planned * 20.0);
         assert_eq!(samples["fanload_delivery_latency_seconds_count"], 6_000.0);
         let p99 = samples["fanload_delivery_latency_seconds{quantile=\"0.99\"}"];
         assert!((0.001..0.2).contains(&p99), "{p99}");
+        assert_eq!(samples["fanload_messages_acknowledged_total"], planned);
+        assert_eq!(samples["fanload_ack_latency_seconds_count"], 300.0);
         assert_eq!(samples["fanload_run_valid"], 1.0);
         assert_eq!(samples["fanload_slo_held{part=\"p99=\\\"1ms\\\"\"}"], 0.0);
     }

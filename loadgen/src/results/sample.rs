@@ -4,10 +4,11 @@
 use super::interval::Interval;
 use super::model::asked::Parameters;
 use super::model::counts::Counts;
+use super::model::latency::Latency;
 use super::model::slowest::{Laggard, Slowest};
 use super::model::{
-    Environment, Generator, Latency, PhaseName, Rates, Results, SCHEMA_VERSION, Sessions, Target,
-    Window, Worker,
+    Environment, Generator, PhaseName, Rates, Results, SCHEMA_VERSION, Sessions, Target, Window,
+    Worker,
 };
 
 const RATE: u64 = 100;
@@ -44,6 +45,7 @@ pub(crate) fn run(seconds: u64) -> (Results, Vec<Interval>) {
             sent: all,
             expected: all * SUBSCRIBERS,
             delivered: all * SUBSCRIBERS,
+            acknowledged: all,
             ..Counts::default()
         },
         window: Window {
@@ -153,6 +155,7 @@ fn latency_of(intervals: &[Interval]) -> Latency {
         latency.median_ns.add(&interval.completion);
         latency.completion_ns.add(&interval.completion);
         latency.spread_ns.add(&interval.spread);
+        latency.ack_ns.add(&interval.ack);
     }
     latency
 }
@@ -166,6 +169,7 @@ fn second(phase: PhaseName, start_ns: u64, base_ns: u64, random: &mut fastrand::
         sent: RATE,
         completed: RATE,
         delivered: RATE * SUBSCRIBERS,
+        acknowledged: RATE,
         open: SUBSCRIBERS + 1,
         open_wanted: SUBSCRIBERS + 1,
         cpu_share: 0.12,
@@ -184,6 +188,7 @@ fn second(phase: PhaseName, start_ns: u64, base_ns: u64, random: &mut fastrand::
             last = last.max(time);
         }
         if phase == PhaseName::Measure {
+            interval.ack.record(base_ns);
             interval.completion.record(last);
             interval.spread.record(last - first);
         }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::model::asked::{Slo, SloPart};
+use super::model::recovery::Recovery;
 use super::model::server::ServerUse;
 use super::model::{Results, Storm, Verdict};
 use super::sample;
@@ -84,6 +85,7 @@ fn whole() -> Results {
     results.intervals = timeline.summaries();
     results.server = Some(ServerUse::default());
     results.storm = Some(Storm::default());
+    results.recovery = Some(Recovery::default());
     results.slo = Some(Slo {
         parts: vec![SloPart::default()],
         ..Slo::default()

@@ -29,6 +29,8 @@ pub(crate) struct SoFar {
     pub(crate) open_wanted: u64,
     pub(crate) delivery: Distribution,
     pub(crate) completion: Distribution,
+    pub(crate) acknowledged: u64,
+    pub(crate) ack: Distribution,
     pub(crate) publish_lag: Distribution,
     /// Share of a processor that the busiest worker used in the last interval.
     pub(crate) cpu_share: f64,
@@ -46,6 +48,7 @@ impl SoFar {
         self.sent += interval.sent;
         self.completed += interval.completed;
         self.delivered += interval.delivered;
+        self.acknowledged += interval.acknowledged;
         self.missing = interval.missing;
         self.open = interval.open;
         self.open_wanted = interval.open_wanted;
@@ -53,6 +56,7 @@ impl SoFar {
         let pairs = [
             (&mut self.delivery, &interval.delivery),
             (&mut self.completion, &interval.completion),
+            (&mut self.ack, &interval.ack),
         ];
         for (own, others) in pairs {
             if !others.is_empty() {
@@ -96,5 +100,9 @@ mod tests {
         assert_eq!(so_far.load_start_ns, Some(500_000_000));
         assert_eq!(so_far.now_ns, 5_500_000_000);
         assert!(so_far.publish_lag.at(0.99) > 0);
+        assert_eq!(
+            (so_far.acknowledged, &so_far.ack),
+            (500, &results.latency.ack_ns)
+        );
     }
 }

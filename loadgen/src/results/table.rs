@@ -2,13 +2,16 @@
 
 mod machines;
 mod server;
+mod workload;
 
 use std::fmt::{Display, Formatter, Result as Written};
 
 use super::distribution::Distribution;
+use super::model::agents::sign;
 use super::model::asked::Parameters;
+use super::model::latency::Latency;
 use super::model::slowest::Laggard;
-use super::model::{Latency, Results, Verdict};
+use super::model::{Results, Verdict};
 use super::units::{by_code, bytes, count, date, ms, of, rate, time};
 
 impl Display for Results {
@@ -61,17 +64,22 @@ impl Results {
             "\n{:10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}{:>14}",
             "ms", "p50", "p90", "p99", "p99.9", "max", "mean", "count"
         )?;
+        let machines = self.machines.as_ref();
         for (name, times) in rows {
-            write_row(name, times, f)?;
+            write_row(name, times, |ns| sign(machines, name, ns), f)?;
         }
         writeln!(f)
     }
 
     /// Who waited longest, where there are several who could have.
     fn write_slowest(&self, f: &mut Formatter<'_>) -> Written {
+        let figure = |ns| {
+            let sign = sign(self.machines.as_ref(), "delivery", ns);
+            format!("{sign}{:.3}", ms(ns))
+        };
         let named = |one: &Laggard| {
             let number = one.session.unwrap_or(one.room);
-            format!("{number} {:.3} ({:.3})", ms(one.mean_ns), ms(one.max_ns))
+            format!("{number} {} ({})", figure(one.mean_ns), figure(one.max_ns))
         };
         let (sessions, rooms) = (&self.slowest.sessions, &self.slowest.rooms);
         for (what, slowest) in [("sessions", sessions), ("rooms", rooms)] {
@@ -135,6 +143,23 @@ impl Results {
                 some => format!(", {} rejected by the server", count(some)),
             }
         )?;
+        if counts.joins > 0 || counts.leaves > 0 {
+            writeln!(
+                f,
+                "notices    {} of joins, {} of leaves",
+                count(counts.joins),
+                count(counts.leaves)
+            )?;
+        }
+        if counts.acknowledged > 0 || counts.unanswered > 0 {
+            writeln!(
+                f,
+                "answered   {} acknowledged, {} rejected, {} not answered",
+                count(counts.acknowledged),
+                count(counts.rejected),
+                count(counts.unanswered)
+            )?;
+        }
         writeln!(
             f,
             "           ({} of {} expected with the warm-up, {} foreign, {} replayed)",
@@ -172,6 +197,9 @@ impl Results {
         if sessions.failed > 0 {
             write!(f, ", {} failed to", count(sessions.failed))?;
         }
+        if sessions.heard_nothing > 0 {
+            write!(f, ", {} heard nothing", count(sessions.heard_nothing))?;
+        }
         writeln!(
             f,
             ", {} ended early{}",
@@ -207,6 +235,9 @@ impl Results {
                 ms(storm.return_ns.at(0.99)),
                 ms(storm.return_ns.0.max())
             )?;
+        }
+        if let Some(recovery) = &self.recovery {
+            workload::write_recovery(recovery, f)?;
         }
         if let Some(churn) = &self.churn {
             let (joined, left) = (count(churn.joined), count(churn.left));
@@ -317,8 +348,12 @@ pub(crate) fn load(parameters: &Parameters) -> String {
         0 | 1 => String::new(),
         several => format!(" in {several} rooms"),
     };
+    let missed = match parameters.missed {
+        0 => String::new(),
+        missed => format!(" after {missed} that each room missed"),
+    };
     format!(
-        "{}{guests}{rooms}, {}, {pace} of {} bytes, {} s after {} s",
+        "{}{guests}{rooms}, {}, {pace} of {} bytes{missed}, {} s after {} s",
         of(parameters.subscribers.into(), "subscriber"),
         of(parameters.publishers.into(), "publisher"),
         sizes.join("/"),
@@ -347,13 +382,19 @@ fn pace(parameters: &Parameters) -> Option<String> {
     Some(format!("{} messages/s ({arrivals})", rates.join(" to ")))
 }
 
-fn write_row(name: &str, times: &Distribution, f: &mut Formatter<'_>) -> Written {
+fn write_row(
+    name: &str,
+    times: &Distribution,
+    sign: impl Fn(u64) -> &'static str,
+    f: &mut Formatter<'_>,
+) -> Written {
     write!(f, "{name:10}")?;
-    for quantile in [0.5, 0.9, 0.99, 0.999, 1.0] {
-        write!(f, "{:10.3}", ms(times.at(quantile)))?;
+    let quantiles = [0.5, 0.9, 0.99, 0.999, 1.0].map(|quantile| times.at(quantile));
+    for ns in quantiles.into_iter().chain([times.mean_ns()]) {
+        let figure = format!("{}{:.3}", sign(ns), ms(ns));
+        write!(f, "{figure:>10}")?;
     }
-    let mean = times.0.mean() / 1e6;
-    writeln!(f, "{mean:10.3}{:>14}", count(times.0.len()))
+    writeln!(f, "{:>14}", count(times.0.len()))
 }
 
 #[cfg(test)]

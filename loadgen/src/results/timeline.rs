@@ -121,6 +121,8 @@ impl Column {
                 delivery_max_ns: delivery.0.max(),
                 completion_p50_ns: completion.at(0.5),
                 completion_max_ns: completion.0.max(),
+                acknowledged: interval.acknowledged,
+                ack_p99_ns: interval.ack.at(0.99),
                 publish_lag_p99_ns: interval.publish_lag.at(0.99),
                 cpu_share: interval.cpu_share,
             },
@@ -152,6 +154,8 @@ impl Column {
         summary.open_wanted = other.open_wanted;
         summary.delivery_max_ns = summary.delivery_max_ns.max(other.delivery_max_ns);
         summary.completion_max_ns = summary.completion_max_ns.max(other.completion_max_ns);
+        summary.acknowledged += other.acknowledged;
+        summary.ack_p99_ns = summary.ack_p99_ns.max(other.ack_p99_ns);
         summary.publish_lag_p99_ns = summary.publish_lag_p99_ns.max(other.publish_lag_p99_ns);
         summary.cpu_share = summary.cpu_share.max(other.cpu_share);
         summary.delivery_p50_ns = quantile(&self.delivery, 50).min(summary.delivery_max_ns);

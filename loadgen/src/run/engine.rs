@@ -20,7 +20,8 @@ use crate::run::machine::prepare;
 use crate::run::progress::Progress;
 use crate::run::summary::{Facts, summarize};
 use crate::run::worker::{self, Outcome};
-use crate::shared::{Milestone, Post, Shared};
+use crate::shared::post::Post;
+use crate::shared::{Milestone, Shared};
 use crate::watch::server::Monitor;
 
 /// Beyond the drain, how long workers may take to end it.
@@ -28,6 +29,9 @@ const DRAIN_SLACK: Duration = Duration::from_secs(2);
 
 /// Beyond the time for connecting, how long workers may take to give up.
 const CONNECT_SLACK: Duration = Duration::from_millis(500);
+
+/// How much further ahead the plan begins that other processes must hear of before.
+const PLAN_AHEAD: Duration = Duration::from_millis(250);
 
 /// How far ahead an interruption sets the end of the run, so that all workers know of it in time.
 const CUT_AHEAD: Duration = Duration::from_millis(100);
@@ -153,7 +157,11 @@ fn lead(
         progress.wait(now_ns() + nanoseconds(settings.settle), is_over);
         storm(shared, interrupt, progress)?;
     }
-    let plan = plan_from(shared, now_ns() + nanoseconds(settings.settle));
+    let ahead = match shared.post.crew.is_alone() {
+        true => settings.settle,
+        false => settings.settle + PLAN_AHEAD,
+    };
+    let plan = plan_from(shared, now_ns() + nanoseconds(ahead));
     shared.plan.get_or_init(|| plan.clone());
     progress.wait(plan.start_ns(), is_over);
     if !settings.is_idle() {
@@ -235,18 +243,34 @@ fn connect(
     Ok(())
 }
 
-/// Has everybody dropped, and waits until all are back.
+/// Has everybody dropped, has published what they are to miss, and waits until all are back and have it.
 fn storm(
     shared: &Shared<'_>,
     interrupt: &Interrupt,
     progress: &mut Progress<'_, '_>,
 ) -> anyhow::Result<()> {
-    let begun_ns = now_ns();
-    shared.call_storm(begun_ns);
-    let deadline = begun_ns + nanoseconds(shared.settings.connect_timeout + CONNECT_SLACK);
-    progress.wait(deadline, || {
-        shared.is_stopped() || interrupt.is_asked() || shared.all_reached(Milestone::Returned)
-    });
+    let settings = shared.settings;
+    let connect = settings.connect_timeout + CONNECT_SLACK;
+    let has_reached =
+        |milestone| shared.is_stopped() || interrupt.is_asked() || shared.all_reached(milestone);
+    if settings.missed == 0 {
+        progress.monitor.storm_start();
+    }
+    shared.storm.call(now_ns());
+    let mut within = connect;
+    if settings.missed > 0 {
+        let until_ns = now_ns() + nanoseconds(connect);
+        progress.wait(until_ns, || has_reached(Milestone::Dropped));
+        shared.storm.note_all_away();
+        progress.wait(until_ns, || has_reached(Milestone::Published));
+        heed(interrupt)?;
+        progress.monitor.storm_start();
+        shared.storm.call_back(now_ns());
+        within += settings.drain;
+    }
+    let until_ns = now_ns() + nanoseconds(within);
+    progress.wait(until_ns, || has_reached(Milestone::Returned));
+    progress.monitor.storm_end();
     heed(interrupt)?;
     if !shared.all_reached(Milestone::Returned) || shared.are_too_many_given_up() {
         return Err(too_few(shared, "had come back"));

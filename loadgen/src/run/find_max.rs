@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use anyhow::ensure;
 
+use crate::agents::lead::measure;
 use crate::cli::over::Over;
 use crate::cli::settings::Settings;
 use crate::cli::{FindMaxArgs, RunArgs, Workload};
-use crate::run::engine;
 use crate::run::interrupt::Interrupt;
 use crate::run::machine::sessions_max;
 use crate::run::once::once;
@@ -35,11 +35,11 @@ pub(crate) fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
     };
     let mut runs = 0;
     let found = search(bounds, out(), |value| {
-        let settings = match with(&args.run, &settings, bounds.over, value) {
-            Ok(settings) => settings,
+        let (settings, flags) = match with(&args.run, &settings, bounds.over, value) {
+            Ok(trial) => trial,
             Err(why) => return Ok((Answer::Invalid(format!("{why:#}")), String::new())),
         };
-        let results = engine::measure(&settings, &interrupt, &mut Silence);
+        let results = measure(&settings, &flags, &interrupt, &mut Silence);
         ensure!(!interrupt.is_asked(), "interrupted: the search is not over");
         runs += 1;
         match results {
@@ -56,8 +56,8 @@ pub(crate) fn find_max(args: FindMaxArgs) -> anyhow::Result<u8> {
         return Ok(code);
     };
     writeln!(out(), "once more with that, for the files:")?;
-    let settings = with(&args.run, &settings, bounds.over, most)?;
-    let code_of_run = once(&settings, &args.output, &interrupt)?;
+    let (settings, flags) = with(&args.run, &settings, bounds.over, most)?;
+    let code_of_run = once(&settings, &flags, &args.output, &interrupt)?;
     Ok(if code == 0 { code_of_run } else { code })
 }
 
@@ -86,12 +86,15 @@ fn bounds(args: &FindMaxArgs, settings: &Settings) -> anyhow::Result<Bounds> {
         "find-max makes many runs: it takes no --prometheus-listen"
     );
     ensure!(
-        settings.crew.agents.is_empty() && settings.crew.processes.is_none(),
-        "find-max makes its runs in one process: it takes no --agents and no --processes"
+        settings.crew.agents.is_empty() || args.over == Over::Rate || args.max.is_some(),
+        "--over {} with --agents needs --max, since only those who started the agents know how many sessions they may open",
+        args.over.name()
     );
     let layout = settings.layout();
     let sessions = |others: u32| -> anyhow::Result<f64> {
-        let most = sessions_max(settings.workers)?.saturating_sub(others.into());
+        let processes = settings.crew.processes.unwrap_or(1);
+        let most = sessions_max(settings.workers)?.saturating_mul(processes.into());
+        let most = most.saturating_sub(others.into());
         // Saturates: more than any process may open.
         Ok(u32::try_from(most).unwrap_or(u32::MAX).into())
     };
@@ -129,29 +132,42 @@ fn bounds(args: &FindMaxArgs, settings: &Settings) -> anyhow::Result<Bounds> {
     })
 }
 
-/// The run with another value.
+/// The run with another value, and the flags that make it so for others who make a part of it.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "whole numbers up to what --max may be; a larger one is refused as too many sessions"
 )]
-fn with(run: &RunArgs, first: &Settings, over: Over, value: f64) -> anyhow::Result<Settings> {
+fn with(
+    run: &RunArgs,
+    first: &Settings,
+    over: Over,
+    value: f64,
+) -> anyhow::Result<(Settings, Vec<String>)> {
     let mut run = run.clone();
     match over {
         Over::Rate => {
             let mut settings = first.clone();
             settings.pace.rate = value;
-            return Ok(settings);
+            return Ok((settings, flags(&[("--rate", value)])));
         }
         Over::Sessions => run.subscribers = Some(value as u32),
         Over::Rooms => run.rooms = Some(value as u32),
     }
     let mut settings = run.check()?;
-    if over == Over::Rooms {
-        // Each room keeps its share, so that a room is as busy as before.
-        settings.pace.rate = first.pace.rate * value / f64::from(first.rooms);
+    if over == Over::Sessions {
+        return Ok((settings, flags(&[("--subscribers", value)])));
     }
-    Ok(settings)
+    // Each room keeps its share, so that a room is as busy as before.
+    let rate = first.pace.rate * value / f64::from(first.rooms);
+    settings.pace.rate = rate;
+    Ok((settings, flags(&[("--rooms", value), ("--rate", rate)])))
+}
+
+fn flags(all: &[(&str, f64)]) -> Vec<String> {
+    let all = all.iter();
+    all.flat_map(|(flag, value)| [(*flag).to_owned(), value.to_string()])
+        .collect()
 }
 
 /// Says what was found and which runs decided; gives the exit code.
@@ -240,13 +256,16 @@ mod tests {
             bounds.most >= 10.0 && bounds.most.fract() == 0.0,
             "{bounds:?}"
         );
-        let run = with(&args.run, &first, Over::Rooms, 20.0).unwrap();
+        let (run, flags) = with(&args.run, &first, Over::Rooms, 20.0).unwrap();
         assert_eq!((run.rooms, run.subscribers, run.publishers), (20, 60, 20));
         assert_eq!(run.pace.rate, 100.0);
-        let run = with(&args.run, &first, Over::Rate, 7.5).unwrap();
+        assert_eq!(flags, ["--rooms", "20", "--rate", "100"]);
+        let (run, flags) = with(&args.run, &first, Over::Rate, 7.5).unwrap();
         assert_eq!((run.pace.rate, run.rooms), (7.5, 10));
-        let run = with(&args.run, &first, Over::Sessions, 40.0).unwrap();
+        assert_eq!(flags, ["--rate", "7.5"]);
+        let (run, flags) = with(&args.run, &first, Over::Sessions, 40.0).unwrap();
         assert_eq!((run.subscribers, run.pace.rate), (40, 50.0));
+        assert_eq!(flags, ["--subscribers", "40"]);
     }
 
     /// Goal: searches that make no sense are refused with what would.
@@ -260,6 +279,10 @@ mod tests {
             ("--slo loss=0 --over rooms", "needs --workload rooms"),
             ("--slo loss=0 --stages 1s:5", "no --stages"),
             ("--slo loss=0 --prometheus-listen 0", "--prometheus-listen"),
+            (
+                "--slo loss=0 --over sessions --agents a:1",
+                "--over sessions with --agents needs --max",
+            ),
         ] {
             let args = args(&flags.split_whitespace().collect::<Vec<_>>());
             let settings = args.run.clone().check().unwrap();

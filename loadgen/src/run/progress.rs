@@ -112,6 +112,13 @@ impl<'r, 's> Progress<'r, 's> {
             }
             interval.add(&mem::take(&mut lock(mailbox).interval));
         }
+        // Each knows what its own sessions have had, and not what others have sent; at the end all do.
+        if let Some((outstanding, cut_off)) = self.shared.missing_over_all()
+            && !self.shared.is_goodbye()
+        {
+            interval.missing.outstanding = outstanding;
+            interval.missing.cut_off = cut_off;
+        }
         self.monitor.look();
         let Some(phase) = self.phases.last_mut() else {
             return;

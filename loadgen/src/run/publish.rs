@@ -20,8 +20,7 @@ struct Publisher {
     /// Closed loop: pauses before each message, and how many are under way.
     pauses: Option<Pauses>,
     thinking: u32,
-    /// Closed loop: messages given up for lost, so that others may follow, and what was known when.
-    forgotten: u64,
+    /// Closed loop: how what is waited for stood last, and since when.
     progress: (u64, u64),
 }
 
@@ -49,6 +48,8 @@ impl Publishers {
             let Some(number) = shared.layout.publisher_of(seat.session) else {
                 continue;
             };
+            // What others were to miss in a storm is nothing that a closed loop waits for.
+            shared.outstanding.give_up(number, shared.sent.of(number));
             let schedule = plan.publisher(number);
             if seat.absent {
                 absent.push(schedule);
@@ -69,7 +70,6 @@ impl Publishers {
                 schedule,
                 pauses: settings.pace.think.map(|think| Pauses::new(think, number)),
                 thinking: 0,
-                forgotten: 0,
                 progress: (0, 0),
             });
         }
@@ -164,21 +164,23 @@ impl Publishers {
 
     /// Closed loop: tops every publisher up to its share of what may be outstanding.
     fn refill(&mut self, fleet: &mut Fleet<'_>, outstanding_max: u32, now: u64) {
-        let publishers = fleet.shared.layout.publishers;
-        let patience_ns = nanoseconds(fleet.shared.settings.drain);
+        let shared = fleet.shared;
+        let (publishers, outstanding) = (shared.layout.publishers, &shared.outstanding);
+        let patience_ns = nanoseconds(shared.settings.drain);
         for at in 0..self.publishers.len() {
             let publisher = &mut self.publishers[at];
-            let completed = fleet.shared.completed.of(publisher.number);
-            let sent = fleet.shared.sent.of(publisher.number);
-            if completed != publisher.progress.0 || publisher.progress.1 == 0 {
-                publisher.progress = (completed, now);
+            let number = publisher.number;
+            let sent = shared.sent.of(number);
+            let mark = outstanding.mark(number);
+            if mark != publisher.progress.0 || publisher.progress.1 == 0 {
+                publisher.progress = (mark, now);
             } else if now - publisher.progress.1 > patience_ns {
-                publisher.forgotten = sent - completed;
-                publisher.progress.1 = now;
+                // Lost, as far as can be told: others may follow.
+                outstanding.give_up(number, sent);
+                publisher.progress = (outstanding.mark(number), now);
             }
-            let outstanding = sent.saturating_sub(completed + publisher.forgotten);
-            let share = outstanding_share(outstanding_max, publishers, publisher.number);
-            let busy = outstanding + u64::from(publisher.thinking);
+            let share = outstanding_share(outstanding_max, publishers, number);
+            let busy = outstanding.of(number, sent) + u64::from(publisher.thinking);
             let index = publisher.index;
             for _ in busy..u64::from(share) {
                 if let Some(pauses) = &mut self.publishers[at].pauses {
@@ -213,15 +215,12 @@ impl Publishers {
         let publisher = &self.publishers[at];
         let number = publisher.number;
         let sequence = shared.sent.of(number);
-        let sizes = &shared.settings.sizes;
-        let turn = usize::try_from(sequence % sizes.len() as u64).unwrap_or(0);
-        self.payload.resize(sizes[turn] as usize, 0);
         let payload = Payload {
             publisher: number,
             sequence,
             planned_ns,
         };
-        encode(shared.post.run, payload, &mut self.payload);
+        write(shared, payload, &mut self.payload);
         let is_measured = self.plan.is_measured(planned_ns);
         let evicted =
             shared
@@ -241,6 +240,14 @@ impl Publishers {
         shared.sent.set(number, sequence + 1);
         fleet.publish(publisher.index, &self.payload, planned_ns);
     }
+}
+
+/// Writes a message of the run, in the size whose turn it is.
+pub(super) fn write(shared: &Shared<'_>, payload: Payload, out: &mut Vec<u8>) {
+    let sizes = &shared.settings.sizes;
+    let turn = usize::try_from(payload.sequence % sizes.len() as u64).unwrap_or(0);
+    out.resize(sizes[turn] as usize, 0);
+    encode(shared.post.run, payload, out);
 }
 
 /// How many of the messages outstanding are a publisher's: as equal as whole numbers are.

@@ -7,6 +7,7 @@ use crate::cli::{Workload, redact};
 use crate::results::model::agents::Machines;
 use crate::results::model::asked::Parameters;
 use crate::results::model::counts::Counts;
+use crate::results::model::recovery::Recovery;
 use crate::results::model::{
     Churn, Environment, Generator, HeldBack, Phase, Rates, Results, SCHEMA_VERSION, Sessions, Slow,
     Storm, Window,
@@ -49,6 +50,10 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
     counts.planned = planned(shared, &books).0;
     counts.sent = shared.taken.sum();
     counts.rejected = books.rejected;
+    counts.acknowledged = books.acknowledged;
+    counts.unanswered = books.unanswered;
+    counts.joins = books.joins;
+    counts.leaves = books.leaves;
     let rates = rates(shared, &window, &books);
     let waits = facts
         .outcomes
@@ -77,6 +82,7 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
             left_bytes: books.left_bytes,
         },
         storm: storm(settings, &books),
+        recovery: recovery(settings, &books),
         churn: churn(settings, &books),
         slow: slow(settings, &books),
         window,
@@ -93,9 +99,11 @@ pub(crate) fn summarize(facts: Facts<'_, '_>) -> Results {
     results
 }
 
-/// Messages of the whole plan and of its measured window. A closed loop plans as it goes.
+/// Messages of the whole run and of its measured window. A closed loop plans as it goes.
 fn planned(shared: &Shared<'_>, books: &RunBooks) -> (u64, u64) {
-    match shared.plan.get() {
+    let publishers = 0..shared.layout.publishers;
+    let missed: u64 = publishers.map(|each| shared.missed_of(each)).sum();
+    let (all, in_window) = match shared.plan.get() {
         Some(plan) if shared.settings.closed.is_none() && !shared.settings.is_idle() => {
             let planned = plan.clone().until(shared.measure_end_ns(plan)).totals();
             (
@@ -104,7 +112,8 @@ fn planned(shared: &Shared<'_>, books: &RunBooks) -> (u64, u64) {
             )
         }
         _ => (books.planned_all, books.planned),
-    }
+    };
+    (missed + all, in_window)
 }
 
 fn window(shared: &Shared<'_>, books: &RunBooks, length_ns: u64) -> Window {
@@ -143,6 +152,7 @@ fn sessions(shared: &Shared<'_>, books: &RunBooks) -> Sessions {
         opened: books.opened,
         unopened: books.unopened,
         failed: books.failed,
+        heard_nothing: books.heard_nothing,
         refusals: endings.refusals.clone(),
         ended_early: shared.ended_early(),
         closes: endings.closes.clone(),
@@ -180,6 +190,11 @@ fn storm(settings: &Settings, books: &RunBooks) -> Option<Storm> {
         recovery_ns: (books.returned == books.dropped).then(|| books.returns.0.max()),
         return_ns: books.returns.clone(),
     })
+}
+
+fn recovery(settings: &Settings, books: &RunBooks) -> Option<Recovery> {
+    let recovers = settings.speech.protocol.recovers();
+    recovers.then(|| books.recovery.clone())
 }
 
 fn churn(settings: &Settings, books: &RunBooks) -> Option<Churn> {

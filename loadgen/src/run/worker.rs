@@ -14,8 +14,10 @@ use crate::results::model::Worker;
 use crate::results::model::counts::Counts;
 use crate::run::guests::Guests;
 use crate::run::machine::pin;
+use crate::run::opening::connect;
 use crate::run::publish::Publishers;
-use crate::session::fleet::{Fleet, Mode};
+use crate::run::storm;
+use crate::session::fleet::Fleet;
 use crate::shared::{Milestone, Shared};
 
 /// How long a run that was cut short waits for the rest of its sessions to end too, so that the
@@ -83,45 +85,6 @@ pub(crate) fn run(shared: &Shared<'_>, worker: u32) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Opens all sessions that are to stay.
-fn connect(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
-    let shared = fleet.shared;
-    let start = now_ns();
-    let due = |turn: u32| match shared.settings.connect_rate {
-        Some(rate) => start + u64::from(turn) * 1_000_000_000 / u64::from(rate),
-        None => start,
-    };
-    // Where some may be refused, those without whom there is nothing to receive come first.
-    let ahead = match shared.settings.failures_max() {
-        0 => 0,
-        _ => shared.layout.steady() - shared.layout.subscribers,
-    };
-    let turn = |session: u32| (session + ahead) % shared.layout.steady();
-    let steady = (0..).zip(&fleet.seats);
-    let steady = steady.filter(|(_, seat)| seat.role != Role::Churner);
-    let mut turns: Vec<(u32, u32)> = steady
-        .map(|(index, seat)| (turn(seat.session), index))
-        .collect();
-    turns.sort_unstable();
-    let wanted = turns.into_iter().map(|(turn, index)| (due(turn), index));
-    fleet.wanted.extend(wanted);
-    open_all(fleet, start)?;
-    fleet.mode = Mode::Running;
-    Ok(())
-}
-
-/// Goes on until all that is to open is open, or the time for that, which began at `start`, is over.
-fn open_all(fleet: &mut Fleet<'_>, start: u64) -> anyhow::Result<()> {
-    let shared = fleet.shared;
-    let until = start + nanoseconds(shared.settings.connect_timeout);
-    while fleet.is_opening() && !shared.is_stopped() {
-        if fleet.turn(until)? >= until {
-            fleet.give_up();
-        }
-    }
-    Ok(())
-}
-
 /// Holds the sessions until the load may begin, and goes through the storm if it is called for.
 fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
     let shared = fleet.shared;
@@ -133,12 +96,9 @@ fn wait_for_plan(fleet: &mut Fleet<'_>) -> anyhow::Result<Option<Plan>> {
         if shared.is_stopped() {
             return Ok(None);
         }
-        if !is_storm_over && shared.storm_ns().is_some() {
+        if !is_storm_over && shared.storm.drop_ns().is_some() {
             is_storm_over = true;
-            let now = now_ns();
-            fleet.drop_all(now);
-            open_all(fleet, now)?;
-            fleet.mode = Mode::Running;
+            storm::go_through(fleet)?;
             shared.reached(Milestone::Returned);
         }
         fleet.turn(u64::MAX)?;
@@ -219,7 +179,8 @@ fn drain(fleet: &mut Fleet<'_>, plan: &Plan) -> anyhow::Result<()> {
             has_sent_all = true;
             shared.reached(Milestone::SentAll);
         }
-        if shared.is_all_sent() && !fleet.is_opening() && fleet.tally.is_complete(&shared.taken) {
+        let has_all = shared.is_all_sent() && fleet.tally.is_complete(&shared.taken);
+        if has_all && !fleet.is_opening() && fleet.is_answered() {
             break;
         }
         now = fleet.turn(until.min(now + DRAIN_LOOK_NS))?;
@@ -244,19 +205,26 @@ fn drained(fleet: &mut Fleet<'_>) -> anyhow::Result<()> {
 fn close_books(fleet: &mut Fleet<'_>) -> Counts {
     let shared = fleet.shared;
     fleet.give_up();
+    fleet.judge_guests();
     let mut counts = fleet.tally.counts(&shared.taken);
     if let Some(plan) = shared.plan.get() {
         let now = now_ns();
         let oldest = fleet.tally.oldest_outstanding(&shared.taken).into_iter();
-        let planned = oldest.filter_map(|(publisher, sequence)| match shared.settings.closed {
-            Some(_) => Some(shared.in_flight.planned_ns(publisher, sequence)),
-            None => plan.publisher(publisher).due_of(sequence),
+        let planned = oldest.filter_map(|(publisher, sequence)| {
+            // What a storm was to miss is not in the plan.
+            let missed = shared.missed_of(publisher);
+            match shared.settings.closed {
+                _ if sequence < missed => shared.storm.drop_ns(),
+                Some(_) => Some(shared.in_flight.planned_ns(publisher, sequence)),
+                None => plan.publisher(publisher).due_of(sequence - missed),
+            }
         });
         counts.outstanding_age_ns = now.saturating_sub(planned.min().unwrap_or(now));
     }
     if !shared.post.crew.is_alone() {
         counts.corrupted += fleet.tally.impossible(&shared.sent);
     }
+    fleet.books.recovery.add(&fleet.tally.recovery());
     fleet.tally.close();
     counts
 }

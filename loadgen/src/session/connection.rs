@@ -13,13 +13,15 @@ use fanring::wire::handshake::{AnswerError, check_answer};
 use fanring::wire::message::{Event, Kind, Reader, Role, Rules};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::protocol::seam::{Found, Listener, Place, Speaker};
+use crate::protocol::seam::{Position, Speaker};
 use crate::protocol::text::Who;
 use crate::protocol::upgrade::Upgrade;
+use crate::session::desk::{Desk, Hearing, Nobody};
 use crate::session::ending::{Ending, HEAD_BYTES_MAX};
 use crate::session::outbox::{Left, Outbox, Taken};
 use crate::session::refusal::{self, Refusal};
 use crate::session::tls::{Client, Tls};
+use crate::session::unanswered::Unanswered;
 
 /// The longest message that is accepted, whatever was asked for: a server may add some of its own.
 const MESSAGE_BYTES_MAX: usize = 32 << 20;
@@ -54,8 +56,9 @@ pub(crate) struct Connection {
     speaker: Box<dyn Speaker>,
     /// The speaker waits for nothing more.
     is_ready: bool,
-    /// What the server said it will not deliver, and why, since that was last asked for.
-    rejections: Vec<String>,
+    /// What was published and not answered, where the server answers it.
+    unanswered: Unanswered,
+    acknowledges: bool,
     /// This side has said goodbye.
     has_closed: bool,
     /// Nothing more comes from the other.
@@ -74,6 +77,8 @@ pub(crate) struct Way<'a> {
     /// The address to come from, if it is not left to the system.
     pub(crate) source: Option<IpAddr>,
     pub(crate) tls: Option<&'a Client>,
+    /// Whether all that is published is answered.
+    pub(crate) acknowledges: bool,
 }
 
 impl Connection {
@@ -93,7 +98,8 @@ impl Connection {
             reader: Reader::default(),
             speaker,
             is_ready: false,
-            rejections: Vec::new(),
+            unanswered: Unanswered::default(),
+            acknowledges: way.acknowledges,
             has_closed: false,
             has_ended: false,
             outbox: Outbox::default(),
@@ -174,15 +180,20 @@ impl Connection {
     pub(crate) fn beat(&mut self, now_ns: u64) {
         let mut desk = Desk {
             outbox: &mut self.outbox,
-            rejections: &mut self.rejections,
+            unanswered: &mut self.unanswered,
             kind: Kind::Text,
-            on_payload: |_: Found<'_>| {},
+            hearing: &mut Nobody,
         };
         self.speaker.due(now_ns, &mut desk);
     }
 
     /// The socket is connected or has failed to: puts the upgrade request on its way.
-    pub(crate) fn connected(&mut self, upgrade: &Upgrade, who: &Who<'_>) -> Result<(), Ending> {
+    pub(crate) fn connected(
+        &mut self,
+        upgrade: &Upgrade,
+        host: &str,
+        who: &Who<'_>,
+    ) -> Result<(), Ending> {
         let Some(socket) = &self.socket else {
             return Ok(());
         };
@@ -191,7 +202,7 @@ impl Connection {
             Ok(Some(error)) | Err(error) => return Err(Ending::Connect(error)),
         }
         let key = random_key();
-        upgrade.append(who, &key, self.outbox.raw());
+        upgrade.append(who, (host, &key), self.outbox.raw());
         self.phase = Phase::Upgrading {
             key,
             head: Vec::new(),
@@ -199,20 +210,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes received bytes, in order, and hands out each payload in them. The session may be open
+    /// Takes received bytes, in order, and hands on what is heard in them. The session may be open
     /// afterwards even when this fails: a goodbye can come with the answer to the handshake.
     pub(crate) fn receive(
         &mut self,
         bytes: &mut [u8],
         now_ns: u64,
         subprotocols: &[String],
-        on_payload: impl FnMut(Found<'_>),
+        hearing: &mut impl Hearing,
     ) -> Result<(), Ending> {
         let Some(tls) = &mut self.tls else {
-            return self.hear(bytes, now_ns, subprotocols, on_payload);
+            return self.hear(bytes, now_ns, subprotocols, hearing);
         };
         let mut opened = tls.open(bytes).map_err(Ending::Tls)?;
-        let outcome = self.hear(&mut opened, now_ns, subprotocols, on_payload);
+        let outcome = self.hear(&mut opened, now_ns, subprotocols, hearing);
         if let Some(tls) = &mut self.tls {
             tls.reuse(opened);
         }
@@ -225,13 +236,13 @@ impl Connection {
         bytes: &mut [u8],
         now_ns: u64,
         subprotocols: &[String],
-        on_payload: impl FnMut(Found<'_>),
+        hearing: &mut impl Hearing,
     ) -> Result<(), Ending> {
         let mut desk = Desk {
             outbox: &mut self.outbox,
-            rejections: &mut self.rejections,
+            unanswered: &mut self.unanswered,
             kind: Kind::Text,
-            on_payload,
+            hearing,
         };
         let mut rest;
         let mut bytes = bytes;
@@ -308,13 +319,27 @@ impl Connection {
     ) -> u64 {
         message.clear();
         let kind = self.speaker.wrap(payload, message);
+        if self.acknowledges {
+            self.unanswered.publish(planned_ns);
+        }
         self.outbox
             .publish(kind.opcode(), message, planned_ns, now_ns)
     }
 
-    /// What the server said it will not deliver, and why, since the last call.
-    pub(crate) fn rejections(&mut self) -> impl Iterator<Item = String> {
-        self.rejections.drain(..)
+    /// Where the session stands, if another one can come back to that.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.speaker.position()
+    }
+
+    /// Messages that the kernel has taken and the server has not answered, if it answers any.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let unsent = self.outbox.left().messages;
+        self.unanswered.count().saturating_sub(unsent)
+    }
+
+    /// Forgets those: they are written down.
+    pub(crate) fn forget_unanswered(&mut self) {
+        self.unanswered = Unanswered::default();
     }
 
     /// Says goodbye with code 1000.
@@ -401,31 +426,6 @@ impl Connection {
             Phase::Open => Ending::Dropped,
             _ => Ending::NoAnswer,
         }
-    }
-}
-
-/// Where a session's speaker hands on what it found, and what it says.
-struct Desk<'a, F> {
-    outbox: &'a mut Outbox,
-    rejections: &'a mut Vec<String>,
-    /// Of the message it was told of.
-    kind: Kind,
-    on_payload: F,
-}
-
-impl<F: FnMut(Found<'_>)> Listener for Desk<'_, F> {
-    #[inline]
-    fn payload(&mut self, bytes: &[u8], place: Place) {
-        let kind = self.kind;
-        (self.on_payload)(Found { bytes, place, kind });
-    }
-
-    fn say(&mut self, kind: Kind, message: &[u8]) {
-        self.outbox.frame(kind.opcode(), message);
-    }
-
-    fn rejected(&mut self, why: String) {
-        self.rejections.push(why);
     }
 }
 

@@ -51,6 +51,15 @@ impl Ending {
         }
     }
 
+    /// Leaves out of what the server said what it must not be told again.
+    pub(crate) fn censor(&mut self, hide: impl Fn(&str) -> String) {
+        match self {
+            Self::Refused(refusal) => refusal.censor(hide),
+            Self::Closed(_, said) | Self::Unwanted(said) => *said = hide(said),
+            _ => {}
+        }
+    }
+
     /// The HTTP status that refused the handshake, if one did.
     pub(crate) fn status(&self) -> Option<u16> {
         match self {

@@ -16,6 +16,7 @@ use crate::books::tally::{Scope, Tally};
 use crate::clock::{Busy, now_ns};
 use crate::load::layout::Role;
 use crate::load::plan::nanoseconds;
+use crate::protocol::seam::Position;
 use crate::results::interval::Interval;
 use crate::session::connection::{Connection, Way};
 use crate::session::sources::Sources;
@@ -72,6 +73,8 @@ pub(crate) struct Seat {
     pub(crate) absent: bool,
     /// Messages it took, if it is one that stops reading.
     pub(crate) taken: u64,
+    /// Where the last session in it stood, if one can come back to that.
+    pub(crate) position: Option<Position>,
 }
 
 impl Seat {
@@ -167,6 +170,7 @@ impl<'a> Fleet<'a> {
                 leaving: false,
                 absent: false,
                 taken: 0,
+                position: None,
             })
             .collect();
         let largest = settings.sizes.iter().copied().max().unwrap_or(0) as usize;
@@ -185,6 +189,7 @@ impl<'a> Fleet<'a> {
             run: shared.post.run,
             slots: shared.in_flight.len(),
             arrives_as: settings.speech.arrives_as,
+            recovers: settings.speech.protocol.recovers(),
         };
         let mut fleet = Self {
             shared,
@@ -305,17 +310,31 @@ impl<'a> Fleet<'a> {
         seat.generation = seat.generation.wrapping_add(1);
         seat.leaving = false;
         self.pending += 1;
-        if seat.role == Role::Churner {
+        if seat.position.is_some() {
+            // It may have tried before.
+            let storm_ns = self.shared.storm.back_since_ns();
+            let storm_ns = storm_ns.filter(|_| self.mode == Mode::Storm);
+            self.tally.sets_out(index, storm_ns.unwrap_or(due_ns));
+        } else if seat.role == Role::Churner {
             // Not when it opens: messages may come with the answer to the handshake.
             let lag_ns = nanoseconds(self.shared.settings.lag_max);
             let since_ns = now.saturating_sub(lag_ns);
             self.tally.joins(index, &self.shared.taken, since_ns);
         }
-        let target = self.shared.settings.reach.of(seat.session, seat.room);
+        let target = self
+            .shared
+            .settings
+            .reach
+            .of(seat.session, seat.room)
+            .address;
         let source = self.sources.of(seat.session, &target);
         let settings = self.shared.settings;
-        let who = settings.speech.who(seat.session, seat.room);
-        let speaker = settings.speech.protocol.speaker(&who);
+        let run = self.shared.post.run;
+        let who = settings.speech.who(run, seat.session, seat.room);
+        let mut speaker = settings.speech.protocol.speaker(&who);
+        if let Some(position) = &seat.position {
+            speaker.resumes(position);
+        }
         // Without a rate all are due at once, and wait for each other as this program wants it.
         let due_ns = match settings.connect_rate {
             Some(_) if self.mode == Mode::Connecting => due_ns,
@@ -326,6 +345,7 @@ impl<'a> Fleet<'a> {
             target,
             source,
             tls,
+            acknowledges: settings.speech.protocol.acknowledges(),
         };
         match Connection::start(&way, due_ns, speaker) {
             Ok(connection) => {
@@ -370,6 +390,7 @@ impl<'a> Fleet<'a> {
         // How it stands now, even if what was left here before has not been fetched.
         mailbox.interval.missing = self.tally.counts(&self.shared.taken).missing();
         mailbox.interval.open = self.open as u64;
+        mailbox.reach = self.tally.reach();
         mailbox.cut = cut;
         self.interval.clear();
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fanring::wire::close::CloseCode;
 
 use crate::clock::now_ns;
+use crate::load::layout::Role;
 use crate::load::plan::nanoseconds;
 use crate::session::connection::Connection;
 use crate::session::ending::Ending;
@@ -30,6 +31,9 @@ impl Fleet<'_> {
     pub(crate) fn leave(&mut self, index: usize) {
         let seat = &mut self.seats[index];
         seat.leaving = true;
+        if seat.role == Role::Churner {
+            self.tally.leaves(index, &self.shared.heard);
+        }
         if let Some(connection) = &mut seat.connection {
             connection.say_goodbye();
         }
@@ -88,7 +92,7 @@ impl Fleet<'_> {
                 self.empty(index);
             } else if connection.is_refused() {
                 let ending = connection.end_of_stream();
-                self.ended(index, &ending);
+                self.ended(index, ending);
             }
         }
         u64::MAX
@@ -102,22 +106,35 @@ impl Fleet<'_> {
         };
         seat.generation = seat.generation.wrapping_add(1);
         self.closing -= usize::from(connection.is_closing());
+        self.books.unanswered += connection.unanswered();
+        seat.position = connection.position().or(seat.position.take());
         self.queued_bytes -= connection.end().bytes;
     }
 
-    /// Notes what was published and the server has not let this program send.
-    pub(crate) fn note_left(&mut self) {
-        let now = now_ns();
+    /// Whether the server has answered all that it answers.
+    pub(crate) fn is_answered(&self) -> bool {
         let connections = self
             .seats
             .iter()
             .filter_map(|seat| seat.connection.as_ref());
-        for left in connections.map(Connection::left) {
+        connections
+            .map(Connection::unanswered)
+            .all(|unanswered| unanswered == 0)
+    }
+
+    /// Notes what was published and the server has not let this program send, or has not answered.
+    pub(crate) fn note_left(&mut self) {
+        let now = now_ns();
+        let connections = (self.seats.iter_mut()).filter_map(|seat| seat.connection.as_mut());
+        for connection in connections {
             let Left {
                 messages,
                 bytes,
                 held_since_ns,
-            } = left;
+            } = connection.left();
+            self.books.unanswered += connection.unanswered();
+            // What is answered during the goodbyes counts nowhere.
+            connection.forget_unanswered();
             self.books.left_messages += messages;
             self.books.left_bytes += bytes;
             self.books

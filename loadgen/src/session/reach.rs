@@ -10,11 +10,19 @@ use crate::session::tls::Client;
 /// How long one of several addresses has for answering.
 const TRIAL: Duration = Duration::from_secs(2);
 
+/// A place to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) address: SocketAddr,
+    /// How its target calls it, for the `Host` header.
+    pub(crate) host: String,
+}
+
 /// Where sessions connect to.
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
     /// At least one.
-    addresses: Vec<SocketAddr>,
+    stops: Vec<Stop>,
     turns: Turns,
     /// How TLS is spoken there, if it is.
     pub(crate) tls: Option<Client>,
@@ -40,12 +48,13 @@ pub(crate) enum Turns {
 
 impl Reach {
     /// Tries the addresses of a host, if it has several: a name such as `localhost` may have one where nobody
-    /// listens.
+    /// listens. All of them are called by the same name.
     ///
     /// # Errors
     /// When nobody answers at any of them.
     pub(crate) fn new(
         addresses: &[SocketAddr],
+        host: &str,
         choice: Choice,
         tls: Option<Client>,
     ) -> anyhow::Result<Self> {
@@ -53,35 +62,39 @@ impl Reach {
             [only] => vec![*only],
             several => answering(several, choice)?,
         };
+        let stops = addresses.into_iter().map(|address| Stop {
+            address,
+            host: host.to_owned(),
+        });
         Ok(Self {
-            addresses,
+            stops: stops.collect(),
             turns: Turns::Sessions,
             tls,
         })
     }
 
-    /// The same with the addresses of several servers.
+    /// The same with the places of several servers.
     pub(crate) fn over(self, others: impl Iterator<Item = Self>, turns: Turns) -> Self {
-        let others = others.flat_map(|other| other.addresses);
+        let others = others.flat_map(|other| other.stops);
         Self {
-            addresses: self.addresses.into_iter().chain(others).collect(),
+            stops: self.stops.into_iter().chain(others).collect(),
             turns,
             tls: self.tls,
         }
     }
 
     /// Where a session connects to.
-    pub(crate) fn of(&self, session: u32, room: u32) -> SocketAddr {
+    pub(crate) fn of(&self, session: u32, room: u32) -> &Stop {
         let turn = match self.turns {
             Turns::Sessions => session,
             Turns::Rooms => room,
         };
-        self.addresses[turn as usize % self.addresses.len()]
+        &self.stops[turn as usize % self.stops.len()]
     }
 
-    /// All of them.
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// The addresses of all of them.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.stops.iter().map(|stop| stop.address)
     }
 }
 
@@ -120,20 +133,27 @@ mod tests {
         let listeners = [(); 2].map(|()| listen());
         let [first, second] = [0, 1].map(|at| listeners[at].local_addr().unwrap());
         let all = [dead, first, second];
-        let reach = Reach::new(&all, Choice::First, None).unwrap();
-        assert_eq!(reach.addresses(), [first]);
-        let reach = Reach::new(&all, Choice::All, None).unwrap();
-        assert_eq!(reach.addresses(), [first, second]);
-        assert_eq!((reach.of(0, 0), reach.of(3, 0)), (first, second));
-        assert_eq!(
-            Reach::new(&[dead], Choice::First, None).unwrap().of(7, 7),
-            dead
-        );
-        let [one, other] =
-            [first, second].map(|address| Reach::new(&[address], Choice::First, None).unwrap());
+        let made = |addresses: &[SocketAddr], host, choice| {
+            Reach::new(addresses, host, choice, None).unwrap()
+        };
+        let reach = made(&all, "a", Choice::First);
+        assert_eq!(reach.addresses().collect::<Vec<_>>(), [first]);
+        let reach = made(&all, "a", Choice::All);
+        assert_eq!(reach.addresses().collect::<Vec<_>>(), [first, second]);
+        let stop = |address, host: &str| Stop {
+            address,
+            host: host.to_owned(),
+        };
+        assert_eq!(*reach.of(0, 0), stop(first, "a"));
+        assert_eq!(*reach.of(3, 0), stop(second, "a"));
+        let alone = made(&[dead], "a", Choice::First);
+        assert_eq!(alone.of(7, 7).address, dead);
+        let one = made(&[first], "a", Choice::First);
+        let other = made(&[second], "b:81", Choice::First);
         let servers = one.over([other].into_iter(), Turns::Rooms);
-        assert_eq!((servers.of(1, 0), servers.of(0, 3)), (first, second));
-        let error = Reach::new(&[dead, dead], Choice::All, None).unwrap_err();
+        assert_eq!(*servers.of(1, 0), stop(first, "a"));
+        assert_eq!(*servers.of(0, 3), stop(second, "b:81"), "by its own name");
+        let error = Reach::new(&[dead, dead], "a", Choice::All, None).unwrap_err();
         assert!(error.to_string().contains(&dead.to_string()), "{error}");
     }
 }

@@ -56,6 +56,16 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Leaves out of what the server said what it must not be told again.
+    pub(crate) fn censor(&mut self, hide: impl Fn(&str) -> String) {
+        let location = self.location.iter_mut();
+        for said in location.chain([&mut self.reason, &mut self.body]) {
+            *said = hide(said);
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server answered {}", self.status)?;

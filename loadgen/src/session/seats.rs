@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::io::write;
 
+use crate::books::backlog::Gone;
 use crate::books::done::Done;
 use crate::books::inflight::Completion;
 use crate::books::payload::Payload;
@@ -45,30 +46,40 @@ impl Fleet<'_> {
         self.books.opened += 1;
         self.note_beat(index);
         if self.mode == Mode::Storm {
-            let since = shared.storm_ns().unwrap_or(now);
+            let since = shared.storm.back_since_ns().unwrap_or(now);
             self.books.returned += 1;
             self.books.returns.record(now.saturating_sub(since));
         }
         let seat = &self.seats[index];
-        self.books.joined += u64::from(seat.role == Role::Churner);
+        if seat.role == Role::Churner {
+            self.books.joined += 1;
+            self.tally.opened(index, now);
+        }
         shared.session_opened(seat.role, seat.room);
     }
 
     /// A session has ended, or a connection never became one.
-    pub(crate) fn ended(&mut self, index: usize, ending: &Ending) {
+    pub(crate) fn ended(&mut self, index: usize, mut ending: Ending) {
         if self.seats[index].is_closing() {
-            return self.end_of_farewell(index, ending);
+            return self.end_of_farewell(index, &ending);
         }
+        ending.censor(|said| self.hide(index, said));
         let was_open = self.seats[index].is_open();
         let why = format!("{ending}{}", self.awaited(index));
         match ending {
-            Ending::Closed(code, _) => self.farewell(index, *code),
+            Ending::Closed(code, _) => self.farewell(index, code),
             _ => self.empty(index),
         }
         match was_open {
-            true => self.judge_end(index, ending),
+            true => self.judge_end(index, &ending),
             false => self.failed(index, &why, ending.status()),
         }
+    }
+
+    /// What is said of a session, without what it sent as a secret.
+    pub(super) fn hide(&self, index: usize, said: &str) -> String {
+        let session = self.seats[index].session;
+        self.shared.settings.speech.hide(session, said)
     }
 
     /// Whether a session that was open should have ended.
@@ -85,6 +96,7 @@ impl Fleet<'_> {
         } else if self.mode != Mode::Goodbye {
             shared.note_early_end(seat.session, ending);
             self.tally.ended(index);
+            shared.note_gone(Gone::Ended(seat.session));
         }
     }
 
@@ -92,6 +104,8 @@ impl Fleet<'_> {
     pub(crate) fn awaited(&self, index: usize) -> String {
         let connection = self.seats[index].connection.as_ref();
         let awaited = connection.and_then(Connection::waits_for);
+        let hide = |what: &String| self.hide(index, what);
+        let awaited = awaited.as_ref().map(hide);
         awaited.map_or_else(String::new, |what| format!(", and {what} had not come"))
     }
 
@@ -144,6 +158,7 @@ impl Fleet<'_> {
             seat.absent = true;
             self.books.unopened += 1;
             self.tally.absent(index);
+            self.shared.note_gone(Gone::Absent(seat.session));
         }
     }
 
@@ -165,7 +180,7 @@ impl Fleet<'_> {
             return;
         };
         self.books.failed += u64::from(self.mode != Mode::Connecting);
-        let why = format!("a session still waited for {what}");
+        let why = format!("a session still waited for {}", self.hide(index, &what));
         self.shared.note_refusal(&why, None);
         self.go_without(index);
     }
@@ -186,7 +201,10 @@ impl Fleet<'_> {
     fn discount(&mut self, index: usize) {
         let seat = &self.seats[index];
         self.open -= 1;
-        self.books.left += u64::from(seat.role == Role::Churner);
+        if seat.role == Role::Churner {
+            self.books.left += 1;
+            self.books.heard_nothing += u64::from(self.tally.has_heard_nothing(index));
+        }
         self.shared.session_closed(seat.role, seat.room);
     }
 
@@ -196,17 +214,18 @@ impl Fleet<'_> {
         self.discount(index);
     }
 
-    /// Drops every session without a goodbye and wants it back at once.
-    pub(crate) fn drop_all(&mut self, now: u64) {
+    /// Drops every session of those roles without a goodbye. Returns their places.
+    pub(crate) fn drop_all(&mut self, roles: &[Role]) -> Vec<u32> {
         self.mode = Mode::Storm;
+        let mut dropped = Vec::new();
         for index in 0..self.seats.len() {
-            if self.seats[index].is_open() && self.seats[index].role != Role::Churner {
+            if self.seats[index].is_open() && roles.contains(&self.seats[index].role) {
                 self.vacate(index);
                 self.books.dropped += 1;
-                let slot = u32::try_from(index).unwrap_or(u32::MAX);
-                self.wanted.push_back((now, slot));
+                dropped.push(u32::try_from(index).unwrap_or(u32::MAX));
             }
         }
+        dropped
     }
 
     /// Ends a session that was asked to leave and has not, or that was to be open by now and is not.
@@ -220,15 +239,31 @@ impl Fleet<'_> {
         }
     }
 
+    /// Judges those that come and go and are still here, as if they said goodbye.
+    pub(crate) fn judge_guests(&mut self) {
+        for (index, seat) in self.seats.iter().enumerate() {
+            if seat.role == Role::Churner && seat.is_open() && !seat.leaving {
+                self.tally.leaves(index, &self.shared.heard);
+                self.books.heard_nothing += u64::from(self.tally.has_heard_nothing(index));
+            }
+        }
+    }
+
     /// Enters what came in a turn: by message, since all of it came at once.
     pub(crate) fn enter_turn(&mut self, before: Traffic, now: u64) {
-        let Some(plan) = self.shared.plan.get() else {
-            return;
-        };
         let shared = self.shared;
         let traffic = self.tally.traffic();
         let delivered = traffic.delivered - before.delivered;
         self.interval.delivered += delivered;
+        for since_ns in self.tally.caught_up() {
+            let took_ns = now.saturating_sub(since_ns);
+            self.books.recovery.caught_up_ns.record(took_ns);
+        }
+        let Some(plan) = shared.plan.get() else {
+            // What a storm was to miss: times of the load only count.
+            self.tally.end_turn(|_| {});
+            return;
+        };
         if plan.is_measured(now) && now < shared.measure_end_ns(plan) {
             self.books.delivered += delivered;
             self.books.received += traffic.received - before.received;
@@ -257,6 +292,9 @@ impl Fleet<'_> {
                 .in_flight
                 .deliver(batch.slot, payload.sequence, batch.steady, now);
             let Some(done) = done else { return };
+            if shared.layout.churners > 0 {
+                shared.heard.raise(payload.publisher, payload.planned_ns);
+            }
             if shared.post.follows && !shared.post.crew.is_alone() {
                 hand_on(shared, &payload, &done);
             } else {
@@ -267,7 +305,7 @@ impl Fleet<'_> {
             }
             if shared.settings.closed.is_some() {
                 let publisher = payload.publisher;
-                shared.completed.count(publisher);
+                shared.outstanding.complete(publisher, payload.sequence);
                 let session = shared.layout.session_of(publisher);
                 let worker = shared.post.crew.worker_of(session);
                 if worker != own_worker {

@@ -29,7 +29,11 @@ impl Sources {
         if !settings.source_ips.is_empty() {
             return Self::Given(settings.source_ips.clone());
         }
-        match settings.reach.addresses().iter().any(is_loopback) {
+        match settings
+            .reach
+            .addresses()
+            .any(|address| is_loopback(&address))
+        {
             true => {
                 let sessions = settings.layout().sessions();
                 Self::Loopback(sessions.div_ceil(CONNECTIONS_MAX).max(ADDRESSES_MIN))

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::clock::now_ns;
 use crate::session::connection::Connection;
+use crate::session::ears::Ears;
 use crate::session::ending::Ending;
 use crate::session::fleet::{Fleet, NO_SLOT};
 
@@ -153,7 +154,7 @@ impl Fleet<'_> {
         let bytes = match result {
             Ok(bytes) => bytes as usize,
             Err(Errno::AGAIN) => 0,
-            Err(errno) => return self.ended(index, &Ending::Failed(errno.into())),
+            Err(errno) => return self.ended(index, Ending::Failed(errno.into())),
         };
         let publisher = shared.layout.publisher_of(seat.session);
         let plan = shared.plan.get();
@@ -194,10 +195,12 @@ impl Fleet<'_> {
         };
         connection.sending = false;
         if connection.is_connecting() {
-            let speech = &self.shared.settings.speech;
-            let who = speech.who(seat.session, seat.room);
-            if let Err(ending) = connection.connected(&speech.upgrade, &who) {
-                return self.ended(index, &ending);
+            let settings = self.shared.settings;
+            let host = &settings.reach.of(seat.session, seat.room).host;
+            let speech = &settings.speech;
+            let who = speech.who(self.shared.post.run, seat.session, seat.room);
+            if let Err(ending) = connection.connected(&speech.upgrade, host, &who) {
+                return self.ended(index, ending);
             }
             self.read_on(index);
         }
@@ -233,18 +236,21 @@ impl Fleet<'_> {
         let was_refused = connection.is_refused();
         let outcome = match (completion.result, completion.buffer) {
             (_, Some(mut buffer)) => {
-                let (tally, taken) = (&mut self.tally, &mut seat.taken);
+                let mut ears = Ears {
+                    shared,
+                    index,
+                    session: seat.session,
+                    now_ns: now,
+                    was_open,
+                    taken: &mut seat.taken,
+                    tally: &mut self.tally,
+                    books: &mut self.books,
+                    interval: &mut self.interval,
+                };
                 let bytes = self.ring.bytes(&mut buffer);
                 let subprotocols = &shared.settings.speech.upgrade.subprotocols;
-                let outcome = connection.receive(bytes, now, subprotocols, |found| {
-                    *taken += 1;
-                    tally.received(index, found, &shared.sent, &shared.in_flight);
-                });
-                tally.waiting.settle(index, now);
-                for why in connection.rejections() {
-                    self.books.rejected += 1;
-                    shared.note_cause(&why);
-                }
+                let outcome = connection.receive(bytes, now, subprotocols, &mut ears);
+                self.tally.waiting.settle(index, now);
                 self.ring.recycle(buffer);
                 outcome
             }
@@ -271,7 +277,7 @@ impl Fleet<'_> {
                 self.mark(index);
             }
             Err(ending) => {
-                self.ended(index, &ending);
+                self.ended(index, ending);
                 if !completion.more && self.seats[index].is_closing() {
                     self.read_on(index);
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process;
 
 use crate::clock::now_ns;
-use crate::results::model::server::{ProcessUse, ServerUse};
+use crate::results::model::server::{ProcessUse, ServerUse, StormUse};
 use crate::watch::family::{family, name};
 use crate::watch::process::{CpuTime, peak_resident_bytes, resident_bytes, switches, tcp_pages};
 
@@ -26,6 +26,9 @@ pub(crate) struct Monitor {
     pages_peak: u64,
     /// Resident memory when all sessions were open, and how many that were.
     open: Option<(u64, u64)>,
+    /// Before those that a storm dropped come back, with the memory they hold then; and what they used for it.
+    storm_start: Option<(Sample, u64)>,
+    storm: Option<StormUse>,
     start: Option<Sample>,
     end: Option<Sample>,
     /// Of each process at the end of the window: its name and resident memory.
@@ -51,6 +54,8 @@ impl Monitor {
             pages_before: tcp_pages(),
             pages_peak: 0,
             open: None,
+            storm_start: None,
+            storm: None,
             start: None,
             end: None,
             after: BTreeMap::new(),
@@ -64,6 +69,26 @@ impl Monitor {
         if !self.roots.is_empty() {
             self.open = Some((resident_bytes_of(&family(&self.roots)), sessions));
         }
+    }
+
+    /// Those that a storm has dropped come back.
+    pub(crate) fn storm_start(&mut self) {
+        let sample = self.sample();
+        self.storm_start = sample.map(|sample| (sample, resident_bytes_of(&family(&self.roots))));
+    }
+
+    /// All are back.
+    pub(crate) fn storm_end(&mut self) {
+        let Some(((start, rss_bytes_before), end)) = self.storm_start.as_ref().zip(self.sample())
+        else {
+            return;
+        };
+        let processes = self.processes(start, &end).into_iter();
+        self.storm = Some(StormUse {
+            cpu_ns: processes.map(|process| process.cpu_ns).sum(),
+            rss_bytes_before: *rss_bytes_before,
+            rss_bytes_peak: self.peak_resident(),
+        });
     }
 
     /// The measured window begins.
@@ -80,9 +105,14 @@ impl Monitor {
         // What has ended meanwhile holds no memory.
         let here = |&pid: &u32| Some((pid, (name(pid), resident_bytes(pid).ok()?)));
         self.after = members.iter().filter_map(here).collect();
-        let peaks = members.iter().filter_map(|&pid| peak_resident_bytes(pid));
-        self.rss_peak = peaks.sum();
+        self.rss_peak = self.peak_resident();
         self.look();
+    }
+
+    fn peak_resident(&self) -> u64 {
+        let members = family(&self.roots);
+        let peaks = members.iter().filter_map(|&pid| peak_resident_bytes(pid));
+        peaks.sum()
     }
 
     /// Looks at what changes meanwhile.
@@ -139,6 +169,7 @@ impl Monitor {
         let (open, sessions) = self.open.unwrap_or((rss_after, 0));
         Some(ServerUse {
             pid,
+            storm: self.storm.clone(),
             cpu_ns,
             cpu_ns_per_delivery: match deliveries {
                 0 => 0.0,
@@ -175,14 +206,28 @@ mod tests {
         let own = process::id();
         let mut child = process::Command::new("sleep").arg("60").spawn().unwrap();
         let mut monitor = Monitor::new(&[own, child.id()]).unwrap();
+        let busy = || {
+            let start = own_cpu_ns();
+            while own_cpu_ns() < start + 50_000_000 {}
+        };
+        monitor.storm_end();
+        assert!(monitor.storm.is_none(), "there was none");
+        monitor.storm_start();
+        busy();
+        monitor.storm_end();
         monitor.window_start();
-        let start = own_cpu_ns();
-        while own_cpu_ns() < start + 50_000_000 {}
+        busy();
         monitor.all_open(1);
         monitor.window_end();
         child.kill().unwrap();
         child.wait().unwrap();
         let used = monitor.server_use(10).unwrap();
+        let storm = used.storm.as_ref().unwrap();
+        assert!(
+            storm.cpu_ns >= 30_000_000 && storm.rss_bytes_before > 0,
+            "{storm:?}"
+        );
+        assert!(storm.rss_bytes_peak >= storm.rss_bytes_before, "{storm:?}");
         let [first, second] = [own, child.id()].map(|pid| {
             let mut own = used.processes.iter().filter(|process| process.pid == pid);
             (own.next().unwrap(), own.next())

@@ -1,6 +1,8 @@
 //! One run over several processes and machines: the same counts as one process has, agents that do only what they may,
 //! and what is said when one of them is lost.
 
+mod ends;
+mod figures;
 mod rules;
 
 use std::io::{BufRead, BufReader};
@@ -8,10 +10,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::program::{LOAD, Run, in_one_run, refusal, run};
 use crate::server::{Fault, Server};
+
+/// How long something may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A file with a token.
 struct TokenFile(PathBuf);
@@ -41,6 +47,8 @@ impl Drop for TokenFile {
 struct Agent {
     process: Child,
     address: String,
+    /// What it has said since it listens, line by line.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Agent {
@@ -56,11 +64,33 @@ impl Agent {
         let mut line = String::new();
         let mut errors = BufReader::new(process.stderr.take().unwrap());
         errors.read_line(&mut line).unwrap();
-        // Nobody reads on, and a full pipe would stop it.
-        std::thread::spawn(move || errors.lines().for_each(drop));
+        let said = Arc::<Mutex<Vec<String>>>::default();
+        let lines = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
         let address = line.trim().strip_prefix("fanload: agent listens on ");
         let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { process, address }
+        Self {
+            process,
+            address,
+            said,
+        }
+    }
+
+    /// Waits for a line with some words in it.
+    fn wait_for(&self, words: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let said = self.said.lock().unwrap().clone();
+            if let Some(line) = said.iter().find(|line| line.contains(words)) {
+                return line.clone();
+            }
+            assert!(started.elapsed() < PATIENCE, "{words} is not in {said:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -268,9 +298,10 @@ fn a_low_limit_takes_several_processes() {
 #[test]
 fn workloads_are_shared() {
     let server = Server::start(Fault::None);
+    let several = ["--processes", "3", "--workers", "2"];
+    let any = |flags: &[&str]| run(server.address, &[&LOAD[..], &several, flags].concat());
     let three = |flags: &[&str]| {
-        let several = ["--processes", "3", "--workers", "2"];
-        let run = run(server.address, &[&LOAD[..], &several, flags].concat());
+        let run = any(flags);
         clean(&run);
         run
     };
@@ -280,7 +311,9 @@ fn workloads_are_shared() {
     let storm = three(&["--workload", "storm"]);
     assert_eq!(storm.figure("/storm/returned"), 22);
     assert_eq!(storm.figure("/counts/delivered"), 1_400);
-    let churn = three(&["--workload", "churn", "--churn-rate", "12"]);
+    let churn = any(&["--workload", "churn", "--churn-rate", "12"]);
+    // A message that was under way when somebody joined may be replayed to it.
+    assert_eq!(churn.code, 0, "{}", churn.text);
     assert_eq!(churn.figure("/window/completed"), 50);
     assert!(churn.figure("/churn/joined") >= 6, "{}", churn.text);
     let idle = three(&["--idle", "10", "--hold", "0.2"]);
@@ -319,18 +352,58 @@ fn closed_loops_are_for_echoes() {
     );
 }
 
-/// Goal: what two processes measure is what one does, within what two runs of one differ by.
+/// Goal: a search makes its runs over agents and over processes, one after the other, each with what is tried, and the
+/// last of them writes its files; how far it goes has to be said where nobody knows.
 #[test]
-fn figures_are_those_of_one_process() {
+fn searches_are_made_over_agents() {
+    let server = Server::start(Fault::None);
+    let pair = Pair::start(&server);
+    let name = format!("fanload-agents-search-{}.json", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    let search = |server: &Server, flags: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_fanload"))
+            .args(["find-max", "--target", &server.address.to_string()])
+            .args("--duration 0.3 --warmup 0 --settle 0 --lag-max 60s --quiet".split(' '))
+            .args(flags)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let own = pair.flags();
+    let own: Vec<_> = own.iter().map(String::as_str).collect();
+    let flags = "--slo p99=10s,loss=0 --subscribers 5 --rate 40 --max 80 --json";
+    let flags: Vec<_> = flags.split(' ').chain(file.to_str()).collect();
+    let (code, text) = search(&server, &[&own[..], &flags].concat());
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("highest rate that holds: 80.0"), "{text}");
+    assert!(
+        text.contains("decided: 80.0/s held in runs 2 and 3"),
+        "{text}"
+    );
+    let last: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    std::fs::remove_file(file).unwrap();
+    assert_eq!(last["parameters"]["rate"], 80.0, "{text}");
+    assert_eq!(last["counts"]["sent"], 24, "0.3 s of it: {text}");
+    assert_eq!(last["machines"]["agents"].as_array().unwrap().len(), 2);
+    let over = [
+        "--over",
+        "sessions",
+        "--slo",
+        "loss=0",
+        "--subscribers",
+        "5",
+    ];
+    let (code, text) = search(&server, &[&own[..], &over].concat());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("--over sessions with --agents needs --max"),
+        "{text}"
+    );
     in_one_run(|| {
-        let server = Server::start(Fault::None);
-        let p50 = |processes: &str| {
-            let flags = ["--duration", "2", "--processes", processes];
-            let run = run(server.address, &[&LOAD[..], &flags].concat());
-            clean(&run);
-            run.figure("/latency/delivery_ns/p50").max(100_000)
-        };
-        let (one, two) = (p50("1"), p50("2"));
-        assert!(one < two * 4 && two < one * 4, "{one} and {two} ns");
+        let full = Server::start(Fault::Full(20));
+        let (code, text) = search(&full, &[&over[..], &["--processes", "2"]].concat());
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("\nmost that hold: 19 sessions\n"), "{text}");
     });
 }

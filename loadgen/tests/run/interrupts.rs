@@ -10,7 +10,11 @@ use serde_json::Value;
 use crate::server::{Fault, Server};
 
 /// Starts a run of a minute and waits until its progress tells of this phase.
-fn run_until(server: &Server, phase: &str, flags: &[&str]) -> (Child, BufReader<ChildStderr>) {
+pub(crate) fn run_until(
+    server: &Server,
+    phase: &str,
+    flags: &[&str],
+) -> (Child, BufReader<ChildStderr>) {
     let load = "--subscribers 5 --rate 100 --duration 60 --warmup 0 --lag-max 60000 --no-tui";
     let mut child = Command::new(env!("CARGO_BIN_EXE_fanload"))
         .args(["--target", &server.address.to_string()])
@@ -29,7 +33,8 @@ fn run_until(server: &Server, phase: &str, flags: &[&str]) -> (Child, BufReader<
     (child, progress)
 }
 
-fn interrupt(child: &Child) {
+/// As Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
     let pid = Pid::from_child(child);
     kill_process(pid, Signal::INT).unwrap();
 }

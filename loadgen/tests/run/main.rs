@@ -3,6 +3,7 @@
 mod agents;
 mod allowance;
 mod arithmetic;
+mod centrifugo;
 mod dialogue;
 mod faults;
 mod goodbyes;
@@ -13,4 +14,5 @@ mod program;
 mod secure;
 mod server;
 mod setup;
+mod targets;
 mod workloads;

@@ -314,6 +314,51 @@ fn runs_are_compared() {
     );
 }
 
+/// Goal: a server that says again what it was sent as a secret brings it into no file and on no screen: from the file of
+/// values, the command line and the environment.
+#[test]
+fn echoed_secrets_are_in_no_report() {
+    let (folder, server) = (Folder::new("echoed"), Server::start(Fault::Parrot(11)));
+    let vars = folder.file("tokens.csv");
+    let tokens: Vec<_> = (0..40).map(|row| format!("s3cret-of-{row}")).collect();
+    fs::write(&vars, format!("token\n{}\n", tokens.join("\n"))).unwrap();
+    let forms = ["json", "html", "markdown", "junit"];
+    let files = forms.map(|form| folder.file(form));
+    let mut flags = vec![
+        "--vars",
+        &vars,
+        "--path",
+        "/ws?presence=0&token={token}&key=s3cret-of-all",
+        "--header",
+        "Authorization: Bearer {env:FANLOAD_TEST_SECRET}",
+        "--workload",
+        "churn",
+        "--churn-rate",
+        "10",
+    ];
+    let named: Vec<_> = forms.iter().map(|form| format!("--{form}")).collect();
+    for (flag, file) in named.iter().zip(&files) {
+        flags.extend([flag.as_str(), file.as_str()]);
+    }
+    let load = "--subscribers 10 --rate 50 --duration 1 --warmup 0 --drain 0.2 --lag-max 60000";
+    let made = Command::new(env!("CARGO_BIN_EXE_fanload"))
+        .env("FANLOAD_TEST_SECRET", "s3cret-of-the-environment")
+        .args(["--target", &server.address.to_string()])
+        .args(load.split(' '))
+        .args(&flags)
+        .output()
+        .unwrap();
+    let table = String::from_utf8(made.stdout).unwrap();
+    assert_eq!(made.status.code(), Some(3), "{table}");
+    let told = "the server answered 403 No: no /ws?presence=0&token=[redacted]&key=[redacted] with Bearer [redacted]";
+    assert!(table.contains(told), "{table}");
+    let files = files.map(|file| fs::read_to_string(file).unwrap());
+    let errors = String::from_utf8(made.stderr).unwrap();
+    for text in files.iter().chain([&table, &errors]) {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
 /// Goal: what opens doors is in no file and on no screen, and when the run began is.
 #[test]
 fn secrets_are_in_no_report() {

@@ -1,4 +1,6 @@
-//! Loads that change over time: exactly as many messages and sessions as the stages say.
+//! Loads that change over time, and that wait: exactly as many messages and sessions as was said.
+
+use std::time::Duration;
 
 use crate::program::{in_one_run, run};
 use crate::server::{Fault, Server};
@@ -84,6 +86,25 @@ fn sessions_come_and_go_by_stages() {
             run.text
         );
     }
+}
+
+/// Goal: what was given up for lost and comes late makes no room for more: once a server that delivers nothing for a
+/// second is through with what it held, no more wait there than were asked for.
+#[test]
+fn late_messages_let_no_more_out() {
+    in_one_run(|| {
+        let server = Server::start(Fault::SlowStart(Duration::from_secs(1)));
+        let flags =
+            "--subscribers 1 --publishers 1 --closed 2 --drain 400ms --duration 2s --warmup 0";
+        let run = run(server.address, &words(flags));
+        assert_eq!((run.code, run.damage()), (0, [0; 5]), "{}", run.text);
+        let held = server.faults();
+        assert!(held >= 4, "only {held} were sent while it held them");
+        // Some more than twenty milliseconds for two of them, in the second that is left.
+        assert!(run.figure("/counts/sent") > held + 20, "{}", run.text);
+        let most = server.most_waiting();
+        assert!((1..=2).contains(&most), "{most}");
+    });
 }
 
 /// Goal: a publisher that thinks waits for so long after each message has come to all, and what it says

@@ -74,7 +74,15 @@ impl Run {
     pub(crate) fn findings(&self) -> String {
         let counts = self.report["counts"].as_object().unwrap();
         let is_good = |name: &str| {
-            let good = ["planned", "sent", "expected", "delivered"];
+            let good = [
+                "planned",
+                "sent",
+                "expected",
+                "delivered",
+                "acknowledged",
+                "joins",
+                "leaves",
+            ];
             good.contains(&name) || name.ends_with("_ns")
         };
         let mut all: BTreeMap<_, _> = counts
@@ -82,7 +90,7 @@ impl Run {
             .filter(|(name, _)| !is_good(name))
             .map(|(name, number)| (name.as_str(), number.as_u64().unwrap()))
             .collect();
-        for name in ["failed", "ended_early"] {
+        for name in ["failed", "heard_nothing", "ended_early"] {
             all.insert(name, self.figure(&format!("/sessions/{name}")));
         }
         let found = all.iter().filter(|(_, number)| **number > 0);

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fanring::wire::frame::OpCode;
-use fanring::wire::handshake::{Policy, Route, accept_response, route};
+use fanring::wire::handshake::{Policy, Route, Upgrade, accept_response, route};
 use fanring::wire::http::{head_end, parse_head};
 use fanring::wire::message::{Event, Reader, Role, Rules};
 
@@ -27,6 +27,8 @@ struct Heard {
     /// Messages that are no payloads, in the order they came.
     words: Vec<String>,
     peers: Vec<String>,
+    /// What the server was called.
+    hosts: Vec<String>,
     /// Codes of goodbyes; 1005 for one without.
     goodbyes: Vec<u16>,
 }
@@ -70,6 +72,11 @@ impl Server {
         self.house.room().faults
     }
 
+    /// The most deliveries that waited at once, after a slow start was over.
+    pub(crate) fn most_waiting(&self) -> usize {
+        self.house.room().most_waiting
+    }
+
     /// Messages that are no payloads, in the order they came.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.house.heard().words.clone()
@@ -78,6 +85,11 @@ impl Server {
     /// The addresses connections came from.
     pub(crate) fn peers(&self) -> Vec<String> {
         self.house.heard().peers.clone()
+    }
+
+    /// What each connection that was upgraded called the server.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        self.house.heard().hosts.clone()
     }
 
     /// Codes of goodbyes, in the order they came; 1005 for one without.
@@ -129,8 +141,18 @@ impl House {
     }
 
     /// Does what faulty servers do instead of an upgrade; `None` if this one does.
-    fn refuse(&self, number: usize, stream: &mut TcpStream) -> Option<()> {
+    fn refuse(&self, number: usize, head: &[u8], stream: &mut TcpStream) -> Option<()> {
         let answer: &[u8] = match self.fault {
+            Fault::Parrot(from) if number < from => return Some(()),
+            Fault::Parrot(_) => {
+                let head = String::from_utf8_lossy(head);
+                let asked = head.split(' ').nth(1).unwrap();
+                let shown = head.split("Authorization: ").nth(1);
+                let shown = shown.and_then(|rest| rest.lines().next()).unwrap();
+                let body = format!("no {asked} with {shown}");
+                let length = body.len();
+                &format!("HTTP/1.1 403 No\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+            }
             Fault::RefuseSome(from, count) if !(from..from + count).contains(&number) => {
                 return Some(());
             }
@@ -160,32 +182,24 @@ impl House {
 
     fn serve(&self, number: usize, mut stream: TcpStream) -> Option<()> {
         let fault = self.fault;
-        let mut head = Vec::new();
+        let head = read_head(&mut stream)?;
+        self.refuse(number, &head, &mut stream)?;
+        let upgrade = judge(&head, &[]);
         let mut chunk = vec![0; 65_536];
-        let end = loop {
-            if let Some(end) = head_end(&head, 0) {
-                break end;
-            }
-            let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
-            head.extend_from_slice(&chunk[..count]);
-        };
-        self.refuse(number, &mut stream)?;
-        let parsed = parse_head(&head[..end]).unwrap();
-        let policy = Policy {
-            allow_origin: &[],
-            echo: false,
-            ..Policy::default()
-        };
-        let Route::WebSocket(upgrade) = route(&parsed, &policy) else {
-            panic!("not an upgrade");
-        };
         let mut response = Vec::new();
         accept_response(&upgrade, &mut response);
         if fault == Fault::CloseAtOnce {
             response.extend(goodbye(Some(4001)));
         }
+        let number = number_of(&head).unwrap_or(number);
         let peer = stream.peer_addr().ok()?.ip().to_string();
-        self.heard().peers.push(peer);
+        {
+            let head = String::from_utf8_lossy(&head);
+            let host = head.lines().find_map(|line| line.strip_prefix("Host: "));
+            let mut heard = self.heard();
+            heard.peers.push(peer);
+            heard.hosts.extend(host.map(str::to_owned));
+        }
         {
             // Whoever has the answer is a member already: nothing is missed, and nothing comes first.
             let mut room = self.room();
@@ -263,6 +277,38 @@ impl House {
         }
         Some(())
     }
+}
+
+/// The head of a request; nobody sends more before it is answered.
+pub(crate) fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let (mut head, mut chunk) = (Vec::new(), [0; 4096]);
+    while head_end(&head, 0).is_none() {
+        let count = stream.read(&mut chunk).ok().filter(|&count| count > 0)?;
+        head.extend_from_slice(&chunk[..count]);
+    }
+    Some(head)
+}
+
+/// What a request for an upgrade asks for, by a server that speaks these subprotocols.
+pub(crate) fn judge(head: &[u8], subprotocols: &[String]) -> Upgrade {
+    let parsed = parse_head(head).unwrap();
+    let policy = Policy {
+        allow_origin: &[],
+        echo: false,
+        subprotocols,
+        ..Policy::default()
+    };
+    match route(&parsed, &policy) {
+        Route::WebSocket(upgrade) => upgrade,
+        _ => panic!("not an upgrade"),
+    }
+}
+
+/// The number that a request's path says its session has.
+fn number_of(head: &[u8]) -> Option<usize> {
+    let head = String::from_utf8_lossy(head);
+    let (_, rest) = head.split_once("&i=")?;
+    rest.split(' ').next()?.parse().ok()
 }
 
 /// Whether somebody publishes with it.

@@ -12,6 +12,8 @@ struct Stay {
     from: u64,
     /// From the lowest to the highest it had; empty if it had none.
     had: Range<u64>,
+    /// Whether it is to have all from the beginning of that on, whatever comes first.
+    is_resumed: bool,
 }
 
 /// All stays of a worker.
@@ -38,7 +40,19 @@ impl Stays {
 
     /// A session joins; the next message that is sent is this one.
     pub(super) fn begin(&mut self, pair: usize, from: u64) {
-        self.stays[pair - self.first_pair] = Stay { from, had: 0..0 };
+        self.stays[pair - self.first_pair] = Stay {
+            from,
+            ..Stay::default()
+        };
+    }
+
+    /// A session comes back, and is to have all from this message on.
+    pub(super) fn resume(&mut self, pair: usize, next: u64) {
+        self.stays[pair - self.first_pair] = Stay {
+            from: 0,
+            had: next..next,
+            is_resumed: true,
+        };
     }
 
     /// Whether a message had been sent before the session began to join.
@@ -46,12 +60,18 @@ impl Stays {
         sequence < self.stays[pair - self.first_pair].from
     }
 
+    /// Whether nothing has come since the session joined.
+    pub(super) fn is_empty(&self, pair: usize) -> bool {
+        self.stays[pair - self.first_pair].had.is_empty()
+    }
+
     /// A message has come for the first time.
     pub(super) fn enter(&mut self, pair: usize, sequence: u64) {
-        let had = &mut self.stays[pair - self.first_pair].had;
+        let stay = &mut self.stays[pair - self.first_pair];
+        let had = &mut stay.had;
         let before = had.end - had.start;
         *had = match before {
-            0 => sequence..sequence + 1,
+            0 if !stay.is_resumed => sequence..sequence + 1,
             _ => sequence.min(had.start)..had.end.max(sequence + 1),
         };
         self.expected += had.end - had.start - before;
@@ -97,5 +117,22 @@ mod tests {
         assert!(stays.is_history(6, 64));
         stays.enter(6, 200);
         assert_eq!((stays.expected(), stays.delivered()), (11, 6));
+    }
+
+    /// Goal: a stay that goes on where one ended has all from there on, also what did not come first; what comes again is
+    /// no history.
+    #[test]
+    fn stays_go_on_where_they_ended() {
+        let mut stays = Stays::new(0..1);
+        stays.resume(0, 40);
+        assert!(stays.is_empty(0) && !stays.is_history(0, 39));
+        stays.enter(0, 43);
+        assert_eq!((stays.expected(), stays.delivered()), (4, 1));
+        stays.enter(0, 40);
+        stays.enter(0, 44);
+        assert_eq!((stays.expected(), stays.delivered()), (5, 3));
+        stays.begin(0, 50);
+        stays.enter(0, 52);
+        assert_eq!((stays.expected(), stays.delivered()), (6, 4));
     }
 }

@@ -1,5 +1,7 @@
 //! What the books say of messages that arrive wrongly in known ways.
 
+mod comings;
+
 use super::*;
 use crate::books::payload::encode;
 
@@ -45,6 +47,10 @@ fn message(run: u32, publisher: u32, sequence: u64) -> [u8; 40] {
 impl Bench {
     /// Each publisher has sent as much as `sent` says.
     fn new(layout: Layout, sent: &[u64]) -> Self {
+        Self::with(layout, sent, false)
+    }
+
+    fn with(layout: Layout, sent: &[u64], recovers: bool) -> Self {
         let in_flight = InFlight::new(layout.publishers);
         let scope = Scope {
             layout: &layout,
@@ -53,6 +59,7 @@ impl Bench {
             run: RUN,
             slots: in_flight.len(),
             arrives_as: Some(Kind::Text),
+            recovers,
         };
         let numbers = PerPublisher::new(layout.publishers);
         for (publisher, &sent) in (0..).zip(sent) {
@@ -278,6 +285,39 @@ fn late_joiners_start_where_they_join() {
     bench.receive(2, 0, 100);
     let counts = bench.counts();
     assert_eq!((counts.skipped, counts.delivered), (2, 5));
+}
+
+/// Goal: one who joins late and gets nothing until it leaves is found if others had something meanwhile that was due
+/// after it was open, and only then; history and what comes after the books are closed change nothing of it.
+#[test]
+fn who_hears_nothing_is_found() {
+    let ms = |ms: u64| ms * 1_000_000;
+    let mut bench = Bench::new(with_churner(), &[50]);
+    let heard = PerPublisher::new(1);
+    let stay = |bench: &mut Bench, open_ms: u64, heard_ms: u64, sequences: &[u64]| {
+        bench.tally.joins(2, &bench.sent, 0);
+        bench.sent.set(0, bench.sent.of(0) + 10);
+        bench.tally.opened(2, ms(open_ms));
+        for sequence in sequences {
+            bench.receive(2, 0, *sequence);
+        }
+        heard.raise(0, ms(heard_ms));
+        bench.tally.leaves(2, &heard);
+        bench.tally.has_heard_nothing(2)
+    };
+    assert!(!stay(&mut bench, 1_000, 1_090, &[]), "a moment");
+    assert!(stay(&mut bench, 2_000, 2_500, &[]));
+    assert!(!stay(&mut bench, 3_000, 3_500, &[75]));
+    assert!(stay(&mut bench, 4_000, 4_500, &[3, 60]), "history");
+    bench.tally.joins(2, &bench.sent, 0);
+    bench.tally.opened(2, ms(5_000));
+    assert!(!bench.tally.has_heard_nothing(2), "it is there yet");
+    bench.tally.leaves(2, &heard);
+    assert!(!bench.tally.has_heard_nothing(2), "nobody heard anything");
+    heard.raise(0, ms(6_000));
+    bench.tally.leaves(2, &heard);
+    bench.tally.close();
+    assert!(!bench.tally.has_heard_nothing(2), "the books are closed");
 }
 
 /// Goal: history that a server sends to one who joins is told from live messages, before the first of

@@ -2,7 +2,9 @@
 //! publication is bytes. Of the schema (client.proto of `centrifugal/protocol`) the fields that matter are here,
 //! by their numbers; all others are skipped.
 
-use super::heard::{Heard, told};
+use super::asked::{Offsets, Subscribe};
+use super::heard::{Answer, Heard, Reason, Subscribed};
+use crate::protocol::seam::{Notice, Position};
 
 /// What answers a ping: an empty command.
 pub(super) const PONG: &[u8] = &[0];
@@ -14,8 +16,11 @@ const PUSH: u32 = 4;
 const CONNECT_COMMAND: u32 = 4;
 const CONNECT_RESULT: u32 = 5;
 const SUBSCRIBE_COMMAND: u32 = 5;
+const SUBSCRIBE_RESULT: u32 = 6;
 const PUBLISH_COMMAND: u32 = 7;
 const PUSH_PUBLICATION: u32 = 4;
+const PUSH_JOIN: u32 = 5;
+const PUSH_LEAVE: u32 = 6;
 const PUSH_UNSUBSCRIBE: u32 = 7;
 const PUSH_DISCONNECT: u32 = 11;
 
@@ -24,8 +29,20 @@ const TOKEN: u32 = 1;
 const NAME: u32 = 4;
 const CHANNEL: u32 = 1;
 const CHANNEL_TOKEN: u32 = 2;
+const RECOVER: u32 = 3;
+const EPOCH: u32 = 6;
+const OFFSET: u32 = 7;
+const POSITIONED: u32 = 9;
+const RECOVERABLE: u32 = 10;
+const JOIN_LEAVE: u32 = 11;
+const IS_RECOVERABLE: u32 = 3;
+const RESULT_EPOCH: u32 = 6;
+const RESULT_PUBLICATIONS: u32 = 7;
+const IS_RECOVERED: u32 = 8;
+const RESULT_OFFSET: u32 = 9;
 const PUBLISH_DATA: u32 = 2;
 const PUBLICATION_DATA: u32 = 4;
+const PUBLICATION_OFFSET: u32 = 6;
 const ERROR_CODE: u32 = 1;
 const ERROR_MESSAGE: u32 = 2;
 const UNSUBSCRIBE_CODE: u32 = 2;
@@ -46,11 +63,24 @@ pub(super) fn connect(id: u32, token: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// The command that subscribes.
-pub(super) fn subscribe(id: u32, channel: &[u8], token: Option<&[u8]>) -> Vec<u8> {
-    let mut request = Vec::new();
-    append_bytes(CHANNEL, channel, &mut request);
-    append_bytes(CHANNEL_TOKEN, token.unwrap_or_default(), &mut request);
-    command(id, SUBSCRIBE_COMMAND, &request)
+pub(super) fn subscribe(id: u32, request: &Subscribe<'_>) -> Vec<u8> {
+    let mut fields = Vec::new();
+    append_bytes(CHANNEL, request.channel, &mut fields);
+    append_bytes(
+        CHANNEL_TOKEN,
+        request.token.unwrap_or_default(),
+        &mut fields,
+    );
+    if let Some(since) = request.since {
+        append_number(RECOVER, 1, &mut fields);
+        append_bytes(EPOCH, &since.epoch, &mut fields);
+        append_number(OFFSET, since.offset, &mut fields);
+    }
+    let is_kept = u64::from(request.offsets == Offsets::Kept);
+    append_number(POSITIONED, is_kept, &mut fields);
+    append_number(RECOVERABLE, is_kept, &mut fields);
+    append_number(JOIN_LEAVE, request.wants_notices.into(), &mut fields);
+    command(id, SUBSCRIBE_COMMAND, &fields)
 }
 
 fn command(id: u32, field: u32, request: &[u8]) -> Vec<u8> {
@@ -100,6 +130,14 @@ fn append_bytes(field: u32, bytes: &[u8], out: &mut Vec<u8>) {
         append_varint(key(field, 2), out);
         append_length(bytes.len(), out);
         out.extend_from_slice(bytes);
+    }
+}
+
+/// Nothing if it is 0, as the encoding has it.
+fn append_number(field: u32, value: u64, out: &mut Vec<u8>) {
+    if value > 0 {
+        append_varint(key(field, 0), out);
+        append_varint(value, out);
     }
 }
 
@@ -172,8 +210,12 @@ impl<'a> Value<'a> {
     }
 
     fn number(self) -> Option<u32> {
+        self.long().and_then(|number| u32::try_from(number).ok())
+    }
+
+    fn long(self) -> Option<u64> {
         match self {
-            Self::Number(number) => u32::try_from(number).ok(),
+            Self::Number(number) => Some(number),
             Self::Bytes(_) => None,
         }
     }
@@ -192,8 +234,8 @@ fn find(message: &[u8], wanted: u32) -> Option<Option<Value<'_>>> {
     Some(found)
 }
 
-/// A number and a text of a message, as people read them.
-fn reason(message: &[u8], code: u32, text: u32) -> Option<String> {
+/// A number and a text of a message.
+fn reason(message: &[u8], code: u32, text: u32) -> Option<Reason> {
     let code = match find(message, code)? {
         Some(code) => code.number()?,
         None => 0,
@@ -202,7 +244,8 @@ fn reason(message: &[u8], code: u32, text: u32) -> Option<String> {
         Some(text) => text.bytes()?,
         None => &[],
     };
-    Some(told(code, &String::from_utf8_lossy(text)))
+    let text = String::from_utf8_lossy(text).into_owned();
+    Some(Reason { code, text })
 }
 
 /// Takes a frame apart.
@@ -223,28 +266,64 @@ pub(super) fn hear<'a>(
 }
 
 fn read(message: &[u8]) -> Option<Heard<'_>> {
-    let (mut id, mut refusal, mut wants_pong) = (0, None, false);
+    let (mut id, mut answer) = (0, Answer::Done);
     let mut bytes = Bytes(message);
     while !bytes.0.is_empty() {
         match bytes.field()? {
             (ID, value) => id = value.number()?,
-            (ERROR, value) => refusal = Some(reason(value.bytes()?, ERROR_CODE, ERROR_MESSAGE)?),
+            (ERROR, value) => {
+                answer = Answer::Refused(reason(value.bytes()?, ERROR_CODE, ERROR_MESSAGE)?);
+            }
             (PUSH, value) => return read_push(value.bytes()?),
             (CONNECT_RESULT, value) => {
                 let pong = find(value.bytes()?, CONNECT_PONG)?;
-                wants_pong = pong.and_then(Value::number).is_some_and(|pong| pong != 0);
+                let wants_pong = pong.and_then(Value::number).is_some_and(|pong| pong != 0);
+                answer = Answer::Connected { wants_pong };
             }
+            (SUBSCRIBE_RESULT, value) => answer = Answer::Subscribed(subscribed(value.bytes()?)?),
             _ => {}
         }
     }
     Some(match id {
         0 => Heard::Ping,
-        id => Heard::Answer {
-            id,
-            refusal,
-            wants_pong,
-        },
+        id => Heard::Answer { id, answer },
     })
+}
+
+fn subscribed(result: &[u8]) -> Option<Subscribed<'_>> {
+    let mut subscribed = Subscribed::default();
+    let (mut is_recoverable, mut position) = (false, Position::default());
+    let mut bytes = Bytes(result);
+    while !bytes.0.is_empty() {
+        match bytes.field()? {
+            (IS_RECOVERABLE, value) => is_recoverable = value.long()? != 0,
+            (RESULT_EPOCH, value) => position.epoch = value.bytes()?.to_vec(),
+            (RESULT_OFFSET, value) => position.offset = value.long()?,
+            (IS_RECOVERED, value) => subscribed.is_recovered = value.long()? != 0,
+            (RESULT_PUBLICATIONS, value) => {
+                let (data, offset) = publication(value.bytes()?)?;
+                subscribed.missed.push(data);
+                subscribed.last_offset = offset;
+            }
+            _ => {}
+        }
+    }
+    subscribed.position = is_recoverable.then_some(position);
+    Some(subscribed)
+}
+
+/// The data of a publication, and its offset if it has one.
+fn publication(message: &[u8]) -> Option<(&[u8], Option<u64>)> {
+    let (mut data, mut offset) = (&[][..], None);
+    let mut bytes = Bytes(message);
+    while !bytes.0.is_empty() {
+        match bytes.field()? {
+            (PUBLICATION_DATA, value) => data = value.bytes()?,
+            (PUBLICATION_OFFSET, value) => offset = Some(value.long()?),
+            _ => {}
+        }
+    }
+    Some((data, offset))
 }
 
 fn read_push(push: &[u8]) -> Option<Heard<'_>> {
@@ -253,11 +332,11 @@ fn read_push(push: &[u8]) -> Option<Heard<'_>> {
         let (field, value) = bytes.field()?;
         match field {
             PUSH_PUBLICATION => {
-                let data = find(value.bytes()?, PUBLICATION_DATA)?;
-                return Some(Heard::Publication(
-                    data.and_then(Value::bytes).unwrap_or_default(),
-                ));
+                let (bytes, offset) = publication(value.bytes()?)?;
+                return Some(Heard::Publication { bytes, offset });
             }
+            PUSH_JOIN => return Some(Heard::Noticed(Notice::Joined)),
+            PUSH_LEAVE => return Some(Heard::Noticed(Notice::Left)),
             PUSH_UNSUBSCRIBE => {
                 let why = reason(value.bytes()?, UNSUBSCRIBE_CODE, UNSUBSCRIBE_REASON)?;
                 return Some(Heard::Unsubscribed(why));
@@ -307,9 +386,16 @@ mod tests {
             connect(1, Some(b"tok")),
             b"\x12\x08\x01\x22\x0e\x0a\x03tok\x22\x07fanload"
         );
+        let plain = Subscribe::to(b"room");
+        assert_eq!(subscribe(2, &plain), b"\x0a\x08\x02\x2a\x06\x0a\x04room");
+        let full = Subscribe {
+            token: Some(b"tok"),
+            wants_notices: true,
+            ..plain
+        };
         assert_eq!(
-            subscribe(2, b"room", None),
-            b"\x0a\x08\x02\x2a\x06\x0a\x04room"
+            subscribe(2, &full),
+            b"\x11\x08\x02\x2a\x0d\x0a\x04room\x12\x03tok\x58\x01"
         );
         let mut out = Vec::new();
         publish(300, b"room", 5, &mut out);
@@ -338,18 +424,28 @@ mod tests {
                 PUSH,
                 &bytes(PUSH_UNSUBSCRIBE, b"\x10\xc4\x13\x1a\x02no"),
             )]),
-            message(&[&bytes(PUSH, &bytes(5, b""))]),
+            message(&[&bytes(PUSH, &bytes(PUSH_JOIN, b""))]),
+            message(&[&bytes(PUSH, &bytes(PUSH_LEAVE, b"\x0a\x00"))]),
+            message(&[&bytes(PUSH, &bytes(8, b""))]),
         ];
         let all = heard(&frame.concat()).unwrap();
         assert_eq!(all[0], "Ping");
-        assert_eq!(all[1], format!("Publication({:?})", b"\"FNLD\""));
-        assert_eq!(all[2], "Answer { id: 1, refusal: None, wants_pong: true }");
+        let data = format!(
+            "Publication {{ bytes: {:?}, offset: Some(7) }}",
+            b"\"FNLD\""
+        );
+        assert_eq!(all[1], data);
+        assert_eq!(
+            all[2],
+            "Answer { id: 1, answer: Connected { wants_pong: true } }"
+        );
         assert_eq!(
             all[3],
-            "Answer { id: 3, refusal: Some(\"111 slow\"), wants_pong: false }"
+            "Answer { id: 3, answer: Refused(Reason { code: 111, text: \"slow\" }) }"
         );
-        assert_eq!(all[4], "Unsubscribed(\"2500 no\")");
-        assert!(all[5].starts_with("Other"));
+        assert_eq!(all[4], "Unsubscribed(Reason { code: 2500, text: \"no\" })");
+        assert_eq!(all[5..7], ["Noticed(Joined)", "Noticed(Left)"]);
+        assert!(all[7].starts_with("Other"));
     }
 
     /// Goal: no cut and no nonsense is taken for a message, nor stops the program.

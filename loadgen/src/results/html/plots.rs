@@ -3,7 +3,8 @@
 use super::over_time::{loaded, mark_measurement, middle, seconds_ticks, span, time_axis};
 use super::svg::{Axis, Plot, Scale, labelled, time_label};
 use crate::results::distribution::Distribution;
-use crate::results::model::{IntervalSummary, Latency};
+use crate::results::model::IntervalSummary;
+use crate::results::model::latency::Latency;
 use crate::results::timeline::{CELL_NS_MIN, CELLS_PER_DECADE, Column};
 use crate::results::units::{count, seconds, time};
 

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::results::distribution::Distribution;
 use crate::results::markup::escape;
+use crate::results::model::agents::{Machines, legend, sign};
 use crate::results::model::slowest::Laggard;
 use crate::results::model::{HeldBack, Results};
 use crate::results::units::{by_code, bytes, count, date, ms, rate, time};
@@ -24,14 +26,25 @@ pub(super) fn write(results: &Results, out: &mut impl Write) -> io::Result<()> {
         (Some(session), false) => format!("session {session}"),
         (None, _) => format!("room {}", one.room),
     };
-    write_slowest("Slowest sessions", &slowest.sessions, name, out)?;
-    write_slowest("Slowest rooms", &slowest.rooms, name, out)?;
-    for (heading, rows) in [
+    for (heading, slowest) in [
+        ("Slowest sessions", &slowest.sessions),
+        ("Slowest rooms", &slowest.rooms),
+    ] {
+        write_slowest(
+            heading,
+            (slowest.as_slice(), name),
+            results.machines.as_ref(),
+            out,
+        )?;
+    }
+    let told = [
         ("Messages and deliveries", messages(results)),
+        ("Coming back", comings(results)),
         ("Generator and server", machines(results)),
         ("Environment", environment(results)),
-    ] {
-        write_rows(heading, &rows, out)?;
+    ];
+    for (heading, rows) in told.iter().filter(|(_, rows)| !rows.is_empty()) {
+        write_rows(heading, rows, out)?;
     }
     write_rows("Parameters", &parameters(results)?, out)
 }
@@ -50,6 +63,14 @@ fn write_rows(
 
 /// What ends a table that was begun.
 const END: &str = "</table></div></section>";
+
+/// A cell with a time of a series, in milliseconds.
+fn cell(machines: Option<&Machines>, series: &str, ns: u64) -> String {
+    match sign(machines, series, ns) {
+        "" => format!("<td>{:.3}</td>", ms(ns)),
+        sign => format!("<td class=\"soft\">{sign}{:.3}</td>", ms(ns)),
+    }
+}
 
 fn begin(classes: &str, heading: &str, out: &mut impl Write) -> io::Result<()> {
     writeln!(
@@ -88,6 +109,7 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         "<thead><tr><th>series</th><th>min</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
          <th>p99.99</th><th>max</th><th>mean</th><th>count</th></tr></thead>"
     )?;
+    let machines = results.machines.as_ref();
     let lags = [
         ("publish lag", &results.generator.publish_lag_ns),
         ("of that its own", &results.generator.own_lag_ns),
@@ -96,21 +118,25 @@ fn write_latency(results: &Results, out: &mut impl Write) -> io::Result<()> {
         if times.is_empty() {
             continue;
         }
-        write!(out, "<tr><th>{name}</th><td>{:.3}</td>", ms(times.0.min()))?;
-        for quantile in [0.5, 0.9, 0.99, 0.999, 0.9999, 1.0] {
-            write!(out, "<td>{:.3}</td>", ms(times.at(quantile)))?;
+        write!(out, "<tr><th>{name}</th>")?;
+        let quantiles = [0.5, 0.9, 0.99, 0.999, 0.9999, 1.0].map(|quantile| times.at(quantile));
+        let figures = [times.0.min()].into_iter().chain(quantiles);
+        for ns in figures.chain([times.mean_ns()]) {
+            write!(out, "{}", cell(machines, name, ns))?;
         }
-        let (mean, number) = (times.0.mean() / 1e6, count(times.0.len()));
-        writeln!(out, "<td>{mean:.3}</td><td>{number}</td></tr>")?;
+        writeln!(out, "<td>{}</td></tr>", count(times.0.len()))?;
     }
-    writeln!(out, "{END}")
+    match legend(machines) {
+        Some(legend) => writeln!(out, "</table></div><p>{legend}</p></section>"),
+        None => writeln!(out, "{END}"),
+    }
 }
 
 /// Who waited longest, where there are several who could have.
 fn write_slowest(
     heading: &str,
-    slowest: &[Laggard],
-    name: impl Fn(&Laggard) -> String,
+    (slowest, name): (&[Laggard], impl Fn(&Laggard) -> String),
+    machines: Option<&Machines>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     if slowest.len() < 2 {
@@ -123,12 +149,9 @@ fn write_slowest(
     )?;
     for one in slowest {
         let name = name(one);
-        let (mean, max) = (ms(one.mean_ns), ms(one.max_ns));
+        let [mean, max] = [one.mean_ns, one.max_ns].map(|ns| cell(machines, "delivery", ns));
         let number = count(one.deliveries);
-        writeln!(
-            out,
-            "<tr><th>{name}</th><td>{mean:.3}</td><td>{max:.3}</td><td>{number}</td></tr>"
-        )?;
+        writeln!(out, "<tr><th>{name}</th>{mean}{max}<td>{number}</td></tr>")?;
     }
     writeln!(out, "{END}")
 }
@@ -179,6 +202,11 @@ fn messages(results: &Results) -> Rows {
         ("too late to tell", count(counts.too_late)),
         ("corrupted", count(counts.corrupted)),
         ("of the wrong type", count(counts.wrong_type)),
+        ("rejected", count(counts.rejected)),
+        ("acknowledged", count(counts.acknowledged)),
+        ("not answered", count(counts.unanswered)),
+        ("notices of joins", count(counts.joins)),
+        ("notices of leaves", count(counts.leaves)),
         ("foreign", count(counts.foreign)),
         ("replayed", count(counts.replayed)),
         (
@@ -192,10 +220,55 @@ fn messages(results: &Results) -> Rows {
         ("sessions opened", count(sessions.opened)),
         ("not opened, as allowed", count(sessions.unopened)),
         ("joins that failed", count(sessions.failed)),
+        ("joined and heard nothing", count(sessions.heard_nothing)),
         ("refusals by status", by_code(&sessions.refusals)),
         ("ended early", count(sessions.ended_early)),
         ("closes by code", by_code(&sessions.closes)),
     ]
+}
+
+/// What became of those that came back: after a storm, and to where they had stood.
+fn comings(results: &Results) -> Rows {
+    let times = |times: &Distribution| match times.is_empty() {
+        true => String::new(),
+        false => {
+            let [half, most, all] = [0.5, 0.99, 1.0].map(|quantile| ms(times.at(quantile)));
+            format!("p50 {half:.3} ms, p99 {most:.3} ms, max {all:.3} ms")
+        }
+    };
+    let mut rows = Vec::new();
+    if let Some(storm) = &results.storm {
+        rows.extend([
+            ("dropped", count(storm.dropped)),
+            ("returned", count(storm.returned)),
+            ("open again after", times(&storm.return_ns)),
+        ]);
+    }
+    if let Some(found) = &results.recovery {
+        rows.extend([
+            ("came back to where they had stood", count(found.came_back)),
+            ("on connections that were there", count(found.resubscribed)),
+            ("recovered", count(found.recovered)),
+            ("refused", count(found.refused)),
+            ("messages given back", count(found.messages)),
+            ("lost of those", count(found.lost)),
+            ("given twice", count(found.repeated)),
+            ("not expected for that", count(found.forgone)),
+            ("had all of it after", times(&found.caught_up_ns)),
+        ]);
+    }
+    let server = results.server.as_ref();
+    if let Some(storm) = server.and_then(|server| server.storm.as_ref()) {
+        rows.extend([
+            (
+                "server CPU until all were back",
+                format!("{:.0} ms", ms(storm.cpu_ns)),
+            ),
+            ("server memory before", bytes(storm.rss_bytes_before)),
+            ("server memory at most", bytes(storm.rss_bytes_peak)),
+        ]);
+    }
+    rows
 }
 
 fn held_back(held: &HeldBack) -> String {

@@ -165,6 +165,7 @@ fn the_screen_is_redrawn_in_place() {
         "100.0/s planned, 100.0/s sent, 2,000 deliveries/s",
         "generator publish lag p99 0.060 ms of 5ms, busiest worker 12%",
         "completion so far",
+        "ack so far",
         "p99       \u{2581}",
     ] {
         assert!(last.contains(part), "{part}\n{last}");

@@ -3,9 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::results::distribution::Distribution;
+use crate::results::units::ms;
 
 /// How many times the uncertainty of the clocks a time must be to mean something.
 const TRUST: u64 = 3;
+
+/// Series that run from one machine to another. All others are timed by one clock.
+const ACROSS: [&str; 5] = ["delivery", "first", "median", "completion", "spread"];
+
+/// What stands before a figure that is too short to mean something.
+const SIGN: &str = "~";
 
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,14 +63,16 @@ impl Machines {
     /// Notes which figures are too short for what is known of the clocks.
     pub(crate) fn doubt(&mut self, series: &[(&str, &Distribution)]) {
         for (name, times) in series {
-            for (figure, quantile) in [
-                ("p50", 0.5),
-                ("p90", 0.9),
-                ("p99", 0.99),
-                ("p99.9", 0.999),
-                ("max", 1.0),
-            ] {
-                if self.is_doubtful(name, times, times.at(quantile)) {
+            let figures = [
+                ("p50", times.at(0.5)),
+                ("p90", times.at(0.9)),
+                ("p99", times.at(0.99)),
+                ("p99.9", times.at(0.999)),
+                ("max", times.at(1.0)),
+                ("mean", times.mean_ns()),
+            ];
+            for (figure, ns) in figures.into_iter().filter(|_| !times.is_empty()) {
+                if self.is_doubtful(name, ns) {
                     self.uncertain.push(format!("{name}.{figure}"));
                 }
             }
@@ -71,18 +80,33 @@ impl Machines {
     }
 
     /// Whether a figure of a series is too short.
-    pub(crate) fn is_doubtful(&self, series: &str, times: &Distribution, ns: u64) -> bool {
-        // Handshakes are timed by one clock.
-        series != "upgrade"
-            && !times.is_empty()
-            && ns < self.clock_uncertainty_ns.saturating_mul(TRUST)
+    fn is_doubtful(&self, series: &str, ns: u64) -> bool {
+        ACROSS.contains(&series) && ns < self.clock_uncertainty_ns.saturating_mul(TRUST)
     }
+}
+
+/// What stands before a figure of a series, wherever it is told: a sign if it is too short to be more than the
+/// difference of clocks.
+pub(crate) fn sign(machines: Option<&Machines>, series: &str, ns: u64) -> &'static str {
+    match machines.is_some_and(|machines| machines.is_doubtful(series, ns)) {
+        true => SIGN,
+        false => "",
+    }
+}
+
+/// What the sign means, if some figure has it.
+pub(crate) fn legend(machines: Option<&Machines>) -> Option<String> {
+    let machines = machines.filter(|machines| !machines.uncertain.is_empty())?;
+    Some(format!(
+        "{SIGN} below three times what is unknown of the clocks, {:.3} ms: it may be nothing else",
+        ms(machines.clock_uncertainty_ns)
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::model::Latency;
+    use crate::results::model::latency::Latency;
 
     fn agents(uncertainties_ns: &[u64]) -> Vec<Agent> {
         let agent = |clock_uncertainty_ns: &u64| Agent {
@@ -93,7 +117,7 @@ mod tests {
     }
 
     /// Goal: a time between two machines is as uncertain as both clocks together, and one that is below three times
-    /// that is told; what one clock measures is not.
+    /// that is told and has a sign; what one clock measures has none.
     #[test]
     fn short_times_are_doubted() {
         assert_eq!(Machines::new(agents(&[9])).clock_uncertainty_ns, 0);
@@ -106,6 +130,15 @@ mod tests {
         latency.delivery_ns.record_all(100_000, 60);
         latency.delivery_ns.record_all(200_000, 40);
         machines.doubt(&latency.series());
-        assert_eq!(machines.uncertain, ["delivery.p50"]);
+        assert_eq!(machines.uncertain, ["delivery.p50", "delivery.mean"]);
+        let sign = |series, ns| sign(Some(&machines), series, ns);
+        assert_eq!([149_999, 150_000].map(|ns| sign("spread", ns)), ["~", ""]);
+        assert_eq!(sign("upgrade", 1), "");
+        assert!(legend(Some(&machines)).unwrap().contains("0.050 ms"));
+        let alone = Machines::new(agents(&[9]));
+        assert_eq!(
+            (super::sign(Some(&alone), "spread", 0), legend(Some(&alone))),
+            ("", None)
+        );
     }
 }

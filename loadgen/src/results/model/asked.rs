@@ -43,6 +43,9 @@ pub(crate) struct Parameters {
     pub(crate) connect_in_flight: u32,
     /// Joins and leaves a second (`churn`).
     pub(crate) churn_rate: Option<f64>,
+    /// Messages in each room that all subscribers missed (`storm`).
+    #[serde(default)]
+    pub(crate) missed: u32,
     /// Percent of the subscribers that stop reading (`slow`).
     pub(crate) slow_percent: Option<f64>,
     /// Whether publishers are expected to get their own messages.

@@ -43,6 +43,18 @@ pub(crate) struct Counts {
     pub(crate) wrong_type: u64,
     /// Messages that the server said it will not deliver, where its protocol lets it say so.
     pub(crate) rejected: u64,
+    /// Messages that the server said it has, where its protocol has it say so of each.
+    #[serde(default)]
+    pub(crate) acknowledged: u64,
+    /// Messages sent of which it said neither that nor the other until the drain ended, where its protocol does.
+    #[serde(default)]
+    pub(crate) unanswered: u64,
+    /// Notices that somebody joined, where the protocol has some; each once for each session that got it.
+    #[serde(default)]
+    pub(crate) joins: u64,
+    /// Notices that somebody left.
+    #[serde(default)]
+    pub(crate) leaves: u64,
     /// Messages that are not this run's, such as notices of the server or what another run says.
     pub(crate) foreign: u64,
     /// Messages of this run that a session got which joined after they were sent: the server's history.
@@ -75,6 +87,10 @@ impl Counts {
             (&mut self.corrupted, other.corrupted),
             (&mut self.wrong_type, other.wrong_type),
             (&mut self.rejected, other.rejected),
+            (&mut self.acknowledged, other.acknowledged),
+            (&mut self.unanswered, other.unanswered),
+            (&mut self.joins, other.joins),
+            (&mut self.leaves, other.leaves),
             (&mut self.foreign, other.foreign),
             (&mut self.replayed, other.replayed),
         ];
@@ -130,7 +146,8 @@ mod tests {
             "planned": 1, "sent": 2, "expected": 13, "delivered": 1, "skipped": 3, "outstanding": 4,
             "outstanding_age_ns": 5, "cut_off": 5, "duplicated": 6, "reordered": 7, "too_late": 8,
             "corrupted": 9, "foreign": 10, "replayed": 11,
-            "wrong_type": 12, "rejected": 13
+            "wrong_type": 12, "rejected": 13, "acknowledged": 14, "unanswered": 15,
+            "joins": 16, "leaves": 17
         });
         let mut sum: Counts = serde_json::from_value(one.clone()).unwrap();
         let other = Counts {

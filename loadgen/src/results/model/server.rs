@@ -19,6 +19,17 @@ pub(crate) struct ProcessUse {
     pub(crate) switches_involuntary: u64,
 }
 
+/// What they used while all who had been dropped came back: until everybody had what it missed, if that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StormUse {
+    /// Processor time.
+    pub(crate) cpu_ns: u64,
+    /// Resident memory before, in bytes.
+    pub(crate) rss_bytes_before: u64,
+    /// The most they had had when all were back, in bytes (`VmHWM`).
+    pub(crate) rss_bytes_peak: u64,
+}
+
 /// What the server's processes used together (`/proc`). Differences are over the measured window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ServerUse {
@@ -27,6 +38,9 @@ pub(crate) struct ServerUse {
     /// Each process, children included, the one that used most processor time first.
     #[serde(default)]
     pub(crate) processes: Vec<ProcessUse>,
+    /// In the storm, if there was one.
+    #[serde(default)]
+    pub(crate) storm: Option<StormUse>,
     /// Processor time.
     pub(crate) cpu_ns: u64,
     /// That for each delivery.

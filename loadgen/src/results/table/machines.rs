@@ -35,7 +35,7 @@ pub(super) fn write(machines: Option<&Machines>, f: &mut Formatter<'_>) -> Writt
         true => writeln!(f),
         false => writeln!(
             f,
-            "; below three times that, and so uncertain: {}",
+            "; with ~ what is below three times that, and may be nothing but the clocks: {}",
             machines.uncertain.join(", ")
         ),
     }

@@ -20,6 +20,15 @@ pub(super) fn write(server: &ServerUse, f: &mut Formatter<'_>) -> Written {
             count(server.switches_involuntary)
         )?;
     }
+    if let Some(storm) = &server.storm {
+        writeln!(
+            f,
+            "return     {:.0} ms of CPU until all were back, {} resident before, {} at most",
+            ms(storm.cpu_ns),
+            bytes(storm.rss_bytes_before),
+            bytes(storm.rss_bytes_peak)
+        )?;
+    }
     if server.processes.len() > 1 {
         let told = server.processes.iter().take(PROCESSES_TOLD);
         let told = told.map(|process| {

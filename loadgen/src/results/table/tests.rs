@@ -1,9 +1,11 @@
 //! What a person reads, by the figures behind it.
 
 use super::*;
+use crate::results::model::agents::{Agent, Machines};
 use crate::results::model::asked::{Slo, Stage};
 use crate::results::model::counts::Counts;
-use crate::results::model::server::{ProcessUse, ServerUse};
+use crate::results::model::recovery::Recovery;
+use crate::results::model::server::{ProcessUse, ServerUse, StormUse};
 use crate::results::model::{Churn, HeldBack, Slow, Storm};
 use crate::results::sample;
 
@@ -33,6 +35,8 @@ fn a_load_is_told_in_full() {
     for part in [
         "fanout on 127.0.0.1:9001/ws (plain): 20 subscribers, 1 publisher, 100.0 messages/s",
         "\ncompletion ",
+        "\nack ",
+        "\nanswered   1,100 acknowledged, 0 rejected, 0 not answered\n",
         "1,000 planned (100.0/s), 1,000 sent (100.0/s), 1,000 complete (100.0/s)",
         "judged     0 skipped, 0 outstanding, 0 cut off, 0 duplicated, 0 reordered, 0 corrupted\n",
         "(22,000 of 22,000 expected with the warm-up, 0 foreign, 0 replayed)",
@@ -79,6 +83,46 @@ fn changing_loads_are_told() {
     assert!(
         load(&parameters).contains("after pauses of 1 s of 64"),
         "{text}"
+    );
+}
+
+/// Goal: figures that are too short for what is known of the clocks have a sign in their rows, each in its column, and
+/// no others; the line of the clocks names them.
+#[test]
+fn doubtful_figures_have_a_sign() {
+    let (mut results, _) = sample::run(4);
+    let text = results.to_string();
+    assert!(!text.contains('~'), "{text}");
+    let agent = Agent {
+        clock_uncertainty_ns: 500_000,
+        ..Agent::default()
+    };
+    let mut machines = Machines::new(vec![agent.clone(), agent]);
+    machines.doubt(&results.latency.series());
+    results.machines = Some(machines);
+    let marked = results.to_string();
+    let row = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.to_owned()
+    };
+    // Some 2 ms are usual, and more than 40 ms in the stall.
+    let delivery = row(&marked, "delivery");
+    assert!(delivery.starts_with("delivery      ~1."), "{delivery}");
+    assert!(!row(&marked, "upgrade").contains('~'), "{marked}");
+    let columns = |row: &str| row.match_indices('.').map(|(at, _)| at).collect::<Vec<_>>();
+    assert_eq!(columns(&delivery), columns(&row(&text, "delivery")));
+    let [usual, longest] = [0.5, 1.0].map(|quantile| results.latency.delivery_ns.at(quantile));
+    for (ns, sign) in [(usual, "~"), (longest, " ")] {
+        let figure = format!("{sign}{:.3}", ms(ns));
+        assert!(delivery.contains(&figure), "{figure} in {delivery}");
+    }
+    assert!(
+        marked.contains("3 ~2.000 (50.000), 17 ~1.500 (9.000)"),
+        "{marked}"
+    );
+    assert!(
+        row(&marked, "clocks").contains("clocks: delivery.p50, "),
+        "{marked}"
     );
 }
 
@@ -156,4 +200,50 @@ fn trouble_is_told() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
+}
+
+/// Goal: it is told what became of those that came back, what the server spent on it, and what it did not keep.
+#[test]
+fn returns_are_told() {
+    let (mut results, _) = sample::run(2);
+    results.parameters.missed = 200;
+    results.counts.skipped = 5;
+    let mut found = Recovery {
+        came_back: 1_000,
+        resubscribed: 2,
+        recovered: 990,
+        refused: 10,
+        messages: 197_995,
+        lost: 5,
+        repeated: 1,
+        forgone: 2_000,
+        ..Recovery::default()
+    };
+    results.recovery = Some(found.clone());
+    results.server = Some(ServerUse {
+        storm: Some(StormUse {
+            cpu_ns: 3_900_000_000,
+            rss_bytes_before: 10 << 20,
+            rss_bytes_peak: 410 << 20,
+        }),
+        ..ServerUse::default()
+    });
+    let text = results.to_string();
+    for part in [
+        " after 200 that each room missed, ",
+        "\nrecovery   1,000 came back: 990 recovered, 10 refused; 2 on connections that were there; 2,000 deliveries \
+         not expected for that\n",
+        "\nrecovered  197,995 messages given back, 5 lost, 1 twice\n",
+        "\nreturn     3900 ms of CPU until all were back, 10.0 MiB resident before, 410.0 MiB at most\n",
+        "FAILED: 5 skipped (later ones came); 5 of these it said it gives back",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    found.caught_up_ns.record_all(1_000_000, 9);
+    results.recovery = Some(found);
+    let text = results.to_string();
+    assert!(
+        text.contains(", 1 twice; all of it after p50 1.0"),
+        "{text}"
+    );
 }

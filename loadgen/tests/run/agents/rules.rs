@@ -2,14 +2,11 @@
 
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Agent, Pair, TokenFile, clean};
+use super::{Agent, PATIENCE, Pair, TokenFile, clean};
 use crate::program::{LOAD, output, refusal, run};
 use crate::server::{Fault, Server};
-
-/// How long an agent may take to be free again.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn refused_by(agent: &Agent, server: &Server, token: &TokenFile, flags: &[&str]) -> String {
     let own = ["--agents", &agent.address, "--token-file", token.path()];

@@ -174,6 +174,35 @@ fn unanswered_guests_are_damage() {
     }
 }
 
+/// Goal: subscribers that join during the run and get nothing at all are damage, each of them, though nobody can say
+/// which message should have been their first; those that are gone before others had something are not.
+#[test]
+fn joiners_that_hear_nothing_are_damage() {
+    for (stages, expected) in [
+        ("0s:5,1500ms:5,0s:0", damage("heard_nothing 5")),
+        ("0s:5,80ms:5,0s:0", (0, String::new())),
+    ] {
+        in_one_run(|| {
+            let server = Server::start(Fault::Mute(STEADY));
+            let flags = ["--duration", "2", "--session-stages", stages];
+            let run = run_with(&server, &flags);
+            assert_eq!((run.code, run.findings()), expected, "{}", run.text);
+            assert_eq!(run.figure("/churn/joined"), 5);
+        });
+    }
+    let server = Server::start(Fault::Mute(STEADY));
+    let run = run_with(&server, &CHURN);
+    assert_eq!(run.code, 3, "{}", run.text);
+    assert!(
+        run.text.contains(" joined and heard nothing"),
+        "{}",
+        run.text
+    );
+    let silent = run.figure("/sessions/heard_nothing");
+    let joined = run.figure("/churn/joined");
+    assert!((3..=joined).contains(&silent), "{silent} of {joined}");
+}
+
 /// Goal: a storm in which some are refused and come back later is told of as such, and is damage.
 #[test]
 fn refusals_in_a_storm_are_damage() {

@@ -62,6 +62,22 @@ fn a_second_and_a_half_late_is_late() {
     check_late(Duration::from_millis(1_500));
 }
 
+/// Goal: a delivery that is overtaken by more than can be kept of its publisher is said to be too late to tell, what it
+/// left is skipped, and its time counts.
+#[test]
+fn beyond_the_window_is_too_late_to_tell() {
+    let server = Server::start(Fault::Overtaken(100, 66_000));
+    let flags = "--subscribers 1 --publishers 1 --rate 25000 --duration 2.8 --warmup 0 --drain 20 --size 36";
+    let run = run(server.address, &flags.split(' ').collect::<Vec<_>>());
+    let found = (run.code, run.findings());
+    assert_eq!(found, damage("skipped 1, too_late 1"), "{}", run.text);
+    assert_eq!(run.figure("/generator/reorder_window"), 65_536);
+    assert_eq!(run.figure("/counts/delivered"), 70_000 - 1);
+    assert_eq!(run.figure("/latency/delivery_ns/count"), 70_000);
+    let line = "window     1 came over 65,536 messages late";
+    assert!(run.text.contains(line), "{}", run.text);
+}
+
 /// Goal: a subscriber that is always later than the others shows in its deliveries, all of them and no
 /// others, and in the completion of every message; nothing of it is damage.
 #[test]

@@ -1,9 +1,11 @@
 //! What becomes of a published message, as the fault will have it.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::mem;
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,9 @@ use super::fault::Fault;
 
 /// Time that a slow server makes up for when its sleeps were too long.
 const CATCH_UP_MAX: Duration = Duration::from_millis(50);
+
+/// How long a delivery takes that is not to be there at once.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// How old a message is that is history: nobody takes as long to join.
 const HISTORY_AGE: Duration = Duration::from_millis(300);
@@ -34,8 +39,12 @@ pub(crate) struct Room {
     bundle: Vec<Vec<u8>>,
     /// The first messages, and when they came.
     history: Vec<(Instant, Vec<u8>)>,
-    /// Who delivers what is to come late.
-    late: Option<mpsc::Sender<(Instant, Vec<u8>)>>,
+    /// Who delivers to which member what is to come late, and how much of that waits.
+    late: HashMap<usize, mpsc::Sender<(Instant, Vec<u8>)>>,
+    waiting: Arc<AtomicUsize>,
+    /// The most that waited at once when a slow start was over, and when the first message came.
+    pub(crate) most_waiting: usize,
+    first: Option<Instant>,
     deliveries: u64,
     /// How often what is wrong with the server happened.
     pub(crate) faults: u64,
@@ -52,7 +61,10 @@ impl Room {
             held: None,
             bundle: Vec::new(),
             history: Vec::new(),
-            late: None,
+            late: HashMap::new(),
+            waiting: Arc::default(),
+            most_waiting: 0,
+            first: None,
             deliveries: 0,
             faults: 0,
             busy_until: Instant::now(),
@@ -148,6 +160,15 @@ impl Room {
         }
     }
 
+    /// Has a message delivered to a member at a time, after all that it is to get before.
+    fn deliver_at(&mut self, at: Instant, index: usize, member: &TcpStream, frame: &[u8]) {
+        let waiting = &self.waiting;
+        waiting.fetch_add(1, Ordering::AcqRel);
+        let late = self.late.entry(index);
+        let late = late.or_insert_with(|| deliver_late(member, Arc::clone(waiting)));
+        let _ = late.send((at, frame.to_vec()));
+    }
+
     /// Sends one message to one member, or does what the fault says instead.
     fn deliver(
         &mut self,
@@ -175,13 +196,37 @@ impl Room {
                 });
             }
             Fault::Late(late, span) if late == index => {
-                let late = self.late.get_or_insert_with(|| deliver_late(member));
-                let _ = late.send((Instant::now() + span, frame.clone()));
+                self.deliver_at(Instant::now() + span, index, member, frame);
+            }
+            Fault::Staggered(least, step) => {
+                let number = u32::try_from(index).unwrap();
+                let at = Instant::now() + least + step * number;
+                self.deliver_at(at, index, member, frame);
+            }
+            Fault::SlowStart(span) => {
+                let start = *self.first.get_or_insert_with(Instant::now) + span;
+                let now = Instant::now();
+                self.deliver_at(start.max(now + MOMENT), index, member, frame);
+                match now < start {
+                    true => self.faults += 1,
+                    false => {
+                        let waiting = self.waiting.load(Ordering::Acquire);
+                        self.most_waiting = self.most_waiting.max(waiting);
+                    }
+                }
             }
             Fault::Swap(at) | Fault::AtGoodbye(at) if is_victim && at == number => {
                 self.held = Some(frame.clone());
             }
             Fault::Swap(at) if is_victim && at + 1 == number => {
+                let held = self.held.take().unwrap();
+                member.write_all(&[&frame[..], &held].concat())?;
+            }
+            Fault::Mute(from) if index >= from => self.faults += 1,
+            Fault::Overtaken(at, _) if is_victim && at == number => {
+                self.held = Some(frame.clone());
+            }
+            Fault::Overtaken(at, by) if is_victim && at + by == number => {
                 let held = self.held.take().unwrap();
                 member.write_all(&[&frame[..], &held].concat())?;
             }
@@ -244,13 +289,15 @@ pub(crate) fn goodbye(code: Option<u16>) -> Vec<u8> {
     )
 }
 
-/// A thread that delivers to one member what is to come late, in order.
-fn deliver_late(member: &TcpStream) -> mpsc::Sender<(Instant, Vec<u8>)> {
+/// A thread that delivers to one member what is to come late, in order; it waits until it is sent.
+fn deliver_late(member: &TcpStream, waiting: Arc<AtomicUsize>) -> mpsc::Sender<(Instant, Vec<u8>)> {
     let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
     let mut member = member.try_clone().unwrap();
     thread::spawn(move || {
         for (at, frame) in receiver {
             thread::sleep(at.saturating_duration_since(Instant::now()));
+            // Before it is there: whoever has it may answer.
+            waiting.fetch_sub(1, Ordering::AcqRel);
             let _ = member.write_all(&frame);
         }
     });

@@ -1,4 +1,5 @@
-//! What can be wrong with a server. Messages are counted from 0, and "one member" is the first that connected.
+//! What can be wrong with a server. Messages are counted from 0, and "one member" is the first that connected. Members
+//! have the numbers that they connect with (`i=` in their path), or those of their connections.
 
 use std::time::Duration;
 
@@ -30,6 +31,14 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// The member with this number gets everything this much later than the others.
     Late(usize, Duration),
+    /// Everything is delivered a moment after it came, but nothing before so long after the first message.
+    SlowStart(Duration),
+    /// Who connects from this number on gets nothing, ever.
+    Mute(usize),
+    /// One member gets the message with the first number when so many later ones have come.
+    Overtaken(u64, u64),
+    /// The member with number 0 gets everything so much later, and each further one so much more.
+    Staggered(Duration, Duration),
     /// When the message with this number arrives, nothing is delivered to anybody for so long.
     Stall(u64, Duration),
     /// Whoever sends the message with this number is not read from for so long.
@@ -79,6 +88,8 @@ pub(crate) enum Fault {
     Full(usize),
     /// So many upgrades from this connection on are answered with 503.
     RefuseSome(usize, usize),
+    /// Upgrades from this connection on are answered with 403, and with the path and the credentials they came with.
+    Parrot(usize),
     /// Upgrades are answered with another place to go to, and the connection stays.
     Redirect,
     /// Upgrades are not answered at all.
