@@ -53,18 +53,14 @@ class Server:
         return self.process.pid
 
     def __enter__(self):
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise CannotRun(f"{self.name} ended at once: {last_line(self.log)}")
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                time.sleep(0.1)
-                return self
-            except OSError:
-                time.sleep(0.05)
-        self.__exit__()
-        raise CannotRun(f"{self.name} did not listen within {START_SECONDS:.0f} s: {last_line(self.log)}")
+        try:
+            await_port(self.port, self.process, self.name, self.log)
+        except CannotRun:
+            self.__exit__()
+            raise
+        # It may have more to do before it serves.
+        time.sleep(0.1)
+        return self
 
     def __exit__(self, *_):
         self.process.terminate()
@@ -73,6 +69,19 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def await_port(port, process, name, log):
+    """Returns when a process listens there."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise CannotRun(f"{name} ended at once: {last_line(log)}")
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+    raise CannotRun(f"{name} did not listen within {START_SECONDS:.0f} s: {last_line(log)}")
 
 
 def free_port():
