@@ -86,6 +86,8 @@ step nginx 600 scripts/nginx-test.sh
 step loadgen 1500 scripts/loadgen-check.sh
 step protocols 1800 scripts/protocols.sh
 step agents 900 scripts/agents.sh machines
+step sdk 1800 scripts/sdk.sh
+step reference 900 scripts/reference.sh
 step kernel 1800 scripts/kernel-test.sh
 step script-tests 60 scripts/common-test.sh
 step bench-tests 60 python3 -m unittest discover -t . -s benches/compare/tests
