@@ -34,7 +34,7 @@ pub(crate) struct Interval {
     /// Latency of the deliveries of messages planned before the measured window.
     pub(crate) warmup: Distribution,
     /// Latency of the deliveries of messages planned in the measured window: over all intervals these
-    /// add up to [`super::model::Latency::delivery_ns`].
+    /// add up to [`super::model::latency::Latency::delivery_ns`].
     pub(crate) delivery: Distribution,
     /// Completion of messages planned in the measured window and completed in this interval.
     pub(crate) completion: Distribution,
