@@ -136,7 +136,7 @@ impl Room {
     /// Whether it keeps what is said, or is read in another protocol than the plain one, as far as is known here.
     #[must_use]
     pub(crate) fn has_clients(&self) -> bool {
-        let reads_other = |audience: &Audience| audience.rendition().protocol != Protocol::Plain;
+        let reads_other = |audience: &Audience| audience.rendition().protocol() != Protocol::Plain;
         self.facts.has_history() || self.audiences().any(reads_other)
     }
 
@@ -193,7 +193,7 @@ impl Room {
         log: &Log,
     ) -> Option<Start> {
         let reruns = self.reruns.get_or_insert_default();
-        reruns.begin(rendition.protocol, missed, member, log)
+        reruns.begin(rendition.protocol(), missed, member, log)
     }
 
     /// What a member is sent of what it has missed.
@@ -343,7 +343,7 @@ fn append_one(
     let mut written = None;
     audiences.for_each(|audience| {
         let rendition = audience.rendition();
-        if rendition.protocol != protocol || !rendition.has(message) {
+        if rendition.protocol() != protocol || !rendition.has(message) {
             return;
         }
         let written = written.get_or_insert_with(|| {

@@ -176,11 +176,6 @@ impl Audiences {
         self.first.iter().chain(more)
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Audience> {
-        let more = self.more.as_mut().map_or(&mut [][..], |more| more);
-        self.first.iter_mut().chain(more)
-    }
-
     /// Does something to each of them: nearly always to one.
     #[inline]
     pub(super) fn for_each(&mut self, mut each: impl FnMut(&mut Audience)) {
@@ -206,8 +201,11 @@ impl Audiences {
     #[inline]
     pub(super) fn protocols(&self) -> Protocols {
         let mut protocols = Protocols::default();
-        for audience in self.iter() {
-            protocols.insert(audience.rendition.protocol);
+        if let Some(first) = &self.first {
+            protocols.insert(first.rendition.protocol());
+        }
+        for audience in self.more.iter().flat_map(|more| more.iter()) {
+            protocols.insert(audience.rendition.protocol());
         }
         protocols
     }
@@ -217,14 +215,18 @@ impl Audiences {
     pub(super) fn find(&self, rendition: Rendition) -> Option<&Audience> {
         match &self.first {
             Some(first) if first.rendition == rendition => Some(first),
-            _ => (self.iter()).find(|audience| audience.rendition == rendition),
+            _ => (self.more.as_deref()?.iter()).find(|audience| audience.rendition == rendition),
         }
     }
 
     /// Like [`Self::find`].
     #[inline]
     pub(super) fn find_mut(&mut self, rendition: Rendition) -> Option<&mut Audience> {
-        (self.iter_mut()).find(|audience| audience.rendition == rendition)
+        match &mut self.first {
+            Some(first) if first.rendition == rendition => Some(first),
+            _ => (self.more.as_deref_mut()?.iter_mut())
+                .find(|audience| audience.rendition == rendition),
+        }
     }
 
     /// The audience that reads `rendition`, begun when there is none.
