@@ -35,7 +35,7 @@ use self::history::Recover;
 use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
-use self::rendition::{Encode, Protocol, Rendition, Said};
+use self::rendition::{Encode, Protocol, Protocols, Rendition, Said};
 use self::rerun::{Rerun, Reruns, Start};
 use self::staging::{Aside, Group};
 pub(crate) use self::table::{Bounds, Rooms};
@@ -270,30 +270,48 @@ impl Room {
         }
         let before = log.head();
         let protocols = self.audiences.protocols();
-        // Plain members are not told either, and both are in another cache line.
-        let (room, has_history) = match protocols.are_plain() {
-            true => ("", false),
-            false => (&*self.name, self.facts.has_history()),
-        };
+        let is_ahead = &mut is_ahead;
+        if protocols.are_plain() {
+            // Plain members are told neither, and both are in another cache line.
+            for message in messages.messages() {
+                let said = Said {
+                    room: "",
+                    epoch,
+                    message: &message,
+                    has_history: false,
+                };
+                let audiences = &mut self.audiences;
+                append_one(audiences, log, &said, Protocol::Plain, encoder, is_ahead);
+            }
+        } else {
+            self.append_in_each(protocols, log, epoch, messages, encoder, is_ahead);
+        }
+        usize::try_from(log.head() - before).expect("a log fits in memory")
+    }
+
+    /// The same where others than plain members are told.
+    #[cold]
+    fn append_in_each(
+        &mut self,
+        protocols: Protocols,
+        log: &mut Log,
+        epoch: Epoch,
+        messages: Slice<'_>,
+        encoder: &impl Encode,
+        is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
+    ) {
         for protocol in protocols.iter() {
             for message in messages.messages() {
                 let said = Said {
-                    room,
+                    room: &self.name,
                     epoch,
                     message: &message,
-                    has_history,
+                    has_history: self.facts.has_history(),
                 };
-                append_one(
-                    &mut self.audiences,
-                    log,
-                    &said,
-                    protocol,
-                    encoder,
-                    &mut is_ahead,
-                );
+                let audiences = &mut self.audiences;
+                append_one(audiences, log, &said, protocol, encoder, is_ahead);
             }
         }
-        usize::try_from(log.head() - before).expect("a log fits in memory")
     }
 
     /// Compares what it keeps twice.
@@ -315,6 +333,7 @@ impl Room {
     }
 
     /// Memory of its indexes beyond what every room may have.
+    #[inline]
     fn index_bytes(&self) -> usize {
         let reruns = self.reruns.as_ref().map_or(0, |reruns| reruns.held_bytes());
         reruns + (self.audiences).sum(|audience| audience.index.held_bytes_beyond_few())
