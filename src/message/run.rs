@@ -53,30 +53,36 @@ impl Run {
     /// Adds a message; returns its weight.
     pub(crate) fn push(&mut self, message: &Message<'_>) -> usize {
         let before = self.payloads.len();
-        let (tag, said, info) = match message.event {
-            Event::Published { form, data, info } => (Tag::Published(form), data, info),
-            Event::Joined(info) => (Tag::Joined, &b""[..], Some(info)),
-            Event::Left(info) => (Tag::Left, &b""[..], Some(info)),
+        let (tag, info) = match &message.event {
+            Event::Published { form, data, info } => {
+                self.payloads.extend_from_slice(data);
+                (Tag::Published(*form), info.as_ref())
+            }
+            Event::Joined(info) => (Tag::Joined, Some(info)),
+            Event::Left(info) => (Tag::Left, Some(info)),
             Event::Members(count) => {
                 self.payloads.extend_from_slice(&count.to_ne_bytes());
-                (Tag::Members, &b""[..], None)
+                (Tag::Members, None)
             }
         };
-        self.payloads.extend_from_slice(said);
-        let info_start = self.payloads.len();
-        if let Some(info) = info {
-            info.pack(&mut self.payloads);
-        }
-        let info_bytes = self.payloads.len() - info_start;
+        let info_bytes = info.map_or(0, |info| self.push_info(info));
         let payload_bytes = self.payloads.len() - before;
         self.entries.push(Entry {
             offset: message.offset,
             origin: message.origin,
             payload_bytes: u32::try_from(payload_bytes).expect("a message is at most 1 GiB"),
-            info_bytes: u16::try_from(info_bytes).expect("within PACKED_BYTES_MAX"),
+            info_bytes,
             tag,
         });
         weight(payload_bytes, 1)
+    }
+
+    /// Adds who did it, behind what was said; returns its bytes.
+    #[inline(never)]
+    fn push_info(&mut self, info: &Info<'_>) -> u16 {
+        let before = self.payloads.len();
+        info.pack(&mut self.payloads);
+        u16::try_from(self.payloads.len() - before).expect("within PACKED_BYTES_MAX")
     }
 
     /// Adds all of `other` behind what there is.
@@ -354,6 +360,7 @@ impl<'a> Slice<'a> {
 }
 
 impl Entry {
+    #[inline]
     fn event<'a>(&self, payload: &'a [u8]) -> Event<'a> {
         let (said, packed) = payload.split_at(payload.len() - usize::from(self.info_bytes));
         match self.tag {

@@ -77,19 +77,28 @@ impl Shard {
         }
     }
 
-    fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
-        let session = self.sessions.at(slot);
-        let flags = session.flags();
+    /// Closes a session that may not say what it says, a reader's or a message longer than clients may be sent; false
+    /// when it may.
+    #[cold]
+    fn refuse_publish(&mut self, slot: u32, room: RoomId, flags: Flags) -> bool {
         if flags.any(Flags::READER) {
-            return self.close(slot, CloseCode::POLICY, "publishing is not allowed here");
+            self.close(slot, CloseCode::POLICY, "publishing is not allowed here");
+            return true;
         }
         // Each client is sent it in a form that may be several times as long.
-        if payload.len() > self.message_size_limit && self.rooms.get(room).has_clients() {
-            return self.close(
-                slot,
-                CloseCode::TOO_BIG,
-                "too long for a room with such clients",
-            );
+        let has_clients = self.rooms.get(room).has_clients();
+        if has_clients {
+            let reason = "too long for a room with such clients";
+            self.close(slot, CloseCode::TOO_BIG, reason);
+        }
+        has_clients
+    }
+
+    fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
+        let flags = self.sessions.at(slot).flags();
+        let is_long = payload.len() > self.message_size_limit;
+        if (is_long || flags.any(Flags::READER)) && self.refuse_publish(slot, room, flags) {
+            return;
         }
         let origin = match flags.any(Flags::ECHO) {
             true => Origin::Nobody,
@@ -99,7 +108,7 @@ impl Shard {
             form: form(kind),
             data: payload,
             // Who takes no part in presence is nobody here, too.
-            info: (flags.any(Flags::VISIBLE)).then(|| Info::anonymous(session.id())),
+            info: (flags.any(Flags::VISIBLE)).then(|| Info::anonymous(self.sessions.at(slot).id())),
         };
         self.metrics().published.add(1);
         let message = Message::new(event, origin);
