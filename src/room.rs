@@ -35,7 +35,7 @@ use self::history::Recover;
 use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
-use self::rendition::{Encode, Protocol, Protocols, Rendition, Said};
+use self::rendition::{Encode, Protocol, Rendition, Said};
 use self::rerun::{Rerun, Reruns, Start};
 use self::staging::{Aside, Group};
 pub(crate) use self::table::{Bounds, Rooms};
@@ -269,9 +269,8 @@ impl Room {
             (self.audiences).for_each(|audience| audience.index.begin_epoch());
         }
         let before = log.head();
-        let protocols = self.audiences.protocols();
         let is_ahead = &mut is_ahead;
-        if protocols.are_plain() {
+        if self.audiences.are_plain() {
             // Plain members are told neither, and both are in another cache line.
             for message in messages.messages() {
                 let said = Said {
@@ -281,10 +280,10 @@ impl Room {
                     has_history: false,
                 };
                 let audiences = &mut self.audiences;
-                append_one(audiences, log, &said, Protocol::Plain, encoder, is_ahead);
+                append_one(audiences, log, &said, || Protocol::Plain, encoder, is_ahead);
             }
         } else {
-            self.append_in_each(protocols, log, epoch, messages, encoder, is_ahead);
+            self.append_in_each(log, epoch, messages, encoder, is_ahead);
         }
         usize::try_from(log.head() - before).expect("a log fits in memory")
     }
@@ -293,14 +292,13 @@ impl Room {
     #[cold]
     fn append_in_each(
         &mut self,
-        protocols: Protocols,
         log: &mut Log,
         epoch: Epoch,
         messages: Slice<'_>,
         encoder: &impl Encode,
         is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
     ) {
-        for protocol in protocols.iter() {
+        for protocol in self.audiences.protocols().iter() {
             for message in messages.messages() {
                 let said = Said {
                     room: &self.name,
@@ -309,7 +307,7 @@ impl Room {
                     has_history: self.facts.has_history(),
                 };
                 let audiences = &mut self.audiences;
-                append_one(audiences, log, &said, protocol, encoder, is_ahead);
+                append_one(audiences, log, &said, || protocol, encoder, is_ahead);
             }
         }
     }
@@ -348,19 +346,21 @@ impl Room {
     }
 }
 
-/// Appends what was said in one protocol, to every stream of it that has such.
+/// Appends what was said in one protocol, to every stream of it that has such. The protocol is a function, so that the
+/// code for plain members is made for them alone.
 #[inline]
 fn append_one(
     audiences: &mut Audiences,
     log: &mut Log,
     said: &Said<'_>,
-    protocol: Protocol,
+    protocol: impl Fn() -> Protocol,
     encoder: &impl Encode,
     is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
 ) {
     let message = said.message;
     let mut written = None;
     audiences.for_each(|audience| {
+        let protocol = protocol();
         let rendition = audience.rendition();
         if rendition.protocol() != protocol || !rendition.has(message) {
             return;
@@ -368,7 +368,7 @@ fn append_one(
         let written = written.get_or_insert_with(|| {
             let bytes_max = encoder.encoded_bytes_max(protocol, said);
             // It was on its way when the first came who reads it in a form several times as long.
-            let fits = bytes_max <= log.capacity_bytes() / 2;
+            let fits = protocol == Protocol::Plain || bytes_max <= log.capacity_bytes() / 2;
             fits.then(|| log.write(bytes_max, |out| encoder.encode(protocol, said, out)))
         });
         let Some((position, bytes)) = *written else {

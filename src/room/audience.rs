@@ -4,7 +4,7 @@
 //! A room keeps those that it has, and nearly every room has one.
 
 use super::index::Index;
-use super::rendition::{Protocols, Rendition};
+use super::rendition::{Protocol, Protocols, Rendition};
 use crate::id::{LogPosition, MembershipId, StreamPosition};
 
 /// A member of an audience: a session's slot, and which of its memberships this is.
@@ -197,14 +197,18 @@ impl Audiences {
         }
     }
 
-    /// The protocols in which they are sent messages.
+    /// Whether all of them read the plain protocol, or there are none: so it is in nearly every room.
     #[inline]
+    pub(super) fn are_plain(&self) -> bool {
+        let is_plain = |audience: &Audience| audience.rendition.protocol() == Protocol::Plain;
+        self.first.as_ref().is_none_or(is_plain)
+            && (self.more.as_ref()).is_none_or(|more| more.iter().all(is_plain))
+    }
+
+    /// The protocols in which they are sent messages.
     pub(super) fn protocols(&self) -> Protocols {
         let mut protocols = Protocols::default();
-        if let Some(first) = &self.first {
-            protocols.insert(first.rendition.protocol());
-        }
-        for audience in self.more.iter().flat_map(|more| more.iter()) {
+        for audience in self.iter() {
             protocols.insert(audience.rendition.protocol());
         }
         protocols

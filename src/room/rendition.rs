@@ -19,17 +19,9 @@ pub(crate) enum Protocol {
 pub(super) struct Protocols(u8);
 
 impl Protocols {
-    /// Those of plain members alone, or of nobody: nearly every room's.
-    const PLAIN: Self = Self(1 << Protocol::Plain as u8);
-
     /// Adds one, if it is not among them.
     pub(super) fn insert(&mut self, protocol: Protocol) {
         self.0 |= 1 << protocol as u8;
-    }
-
-    /// Whether a message is written in none of those that name its room.
-    pub(super) fn are_plain(self) -> bool {
-        self.0 & !Self::PLAIN.0 == 0
     }
 
     /// Each of them.

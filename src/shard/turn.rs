@@ -136,9 +136,10 @@ impl Shard {
             None => self.queues.outbound.rotate(),
             Some(group) => {
                 self.queues.outbound.finish(group);
-                let departures = self.rooms.get_mut(room).departures.take();
-                for departure in departures.into_iter().flat_map(|departures| *departures) {
-                    self.tell_departure(room, departure);
+                if let Some(departures) = self.rooms.get_mut(room).departures.take() {
+                    for departure in *departures {
+                        self.tell_departure(room, departure);
+                    }
                 }
                 self.rooms.release(room);
             }
@@ -322,6 +323,12 @@ impl Shard {
     }
 }
 
+/// Somebody is to be told. Out of line: members of the plain protocol never are.
+#[cold]
+fn note(acks: &mut Vec<Ack>, ack: Ack) {
+    acks.push(ack);
+}
+
 /// Gives the first `count` messages of `group` their places, which the `home` of their room says; returns what those
 /// are to be told who wait for word of them.
 #[inline]
@@ -335,11 +342,14 @@ fn put_in_order(group: &mut Group, count: usize, home: &mut Home, has_history: b
                 true => Published::At(epoch, offset),
                 false => Published::Passing,
             };
-            acks.push(Ack {
-                member,
-                ticket,
-                outcome,
-            });
+            note(
+                &mut acks,
+                Ack {
+                    member,
+                    ticket,
+                    outcome,
+                },
+            );
         }
         offset
     });
