@@ -327,10 +327,12 @@ impl<'a> Slice<'a> {
         (None, self)
     }
 
-    /// Of which of its messages who is to be told.
-    pub(crate) fn tickets(&self) -> impl Iterator<Item = (MemberId, Ticket)> + use<'a> {
+    /// Of which of its messages who is to be told, and the places of those that have one.
+    pub(crate) fn tickets(
+        &self,
+    ) -> impl Iterator<Item = (MemberId, Ticket, Option<Offset>)> + use<'a> {
         self.entries.iter().filter_map(|entry| match entry.origin {
-            Origin::Acknowledge { member, ticket } => Some((member, ticket)),
+            Origin::Acknowledge { member, ticket } => Some((member, ticket, entry.offset)),
             Origin::Nobody | Origin::Exclude(_) => None,
         })
     }
@@ -360,7 +362,8 @@ impl<'a> Slice<'a> {
 }
 
 impl Entry {
-    #[inline]
+    /// What happened. Always inlined: of most of it, whoever asks needs nothing.
+    #[inline(always)]
     fn event<'a>(&self, payload: &'a [u8]) -> Event<'a> {
         let (said, packed) = payload.split_at(payload.len() - usize::from(self.info_bytes));
         match self.tag {

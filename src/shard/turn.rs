@@ -8,8 +8,7 @@ use super::parts::queues::Delivery;
 use crate::id::{Epoch, RoomId, ShardId};
 use crate::message::{Origin, Run, Slice};
 use crate::protocol::Encoder;
-use crate::room::home::Home;
-use crate::room::staging::{Aside, Group};
+use crate::room::staging::Aside;
 use crate::talk::{Ack, Lane, Published, ToShard};
 
 /// What a room may have appended before the next one has its turn, as a part of what a flush may.
@@ -178,7 +177,12 @@ impl Shard {
         let (count, bytes, weight) = (front.len(), front.payload_bytes(), front.weight());
         let (epoch, elsewhere) = (home.epoch(), home.shards_except(me));
         let has_history = here.facts.has_history();
-        let acks = put_in_order(&mut group, count, home, has_history);
+        let mut is_awaited = false;
+        group.put_in_order(count, |origin| {
+            is_awaited |= matches!(origin, Origin::Acknowledge { .. });
+            home.next_offset()
+        });
+        let acks = is_awaited.then(|| acks(group.first(count, bytes), epoch, has_history));
         self.queues.sequencing.taken(weight);
         if has_history {
             (self.rooms).keep(room, group.first(count, bytes), self.now);
@@ -191,7 +195,7 @@ impl Shard {
             self.append(room, epoch, group.first(count, bytes));
             group.remove(count, bytes);
         }
-        if !acks.is_empty() {
+        if let Some(acks) = acks {
             self.acknowledge(acks);
         }
         if group.is_empty() {
@@ -323,37 +327,20 @@ impl Shard {
     }
 }
 
-/// Somebody is to be told. Out of line: members of the plain protocol never are.
+/// What those are to be told who wait for word of `messages`, which have their places. Out of line: nobody who speaks the
+/// plain protocol does.
 #[cold]
-fn note(acks: &mut Vec<Ack>, ack: Ack) {
-    acks.push(ack);
-}
-
-/// Gives the first `count` messages of `group` their places, which the `home` of their room says; returns what those
-/// are to be told who wait for word of them.
-#[inline]
-fn put_in_order(group: &mut Group, count: usize, home: &mut Home, has_history: bool) -> Vec<Ack> {
-    let mut acks = Vec::new();
-    let epoch = home.epoch();
-    group.put_in_order(count, |origin| {
-        let offset = home.next_offset();
-        if let Origin::Acknowledge { member, ticket } = origin {
-            let outcome = match has_history {
-                true => Published::At(epoch, offset),
-                false => Published::Passing,
-            };
-            note(
-                &mut acks,
-                Ack {
-                    member,
-                    ticket,
-                    outcome,
-                },
-            );
-        }
-        offset
-    });
-    acks
+fn acks(messages: Slice<'_>, epoch: Epoch, has_history: bool) -> Vec<Ack> {
+    (messages.tickets())
+        .map(|(member, ticket, offset)| Ack {
+            member,
+            ticket,
+            outcome: match offset.filter(|_| has_history) {
+                Some(offset) => Published::At(epoch, offset),
+                None => Published::Passing,
+            },
+        })
+        .collect()
 }
 
 /// Why a room that is held, or not, and has so much credit is to be set aside.
