@@ -227,6 +227,7 @@ impl RerunId {
 
     /// The one with this number; `None` for numbers of other meanings.
     #[must_use]
+    #[inline]
     pub(crate) fn numbered(number: u8) -> Option<Self> {
         NonZeroU8::new(number)
             .filter(|_| number <= Self::MAX)

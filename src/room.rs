@@ -136,7 +136,7 @@ impl Room {
     /// Whether it keeps what is said, or is read in another protocol than the plain one, as far as is known here.
     #[must_use]
     pub(crate) fn has_clients(&self) -> bool {
-        let reads_other = |audience: &Audience| audience.rendition().protocol != Protocol::Plain;
+        let reads_other = |audience: &Audience| audience.rendition().protocol() != Protocol::Plain;
         self.facts.has_history() || self.audiences().any(reads_other)
     }
 
@@ -193,7 +193,7 @@ impl Room {
         log: &Log,
     ) -> Option<Start> {
         let reruns = self.reruns.get_or_insert_default();
-        reruns.begin(rendition.protocol, missed, member, log)
+        reruns.begin(rendition.protocol(), missed, member, log)
     }
 
     /// What a member is sent of what it has missed.
@@ -269,31 +269,47 @@ impl Room {
             (self.audiences).for_each(|audience| audience.index.begin_epoch());
         }
         let before = log.head();
-        let protocols = self.audiences.protocols();
-        // Plain members are not told either, and both are in another cache line.
-        let (room, has_history) = match protocols.are_plain() {
-            true => ("", false),
-            false => (&*self.name, self.facts.has_history()),
-        };
-        for protocol in protocols.iter() {
+        let is_ahead = &mut is_ahead;
+        if self.audiences.are_plain() {
+            // Plain members are told neither, and both are in another cache line.
             for message in messages.messages() {
                 let said = Said {
-                    room,
+                    room: "",
                     epoch,
                     message: &message,
-                    has_history,
+                    has_history: false,
                 };
-                append_one(
-                    &mut self.audiences,
-                    log,
-                    &said,
-                    protocol,
-                    encoder,
-                    &mut is_ahead,
-                );
+                let audiences = &mut self.audiences;
+                append_one(audiences, log, &said, || Protocol::Plain, encoder, is_ahead);
             }
+        } else {
+            self.append_in_each(log, epoch, messages, encoder, is_ahead);
         }
         usize::try_from(log.head() - before).expect("a log fits in memory")
+    }
+
+    /// The same where others than plain members are told.
+    #[cold]
+    fn append_in_each(
+        &mut self,
+        log: &mut Log,
+        epoch: Epoch,
+        messages: Slice<'_>,
+        encoder: &impl Encode,
+        is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
+    ) {
+        for protocol in self.audiences.protocols().iter() {
+            for message in messages.messages() {
+                let said = Said {
+                    room: &self.name,
+                    epoch,
+                    message: &message,
+                    has_history: self.facts.has_history(),
+                };
+                let audiences = &mut self.audiences;
+                append_one(audiences, log, &said, || protocol, encoder, is_ahead);
+            }
+        }
     }
 
     /// Compares what it keeps twice.
@@ -315,6 +331,7 @@ impl Room {
     }
 
     /// Memory of its indexes beyond what every room may have.
+    #[inline]
     fn index_bytes(&self) -> usize {
         let reruns = self.reruns.as_ref().map_or(0, |reruns| reruns.held_bytes());
         reruns + (self.audiences).sum(|audience| audience.index.held_bytes_beyond_few())
@@ -329,27 +346,29 @@ impl Room {
     }
 }
 
-/// Appends what was said in one protocol, to every stream of it that has such.
+/// Appends what was said in one protocol, to every stream of it that has such. The protocol is a function, so that the
+/// code for plain members is made for them alone.
 #[inline]
 fn append_one(
     audiences: &mut Audiences,
     log: &mut Log,
     said: &Said<'_>,
-    protocol: Protocol,
+    protocol: impl Fn() -> Protocol,
     encoder: &impl Encode,
     is_ahead: &mut impl FnMut(&OwnMessage) -> bool,
 ) {
     let message = said.message;
     let mut written = None;
     audiences.for_each(|audience| {
+        let protocol = protocol();
         let rendition = audience.rendition();
-        if rendition.protocol != protocol || !rendition.has(message) {
+        if rendition.protocol() != protocol || !rendition.has(message) {
             return;
         }
         let written = written.get_or_insert_with(|| {
             let bytes_max = encoder.encoded_bytes_max(protocol, said);
             // It was on its way when the first came who reads it in a form several times as long.
-            let fits = bytes_max <= log.capacity_bytes() / 2;
+            let fits = protocol == Protocol::Plain || bytes_max <= log.capacity_bytes() / 2;
             fits.then(|| log.write(bytes_max, |out| encoder.encode(protocol, said, out)))
         });
         let Some((position, bytes)) = *written else {

@@ -129,6 +129,8 @@ pub struct Shard {
     /// Kept between turns so that steady work allocates nothing.
     plan: Plan,
     watch: Watch,
+    /// What [`Config::message_size_limit`] says.
+    message_size_limit: usize,
     /// Clients whose message waits until its room takes more.
     waiters: Waiters,
     /// What sessions want to know of rooms that have their homes here.
@@ -184,6 +186,7 @@ impl Shard {
             flush: Flush::default(),
             plan: Plan::default(),
             watch: Watch::default(),
+            message_size_limit: config.message_size_limit(),
             waiters: Waiters::default(),
             asks: Asks::default(),
             keys: keys(&config.chat).map_err(std::io::Error::other)?,

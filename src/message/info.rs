@@ -64,6 +64,7 @@ impl<'a> Info<'a> {
     }
 
     /// What was packed in `bytes`, all of them.
+    #[inline(never)]
     pub(super) fn unpack(bytes: &'a [u8]) -> Self {
         let (id, more) = bytes.split_at(ID_BYTES);
         let client = Uuid::from_slice(id).expect("it was packed from an id");

@@ -53,30 +53,36 @@ impl Run {
     /// Adds a message; returns its weight.
     pub(crate) fn push(&mut self, message: &Message<'_>) -> usize {
         let before = self.payloads.len();
-        let (tag, said, info) = match message.event {
-            Event::Published { form, data, info } => (Tag::Published(form), data, info),
-            Event::Joined(info) => (Tag::Joined, &b""[..], Some(info)),
-            Event::Left(info) => (Tag::Left, &b""[..], Some(info)),
+        let (tag, info) = match &message.event {
+            Event::Published { form, data, info } => {
+                self.payloads.extend_from_slice(data);
+                (Tag::Published(*form), info.as_ref())
+            }
+            Event::Joined(info) => (Tag::Joined, Some(info)),
+            Event::Left(info) => (Tag::Left, Some(info)),
             Event::Members(count) => {
                 self.payloads.extend_from_slice(&count.to_ne_bytes());
-                (Tag::Members, &b""[..], None)
+                (Tag::Members, None)
             }
         };
-        self.payloads.extend_from_slice(said);
-        let info_start = self.payloads.len();
-        if let Some(info) = info {
-            info.pack(&mut self.payloads);
-        }
-        let info_bytes = self.payloads.len() - info_start;
+        let info_bytes = info.map_or(0, |info| self.push_info(info));
         let payload_bytes = self.payloads.len() - before;
         self.entries.push(Entry {
             offset: message.offset,
             origin: message.origin,
             payload_bytes: u32::try_from(payload_bytes).expect("a message is at most 1 GiB"),
-            info_bytes: u16::try_from(info_bytes).expect("within PACKED_BYTES_MAX"),
+            info_bytes,
             tag,
         });
         weight(payload_bytes, 1)
+    }
+
+    /// Adds who did it, behind what was said; returns its bytes.
+    #[inline(never)]
+    fn push_info(&mut self, info: &Info<'_>) -> u16 {
+        let before = self.payloads.len();
+        info.pack(&mut self.payloads);
+        u16::try_from(self.payloads.len() - before).expect("within PACKED_BYTES_MAX")
     }
 
     /// Adds all of `other` behind what there is.
@@ -321,10 +327,12 @@ impl<'a> Slice<'a> {
         (None, self)
     }
 
-    /// Of which of its messages who is to be told.
-    pub(crate) fn tickets(&self) -> impl Iterator<Item = (MemberId, Ticket)> + use<'a> {
+    /// Of which of its messages who is to be told, and the places of those that have one.
+    pub(crate) fn tickets(
+        &self,
+    ) -> impl Iterator<Item = (MemberId, Ticket, Option<Offset>)> + use<'a> {
         self.entries.iter().filter_map(|entry| match entry.origin {
-            Origin::Acknowledge { member, ticket } => Some((member, ticket)),
+            Origin::Acknowledge { member, ticket } => Some((member, ticket, entry.offset)),
             Origin::Nobody | Origin::Exclude(_) => None,
         })
     }
@@ -354,6 +362,8 @@ impl<'a> Slice<'a> {
 }
 
 impl Entry {
+    /// What happened. Always inlined: of most of it, whoever asks needs nothing.
+    #[inline(always)]
     fn event<'a>(&self, payload: &'a [u8]) -> Event<'a> {
         let (said, packed) = payload.split_at(payload.len() - usize::from(self.info_bytes));
         match self.tag {

@@ -4,7 +4,7 @@
 //! A room keeps those that it has, and nearly every room has one.
 
 use super::index::Index;
-use super::rendition::{Protocols, Rendition};
+use super::rendition::{Protocol, Protocols, Rendition};
 use crate::id::{LogPosition, MembershipId, StreamPosition};
 
 /// A member of an audience: a session's slot, and which of its memberships this is.
@@ -176,11 +176,6 @@ impl Audiences {
         self.first.iter().chain(more)
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Audience> {
-        let more = self.more.as_mut().map_or(&mut [][..], |more| more);
-        self.first.iter_mut().chain(more)
-    }
-
     /// Does something to each of them: nearly always to one.
     #[inline]
     pub(super) fn for_each(&mut self, mut each: impl FnMut(&mut Audience)) {
@@ -202,12 +197,19 @@ impl Audiences {
         }
     }
 
-    /// The protocols in which they are sent messages.
+    /// Whether all of them read the plain protocol, or there are none: so it is in nearly every room.
     #[inline]
+    pub(super) fn are_plain(&self) -> bool {
+        let is_plain = |audience: &Audience| audience.rendition.protocol() == Protocol::Plain;
+        self.first.as_ref().is_none_or(is_plain)
+            && (self.more.as_ref()).is_none_or(|more| more.iter().all(is_plain))
+    }
+
+    /// The protocols in which they are sent messages.
     pub(super) fn protocols(&self) -> Protocols {
         let mut protocols = Protocols::default();
         for audience in self.iter() {
-            protocols.insert(audience.rendition.protocol);
+            protocols.insert(audience.rendition.protocol());
         }
         protocols
     }
@@ -217,14 +219,18 @@ impl Audiences {
     pub(super) fn find(&self, rendition: Rendition) -> Option<&Audience> {
         match &self.first {
             Some(first) if first.rendition == rendition => Some(first),
-            _ => (self.iter()).find(|audience| audience.rendition == rendition),
+            _ => (self.more.as_deref()?.iter()).find(|audience| audience.rendition == rendition),
         }
     }
 
     /// Like [`Self::find`].
     #[inline]
     pub(super) fn find_mut(&mut self, rendition: Rendition) -> Option<&mut Audience> {
-        (self.iter_mut()).find(|audience| audience.rendition == rendition)
+        match &mut self.first {
+            Some(first) if first.rendition == rendition => Some(first),
+            _ => (self.more.as_deref_mut()?.iter_mut())
+                .find(|audience| audience.rendition == rendition),
+        }
     }
 
     /// The audience that reads `rendition`, begun when there is none.

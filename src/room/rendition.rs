@@ -19,17 +19,9 @@ pub(crate) enum Protocol {
 pub(super) struct Protocols(u8);
 
 impl Protocols {
-    /// Those of plain members alone, or of nobody: nearly every room's.
-    const PLAIN: Self = Self(1 << Protocol::Plain as u8);
-
     /// Adds one, if it is not among them.
     pub(super) fn insert(&mut self, protocol: Protocol) {
         self.0 |= 1 << protocol as u8;
-    }
-
-    /// Whether a message is written in none of those that name its room.
-    pub(super) fn are_plain(self) -> bool {
-        self.0 & !Self::PLAIN.0 == 0
     }
 
     /// Each of them.
@@ -48,33 +40,69 @@ pub(crate) enum Notices {
     Without,
 }
 
-/// The form in which a member is sent a room's messages.
+/// The form in which a member is sent a room's messages: how they are written, and which of them there are. In a byte,
+/// since each delivery compares two of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rendition {
-    /// How they are written. Those of one protocol share their bytes in the log.
-    pub(crate) protocol: Protocol,
-    /// Which of them there are.
-    pub(crate) notices: Notices,
+pub struct Rendition(Form);
+
+/// A protocol, with notices or without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    PlainQuiet,
+    Json,
+    JsonQuiet,
+    Protobuf,
+    ProtobufQuiet,
 }
 
 impl Rendition {
     /// What a plain member reads that asks for nothing else.
-    pub const PLAIN: Self = Self {
-        protocol: Protocol::Plain,
-        notices: Notices::With,
-    };
+    pub const PLAIN: Self = Self(Form::Plain);
     /// The same without notices.
-    pub const PLAIN_QUIET: Self = Self {
-        notices: Notices::Without,
-        ..Self::PLAIN
-    };
+    pub const PLAIN_QUIET: Self = Self(Form::PlainQuiet);
+
+    /// Messages as `protocol` has them, and such notices.
+    #[must_use]
+    pub(crate) const fn new(protocol: Protocol, notices: Notices) -> Self {
+        Self(match (protocol, notices) {
+            (Protocol::Plain, Notices::With) => Form::Plain,
+            (Protocol::Plain, Notices::Without) => Form::PlainQuiet,
+            (Protocol::Json, Notices::With) => Form::Json,
+            (Protocol::Json, Notices::Without) => Form::JsonQuiet,
+            (Protocol::Protobuf, Notices::With) => Form::Protobuf,
+            (Protocol::Protobuf, Notices::Without) => Form::ProtobufQuiet,
+        })
+    }
+
+    /// How messages are written. Renditions of one protocol share their bytes in the log.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn protocol(self) -> Protocol {
+        match self.0 {
+            Form::Plain | Form::PlainQuiet => Protocol::Plain,
+            Form::Json | Form::JsonQuiet => Protocol::Json,
+            Form::Protobuf | Form::ProtobufQuiet => Protocol::Protobuf,
+        }
+    }
+
+    /// Which of the notices there are.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn notices(self) -> Notices {
+        match self.0 {
+            Form::Plain | Form::Json | Form::Protobuf => Notices::With,
+            Form::PlainQuiet | Form::JsonQuiet | Form::ProtobufQuiet => Notices::Without,
+        }
+    }
 
     /// Whether members that read it are sent `message`.
     #[must_use]
+    #[inline]
     pub(crate) fn has(self, message: &Message<'_>) -> bool {
         match message.event {
             Event::Published { .. } => true,
-            Event::Joined(_) | Event::Left(_) => self.notices == Notices::With,
+            Event::Joined(_) | Event::Left(_) => self.notices() == Notices::With,
             // No other protocol has a word for it.
             Event::Members(_) => self == Self::PLAIN,
         }

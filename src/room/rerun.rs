@@ -259,6 +259,7 @@ impl Reruns {
     }
 
     /// Memory that they hold beyond what every room may have, in bytes.
+    #[cold]
     pub(super) fn held_bytes(&self) -> usize {
         self.0.iter().flatten().map(Rerun::held_bytes).sum()
     }

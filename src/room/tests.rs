@@ -186,10 +186,7 @@ fn each_protocol_has_its_own_bytes() {
     let room = create(&mut rooms, "room");
     let protocols = [Protocol::Plain, Protocol::Json, Protocol::Protobuf];
     for (slot, protocol) in (0..).zip(protocols) {
-        let rendition = Rendition {
-            protocol,
-            notices: Notices::Without,
-        };
+        let rendition = Rendition::new(protocol, Notices::Without);
         rooms.change(room, |here| {
             here.facts.begin_history();
             here.add(rendition, Member::new(slot, MembershipId::INLINE))
@@ -210,7 +207,7 @@ fn each_protocol_has_its_own_bytes() {
             run.as_slice(),
             &Frames,
             |message| {
-                own.push(message.rendition.protocol);
+                own.push(message.rendition.protocol());
                 false
             },
         );

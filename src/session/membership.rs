@@ -75,6 +75,7 @@ impl Course {
     }
 
     /// What it reads of what it has missed.
+    #[inline]
     fn rerun(self) -> Option<RerunId> {
         RerunId::numbered(self.0)
     }
@@ -254,8 +255,13 @@ impl Membership {
         }
         Some(match self.rerun() {
             None => streams.stream(self.room, self.rendition),
-            Some(rerun) => streams.rerun(self.room, rerun).index(),
+            Some(rerun) => self.missed(rerun, streams),
         })
+    }
+
+    #[cold]
+    fn missed<'a>(&self, rerun: RerunId, streams: &'a impl Streams) -> &'a Index {
+        streams.rerun(self.room, rerun).index()
     }
 
     /// How far it reads that stream for now: of what it has missed, up to the message with the offset `last`.

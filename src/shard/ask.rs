@@ -134,7 +134,7 @@ impl Shard {
     pub(super) fn decline_messages(&mut self, messages: &Run) {
         let outcome = Published::Full;
         let acks = (messages.as_slice().tickets())
-            .map(|(member, ticket)| Ack {
+            .map(|(member, ticket, _)| Ack {
                 member,
                 ticket,
                 outcome,

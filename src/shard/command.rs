@@ -13,18 +13,18 @@ use crate::wire::message::{Event, Kind, Role, Rules};
 impl Shard {
     /// Bytes of an open session, or of one whose Close frame is awaited.
     pub(super) fn frames(&mut self, slot: u32, mut input: &mut [u8]) {
-        let is_client = self.sessions.at(slot).flags().any(Flags::CLIENT);
-        let rules = Rules {
-            role: Role::Server,
-            message_bytes_max: match is_client {
-                true => self.config().message_size_limit(),
-                false => self.config().message_bytes_max,
-            },
-        };
         let session = self.sessions.at_mut(slot);
-        if session.flags().any(Flags::DISCARDING) {
+        let flags = session.flags();
+        if flags.any(Flags::DISCARDING) {
             return;
         }
+        let rules = Rules {
+            role: Role::Server,
+            message_bytes_max: match flags.any(Flags::CLIENT) {
+                true => self.message_size_limit,
+                false => self.setup.config.message_bytes_max,
+            },
+        };
         // Taken out for the loop: events borrow from it while the rest of the shard acts on them.
         let mut reader = session.take_reader();
         loop {
@@ -77,21 +77,30 @@ impl Shard {
         }
     }
 
-    fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
-        let session = self.sessions.at(slot);
-        if session.flags().any(Flags::READER) {
-            return self.close(slot, CloseCode::POLICY, "publishing is not allowed here");
+    /// Closes a session that may not say what it says, a reader's or a message longer than clients may be sent; false
+    /// when it may.
+    #[cold]
+    fn refuse_publish(&mut self, slot: u32, room: RoomId, flags: Flags) -> bool {
+        if flags.any(Flags::READER) {
+            self.close(slot, CloseCode::POLICY, "publishing is not allowed here");
+            return true;
         }
         // Each client is sent it in a form that may be several times as long.
-        if payload.len() > self.config().message_size_limit() && self.rooms.get(room).has_clients()
-        {
-            return self.close(
-                slot,
-                CloseCode::TOO_BIG,
-                "too long for a room with such clients",
-            );
+        let has_clients = self.rooms.get(room).has_clients();
+        if has_clients {
+            let reason = "too long for a room with such clients";
+            self.close(slot, CloseCode::TOO_BIG, reason);
         }
-        let origin = match session.flags().any(Flags::ECHO) {
+        has_clients
+    }
+
+    fn publish(&mut self, slot: u32, room: RoomId, kind: Kind, payload: &[u8]) {
+        let flags = self.sessions.at(slot).flags();
+        let is_long = payload.len() > self.message_size_limit;
+        if (is_long || flags.any(Flags::READER)) && self.refuse_publish(slot, room, flags) {
+            return;
+        }
+        let origin = match flags.any(Flags::ECHO) {
             true => Origin::Nobody,
             false => Origin::Exclude(self.member_id(slot)),
         };
@@ -99,7 +108,7 @@ impl Shard {
             form: form(kind),
             data: payload,
             // Who takes no part in presence is nobody here, too.
-            info: (session.flags().any(Flags::VISIBLE)).then(|| Info::anonymous(session.id())),
+            info: (flags.any(Flags::VISIBLE)).then(|| Info::anonymous(self.sessions.at(slot).id())),
         };
         self.metrics().published.add(1);
         let message = Message::new(event, origin);

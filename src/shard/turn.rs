@@ -8,7 +8,7 @@ use super::parts::queues::Delivery;
 use crate::id::{Epoch, RoomId, ShardId};
 use crate::message::{Origin, Run, Slice};
 use crate::protocol::Encoder;
-use crate::room::staging::{Aside, Group};
+use crate::room::staging::Aside;
 use crate::talk::{Ack, Lane, Published, ToShard};
 
 /// What a room may have appended before the next one has its turn, as a part of what a flush may.
@@ -24,9 +24,9 @@ impl Shard {
         self.deliver_waiting();
         while self.serve_outbound() {}
         // However much is said, a part is left for those who come back.
-        self.serve_reruns(self.config().append_bytes_max() / 4);
+        self.serve_reruns(4);
         while self.serve_sequencing() {}
-        self.serve_reruns(self.config().append_bytes_max());
+        self.serve_reruns(1);
         self.answer_asks();
         self.bound_held();
         self.rooms.bound_histories();
@@ -135,9 +135,10 @@ impl Shard {
             None => self.queues.outbound.rotate(),
             Some(group) => {
                 self.queues.outbound.finish(group);
-                let departures = self.rooms.get_mut(room).departures.take();
-                for departure in departures.into_iter().flat_map(|departures| *departures) {
-                    self.tell_departure(room, departure);
+                if let Some(departures) = self.rooms.get_mut(room).departures.take() {
+                    for departure in *departures {
+                        self.tell_departure(room, departure);
+                    }
                 }
                 self.rooms.release(room);
             }
@@ -175,9 +176,15 @@ impl Shard {
         let front = group.front(most);
         let (count, bytes, weight) = (front.len(), front.payload_bytes(), front.weight());
         let (epoch, elsewhere) = (home.epoch(), home.shards_except(me));
-        let acks = self.put_in_order(room, &mut group, count);
+        let has_history = here.facts.has_history();
+        let mut is_awaited = false;
+        group.put_in_order(count, |origin| {
+            is_awaited |= matches!(origin, Origin::Acknowledge { .. });
+            home.next_offset()
+        });
+        let acks = is_awaited.then(|| acks(group.first(count, bytes), epoch, has_history));
         self.queues.sequencing.taken(weight);
-        if self.rooms.get(room).facts.has_history() {
+        if has_history {
             (self.rooms).keep(room, group.first(count, bytes), self.now);
         }
         if is_elsewhere {
@@ -188,7 +195,9 @@ impl Shard {
             self.append(room, epoch, group.first(count, bytes));
             group.remove(count, bytes);
         }
-        self.acknowledge(acks);
+        if let Some(acks) = acks {
+            self.acknowledge(acks);
+        }
         if group.is_empty() {
             self.queues.sequencing.finish(group);
         } else {
@@ -199,32 +208,6 @@ impl Shard {
             self.rooms.release(room);
         }
         true
-    }
-
-    /// Gives the first `count` messages of `group` their places in a room; returns what those are to be told who
-    /// wait for word of them.
-    fn put_in_order(&mut self, room: RoomId, group: &mut Group, count: usize) -> Vec<Ack> {
-        let mut acks = Vec::new();
-        let here = self.rooms.get_mut(room);
-        let has_history = here.facts.has_history();
-        let home = here.home.as_mut().expect("this is its home");
-        let epoch = home.epoch();
-        group.put_in_order(count, |origin| {
-            let offset = home.next_offset();
-            if let Origin::Acknowledge { member, ticket } = origin {
-                let outcome = match has_history {
-                    true => Published::At(epoch, offset),
-                    false => Published::Passing,
-                };
-                acks.push(Ack {
-                    member,
-                    ticket,
-                    outcome,
-                });
-            }
-            offset
-        });
-        acks
     }
 
     /// From its home, the next run of a room's messages to the other shards with members.
@@ -282,9 +265,18 @@ impl Shard {
         self.metrics().appended_bytes.add(appended as u64);
     }
 
-    /// Appends what those have missed who have come back, rerun by rerun, as long as the flush under way has appended
-    /// less than that.
-    fn serve_reruns(&mut self, budget: usize) {
+    /// Appends what those have missed who have come back, if any has, as long as the flush under way has appended less
+    /// than that part of what it may.
+    #[inline]
+    fn serve_reruns(&mut self, part: usize) {
+        if self.queues.has_reruns() {
+            self.append_reruns(self.config().append_bytes_max() / part);
+        }
+    }
+
+    /// The same, rerun by rerun, up to so many bytes.
+    #[cold]
+    fn append_reruns(&mut self, budget: usize) {
         let left = |shard: &Self| budget.saturating_sub(shard.flush.appended_bytes());
         while left(self) > 0
             && let Some((room, rerun)) = self.queues.next_rerun()
@@ -333,6 +325,22 @@ impl Shard {
         self.lanes.of(lane).give_back(from, bytes);
         self.queues.line_up(&mut self.rooms);
     }
+}
+
+/// What those are to be told who wait for word of `messages`, which have their places. Out of line: nobody who speaks the
+/// plain protocol does.
+#[cold]
+fn acks(messages: Slice<'_>, epoch: Epoch, has_history: bool) -> Vec<Ack> {
+    (messages.tickets())
+        .map(|(member, ticket, offset)| Ack {
+            member,
+            ticket,
+            outcome: match offset.filter(|_| has_history) {
+                Some(offset) => Published::At(epoch, offset),
+                None => Published::Passing,
+            },
+        })
+        .collect()
 }
 
 /// Why a room that is held, or not, and has so much credit is to be set aside.

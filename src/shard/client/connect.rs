@@ -124,10 +124,7 @@ impl Shard {
         let channel = self.channel(&grant.channel)?;
         let terms = channel.terms(user, Wish::default(), overrides(&grant.overrides));
         let about = self.about_there(about, user, &grant.info)?;
-        let rendition = Rendition {
-            protocol,
-            notices: notices(&terms),
-        };
+        let rendition = Rendition::new(protocol, notices(&terms));
         let recover = wish.and_then(recover).filter(|_| terms.recovery.is_some());
         Ok(Put {
             name: grant.channel.as_str().into(),

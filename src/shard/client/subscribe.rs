@@ -43,10 +43,7 @@ impl Shard {
         let client = self.client(slot).ok_or(Disconnect::Stale)?;
         let about = client.about().ok_or(Disconnect::Stale)?;
         let about = self.about_there(about, self.user(slot), &grant.info)?;
-        let rendition = Rendition {
-            protocol: client.protocol(),
-            notices: notices(&terms),
-        };
+        let rendition = Rendition::new(client.protocol(), notices(&terms));
         let recover = recover(subscribe).filter(|_| terms.recovery.is_some());
         let subscription = Subscription::new(By::Client, about, visible(&terms), lease.ends);
         let membership = self.begin_subscription(slot, &name, rendition, subscription)?;

@@ -124,6 +124,12 @@ impl Queues {
         self.reruns.push_back((room, rerun));
     }
 
+    /// Whether that may hold of any.
+    #[inline]
+    pub(crate) fn has_reruns(&self) -> bool {
+        !self.reruns.is_empty()
+    }
+
     /// The next rerun of which that holds, or has held: it may be gone, and its names be others'.
     pub(crate) fn next_rerun(&mut self) -> Option<(RoomId, RerunId)> {
         self.reruns.pop_front()
