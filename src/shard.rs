@@ -372,12 +372,13 @@ impl Shard {
                 room,
                 question,
             } => self.asked(asker, room, question),
-            ToShard::Census { from, room } => self.census_asked(from, room),
+            ToShard::Census { from, room, round } => self.census_asked(from, room, round),
             ToShard::Counted {
                 from,
                 room,
+                round,
                 members,
-            } => self.counted(from, &room, members),
+            } => self.counted(from, &room, round, members),
             ToShard::Deliver {
                 from,
                 room,

@@ -9,7 +9,7 @@ use crate::message::Run;
 use crate::room::congestion::Behind;
 use crate::room::history::{Position, Query, Recover, Recovery};
 use crate::room::home::Guest;
-use crate::room::presence::{Asker, Present};
+use crate::room::presence::{Asker, Present, Round};
 
 /// A connection that changes hands.
 #[derive(Debug)]
@@ -74,6 +74,8 @@ pub enum ToShard {
         from: ShardId,
         /// The room's name.
         room: Arc<str>,
+        /// Which time it asks.
+        round: Round,
     },
     /// The answer to [`Self::Census`].
     Counted {
@@ -81,6 +83,8 @@ pub enum ToShard {
         from: ShardId,
         /// The room's name.
         room: Arc<str>,
+        /// As it was asked with.
+        round: Round,
         /// Those who take part in presence.
         members: Vec<Present>,
     },

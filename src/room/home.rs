@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::congestion::{Behind, Congestion, HoldFor};
 use super::history::{History, Position};
 use super::order::Order;
-use super::presence::{About, Asker, Names, Presence, Present};
+use super::presence::{About, Asker, Census, Names, Presence, Present, Round};
 use crate::id::{Epoch, MemberId, Offset, ShardId, Shards};
 use crate::message::Info;
 
@@ -48,7 +48,7 @@ pub(crate) struct News {
     /// To all shards: whether whoever publishes to the room waits.
     pub(crate) hold: Option<bool>,
     /// To these shards: that they are to say who is there.
-    pub(crate) census: Shards,
+    pub(crate) census: Census,
     /// To those who asked: that the members are too many to be named.
     pub(crate) in_vain: Vec<Asker>,
     /// To whoever runs the server: that they are, for the first time.
@@ -210,21 +210,26 @@ impl Home {
     /// From now on it is known who is there. Of those who are there already it is known once the shards have
     /// answered that are returned.
     #[must_use]
-    pub(crate) fn begin_presence(&mut self) -> Shards {
+    pub(crate) fn begin_presence(&mut self) -> Census {
         if self.members.presence.is_some() {
-            return Shards::NONE;
+            return Census::NONE;
         }
         let presence = Presence::new(self.members.visible, self.shards_with_members);
-        let census = presence.awaited();
+        let census = presence.census();
         self.members.presence = Some(Box::new(presence));
         census
     }
 
     /// These are on a shard that was asked. Returns who waited for that, if it was the last one.
     #[must_use]
-    pub(crate) fn told(&mut self, shard: ShardId, members: Vec<Present>) -> Vec<Asker> {
+    pub(crate) fn told(
+        &mut self,
+        shard: ShardId,
+        round: Round,
+        members: Vec<Present>,
+    ) -> Vec<Asker> {
         let presence = self.members.presence.as_mut();
-        presence.map_or(Vec::new(), |presence| presence.told(shard, members))
+        presence.map_or(Vec::new(), |presence| presence.told(shard, round, members))
     }
 
     /// Who is there, for `asker`; `None` when that is not to be known.
@@ -259,7 +264,7 @@ impl Home {
             announcement: self.announce(guest, customs),
             spread: self.reconsider_spread(customs),
             hold: None,
-            census: Shards::NONE,
+            census: Census::NONE,
             in_vain,
             is_crowded: self.becomes_crowded(customs),
         }
@@ -283,7 +288,7 @@ impl Home {
                 .congestion
                 .reconsider(&self.members.by_shard, now);
         }
-        let mut census = Shards::NONE;
+        let mut census = Census::NONE;
         if guest.visible == Visible::Yes {
             self.members.visible -= 1;
             let (visible, most) = (self.members.visible, customs.announced_members_max);

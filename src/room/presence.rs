@@ -76,6 +76,28 @@ pub(crate) enum Names {
     Crowded,
 }
 
+/// Which time that the shards are asked who is in a room: what they say to an earlier question is of no use. No two
+/// rooms of a name begin with the same, or nearly never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round(u64);
+
+/// That shards are to be asked who is in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Census {
+    /// Those.
+    pub(crate) on: Shards,
+    /// Which time it is.
+    pub(crate) round: Round,
+}
+
+impl Census {
+    /// None are to be asked.
+    pub(crate) const NONE: Self = Self {
+        on: Shards::NONE,
+        round: Round(0),
+    };
+}
+
 type Roll = HashMap<Uuid, Option<Arc<About>>>;
 
 /// How much is known.
@@ -98,6 +120,8 @@ enum Known {
 #[derive(Debug)]
 pub(crate) struct Presence {
     known: Known,
+    /// Which time the shards were asked last.
+    round: Round,
     /// How many sessions there are of each user, by a keyed hash of its name: of 2^32 users two may be taken for
     /// one.
     users: HashMap<u64, u32>,
@@ -113,10 +137,12 @@ impl Presence {
     /// their names.
     #[must_use]
     pub(super) fn new(members: u32, on: Shards) -> Self {
+        let hasher = RandomState::new();
         let mut presence = Self {
             known: Known::All(Roll::new()),
+            round: Round(hasher.hash_one("round")),
             users: HashMap::new(),
-            hasher: RandomState::new(),
+            hasher,
         };
         if members > 0 {
             presence.users.insert(presence.hash(None), members);
@@ -126,6 +152,7 @@ impl Presence {
     }
 
     fn gather(&mut self, on: Shards) {
+        self.round = Round(self.round.0.wrapping_add(1));
         self.known = Known::Some {
             roll: Roll::new(),
             awaited: on,
@@ -174,7 +201,7 @@ impl Presence {
         members: u32,
         members_max: usize,
         on: Shards,
-    ) -> Shards {
+    ) -> Census {
         let hash = self.hash(one.about.as_deref());
         if let Entry::Occupied(mut sessions) = self.users.entry(hash) {
             *sessions.get_mut() -= 1;
@@ -185,32 +212,40 @@ impl Presence {
         match &mut self.known {
             Known::All(roll) | Known::Some { roll, .. } => {
                 roll.remove(&one.client);
-                Shards::NONE
+                Census::NONE
             }
-            Known::Nothing if members as usize > members_max => Shards::NONE,
+            Known::Nothing if members as usize > members_max => Census::NONE,
             Known::Nothing if on.is_empty() => {
                 self.known = Known::All(Roll::new());
-                Shards::NONE
+                Census::NONE
             }
             Known::Nothing => {
                 self.gather(on);
-                self.awaited()
+                self.census()
             }
         }
     }
 
     /// The shards that have yet to say who of the room is there.
     #[must_use]
-    pub(super) fn awaited(&self) -> Shards {
+    pub(super) fn census(&self) -> Census {
         match &self.known {
-            Known::Some { awaited, .. } => *awaited,
-            Known::All(_) | Known::Nothing => Shards::NONE,
+            Known::Some { awaited, .. } => Census {
+                on: *awaited,
+                round: self.round,
+            },
+            Known::All(_) | Known::Nothing => Census::NONE,
         }
     }
 
-    /// These are on `shard`, but for those who have come since it was asked. Returns who waited for that, if it
-    /// was the last one.
-    pub(super) fn told(&mut self, shard: ShardId, members: Vec<Present>) -> Vec<Asker> {
+    /// These are on `shard`, but for those who have come since it was asked for that time. Returns who waited for
+    /// that, if it was the last one.
+    pub(super) fn told(
+        &mut self,
+        shard: ShardId,
+        round: Round,
+        members: Vec<Present>,
+    ) -> Vec<Asker> {
         let Known::Some {
             roll,
             awaited,
@@ -219,8 +254,7 @@ impl Presence {
         else {
             return Vec::new();
         };
-        if !awaited.remove(shard) {
-            // It has answered an earlier question.
+        if round != self.round || !awaited.remove(shard) {
             return Vec::new();
         }
         for one in members {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::Shard;
 use super::parts::queues::Delivery;
 use crate::config::chat::options::{self as config, Options};
-use crate::id::{MemberId, RoomId, ShardId, Shards};
+use crate::id::{MemberId, RoomId, ShardId};
 use crate::message::{Event, Message, Origin};
 use crate::room::history::{Otherwise, Recover, Recovery, RecoveryMode, Retention};
 use crate::room::home::{Announcement, Customs, Guest, News};
-use crate::room::presence::{Asker, Names, Present};
+use crate::room::presence::{Asker, Census, Names, Present, Round};
 use crate::session::Flags;
 use crate::talk::{Answer, Arrival, JoinAnswer, Refused, ToShard, Welcome};
 
@@ -156,27 +156,28 @@ impl Shard {
     // Who is there.
 
     /// Asks these shards who of a room is there.
-    fn take_census(&mut self, room: RoomId, census: Shards) {
-        for shard in census.iter() {
+    fn take_census(&mut self, room: RoomId, census: Census) {
+        for shard in census.on.iter() {
             let ask = ToShard::Census {
                 from: self.setup.number,
                 room: Arc::clone(&self.rooms.get(room).name),
+                round: census.round,
             };
             self.mail.tell(shard, ask);
         }
     }
 
     /// The home of a room wants to know who of it is here: by what it has said so far, which may wait here.
-    pub(super) fn census_asked(&mut self, from: ShardId, room: Arc<str>) {
+    pub(super) fn census_asked(&mut self, from: ShardId, room: Arc<str>, round: Round) {
         if from == self.setup.number {
-            return self.take_part_in_census(from, room);
+            return self.take_part_in_census(from, room, round);
         }
-        self.queues.deliver(Delivery::Census { from, room });
+        self.queues.deliver(Delivery::Census { from, room, round });
         self.deliver_waiting();
     }
 
     /// Says who of a room is here and takes part in presence.
-    pub(super) fn take_part_in_census(&mut self, home: ShardId, room: Arc<str>) {
+    pub(super) fn take_part_in_census(&mut self, home: ShardId, room: Arc<str>, round: Round) {
         let here = self.rooms.find(&room).map(|room| self.rooms.get(room));
         let audiences = here.into_iter().flat_map(|here| here.audiences());
         let members = (audiences.flat_map(|audience| audience.members()))
@@ -193,17 +194,24 @@ impl Shard {
         let counted = ToShard::Counted {
             from: self.setup.number,
             room,
+            round,
             members,
         };
         self.mail.tell(home, counted);
     }
 
     /// A shard has said who of a room is there: whoever has waited for that is answered.
-    pub(super) fn counted(&mut self, from: ShardId, name: &str, members: Vec<Present>) {
+    pub(super) fn counted(
+        &mut self,
+        from: ShardId,
+        name: &str,
+        round: Round,
+        members: Vec<Present>,
+    ) {
         let Some(room) = self.rooms.find(name) else {
             return;
         };
-        let askers = self.rooms.home_mut(room).told(from, members);
+        let askers = self.rooms.home_mut(room).told(from, round, members);
         for asker in askers {
             self.tell_names(room, asker);
         }

@@ -71,7 +71,9 @@ impl Shard {
                     guest,
                     answer,
                 } => self.joined(&room, guest, &answer),
-                Delivery::Census { from, room } => self.take_part_in_census(from, room),
+                Delivery::Census { from, room, round } => {
+                    self.take_part_in_census(from, room, round);
+                }
             }
         }
     }

@@ -166,7 +166,7 @@ fn clients_are_announced_where_they_are_to_be() {
 fn members_are_counted_and_named() {
     let mut room = home();
     assert_eq!(room.stats(), None);
-    assert!(room.begin_presence().is_empty());
+    assert!(room.begin_presence().on.is_empty());
     assert_eq!(
         (room.stats(), numbers(&mut room)),
         (Some((0, 0)), Some(vec![]))
@@ -182,17 +182,20 @@ fn members_are_counted_and_named() {
     }
     assert_eq!(crowded, [false, false, true, false, false, false]);
     assert_eq!(room.stats(), Some((6, 4)));
+    let mut round = None;
     for (number, user) in [(3, "a"), (6, "c"), (1, "a"), (5, "a")] {
         let news = room.leave(&client(ONE, number, user), &CUSTOMS, NOW);
         let is_few = number == 5;
-        assert_eq!(news.census.contains(ONE), is_few, "{number}");
+        assert_eq!(news.census.on.contains(ONE), is_few, "{number}");
+        round = Some(news.census.round);
         room.check_invariants().unwrap();
     }
     assert_eq!(room.stats(), Some((2, 2)));
     // Those who are there are asked for, and those who have left again are not told.
     assert_eq!(room.names(asker(7), &CUSTOMS), Some(Names::Gathering));
     let there = [2, 4].map(|number| client(ONE, number, "b").present());
-    assert_eq!(room.told(ONE, there.to_vec()), [asker(7)]);
+    let round = round.expect("they were asked for");
+    assert_eq!(room.told(ONE, round, there.to_vec()), [asker(7)]);
     assert_eq!(numbers(&mut room), Some(vec![2, 4]));
     let news = room.join(&client(ONE, 9, ""), &CUSTOMS);
     assert!(!news.is_crowded, "it was told");
@@ -216,19 +219,26 @@ fn plain_members_are_asked_for() {
     }
     room.join(&guest(ONE, Visible::No), &customs);
     let census = room.begin_presence();
-    assert_eq!(census.iter().collect::<Vec<_>>(), [ZERO, ONE]);
-    assert!(room.begin_presence().is_empty(), "they are asked once");
+    let round = census.round;
+    assert_eq!(census.on.iter().collect::<Vec<_>>(), [ZERO, ONE]);
+    assert!(room.begin_presence().on.is_empty(), "they are asked once");
     assert_eq!(room.stats(), Some((3, 1)));
     assert_eq!(room.names(asker(1), &customs), Some(Names::Gathering));
     // One leaves before its shard answers, one behind that, one comes before, and one answers twice.
     room.leave(&plain(1, ZERO), &customs, NOW);
     room.join(&client(ONE, 4, "a"), &customs);
-    assert!(room.told(ZERO, vec![plain(2, ZERO).present()]).is_empty());
+    assert!(
+        room.told(ZERO, round, vec![plain(2, ZERO).present()])
+            .is_empty()
+    );
     room.leave(&plain(2, ZERO), &customs, NOW);
-    assert!(room.told(ZERO, vec![plain(2, ZERO).present()]).is_empty());
+    assert!(
+        room.told(ZERO, round, vec![plain(2, ZERO).present()])
+            .is_empty()
+    );
     assert_eq!(room.names(asker(2), &customs), Some(Names::Gathering));
     let there = vec![plain(3, ONE).present(), client(ONE, 4, "a").present()];
-    assert_eq!(room.told(ONE, there), [asker(1), asker(2)]);
+    assert_eq!(room.told(ONE, round, there), [asker(1), asker(2)]);
     assert_eq!(numbers(&mut room), Some(vec![3, 4]));
     assert_eq!(room.stats(), Some((2, 2)));
     room.check_invariants().unwrap();
@@ -240,14 +250,15 @@ fn plain_members_are_asked_for() {
 fn who_waits_for_names_hears_of_a_crowd() {
     let mut room = home();
     room.join(&guest(ONE, Visible::Yes), &CUSTOMS);
-    assert!(room.begin_presence().contains(ONE));
+    let census = room.begin_presence();
+    assert!(census.on.contains(ONE));
     assert_eq!(room.names(asker(5), &CUSTOMS), Some(Names::Gathering));
     let news = room.join(&client(ZERO, 1, "a"), &CUSTOMS);
     assert!(news.in_vain.is_empty());
     let news = room.join(&client(ZERO, 2, "a"), &CUSTOMS);
     assert_eq!(news.in_vain, [asker(5)]);
     assert!(
-        room.told(ONE, vec![]).is_empty(),
+        room.told(ONE, census.round, vec![]).is_empty(),
         "that is of no interest any more"
     );
     room.leave(&guest(ONE, Visible::Yes), &CUSTOMS, NOW);
@@ -262,6 +273,33 @@ fn who_waits_for_names_hears_of_a_crowd() {
     let _ = room.begin_presence();
     room.join(&client(ZERO, 1, "a"), &customs);
     let news = room.leave(&client(ZERO, 1, "a"), &customs, NOW);
-    assert!(news.census.is_empty());
+    assert!(news.census.on.is_empty());
     assert_eq!(numbers(&mut room), Some(vec![]));
+}
+
+/// Goal: a shard that is asked again before it has answered is heard when it answers the last question: those who came
+/// between two of them are in no earlier answer.
+#[test]
+fn an_answer_to_an_earlier_question_is_none() {
+    let mut room = home();
+    room.join(&client(ONE, 1, "a"), &CUSTOMS);
+    let _ = room.begin_presence();
+    room.join(&client(ONE, 2, "a"), &CUSTOMS);
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        room.join(&client(ONE, 3, "a"), &CUSTOMS);
+        let news = room.leave(&client(ONE, 1, "a"), &CUSTOMS, NOW);
+        asked.push(news.census);
+        room.join(&client(ONE, 1, "a"), &CUSTOMS);
+        room.leave(&client(ONE, 3, "a"), &CUSTOMS, NOW);
+    }
+    let rounds: Vec<_> = (asked.iter().filter(|census| !census.on.is_empty()))
+        .map(|census| census.round)
+        .collect();
+    let [earlier, .., last] = *rounds else {
+        panic!("it is asked each time that there are few again: {asked:?}");
+    };
+    assert_ne!(earlier, last);
+    assert!(room.told(ONE, earlier, vec![]).is_empty());
+    room.check_invariants().unwrap();
 }

@@ -8,6 +8,7 @@ use super::credit;
 use crate::id::{Epoch, RerunId, RoomId, ShardId};
 use crate::message::{Message, Run};
 use crate::room::home::Guest;
+use crate::room::presence::Round;
 use crate::room::staging::{Aside, Group, Staging};
 use crate::room::{Room, Rooms};
 use crate::talk::JoinAnswer;
@@ -23,7 +24,11 @@ pub(crate) enum Delivery {
         messages: Arc<Run>,
     },
     /// The home wants to know who is here by what it has said so far.
-    Census { from: ShardId, room: Arc<str> },
+    Census {
+        from: ShardId,
+        room: Arc<str>,
+        round: Round,
+    },
     /// The answer to a join: the member gets the messages behind it, none of those before.
     Joined {
         room: Arc<str>,
