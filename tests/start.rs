@@ -3,13 +3,12 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
 use self::support::http;
-use self::support::mute::{Mute, SMALL, free_address, serve};
+use self::support::mute::{Mute, SMALL, busy_port, free_address, serve};
 use self::support::server::{Server, command};
 use self::support::wait::{PATIENCE, eventually};
 
@@ -53,8 +52,8 @@ fn of_two_servers_at_once_one_starts() {
 /// Goal: a port that is busy only for a moment, as after a kill -9, is waited for.
 #[test]
 fn a_port_that_becomes_free_is_taken() {
-    let address = free_address();
-    let busy = TcpListener::bind(address).expect("it is free");
+    let busy = busy_port();
+    let address = busy.local_addr().expect("its address");
     let mut child = serve(address)
         .stderr(Stdio::piped())
         .spawn()

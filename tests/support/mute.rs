@@ -64,16 +64,20 @@ impl Drop for Mute {
     }
 }
 
-/// An address that nobody uses: on one of the loopback addresses that no client is given.
+/// An address that nobody uses.
 pub(crate) fn free_address() -> SocketAddr {
+    busy_port().local_addr().expect("its address")
+}
+
+/// A port held by this process: on one of the loopback addresses that no client is given.
+pub(crate) fn busy_port() -> TcpListener {
     let own = Ipv4Addr::new(
         127,
         fastrand::u8(1..),
         fastrand::u8(..),
         fastrand::u8(1..255),
     );
-    let free = TcpListener::bind((own, 0)).expect("a port");
-    free.local_addr().expect("its address")
+    TcpListener::bind((own, 0)).expect("a port")
 }
 
 /// The command for a server that has something to log.
