@@ -45,9 +45,10 @@ def main():
     if options.before:
         builds["before"] = options.before
     found = {}
-    for _ in range(options.runs):
+    for turn in range(options.runs):
         for rate in RATES:
-            for name, binary in builds.items():
+            # Each build goes first in every other turn.
+            for name, binary in list(builds.items())[:: 1 if turn % 2 else -1]:
                 note(found, name, rate, direct(binary, rate, options.seconds))
         for rate in TLS_RATES:
             for name, times in behind_nginx(builds["fanload"], rate, options.seconds).items():
