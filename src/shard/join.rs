@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Shard;
+use super::parts::arrival::COPIES;
 use super::parts::queues::Delivery;
 use crate::id::{Epoch, MembershipId, RoomId, SessionKey, ShardId};
 use crate::room::audience::Member;
@@ -342,6 +343,9 @@ impl Shard {
         let Some(Recovery::Recovered(Some(missed))) = recovery else {
             return true;
         };
+        if COPIES {
+            return true;
+        }
         let session = self.sessions.at(slot);
         let one = session.membership(id).expect("it has just come");
         let (room, rendition, member) = (one.room(), one.rendition(), Member::new(slot, id));

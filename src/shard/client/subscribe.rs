@@ -8,11 +8,11 @@ use crate::config::chat::permission::{Proof, Terms, Wish};
 use crate::id::MembershipId;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::Subscribe;
-use crate::protocol::centrifugo::reply::Reply;
+use crate::protocol::centrifugo::reply::{self, Reply};
 use crate::room::rendition::Rendition;
 use crate::session::client::{By, Client, Subscribing, Subscription, Waiting};
 use crate::shard::Shard;
-use crate::shard::parts::arrival::{arrived, recover, subscribed, why_not};
+use crate::shard::parts::arrival::{COPIES, arrived, missed, recover, subscribed, why_not};
 use crate::shard::parts::step::{Declined, Step};
 use crate::shard::parts::verdict::{Hindrance, notices, overrides, standing, visible};
 use crate::talk::{JoinAnswer, Welcome};
@@ -165,7 +165,14 @@ impl Shard {
     fn welcome(&mut self, slot: u32, subscribing: &Subscribing, welcome: &Welcome) {
         self.metrics().subscribed.add(1);
         let (position, recovered) = arrived(welcome.arrival.as_deref());
-        let result = subscribed(subscribing, position, recovered);
+        let mut result = subscribed(subscribing, position, recovered);
+        let copies;
+        if COPIES {
+            copies = missed(welcome.arrival.as_deref());
+            if matches!(result.recovery, reply::Recovery::Recovered(_)) {
+                result.recovery = reply::Recovery::Recovered(&copies);
+            }
+        }
         self.answer(slot, subscribing.id, &Reply::Subscribe(result));
     }
 

@@ -3,10 +3,14 @@
 use crate::protocol::centrifugo::codes::ErrorCode;
 use crate::protocol::centrifugo::command::Subscribe;
 use crate::protocol::centrifugo::payload::Payload;
-use crate::protocol::centrifugo::reply::{self, Subscribed};
+use crate::protocol::centrifugo::reply::{self, Publication, Subscribed};
 use crate::room::history::{EpochClaim, Otherwise, Position, Recover, Recovery, Since};
 use crate::session::client::{Recovered, Standing, Subscribing};
 use crate::talk::{Arrival, JoinAnswer};
+
+/// Whether replies hold what was missed, as a server does that copies it for everybody: only a build that is to be compared
+/// with this one (`scripts/chat-bench.sh`) does that.
+pub(crate) const COPIES: bool = cfg!(feature = "copied-recovery");
 
 /// What a client wants of what it has missed.
 #[must_use]
@@ -73,6 +77,19 @@ pub(crate) fn subscribed(
         recovery,
         ..told
     }
+}
+
+/// What a client has missed, in its order, as its reply may hold it.
+#[must_use]
+pub(crate) fn missed(arrival: Option<&Arrival>) -> Vec<Publication<'_>> {
+    let Some(Recovery::Recovered(Some(missed))) = arrival.map(|arrival| &arrival.recovery) else {
+        return Vec::new();
+    };
+    let messages =
+        (missed.replays.iter()).flat_map(|replay| replay.behind(missed.after).messages());
+    messages
+        .filter_map(|message| Publication::of(&message))
+        .collect()
 }
 
 /// Why a client was not let in.
