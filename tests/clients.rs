@@ -164,6 +164,28 @@ fn a_client_comes_back_to_what_it_has_missed() {
     }
 }
 
+/// Goal: word of what a client published leaves in one send with the message itself, wherever the room's home is.
+#[test]
+fn word_of_a_message_comes_with_it() {
+    for shards in ["1", "2"] {
+        let server = Server::start(&["--shards", shards]);
+        let (mut sdk, _) = Sdk::connect(&server, "");
+        sdk.ask("subscribe", &json!({"channel": "room"}));
+        let itself = sdk.client.next_notice();
+        assert!(itself["push"]["join"].is_object(), "{itself}");
+        sdk.client.expect_quiet();
+        let before = server.figure("sends");
+        for number in 0..10 {
+            let id = sdk.command("publish", &json!({"channel": "room", "data": number}));
+            let told = [(); 2].map(|()| sdk.client.next_notice());
+            assert!(told.iter().any(|one| one["id"] == json!(id)), "{told:?}");
+            let heard = |one: &Value| one["push"]["pub"]["data"] == json!(number);
+            assert!(told.iter().any(heard), "{told:?}");
+        }
+        assert_eq!(server.figure("sends") - before, 10);
+    }
+}
+
 /// Goal: who has to show a token is let in by a good one alone, is put into its own channel, and may do what the
 /// channel's rules and its subscription tokens allow.
 #[test]

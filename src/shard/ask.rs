@@ -125,7 +125,7 @@ impl Shard {
         while let Some(first) = acks.first() {
             let shard = first.member.shard;
             let (there, others) = acks.into_iter().partition(|ack| ack.member.shard == shard);
-            self.mail.tell(shard, ToShard::Published { acks: there });
+            self.mail.tell_published(shard, there);
             acks = others;
         }
     }

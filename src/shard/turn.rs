@@ -26,6 +26,7 @@ impl Shard {
         // However much is said, a part is left for those who come back.
         self.serve_reruns(4);
         while self.serve_sequencing() {}
+        self.tell_published();
         self.serve_reruns(1);
         self.answer_asks();
         self.bound_held();
@@ -98,6 +99,15 @@ impl Shard {
             }
             // What others have said there is of no interest to anybody any more.
             None => self.decline_messages(&messages),
+        }
+    }
+
+    /// Whoever published here, and waits for word of it, is told before the flush, so that one send carries both.
+    #[inline]
+    fn tell_published(&mut self) {
+        let acks = self.mail.take_acks();
+        if !acks.is_empty() {
+            self.published(&acks);
         }
     }
 

@@ -140,14 +140,20 @@ def idle(_cell, server, _programs, _folder):
     return memberships.idle(server)
 
 
-def several(cell, server, programs, folder):
+def several(_cell, server, _programs, _folder):
     """Sessions with many subscriptions."""
     memberships.processor()
+    return memberships.several(server)
+
+
+def rooms(cell, server, programs, folder):
+    """Rooms of one member each."""
+    memberships.processor()
     with Server(programs, server.name, cell.kind, folder / "another.log") as another:
-        return memberships.several(server, another)
+        return memberships.rooms(server, another)
 
 
-KINDS = {"load": load, "forms": forms, "builds": load, "storm": storm, "idle": idle, "memberships": several}
+KINDS = {"load": load, "forms": forms, "builds": load, "storm": storm, "idle": idle, "memberships": several, "rooms": rooms}
 
 
 class Programs:

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use crate::auth::settings::Section;
 use crate::id::ShardId;
-use crate::talk::{Letter, ToShard, ToWeb};
+use crate::talk::{Ack, Letter, ToShard, ToWeb};
 
 /// Messages on their way out, in order.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Mail {
     me: ShardId,
     letters: VecDeque<Letter>,
     own: VecDeque<ToShard>,
+    /// Word of what was published, for those of this shard.
+    acks: Vec<Ack>,
 }
 
 impl Mail {
@@ -22,6 +24,7 @@ impl Mail {
             me,
             letters: VecDeque::new(),
             own: VecDeque::new(),
+            acks: Vec::new(),
         }
     }
 
@@ -32,6 +35,21 @@ impl Mail {
         } else {
             self.letters.push_back(Letter::Shard(to, message));
         }
+    }
+
+    /// Those of a shard who wait for word of what they published are told.
+    pub(crate) fn tell_published(&mut self, to: ShardId, acks: Vec<Ack>) {
+        if to == self.me {
+            self.acks.extend(acks);
+        } else {
+            self.tell(to, ToShard::Published { acks });
+        }
+    }
+
+    /// What is to be told to those of this shard itself, which is soon: it leaves with what they published.
+    #[inline]
+    pub(crate) fn take_acks(&mut self) -> Vec<Ack> {
+        std::mem::take(&mut self.acks)
     }
 
     /// Whoever keeps the keys of a section is to be asked for one.
@@ -56,7 +74,7 @@ impl Mail {
 
     /// Whether anything has yet to be said.
     pub(crate) fn has_work(&self) -> bool {
-        !self.letters.is_empty() || !self.own.is_empty()
+        !self.letters.is_empty() || !self.own.is_empty() || !self.acks.is_empty()
     }
 }
 
