@@ -1,0 +1,45 @@
+"""How runs of the chat backend are judged."""
+
+import unittest
+
+from benches.compare.chat import cells, memberships, tables
+from benches.compare.verdict import HOLDS, MISSED, UNDECIDED
+
+
+def records(cell, server, figure, values):
+    return [{"cell": cell, "server": server, "run": run, figure: value} for run, value in enumerate(values, 1)]
+
+
+class Bars(unittest.TestCase):
+    def state(self, cell, made):
+        chosen = next(each for each in cells.ALL if each.name == cell)
+        return [row[-1] for row in tables.judged(tables.Runs(made), chosen)][0]
+
+    def pair(self, ratio, runs):
+        cell = "chat-1000-60"
+        return records(cell, "centrifugo", "cpu", [100.0] * runs) + records(cell, "json", "cpu", [100.0 * ratio] * runs)
+
+    def test_a_ratio_is_judged_by_its_median(self):
+        self.assertEqual(self.state("chat-1000-60", self.pair(0.52, 9)), HOLDS)
+        self.assertEqual(self.state("chat-1000-60", self.pair(0.53, 9)), MISSED)
+
+    def test_few_pairs_judge_nothing(self):
+        self.assertEqual(self.state("chat-1000-60", self.pair(0.1, 8)), UNDECIDED)
+
+    def test_only_runs_side_by_side_are_compared(self):
+        runs = tables.Runs(records("c", "json", "cpu", [1.0, 8.0]) + records("c", "centrifugo", "cpu", [2.0]))
+        self.assertEqual(runs.ratios("c", "cpu", "json", "centrifugo"), [0.5])
+
+    def test_bytes_are_judged_as_they_are(self):
+        self.assertEqual(self.state("chat-idle", records("chat-idle", "json", "session_bytes", [700] * 9)), HOLDS)
+        self.assertEqual(self.state("chat-idle", records("chat-idle", "json", "session_bytes", [701] * 9)), MISSED)
+
+
+class Memberships(unittest.TestCase):
+    def test_frames_are_of_text_and_masked(self):
+        self.assertEqual(memberships.frame(b"ab"), b"\x81\x82\0\0\0\0ab")
+        self.assertEqual(memberships.frame(b"a" * 300)[:4], b"\x81\xfe\x01\x2c")
+
+
+if __name__ == "__main__":
+    unittest.main()
