@@ -163,8 +163,8 @@ impl Driver for RingDriver {
         self.now
     }
 
-    fn unix_seconds(&mut self) -> u64 {
-        self.wall.unix_seconds(self.now)
+    fn unix_time(&mut self) -> Duration {
+        self.wall.unix_time(self.now)
     }
 
     fn tell_events(&mut self, shard: &mut Shard) {

@@ -138,8 +138,8 @@ pub struct Shard {
     /// What tokens are held against.
     keys: Keys,
     key_waiters: KeyWaiters,
-    /// The time on the wall, in seconds of the Unix epoch: tokens are good by that.
-    unix_seconds: u64,
+    /// The time on the wall, since the beginning of 1970: tokens are good by that.
+    unix_time: Duration,
     /// What is told of clients of whom nothing is known.
     nobody: Arc<About>,
     pressure: Pressure,
@@ -191,7 +191,7 @@ impl Shard {
             asks: Asks::default(),
             keys: keys(&config.chat).map_err(std::io::Error::other)?,
             key_waiters: KeyWaiters::default(),
-            unix_seconds: 0,
+            unix_time: Duration::ZERO,
             nobody: Arc::new(About::new("", b"", b"").expect("nothing is not too much")),
             pressure: Pressure::default(),
             alive: Alive::default(),
@@ -315,9 +315,9 @@ impl Shard {
         self.now = now;
     }
 
-    /// It is so many seconds after the beginning of 1970, as far as this machine knows.
-    pub fn handle_unix_time(&mut self, seconds: u64) {
-        self.unix_seconds = seconds;
+    /// It is so long after the beginning of 1970, as far as this machine knows.
+    pub fn handle_unix_time(&mut self, unix_time: Duration) {
+        self.unix_time = unix_time;
     }
 
     /// Everything that has arrived by the time of the turn was handled: deadlines that have passed are
@@ -436,6 +436,11 @@ impl Shard {
 
     fn tick(&self) -> Tick {
         Tick::at(self.now)
+    }
+
+    /// The second on the wall, of the Unix epoch, as tokens count.
+    fn unix_seconds(&self) -> u64 {
+        self.unix_time.as_secs()
     }
 
     fn metrics(&self) -> &ShardMetrics {

@@ -9,19 +9,19 @@ const READ_INTERVAL: Duration = Duration::from_millis(1);
 #[derive(Debug, Default)]
 pub(super) struct Wall {
     read_at: Option<Duration>,
-    seconds: u64,
+    unix_time: Duration,
 }
 
 impl Wall {
-    /// Seconds since the beginning of 1970, when the shard's own clock says `now`.
-    pub(super) fn unix_seconds(&mut self, now: Duration) -> u64 {
+    /// The time since the beginning of 1970, when the shard's own clock says `now`.
+    pub(super) fn unix_time(&mut self, now: Duration) -> Duration {
         let is_fresh = self.read_at.is_some_and(|at| now < at + READ_INTERVAL);
         if !is_fresh {
             self.read_at = Some(now);
             let since = SystemTime::now().duration_since(UNIX_EPOCH);
             // Before 1970 every token is too new.
-            self.seconds = since.unwrap_or_default().as_secs();
+            self.unix_time = since.unwrap_or_default();
         }
-        self.seconds
+        self.unix_time
     }
 }

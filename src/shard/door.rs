@@ -27,7 +27,7 @@ impl Shard {
         if chat.is_playground() {
             return Ok(Entry::Writer);
         }
-        let shown = token.map(|token| self.keys.shown(token, self.unix_seconds));
+        let shown = token.map(|token| self.keys.shown(token, self.unix_seconds()));
         let shown = shown.transpose().map_err(|error| self.turn_away(&error))?;
         let pass = match &shown {
             None => Pass::Nothing,

@@ -24,9 +24,9 @@ pub trait Driver {
     /// The time since the shard began, see [`super::clock`].
     fn now(&mut self) -> Duration;
 
-    /// Seconds since the beginning of 1970, as far as this machine knows: tokens are good by that alone.
-    fn unix_seconds(&mut self) -> u64 {
-        0
+    /// The time since the beginning of 1970, as far as this machine knows: tokens are good by that alone.
+    fn unix_time(&mut self) -> Duration {
+        Duration::ZERO
     }
 
     /// Tells the shard of everything that has happened to sockets by now.
@@ -69,7 +69,7 @@ pub fn turn<D: Driver>(
     driver.send(shard, batch)?;
     shard.handle_flushed();
     shard.handle_clock(driver.now());
-    shard.handle_unix_time(driver.unix_seconds());
+    shard.handle_unix_time(driver.unix_time());
     driver.tell_events(shard);
     driver.tell_messages(shard);
     shard.handle_time();

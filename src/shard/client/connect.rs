@@ -247,9 +247,10 @@ impl Shard {
     ) {
         let client = &self.chat().client;
         let interval = client.ping_interval;
+        // Saturates: so far ahead no clock is.
         let unix_time_ms = client
             .connect_include_server_time
-            .then(|| self.unix_seconds * 1000);
+            .then(|| u64::try_from(self.unix_time.as_millis()).unwrap_or(u64::MAX));
         // Saturates: nobody waits for 136 years.
         let seconds = u32::try_from(interval.as_secs()).unwrap_or(u32::MAX);
         let connected = Connected {

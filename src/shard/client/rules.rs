@@ -48,7 +48,7 @@ impl Shard {
     /// The moment that it is, for what lasts from then on.
     pub(super) fn moment(&mut self) -> Moment {
         Moment {
-            unix_seconds: self.unix_seconds,
+            unix_time: self.unix_time,
             tick: self.tick(),
             draw: self.random.u64(..),
         }
@@ -65,7 +65,7 @@ impl Shard {
                 false => Err(Disconnect::BadRequest.into()),
             };
         }
-        let checked = self.keys.connection(token, self.unix_seconds);
+        let checked = self.keys.connection(token, self.unix_seconds());
         let admitted = checked.map_err(|error| self.judge(slot, WayIn::Connect, &error))?;
         if admitted.user.is_empty() && self.chat().client.disallow_anonymous_connection_tokens {
             return Err(Disconnect::PermissionDenied.into());
@@ -75,7 +75,7 @@ impl Shard {
 
     /// Whether a token lets a client stay.
     pub(super) fn readmit(&mut self, slot: u32, token: &str) -> Result<ConnectionToken, Hindrance> {
-        let checked = (self.keys).refresh(token, self.user(slot), self.unix_seconds);
+        let checked = (self.keys).refresh(token, self.user(slot), self.unix_seconds());
         checked.map_err(|error| self.judge(slot, WayIn::Refresh, &error))
     }
 
@@ -94,7 +94,7 @@ impl Shard {
             client: client.encode_lower(&mut name),
             channel,
         };
-        let checked = (self.keys).subscription(token, &bearer, self.unix_seconds);
+        let checked = (self.keys).subscription(token, &bearer, self.unix_seconds());
         checked.map_err(|error| self.judge(slot, way_in, &error))
     }
 
@@ -121,7 +121,7 @@ impl Shard {
 
     /// Whoever keeps keys has news: tokens that had to wait are judged again.
     pub fn handle_keys(&mut self, news: &KeyNews) {
-        self.keys.handle_news(news, self.unix_seconds);
+        self.keys.handle_news(news, self.unix_seconds());
         for key in self.key_waiters.take(news) {
             let waits = |client: &&mut Client| matches!(client.waiting(), Some(Waiting::Key));
             let client = (self.sessions.lookup(key)).and_then(Session::client_mut);

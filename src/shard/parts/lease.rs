@@ -22,8 +22,8 @@ pub(crate) struct Lease {
 /// The time as it is on the wall and in a shard, and something by chance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
-    /// Seconds of the Unix epoch.
-    pub(crate) unix_seconds: u64,
+    /// Since the beginning of 1970.
+    pub(crate) unix_time: Duration,
     /// The same moment for deadlines.
     pub(crate) tick: Tick,
     /// Any random number.
@@ -38,8 +38,8 @@ impl Lease {
         let Some(expires_at) = expires_at else {
             return Self::default();
         };
-        let seconds = expiry::ttl_seconds(expires_at, now.unix_seconds, now.draw);
-        let left = expiry::time_left(expires_at, now.unix_seconds);
+        let seconds = expiry::ttl_seconds(expires_at, now.unix_time, now.draw);
+        let left = expiry::time_left(expires_at, now.unix_time);
         Self {
             expires_s: NonZeroU32::new(seconds),
             ends: Some(now.tick.after(left + delay)),
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn a_lease_outlasts_what_is_told_of_it() {
         let now = Moment {
-            unix_seconds: 1_800_000_000,
+            unix_time: Duration::from_secs(1_800_000_000),
             tick: Tick(50),
             draw: 3,
         };
