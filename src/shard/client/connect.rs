@@ -15,7 +15,7 @@ use crate::session::Flags;
 use crate::session::client::{Arrivals, By, Identity, Subscribing, Subscription, Waiting};
 use crate::session::tick::Tick;
 use crate::shard::Shard;
-use crate::shard::parts::arrival::{arrived, recover, subscribed};
+use crate::shard::parts::arrival::{arrived, recover, subscribed, unasked};
 use crate::shard::parts::lease::{Lease, Put};
 use crate::shard::parts::step::{Declined, Step, VERSION};
 use crate::shard::parts::verdict::{Hindrance, fingerprint, notices, overrides, standing, visible};
@@ -125,7 +125,8 @@ impl Shard {
         let terms = channel.terms(user, Wish::default(), overrides(&grant.overrides));
         let about = self.about_there(about, user, &grant.info)?;
         let rendition = Rendition::new(protocol, notices(&terms));
-        let recover = wish.and_then(recover).filter(|_| terms.recovery.is_some());
+        let wish = wish.and_then(recover).or(unasked(&terms));
+        let recover = wish.filter(|_| terms.recovery.is_some());
         Ok(Put {
             name: grant.channel.as_str().into(),
             rendition,

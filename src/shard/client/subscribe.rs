@@ -12,7 +12,9 @@ use crate::protocol::centrifugo::reply::{self, Reply};
 use crate::room::rendition::Rendition;
 use crate::session::client::{By, Client, Subscribing, Subscription, Waiting};
 use crate::shard::Shard;
-use crate::shard::parts::arrival::{COPIES, arrived, missed, recover, subscribed, why_not};
+use crate::shard::parts::arrival::{
+    COPIES, arrived, missed, recover, subscribed, unasked, why_not,
+};
 use crate::shard::parts::step::{Declined, Step};
 use crate::shard::parts::verdict::{Hindrance, notices, overrides, standing, visible};
 use crate::talk::{JoinAnswer, Welcome};
@@ -44,13 +46,15 @@ impl Shard {
         let about = client.about().ok_or(Disconnect::Stale)?;
         let about = self.about_there(about, self.user(slot), &grant.info)?;
         let rendition = Rendition::new(client.protocol(), notices(&terms));
-        let recover = recover(subscribe).filter(|_| terms.recovery.is_some());
+        let wish = recover(subscribe).or(unasked(&terms));
+        let since = wish.map(|wish| wish.since.offset);
+        let recover = wish.filter(|_| terms.recovery.is_some());
         let subscription = Subscription::new(By::Client, about, visible(&terms), lease.ends);
         let membership = self.begin_subscription(slot, &name, rendition, subscription)?;
         let subscribing = Subscribing {
             id,
             membership,
-            since: subscribe.recover.as_ref().map(|since| since.offset),
+            since,
             standing: standing(&terms),
             expires_s: lease.expires_s,
             data: grant.data.into(),

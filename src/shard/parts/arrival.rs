@@ -1,5 +1,6 @@
 //! What a client is told that comes into a room, by what the room's home says.
 
+use crate::config::chat::permission::Terms;
 use crate::protocol::centrifugo::codes::ErrorCode;
 use crate::protocol::centrifugo::command::Subscribe;
 use crate::protocol::centrifugo::payload::Payload;
@@ -25,6 +26,18 @@ pub(crate) fn recover(subscribe: &Subscribe<'_>) -> Option<Recover> {
             true => Otherwise::Refuse,
             false => Otherwise::Join,
         },
+    })
+}
+
+/// What a client gets of it that has not asked: the newest publication, where everybody does.
+#[must_use]
+pub(crate) fn unasked(terms: &Terms) -> Option<Recover> {
+    terms.auto_cache_recover.then_some(Recover {
+        since: Since {
+            offset: 0,
+            epoch: EpochClaim::Any,
+        },
+        otherwise: Otherwise::Join,
     })
 }
 
