@@ -3,11 +3,10 @@
 //! A client that reads slowly can't answer what it has yet to read, so the time for an answer runs only from when
 //! all that comes before the ping has left. Whether its peer still takes anything only the kernel knows.
 
-use crate::id::MembershipId;
 use crate::protocol::centrifugo::codes::{Disconnect, Unsubscribed};
 use crate::protocol::centrifugo::encode;
 use crate::session::Flags;
-use crate::session::client::{By, Stage, Subscription, Took};
+use crate::session::client::{Stage, Took};
 use crate::session::send::Progress;
 use crate::session::tick::{TICKS_PER_SECOND, Tick};
 use crate::shard::Shard;
@@ -54,7 +53,7 @@ impl Shard {
             self.disconnect(slot, Disconnect::Expired);
         } else {
             if let Some(membership) = ended {
-                self.subscription_ended(slot, membership);
+                self.put_out(slot, membership, Unsubscribed::Expired);
             }
             if must_ping {
                 self.ping_client(slot);
@@ -76,19 +75,6 @@ impl Shard {
         client.ping(tick, interval);
         let encoding = encoding(client.protocol());
         self.reply(slot, |out| encode::append_ping(out, encoding));
-    }
-
-    /// The time of a subscription is over.
-    fn subscription_ended(&mut self, slot: u32, membership: MembershipId) {
-        let subscription =
-            (self.client(slot)).and_then(|client| client.subscriptions().get(membership));
-        match subscription.map(Subscription::by) {
-            None => {}
-            Some(By::Client) => self.put_out(slot, membership, Unsubscribed::Expired),
-            Some(By::Server) => {
-                self.disconnect(slot, Disconnect::SubscriptionExpired);
-            }
-        }
     }
 
     // What its socket takes.

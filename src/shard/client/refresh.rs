@@ -4,7 +4,7 @@ use crate::auth::error::WayIn;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode, Unsubscribed};
 use crate::protocol::centrifugo::command::SubRefresh;
 use crate::protocol::centrifugo::reply::Reply;
-use crate::session::client::Client;
+use crate::session::client::{By, Client};
 use crate::shard::Shard;
 use crate::shard::parts::lease::Lease;
 use crate::shard::parts::step::{Declined, Step, VERSION};
@@ -68,6 +68,12 @@ impl Shard {
         let room = self.rooms.find(channel);
         let membership = room.and_then(|room| session.membership_in(room));
         let membership = membership.ok_or(ErrorCode::PermissionDenied)?;
+        let subscription =
+            (self.client(slot)).and_then(|client| client.subscriptions().get(membership));
+        if subscription.is_some_and(|one| one.by() == By::Server) {
+            // It lasts as long as the connection, and no token makes that longer or shorter.
+            return Err(Disconnect::BadRequest.into());
+        }
         let lease = match self.grant(slot, WayIn::SubRefresh, channel, &refresh.token) {
             Ok(token) => self.subscription_lease(token.expires_at),
             Err(Hindrance::KeyWanted) => return Ok(Step::Later),
