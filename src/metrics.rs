@@ -4,6 +4,7 @@
 //! and stores, each thread's figures on cache lines of their own. A type for each kind of figure says
 //! what may be done to it.
 
+mod arrivals;
 mod shard;
 mod tally;
 mod web;

@@ -1,5 +1,6 @@
 //! What a shard counts.
 
+use super::arrivals::Arrivals;
 use super::tally::tally;
 use super::{Counter, ForeignCounter, Gauge};
 
@@ -25,6 +26,8 @@ macro_rules! shard_metrics {
             pub refusals: Refusals,
             /// Sessions closed, by code.
             pub closes: Closes,
+            /// Clients of Centrifugo's protocol that have come lately, for the other shards.
+            pub(crate) arrivals: Arrivals,
         }
 
         impl ShardMetrics {

@@ -167,6 +167,9 @@ impl Shard {
                 self.accept(slot, upgrade, Place::Echo, rest);
                 return self.open(slot);
             }
+            Endpoint::Client if !self.admits_client() => {
+                return self.refuse(slot, bytes, &Refusal::too_fast());
+            }
             Endpoint::Client => {
                 self.accept(slot, upgrade, Place::Client, rest);
                 return self.open_client(slot, upgrade.format);
@@ -212,6 +215,24 @@ impl Shard {
             .map(|(_, metrics)| metrics.sessions.get())
             .sum();
         self.tally.open() + others
+    }
+
+    /// Whether another client may come in this second, which it does then. One that is turned away does not count:
+    /// those that try again would keep each other out.
+    fn admits_client(&self) -> bool {
+        let Some(per_second) = self.chat().client.connection_rate_limit else {
+            return true;
+        };
+        let second = self.unix_seconds();
+        let shards = self.setup.metrics.iter();
+        let come: u64 = shards
+            .map(|metrics| metrics.arrivals.in_second(second))
+            .sum();
+        let admits = come < per_second.get() as u64;
+        if admits {
+            self.metrics().arrivals.add(second);
+        }
+        admits
     }
 
     /// Notes what the upgrade asked for; the answer waits in the private replies until `open`.

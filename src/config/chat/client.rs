@@ -38,7 +38,7 @@ pub(crate) struct Client {
     pub(crate) connection_limit: Option<NonZeroUsize>,
     /// Connections of a user, at most; nobody counts as the user of the empty name.
     pub(crate) user_connection_limit: Option<NonZeroUsize>,
-    /// New connections in a second, at most.
+    /// New connections in a second of the clock, at most.
     pub(crate) connection_rate_limit: Option<NonZeroUsize>,
     /// Whether the reply to connect has the time.
     pub(crate) connect_include_server_time: bool,
@@ -180,7 +180,7 @@ pub(super) const CLIENT: Group<Client> = Group {
         Key::new(
             "connection_rate_limit",
             "0",
-            "New connections in a second, at most; 0 is any number",
+            "New connections in a second of the clock, at most; 0 is any number",
             |node, client| limit(node, &mut client.connection_rate_limit),
         ),
         Key::new(

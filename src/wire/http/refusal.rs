@@ -62,6 +62,16 @@ impl Refusal {
         .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
     }
 
+    /// 503 with `Retry-After`: more have come in a second than may.
+    #[must_use]
+    pub(crate) fn too_fast() -> Self {
+        Self::new(
+            503,
+            "Too many clients come at once (client.connection_rate_limit): try again in a few seconds.",
+        )
+        .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string())
+    }
+
     /// 503 with `Retry-After`: the server is on its way out.
     #[must_use]
     pub(crate) fn stopping() -> Self {
