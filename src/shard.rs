@@ -28,6 +28,7 @@ mod pressure;
 mod receive;
 mod report;
 mod scarce;
+mod seat;
 mod stop;
 mod turn;
 mod watch;
@@ -60,12 +61,12 @@ use self::parts::pressure::Pressure;
 use self::parts::queues::{Delivery, Queues};
 use self::parts::report::Reports;
 pub(crate) use self::parts::report::{End, Report, ReportEvent};
+use self::parts::seats::Seats;
 use self::parts::tally::Tally;
 use self::parts::waiters::Waiters;
 use self::parts::watch::Watch;
 use crate::auth::Keys;
 use crate::config::Config;
-use crate::config::chat::doors::Door;
 use crate::id::{MemberId, SessionKey, ShardId};
 use crate::metrics::ShardMetrics;
 use crate::room::homes::Homes;
@@ -76,7 +77,7 @@ use crate::session::holdings::Holdings;
 use crate::session::send::Plan;
 use crate::session::tick::Tick;
 use crate::session::{Flags, Session, Sessions};
-use crate::talk::{Count, Letter, ToShard, ToWeb};
+use crate::talk::{Letter, ToShard};
 
 /// Who a shard is and what it may use.
 #[derive(Debug, Clone)]
@@ -138,6 +139,8 @@ pub struct Shard {
     /// What tokens are held against.
     keys: Keys,
     key_waiters: KeyWaiters,
+    /// Connections of users, where they are limited.
+    seats: Seats,
     /// The time on the wall, since the beginning of 1970: tokens are good by that.
     unix_time: Duration,
     /// What is told of clients of whom nothing is known.
@@ -191,6 +194,7 @@ impl Shard {
             asks: Asks::default(),
             keys: keys(&config.chat).map_err(std::io::Error::other)?,
             key_waiters: KeyWaiters::default(),
+            seats: Seats::default(),
             unix_time: Duration::ZERO,
             nobody: Arc::new(About::new("", b"", b"").expect("nothing is not too much")),
             pressure: Pressure::default(),
@@ -397,6 +401,9 @@ impl Shard {
             ToShard::Credit { from, lane, bytes } => self.credited(from, lane, bytes),
             ToShard::Behind { from, room, behind } => self.members_behind_on(from, &room, behind),
             ToShard::Hold { room, on } => self.held_by_home(&room, on),
+            ToShard::TakeSeat { user, member } => self.seat_wanted(user, member),
+            ToShard::SeatTaken { user, key, seat } => self.seat_answered(user, key, seat),
+            ToShard::LeaveSeat { user } => self.seats.give_back(&user),
             ToShard::CountMembers {
                 room,
                 token,
@@ -412,19 +419,6 @@ impl Shard {
         } else {
             self.spread_rooms.remove(&room);
         }
-    }
-
-    /// Tells the web thread how many members of a room take part in presence, if whoever asks may know.
-    fn count_members(&mut self, name: &str, token: Option<&str>, ticket: u64) {
-        let members = match self.enter(Door::Rooms, name, token) {
-            Ok(_) => {
-                let room = self.rooms.find(name);
-                let home = room.and_then(|room| self.rooms.get(room).home.as_ref());
-                home.map_or(Count::NoRoom, |home| Count::Members(home.visible()))
-            }
-            Err(status) => Count::Refused(status),
-        };
-        (self.mail).tell_web(ToWeb::MembersCounted { ticket, members });
     }
 
     /// So many messages to the web thread were not taken yet; once a turn.

@@ -154,6 +154,27 @@ pub enum ToShard {
         /// Whether to wait.
         on: bool,
     },
+    /// At the shard that counts a user's connections: a session is to be one of them.
+    TakeSeat {
+        /// Whose.
+        user: Arc<str>,
+        /// Which session.
+        member: MemberId,
+    },
+    /// The answer to [`Self::TakeSeat`].
+    SeatTaken {
+        /// Whose.
+        user: Arc<str>,
+        /// Which session.
+        key: SessionKey,
+        /// Whether it is one of them.
+        seat: Seat,
+    },
+    /// At that shard: one of them has ended.
+    LeaveSeat {
+        /// Whose.
+        user: Arc<str>,
+    },
     /// By the web thread, at a room's home: how many members take part in presence?
     CountMembers {
         /// The room's name.
@@ -163,6 +184,15 @@ pub enum ToShard {
         /// Returned with the answer.
         ticket: u64,
     },
+}
+
+/// Whether a session is one of those that its user may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seat {
+    /// It is, and counts until it ends.
+    Given,
+    /// There are as many as there may be.
+    Refused,
 }
 
 /// What has become of a join.

@@ -45,6 +45,8 @@ pub(crate) enum Waiting {
     Subscribe(Box<Subscribing>),
     /// It asks the home of a room.
     Ask(Asking),
+    /// It says who it is, and is not let in before it is known whether its user may have another connection.
+    Seat,
     /// It shows a token whose key was asked for, and has its turn again when that is known.
     Key,
 }

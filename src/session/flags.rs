@@ -54,6 +54,9 @@ impl Flags {
     /// It may read its room, and say nothing there.
     pub(crate) const READER: Self = Self(1 << 22);
 
+    /// It counts as one of its user's connections, where these are limited.
+    pub(crate) const SEATED: Self = Self(1 << 23);
+
     /// Operations that the kernel owes an answer to.
     pub(crate) const OPERATIONS: Self = Self::RECEIVING.and(Self::SENDING).and(Self::BLOCKED);
     /// What the shard notes about a session for itself, whatever the phase.
@@ -67,6 +70,7 @@ impl Flags {
         .and(Self::UNANNOUNCED)
         .and(Self::TRACKED)
         .and(Self::READER)
+        .and(Self::SEATED)
         .and(Self::ABORT)
         .and(Self::DISCARDING);
     /// What a client asked for in its request.

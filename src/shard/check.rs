@@ -2,6 +2,7 @@
 //! builds after every turn; it looks at everything, so the server itself does not.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 
 use super::Shard;
 use crate::config::FRAME_HEADER_BYTES_MAX;
@@ -9,6 +10,7 @@ use crate::id::RoomId;
 use crate::room::Room;
 use crate::room::audience::Audience;
 use crate::room::staging::Aside;
+use crate::session::client::{Client, Waiting};
 use crate::session::holdings::SMALL_BYTES;
 use crate::session::{Flags, Phase, Session};
 
@@ -58,6 +60,7 @@ impl Shard {
         self.check_tally()?;
         self.check_buffers()?;
         self.check_joining()?;
+        self.check_seats()?;
         self.check_staged()?;
         self.every_session()
             .try_for_each(|session| self.check_turn(session))?;
@@ -138,6 +141,39 @@ impl Shard {
             held == counted && held <= 2 * self.config().index_bytes_max(),
             || format!("indexes hold {held} bytes, {counted} by the books"),
         )
+    }
+
+    /// Whoever has a seat counts where its user is counted, if that is here, and nobody has too many.
+    fn check_seats(&self) -> Result<(), String> {
+        let mut seated: HashMap<&str, usize> = HashMap::new();
+        for slot in self.sessions.slots() {
+            let session = self.sessions.at(slot);
+            let waiting = session.client().and_then(Client::waiting);
+            let waits = matches!(waiting, Some(Waiting::Seat));
+            let has_asked = self.seats.is_asking(self.sessions.key(slot));
+            ensure(!waits || has_asked, || {
+                format!("it waits for a seat that it has not asked for: {session:?}")
+            })?;
+            if session.flags().any(Flags::SEATED) {
+                let user = self.user(slot);
+                ensure(!user.is_empty(), || format!("nobody's seat: {session:?}"))?;
+                *seated.entry(user).or_default() += 1;
+            }
+        }
+        for (user, seated) in seated {
+            let is_here = self.setup.homes.of(user) == self.setup.number;
+            let taken = self.seats.taken(user);
+            ensure(!is_here || seated <= taken, || {
+                format!("{seated} of a user's sessions have seats, and {taken} are taken")
+            })?;
+        }
+        let (most, limit) = (
+            self.seats.most_taken(),
+            self.config().chat.client.user_connection_limit,
+        );
+        ensure(limit.map_or(0, NonZeroUsize::get) >= most, || {
+            format!("a user has {most} seats, of {limit:?}")
+        })
     }
 
     /// Whoever joins is counted by the room, and waits for nothing else.

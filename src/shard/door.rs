@@ -6,6 +6,7 @@ use super::Shard;
 use crate::auth::Shown;
 use crate::auth::error::{TokenError, WayIn, outcome};
 use crate::config::chat::doors::{Door, Entry, Pass};
+use crate::talk::{Count, ToWeb};
 
 /// The status for somebody who may not come in.
 const FORBIDDEN: u16 = 403;
@@ -45,6 +46,19 @@ impl Shard {
             Entry::Refused => Err(FORBIDDEN),
             entry => Ok(entry),
         }
+    }
+
+    /// Tells the web thread how many members of a room take part in presence, if whoever asks may know.
+    pub(super) fn count_members(&mut self, name: &str, token: Option<&str>, ticket: u64) {
+        let members = match self.enter(Door::Rooms, name, token) {
+            Ok(_) => {
+                let room = self.rooms.find(name);
+                let home = room.and_then(|room| self.rooms.get(room).home.as_ref());
+                home.map_or(Count::NoRoom, |home| Count::Members(home.visible()))
+            }
+            Err(status) => Count::Refused(status),
+        };
+        (self.mail).tell_web(ToWeb::MembersCounted { ticket, members });
     }
 
     /// The status for a token that is no good. A key that is not known is asked for, so that a second

@@ -28,6 +28,14 @@ impl Shard {
         }
     }
 
+    /// How many connections of users are counted here, and how many sessions here are counted somewhere.
+    #[must_use]
+    pub fn seats(&self) -> (usize, usize) {
+        let is_seated = |slot: &u32| self.sessions.at(*slot).flags().any(Flags::SEATED);
+        let seated = self.sessions.slots().filter(is_seated).count();
+        (self.seats.all_taken(), seated)
+    }
+
     /// What it knows of a room; `None` when there is none here.
     #[must_use]
     pub fn room_figures(&self, name: &str) -> Option<RoomFigures> {

@@ -269,6 +269,7 @@ impl Shard {
         } else if is_first {
             self.rooms.get_mut(room).joining -= 1;
             self.tally.close_one();
+            self.give_all_back(slot);
             self.refuse(slot, b"", &Refusal::full());
             self.rooms.release(room);
         } else {
@@ -296,6 +297,7 @@ impl Shard {
     /// answer its join hear of it then.
     pub(super) fn depart(&mut self, slot: u32) {
         self.tally.close_one();
+        self.give_all_back(slot);
         self.watch.forget(self.sessions.key(slot));
         let members = (self.sessions.at(slot).memberships())
             .filter(|(_, one)| one.number().is_some())

@@ -368,11 +368,23 @@ impl Bench {
                 self.act(shard);
                 busy |= self.pass_messages(shard);
             }
-            if !busy {
+            if !busy && !self.shards.iter().any(Shard::has_work) {
+                self.check_seats();
                 return;
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// At rest every connection that is counted is there, and the other way round.
+    fn check_seats(&self) {
+        let seats = self.shards.iter().map(Shard::seats);
+        let (taken, seated) = seats.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let is_known = self.held_mail.is_none();
+        assert!(
+            !is_known || taken == seated,
+            "{seated} have seats, {taken} are taken"
+        );
     }
 
     /// The payloads of the frames a client was sent since it joined or since the last look, with

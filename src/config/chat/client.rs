@@ -36,7 +36,7 @@ pub(crate) struct Client {
     pub(crate) channel_limit: NonZeroUsize,
     /// Connections, at most.
     pub(crate) connection_limit: Option<NonZeroUsize>,
-    /// Connections of a user, at most; nobody counts as the user of the empty name.
+    /// Connections of a user, at most; those of the empty name are not counted.
     pub(crate) user_connection_limit: Option<NonZeroUsize>,
     /// New connections in a second of the clock, at most.
     pub(crate) connection_rate_limit: Option<NonZeroUsize>,
@@ -174,7 +174,7 @@ pub(super) const CLIENT: Group<Client> = Group {
         Key::new(
             "user_connection_limit",
             "0",
-            "Connections of a user, at most; 0 is any number",
+            "Connections of a user, at most, but for users without a name; 0 is any number",
             |node, client| limit(node, &mut client.user_connection_limit),
         ),
         Key::new(

@@ -17,6 +17,7 @@ use crate::session::tick::Tick;
 use crate::shard::Shard;
 use crate::shard::parts::arrival::{arrived, recover, subscribed, unasked};
 use crate::shard::parts::lease::{Lease, Put};
+use crate::shard::parts::seats::Newcomer;
 use crate::shard::parts::step::{Declined, Step, VERSION};
 use crate::shard::parts::verdict::{Hindrance, fingerprint, notices, overrides, standing, visible};
 use crate::talk::JoinAnswer;
@@ -35,11 +36,53 @@ impl Shard {
             Err(Hindrance::Declined(declined)) => return Err(declined),
         };
         let about = self.about(&token)?;
-        let puts = self.puts(slot, &token, connect, &about)?;
-        let lease = self.connection_lease(token.expires_at);
-        let identity = Identity {
+        let newcomer = Newcomer {
+            id,
+            puts: self.puts(slot, &token, connect, &about)?,
             about,
             grants: fingerprint(&token.grants),
+            expires_at: token.expires_at,
+        };
+        if !self.counts(&token.user) {
+            return self.welcome_client(slot, newcomer);
+        }
+        if let Some(client) = self.client_mut(slot) {
+            client.wait(Waiting::Seat);
+        }
+        self.seats.ask(self.sessions.key(slot), newcomer);
+        self.ask_for_seat(slot, token.user.into());
+        Ok(Step::Waits)
+    }
+
+    /// The user of a client may have it as another connection.
+    pub(in crate::shard) fn client_seated(&mut self, slot: u32, newcomer: Newcomer) {
+        let id = newcomer.id;
+        if let Err(declined) = self.welcome_client(slot, newcomer) {
+            self.decline(slot, id, declined);
+        }
+        self.resume_commands(slot);
+        self.settle(slot);
+    }
+
+    /// The user of a client has as many connections as there may be.
+    pub(in crate::shard) fn client_has_no_seat(&mut self, slot: u32) {
+        self.disconnect(slot, Disconnect::ConnectionLimit);
+        self.settle(slot);
+    }
+
+    /// A client is let in, and put into its rooms.
+    fn welcome_client(&mut self, slot: u32, newcomer: Newcomer) -> Result<Step, Declined> {
+        let Newcomer {
+            id,
+            about,
+            grants,
+            expires_at,
+            puts,
+        } = newcomer;
+        let lease = self.connection_lease(expires_at);
+        let identity = Identity {
+            about,
+            grants,
             ends: lease.ends,
         };
         if let Some(client) = self.client_mut(slot) {
@@ -166,7 +209,9 @@ impl Shard {
         for put in puts {
             let since = put.recover.as_ref().map(|recover| recover.since.offset);
             let membership =
-                self.begin_subscription(slot, &put.name, put.rendition, put.subscription)?;
+                self.begin_subscription(slot, &put.name, put.rendition, put.subscription);
+            // It was told nothing yet, and can't do without one of them.
+            let membership = membership.map_err(|_| Disconnect::ServerError)?;
             recovers.push((membership, put.recover));
             awaited.push(Subscribing {
                 id,

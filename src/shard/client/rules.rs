@@ -29,7 +29,7 @@ impl Shard {
     }
 
     /// Whose a client is; nobody's before it has said so.
-    pub(super) fn user(&self, slot: u32) -> &str {
+    pub(in crate::shard) fn user(&self, slot: u32) -> &str {
         let session = self.sessions.at(slot);
         let about = session.client().and_then(Client::about);
         about.map_or("", |about| about.info(session.id()).user)
