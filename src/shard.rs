@@ -56,6 +56,7 @@ pub use self::parts::figures::{Account, HomeFigures, RoomFigures, cost_of};
 use self::parts::flush::Flush;
 use self::parts::keyring::KeyWaiters;
 pub(crate) use self::parts::keyring::keys;
+use self::parts::leases::Leases;
 use self::parts::mail::Mail;
 use self::parts::pressure::Pressure;
 use self::parts::queues::{Delivery, Queues};
@@ -141,6 +142,8 @@ pub struct Shard {
     key_waiters: KeyWaiters,
     /// Connections of users, where they are limited.
     seats: Seats,
+    /// Sessions that end with the token they came in by.
+    leases: Leases,
     /// The time on the wall, since the beginning of 1970: tokens are good by that.
     unix_time: Duration,
     /// What is told of clients of whom nothing is known.
@@ -195,6 +198,7 @@ impl Shard {
             keys: keys(&config.chat).map_err(std::io::Error::other)?,
             key_waiters: KeyWaiters::default(),
             seats: Seats::default(),
+            leases: Leases::default(),
             unix_time: Duration::ZERO,
             nobody: Arc::new(About::new("", b"", b"").expect("nothing is not too much")),
             pressure: Pressure::default(),
@@ -267,6 +271,7 @@ impl Shard {
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         let room = self.rooms.next_deadline(self.now);
         let room = earlier(room, self.rooms.next_expiry());
+        let room = earlier(room, self.leases.next_end().map(Tick::begins));
         let room_or_look = earlier(room, self.pressure.next_look());
         let others = earlier(room_or_look, self.ending.farewell_deadline());
         earlier(self.alive.next_deadline(), others)
@@ -332,6 +337,10 @@ impl Shard {
                 self.deadline_reached(key);
             }
             self.alive.give_back(due);
+        }
+        let next_end = self.leases.next_end();
+        if next_end.is_some_and(|ends| ends <= self.tick()) {
+            self.end_leases();
         }
         for room in self.rooms.take_due(self.now) {
             self.home_has_time(room);

@@ -12,7 +12,7 @@ tally! {
 tally! {
     /// Sessions that the server closed, by the code of its Close frame.
     Closes as "closed": 1001, 1002, 1007, 1008, 1009, 1013, 3001, 3004, 3005, 3008, 3010, 3012, 3500,
-    3501, 3502, 3504, 3505, 3507, 3508, 4001
+    3501, 3502, 3504, 3505, 3507, 3508, 4001, 4002
 }
 
 macro_rules! shard_metrics {

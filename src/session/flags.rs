@@ -56,6 +56,8 @@ impl Flags {
 
     /// It counts as one of its user's connections, where these are limited.
     pub(crate) const SEATED: Self = Self(1 << 23);
+    /// It ends with the token that it came in by.
+    pub(crate) const LEASED: Self = Self(1 << 24);
 
     /// Operations that the kernel owes an answer to.
     pub(crate) const OPERATIONS: Self = Self::RECEIVING.and(Self::SENDING).and(Self::BLOCKED);
@@ -71,6 +73,7 @@ impl Flags {
         .and(Self::TRACKED)
         .and(Self::READER)
         .and(Self::SEATED)
+        .and(Self::LEASED)
         .and(Self::ABORT)
         .and(Self::DISCARDING);
     /// What a client asked for in its request.

@@ -23,6 +23,12 @@ impl Tick {
         Self(u32::try_from(ticks).unwrap_or(u32::MAX))
     }
 
+    /// When it begins, counted from the shard's beginning.
+    #[must_use]
+    pub(crate) fn begins(self) -> Duration {
+        TICK * self.0
+    }
+
     /// The tick by which `wait` has surely passed.
     #[must_use]
     pub(crate) fn after(self, wait: Duration) -> Self {

@@ -191,8 +191,8 @@ impl Shard {
             return self.mail.tell(home, adopt);
         }
         let token = handshake::token(head.query(), head.header("Authorization"));
-        let entry = match self.enter(Door::Plain, &name, token.as_deref()) {
-            Ok(entry) => entry,
+        let admission = match self.enter(Door::Plain, &name, token.as_deref()) {
+            Ok(admission) => admission,
             Err(status) => return self.refuse(slot, bytes, &Refusal::outside(status)),
         };
         let Some(room) = self.find_or_create(&name) else {
@@ -201,8 +201,11 @@ impl Shard {
         let rendition = rendition(upgrade);
         let place = Place::Room { room, rendition };
         self.accept(slot, upgrade, place, rest);
-        if entry == Entry::Reader {
+        if admission.entry == Entry::Reader {
             self.sessions.at_mut(slot).mark(Flags::READER);
+        }
+        if let Some(expires_at) = admission.expires_at {
+            self.begin_lease(slot, expires_at);
         }
         self.ask_to_join(slot, MembershipId::INLINE, None);
     }

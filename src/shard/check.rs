@@ -60,6 +60,7 @@ impl Shard {
         self.check_tally()?;
         self.check_buffers()?;
         self.check_joining()?;
+        self.check_leases()?;
         self.check_seats()?;
         self.check_staged()?;
         self.every_session()
@@ -141,6 +142,25 @@ impl Shard {
             held == counted && held <= 2 * self.config().index_bytes_max(),
             || format!("indexes hold {held} bytes, {counted} by the books"),
         )
+    }
+
+    /// Whoever ends with its token is known, and nobody else.
+    fn check_leases(&self) -> Result<(), String> {
+        let mut found = 0;
+        for slot in self.sessions.slots() {
+            let session = self.sessions.at(slot);
+            let is_leased = session.flags().any(Flags::LEASED);
+            let is_known = self.leases.has(self.sessions.key(slot));
+            let may_be = matches!(session.phase(), Phase::Joining | Phase::Open);
+            ensure(is_leased == is_known && (may_be || !is_leased), || {
+                format!("it ends with its token: {is_known}, {session:?}")
+            })?;
+            found += usize::from(is_leased);
+        }
+        let known = self.leases.len();
+        ensure(found == known, || {
+            format!("{found} end with their tokens, {known} by the books")
+        })
     }
 
     /// Whoever has a seat counts where its user is counted, if that is here, and nobody has too many.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Shard;
+use super::parts::lease::Admission;
 use crate::auth::Shown;
 use crate::auth::error::{TokenError, WayIn, outcome};
 use crate::config::chat::doors::{Door, Entry, Pass};
@@ -21,12 +22,15 @@ impl Shard {
         door: Door,
         room: &str,
         token: Option<&str>,
-    ) -> Result<Entry, u16> {
+    ) -> Result<Admission, u16> {
         let config = Arc::clone(&self.setup.config);
         let chat = &config.chat;
         // Names mean nothing there, nor do tokens.
         if chat.is_playground() {
-            return Ok(Entry::Writer);
+            return Ok(Admission {
+                entry: Entry::Writer,
+                expires_at: None,
+            });
         }
         let shown = token.map(|token| self.keys.shown(token, self.unix_seconds()));
         let shown = shown.transpose().map_err(|error| self.turn_away(&error))?;
@@ -44,7 +48,10 @@ impl Shard {
         }
         match chat.entry(door, room, pass) {
             Entry::Refused => Err(FORBIDDEN),
-            entry => Ok(entry),
+            entry => Ok(Admission {
+                entry,
+                expires_at: shown.as_ref().and_then(|shown| self.end_of(shown)),
+            }),
         }
     }
 
@@ -59,6 +66,15 @@ impl Shard {
             Err(status) => Count::Refused(status),
         };
         (self.mail).tell_web(ToWeb::MembersCounted { ticket, members });
+    }
+
+    /// When what a token opens is over. Without rules connections don't end with it.
+    fn end_of(&self, shown: &Shown) -> Option<u64> {
+        match shown {
+            Shown::Connection(_) if self.chat().client.insecure => None,
+            Shown::Connection(token) => token.expires_at,
+            Shown::Subscription { token, .. } => token.expires_at,
+        }
     }
 
     /// The status for a token that is no good. A key that is not known is asked for, so that a second

@@ -15,6 +15,7 @@ pub(crate) mod figures;
 pub(crate) mod flush;
 pub(crate) mod keyring;
 pub(crate) mod lease;
+pub(crate) mod leases;
 pub(crate) mod mail;
 pub(crate) mod pressure;
 pub(crate) mod queues;

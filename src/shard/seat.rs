@@ -1,14 +1,17 @@
-//! What a session may have among others, and gives back whatever its end is: one of its user's connections.
+//! What a session may have for a time or among others, and gives back whatever its end is: one of its user's
+//! connections, and the time of the token that it came in by.
 //!
 //! All connections of a user are counted by one shard, which is asked before a client is let in.
 
 use std::sync::Arc;
 
 use super::Shard;
+use crate::auth::expiry;
 use crate::id::{MemberId, SessionKey};
 use crate::session::client::Client;
-use crate::session::{Flags, Session};
+use crate::session::{Flags, Phase, Session};
 use crate::talk::{Seat, ToShard};
+use crate::wire::close::CloseCode;
 
 impl Shard {
     // Connections of a user.
@@ -54,13 +57,37 @@ impl Shard {
         self.mail.tell(to, ToShard::LeaveSeat { user });
     }
 
+    // The time of a token.
+
+    /// A session ends at `expires_at`, in seconds of the Unix epoch.
+    pub(super) fn begin_lease(&mut self, slot: u32, expires_at: u64) {
+        let left = expiry::time_left(expires_at, self.unix_time);
+        let (key, ends) = (self.sessions.key(slot), self.tick().after(left));
+        self.sessions.at_mut(slot).mark(Flags::LEASED);
+        self.leases.begin(key, ends);
+    }
+
+    /// Ends the sessions whose time is over. One that has yet to hear of its room does so first.
+    pub(super) fn end_leases(&mut self) {
+        for key in self.leases.due(self.tick()) {
+            if self.sessions.at(key.slot).phase() == Phase::Open {
+                self.close(key.slot, CloseCode::EXPIRED, "the token has expired");
+                self.settle(key.slot);
+            }
+        }
+    }
+
     // Their end.
 
     /// A session ends, and has nothing of that any longer.
     pub(super) fn give_all_back(&mut self, slot: u32) {
+        let key = self.sessions.key(slot);
         let session = self.sessions.at_mut(slot);
         let flags = session.flags();
-        session.unmark(Flags::SEATED);
+        session.unmark(Flags::SEATED.and(Flags::LEASED));
+        if flags.any(Flags::LEASED) {
+            self.leases.end(key);
+        }
         if flags.any(Flags::SEATED) {
             let user = self.user(slot).into();
             self.leave_seat(user);

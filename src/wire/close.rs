@@ -30,6 +30,8 @@ impl CloseCode {
     pub(crate) const TRY_AGAIN_LATER: Self = Self(1013);
     /// The session read more slowly than its room published (Fanring's own code).
     pub(crate) const SLOW: Self = Self(4001);
+    /// The token that the session came in by has ended (Fanring's own code).
+    pub(crate) const EXPIRED: Self = Self(4002);
 
     /// The code, or `None` when it must not be sent: outside 1000 to 4999, not assigned (1004,
     /// 1016 to 2999), or reserved for reports that never travel (1005, 1006, 1015).

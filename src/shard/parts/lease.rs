@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::expiry;
+use crate::config::chat::doors::Entry;
 use crate::room::history::Recover;
 use crate::room::rendition::Rendition;
 use crate::session::client::{Standing, Subscription};
@@ -45,6 +46,15 @@ impl Lease {
             ends: Some(now.tick.after(left + delay)),
         }
     }
+}
+
+/// What somebody may who comes in by a door without a handshake of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Admission {
+    /// What it may do there.
+    pub(crate) entry: Entry,
+    /// Until when, in seconds of the Unix epoch, if there is an end.
+    pub(crate) expires_at: Option<u64>,
 }
 
 /// A room that a client is put into.

@@ -28,6 +28,7 @@ const NAME_KEY = "fanring.name";
 const CLOSE_NOTICES = {
   1009: "The last message was too long for this server",
   4001: "The connection was too slow and was closed",
+  4002: "The token has expired",
 };
 
 const nameField = element("name");
