@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::io::Write;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -12,10 +11,8 @@ use tempfile::NamedTempFile;
 use self::support::client::Client;
 use self::support::frame::{Outgoing, TEXT};
 use self::support::http::Wire;
+use self::support::sdk::{Sdk, TARGET, with_settings};
 use self::support::server::{Server, command};
-
-/// Where they connect.
-const TARGET: &str = "/connection/websocket";
 
 /// What a team has that used its clients before: tokens, a personal channel, and a namespace of its own.
 const SETTLED: &str = r#"
@@ -38,11 +35,7 @@ allow_history_for_subscriber = true
 
 /// A server with those settings.
 fn settled() -> (Server, NamedTempFile) {
-    let mut file = NamedTempFile::with_suffix(".toml").expect("a temporary file");
-    file.write_all(SETTLED.as_bytes()).expect("room for it");
-    let path = file.path().to_str().expect("UTF-8");
-    let server = Server::start(&["--shards", "2", "--config", path]);
-    (server, file)
+    with_settings(SETTLED)
 }
 
 /// A token that those settings take, made by the program itself.
@@ -53,75 +46,6 @@ fn token(file: &NamedTempFile, more: &[&str]) -> String {
     assert!(made.status.success(), "{made:?}");
     let text = String::from_utf8(made.stdout).expect("ASCII");
     text.trim().to_owned()
-}
-
-/// A client of a server, and the numbers of its commands.
-struct Sdk {
-    client: Client,
-    id: u32,
-}
-
-impl Sdk {
-    #[track_caller]
-    fn open(server: &Server) -> Self {
-        let client = Client::connect(server.address(), TARGET);
-        Self { client, id: 0 }
-    }
-
-    /// Opens and says who it is.
-    #[track_caller]
-    fn connect(server: &Server, token: &str) -> (Self, Value) {
-        let mut sdk = Self::open(server);
-        let reply = sdk.ask("connect", &json!({"token": token}));
-        (sdk, reply)
-    }
-
-    /// Sends a command; returns its number.
-    #[track_caller]
-    fn command(&mut self, name: &str, request: &Value) -> u32 {
-        self.id += 1;
-        let command = json!({"id": self.id, name: request});
-        self.client.text(&command.to_string());
-        self.id
-    }
-
-    /// Sends a command and waits for its reply, past whatever is pushed; returns its result, or the error.
-    #[track_caller]
-    fn ask(&mut self, name: &str, request: &Value) -> Value {
-        let id = self.command(name, request);
-        loop {
-            let mut reply = self.client.next_notice();
-            if reply["id"] == json!(id) {
-                let error = reply.get_mut("error").map(Value::take);
-                return error.unwrap_or_else(|| reply[name].take());
-            }
-        }
-    }
-
-    /// The next publication that is pushed, past who comes and goes.
-    #[track_caller]
-    fn publication(&mut self) -> Value {
-        loop {
-            let mut push = self.client.next_notice();
-            if let Some(publication) = push["push"].get_mut("pub") {
-                return publication.take();
-            }
-        }
-    }
-
-    #[track_caller]
-    fn expect_close(&mut self, code: u16) {
-        loop {
-            let frame = self.client.frame();
-            if frame.opcode != TEXT {
-                let (told, reason) = support::frame::close_payload(&frame.payload)
-                    .expect("a close frame")
-                    .expect("with a code");
-                assert_eq!((told, reason.is_empty()), (code, false), "{reason}");
-                return;
-            }
-        }
-    }
 }
 
 /// Goal: where nobody is asked for anything, clients and plain members hear each other, and who lost its connection
@@ -234,11 +158,7 @@ fn the_plain_door_is_closed_until_it_is_opened() {
         allow_subscribe_for_client = true
         allow_publish_for_client = true
     "#;
-    let mut file = NamedTempFile::with_suffix(".toml").expect("a temporary file");
-    (file.write_all(SETTLED.as_bytes())).expect("room for it");
-    file.write_all(OPEN.as_bytes()).expect("room for it");
-    let path = file.path().to_str().expect("UTF-8");
-    let server = Server::start(&["--config", path]);
+    let (server, file) = with_settings(&format!("{SETTLED}{OPEN}"));
     let token = token(&file, &["--user", "42"]);
     let status = |target: &str| {
         let mut wire = Wire::open(server.address());
@@ -324,4 +244,130 @@ fn handshakes_say_what_is_spoken() {
     let request = support::client::handshake(settled.address(), TARGET, &key, page);
     wire.send(request.as_bytes());
     assert_eq!(wire.response_head().status, 403);
+}
+
+/// The status of an upgrade.
+fn status(server: &Server, target: &str) -> u16 {
+    let mut wire = Wire::open(server.address());
+    let key = support::client::fresh_key();
+    let request = support::client::handshake(server.address(), target, &key, "");
+    wire.send(request.as_bytes());
+    wire.response_head().status
+}
+
+/// Goal: of sessions of all protocols there are as many as `connection_limit` says, and the next is refused at the
+/// upgrade until one has gone.
+#[test]
+fn there_are_as_many_connections_as_may_be() {
+    let (server, _file) = with_settings(
+        "client.connection_limit = 2\nclient.allow_anonymous_connect_without_token = true",
+    );
+    let (first, _) = Sdk::connect(&server, "");
+    let _second = Sdk::connect(&server, "");
+    server.await_figure("sessions", |sessions| sessions == 2);
+    assert_eq!(status(&server, TARGET), 503);
+    assert!(server.figure("refused_503") > 0);
+    first.client.reset();
+    server.await_figure("sessions", |sessions| sessions == 1);
+    let (_third, reply) = Sdk::connect(&server, "");
+    assert!(reply["client"].is_string(), "{reply}");
+}
+
+/// Goal: in a second as many clients come as `connection_rate_limit` says, over all shards, and others are refused at the
+/// upgrade, and let in later.
+#[test]
+fn clients_come_no_faster_than_they_may() {
+    let (server, _file) = with_settings("client.connection_rate_limit = 3");
+    let mut statuses = Vec::new();
+    let started = std::time::Instant::now();
+    for _ in 0..12 {
+        statuses.push(status(&server, TARGET));
+    }
+    let seconds = started.elapsed().as_secs() + 2;
+    let let_in = statuses.iter().filter(|status| **status == 101).count() as u64;
+    assert!(
+        (3..=3 * seconds).contains(&let_in),
+        "{statuses:?} in {seconds} s"
+    );
+    assert!(
+        statuses.iter().all(|status| [101, 503].contains(status)),
+        "{statuses:?}"
+    );
+    support::wait::eventually("another second", support::wait::PATIENCE, || {
+        (status(&server, TARGET) == 101).then_some(())
+    });
+}
+
+/// Goal: a user has as many connections as `user_connection_limit` says, over all shards; one more is closed for good, and
+/// let in once another is gone.
+#[test]
+fn a_user_has_as_many_connections_as_it_may() {
+    let (server, file) = with_settings(
+        "client.user_connection_limit = 2\nclient.token.hmac_secret_key = \"secret\"",
+    );
+    let one = token(&file, &["--user", "42"]);
+    let (first, _) = Sdk::connect(&server, &one);
+    let _second = Sdk::connect(&server, &one);
+    let (_others, reply) = Sdk::connect(&server, &token(&file, &["--user", "43"]));
+    assert!(reply["client"].is_string(), "{reply}");
+    for _ in 0..4 {
+        let mut sdk = Sdk::open(&server);
+        sdk.command("connect", &json!({"token": one}));
+        sdk.expect_close(3504);
+    }
+    assert_eq!(server.figure("closed_3504"), 4);
+    first.client.reset();
+    support::wait::eventually("the place is free", support::wait::PATIENCE, || {
+        let mut sdk = Sdk::open(&server);
+        (sdk.outcome("connect", &json!({"token": one})) == "done").then_some(())
+    });
+}
+
+/// Goal: a plain member goes when the token ends that it came in by, with a code that says so.
+#[test]
+fn plain_members_go_with_their_tokens() {
+    let (server, file) = with_settings(
+        "client.token.hmac_secret_key = \"secret\"\n[[channel.namespaces]]\nname = \"open\"\n\
+         allow_plain = true\nallow_subscribe_for_client = true",
+    );
+    let short = token(&file, &["--user", "42", "--expires", "2s"]);
+    let mut goes = Client::connect(server.address(), &format!("/ws/open:a?token={short}"));
+    let long = token(&file, &["--user", "42"]);
+    let mut stays = Client::connect(
+        server.address(),
+        &format!("/ws/open:a?token={long}&presence=0"),
+    );
+    let (code, reason) = goes.close_frame().expect("a code");
+    assert_eq!((code, reason.as_str()), (4002, "the token has expired"));
+    assert_eq!(status(&server, &format!("/ws/open:a?token={short}")), 401);
+    stays.text("");
+    assert_eq!(stays.next_text(), "");
+}
+
+/// Goal: where the settings say so, who subscribes gets the newest publication without asking for it.
+#[test]
+fn the_newest_publication_comes_unasked() {
+    let (server, _file) = with_settings(
+        r#"
+        client.allow_anonymous_connect_without_token = true
+        [channel.without_namespace]
+        history_size = 10
+        history_ttl = "60s"
+        force_recovery = true
+        force_recovery_mode = "cache"
+        auto_cache_recover = true
+        allow_subscribe_for_client = true
+        allow_subscribe_for_anonymous = true
+        allow_publish_for_client = true
+        allow_publish_for_anonymous = true
+        "#,
+    );
+    let (mut speaker, _) = Sdk::connect(&server, "");
+    for number in 1..=3 {
+        speaker.ask("publish", &json!({"channel": "news", "data": number}));
+    }
+    let (mut sdk, _) = Sdk::connect(&server, "");
+    let subscribed = sdk.ask("subscribe", &json!({"channel": "news"}));
+    assert_eq!(subscribed["recovered"], json!(true), "{subscribed}");
+    assert_eq!(sdk.publication()["data"], json!(3));
 }

@@ -1,5 +1,7 @@
 //! Clients that say by commands which rooms they are in: whole sequences of commands and what is answered.
 
+mod expiry;
+mod limits;
 mod recovery;
 
 use std::time::Duration;

@@ -9,5 +9,6 @@ pub(crate) mod http;
 pub(crate) mod mute;
 pub(crate) mod netns;
 pub(crate) mod room;
+pub(crate) mod sdk;
 pub(crate) mod server;
 pub(crate) mod wait;
