@@ -205,14 +205,13 @@ impl Shard {
     ) -> Result<(), Declined> {
         self.sessions.at_mut(slot).mark(Flags::UNANNOUNCED);
         let mut awaited = Vec::with_capacity(puts.len());
-        let mut recovers = Vec::with_capacity(puts.len());
         for put in puts {
             let since = put.recover.as_ref().map(|recover| recover.since.offset);
             let membership =
                 self.begin_subscription(slot, &put.name, put.rendition, put.subscription);
             // It was told nothing yet, and can't do without one of them.
             let membership = membership.map_err(|_| Disconnect::ServerError)?;
-            recovers.push((membership, put.recover));
+            self.ask_to_join(slot, membership, put.recover.map(Box::new));
             awaited.push(Subscribing {
                 id,
                 membership,
@@ -229,9 +228,6 @@ impl Shard {
                 there: Vec::new(),
                 awaited,
             })));
-        }
-        for (membership, recover) in recovers {
-            self.ask_to_join(slot, membership, recover.map(Box::new));
         }
         Ok(())
     }

@@ -267,6 +267,23 @@ fn clients_come_at_their_pace() {
     }
 }
 
+/// Goal: a client that is to be put into more rooms than there may be is closed, to come back, and gives its place back.
+#[test]
+fn one_without_room_for_its_rooms_has_no_place() {
+    let mut bench = Bench::with(Config {
+        rooms_max: 2,
+        ..settings(1, SEATS)
+    });
+    set_wall(&mut bench, Duration::from_secs(NOW));
+    let claims = json!({"sub": "42", "channels": ["a", "b", "c"]});
+    for _ in 0..3 {
+        let client = bench.newcomer(0);
+        bench.command(client, &connect(&token(&claims)));
+        assert_eq!(bench.told(client), ["close 3004"]);
+    }
+    assert!(user_comes(&mut bench, 0, "42").1 && user_comes(&mut bench, 0, "42").1);
+}
+
 const CACHE: &str = r#"
 client.token.hmac_secret_key = "secret"
 [channel.without_namespace]
