@@ -7,6 +7,7 @@
 use std::fmt;
 use std::mem::size_of;
 
+use crate::auth::error::USER_BYTES_MAX;
 use crate::config::{Config, FRAME_HEADER_BYTES_MAX, SHARDS_MAX};
 use crate::mesh::RING_MESSAGES_MAX;
 use crate::message::{Info, Run};
@@ -57,6 +58,9 @@ const _: () = {
     );
 };
 
+/// A user in a table that doubles as it grows, but for its name: where that is, its two counts, and how many connections.
+const USER_BYTES: usize = 2 * size_of::<(&str, usize)>() + 16;
+
 /// A thread with its stack, what its libraries hold, and the memory that the allocator keeps for it;
 /// once more for the program itself. `tests/attack` measures it.
 const THREAD_BYTES: u64 = 8 << 20;
@@ -91,6 +95,7 @@ impl Budget {
     pub(crate) fn of(config: &Config) -> Self {
         let mut lines = shard_lines(config);
         lines.extend(peer_lines(config));
+        lines.extend(user_line(config));
         let heap = lines.iter().skip(2).map(|line| line.bytes);
         lines.push(line(
             "fragmentation",
@@ -271,6 +276,17 @@ fn peer_lines(config: &Config) -> Vec<BudgetLine> {
     ]
 }
 
+/// The users whose connections are counted, if there is a limit on those.
+fn user_line(config: &Config) -> Option<BudgetLine> {
+    config.chat.client.user_connection_limit?;
+    Some(line(
+        "users",
+        "connections_max x a counted user with its name",
+        wide(config.connections_max),
+        wide(USER_BYTES + USER_BYTES_MAX),
+    ))
+}
+
 /// What a shard may have staged, for rooms at home here and elsewhere: three times what a flush may
 /// append, what is held for slow members, and what arrives in a turn after that; at home also what
 /// other shards had credit for. Buffers double as they grow, and two runs are taken out to be
@@ -307,7 +323,7 @@ mod tests {
         let base = Config::default();
         let total = Budget::of(&base).total_bytes();
         type Change = fn(&mut Config);
-        let changed: [(&str, Change); 11] = [
+        let changed: [(&str, Change); 12] = [
             ("shards", |config| {
                 config.shards = NonZeroUsize::new(2).expect("two")
             }),
@@ -325,6 +341,9 @@ mod tests {
             ("history_bytes_max", |config| config.history_bytes_max += 1),
             ("positions_max", |config| config.positions_max += 1),
             ("reply_bytes_max", |config| config.reply_bytes_max += 1),
+            ("user_connection_limit", |config| {
+                config.chat.client.user_connection_limit = Some(NonZeroUsize::MIN);
+            }),
         ];
         for (name, change) in changed {
             let mut config = base.clone();

@@ -89,7 +89,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/budget",
         &[
-            "config", "mesh", "ring", "message", "room", "session", "talk", "wire",
+            "config", "auth", "mesh", "ring", "message", "room", "session", "talk", "wire",
         ],
     ),
     (
