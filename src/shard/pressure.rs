@@ -64,6 +64,8 @@ impl Shard {
         }
         if session.flags().any(Flags::CLIENT) {
             self.resume_commands(key.slot);
+            // It may wait on, and with other commands than before.
+            self.note_holding(key.slot);
         }
         let session = self.sessions.at(key.slot);
         if !session.flags().any(Flags::PAUSED) {

@@ -302,6 +302,38 @@ fn commands_behind_a_join_wait() {
     assert!(bench.is_read(client));
 }
 
+/// Goal: a client that reads some of its replies has some of the commands answered that wait behind them, each once
+/// and in order, and its shard knows what it holds for it all the time.
+#[test]
+fn commands_wait_for_replies_to_be_read() {
+    const LAST: u32 = 3000;
+    let mut bench = Bench::new(1);
+    let client = bench.client_in(0, &[]);
+    bench.block(client);
+    let rpc = |id: u32| format!(r#"{{"id":{id},"rpc":{{}}}}"#);
+    let commands: Vec<String> = (2..=LAST).map(rpc).collect();
+    for message in commands.chunks(300) {
+        bench.command(client, &message.join("\n"));
+    }
+    bench.settle();
+    assert!(!bench.is_read(client), "it has many replies");
+    bench.crawl(client, 1000);
+    let mut reads = 0;
+    while !bench.is_read(client) {
+        bench.wake(client);
+        bench.settle();
+        reads += 1;
+        assert!(reads < 1000, "it is never read from again");
+    }
+    bench.unblock(client);
+    let told = bench.told(client);
+    let expected: Vec<String> = (2..=LAST)
+        .map(|id| format!(r#"{{"id":{id},"error""#))
+        .collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    begin_with(&told, &expected);
+}
+
 /// Goal: a client is pinged at its interval, the first time within the interval's second half, and closed when it
 /// does not answer in time; one that does is not.
 #[test]
