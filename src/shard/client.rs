@@ -16,6 +16,7 @@ mod subscribe;
 use super::Shard;
 use super::parts::action::Action;
 use super::parts::step::{Declined, Step, encoding};
+use crate::id::SessionKey;
 use crate::protocol::centrifugo::Encoding;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::Request;
@@ -140,6 +141,14 @@ impl Shard {
         if let Some(client) = self.client_mut(slot) {
             client.return_held(held);
             self.pause_if_full(slot);
+        }
+    }
+
+    /// Something is over that commands of a session may have waited for, if it is still there and has any.
+    pub(super) fn go_on(&mut self, key: SessionKey) {
+        if self.sessions.find(key).is_some() {
+            self.resume_commands(key.slot);
+            self.settle(key.slot);
         }
     }
 

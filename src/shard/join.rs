@@ -323,6 +323,14 @@ impl Shard {
         }
     }
 
+    /// Whether a session has left a room whose home has yet to hear of that.
+    pub(super) fn is_departing_from(&self, slot: u32, name: &str) -> bool {
+        let member = self.member_id(slot);
+        let here = self.rooms.find(name).map(|room| self.rooms.get(room));
+        let mut departures = here.into_iter().flat_map(|here| here.departures.iter());
+        departures.any(|all| all.iter().any(|one| one.guest.member == member))
+    }
+
     /// Tells the home of `room` that a member has left, and that it has come again if it has.
     pub(super) fn tell_departure(&mut self, room: RoomId, departure: Departure) {
         let here = self.rooms.get(room);

@@ -149,7 +149,9 @@ impl Shard {
                 self.queues.outbound.finish(group);
                 if let Some(departures) = self.rooms.get_mut(room).departures.take() {
                     for departure in *departures {
+                        let key = departure.guest.member.key();
                         self.tell_departure(room, departure);
+                        self.go_on(key);
                     }
                 }
                 self.rooms.release(room);

@@ -2,6 +2,7 @@
 
 mod expiry;
 mod limits;
+mod presence;
 mod recovery;
 
 use std::time::Duration;

@@ -27,10 +27,7 @@ impl Shard {
         id: u32,
         channel: &str,
     ) -> Result<Step, Declined> {
-        let standing = self.standing_in(slot, channel);
-        self.channel(channel)?
-            .may_read_presence(self.user(slot), standing)?;
-        self.ask(slot, id, channel, Question::Presence)
+        self.ask_who(slot, id, channel, Question::Presence)
     }
 
     /// A client asks how many are in a room.
@@ -40,10 +37,24 @@ impl Shard {
         id: u32,
         channel: &str,
     ) -> Result<Step, Declined> {
+        self.ask_who(slot, id, channel, Question::Stats)
+    }
+
+    /// A client asks who is in a room. It is not there itself once it was told that it has left.
+    fn ask_who(
+        &mut self,
+        slot: u32,
+        id: u32,
+        channel: &str,
+        question: Question,
+    ) -> Result<Step, Declined> {
         let standing = self.standing_in(slot, channel);
         self.channel(channel)?
             .may_read_presence(self.user(slot), standing)?;
-        self.ask(slot, id, channel, Question::Stats)
+        if self.is_departing_from(slot, channel) {
+            return Ok(Step::Later);
+        }
+        self.ask(slot, id, channel, question)
     }
 
     /// A client asks what was said in a room. What it has said itself before is in there.
