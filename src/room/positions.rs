@@ -50,6 +50,11 @@ impl Positions {
         self.by_name.len()
     }
 
+    /// Whether there is one of the room called `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// Remembers the place of the room called `name` until then, and the oldest no longer when there are
     /// too many.
     pub(super) fn put(&mut self, name: Arc<str>, position: Position, until: Duration) {

@@ -58,8 +58,10 @@ fn visible(session: &Session) -> Visible {
 impl Shard {
     /// The room called `name` as this shard sees it; `None` when there are too many.
     pub(super) fn find_or_create(&mut self, name: &Arc<str>) -> Option<RoomId> {
+        // Clients may come back to a room where they know a place, whoever comes before them.
+        let is_awaited = self.rooms.find(name).is_none() && self.rooms.remembers(name);
         let room = self.create_unless_there(name)?;
-        if !self.config().chat.is_playground() {
+        if is_awaited || !self.config().chat.is_playground() {
             self.serve_clients(room);
         }
         Some(room)

@@ -157,6 +157,12 @@ impl Rooms {
             .sum()
     }
 
+    /// Whether it is remembered where the history of a room stood that is gone.
+    #[must_use]
+    pub(crate) fn remembers(&self, name: &str) -> bool {
+        self.histories.positions.has(name)
+    }
+
     /// How many rooms are gone whose histories' places are remembered.
     #[must_use]
     pub(crate) fn positions(&self) -> usize {

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use fanring::config::{Config, LOG_BYTES_MIN};
+use fanring::wire::frame::OpCode;
 use serde_json::Value;
 
 use super::{publish, subscribe, unsubscribe};
@@ -291,4 +292,40 @@ fn one_that_falls_behind_comes_back() {
     let told = bench.told(client);
     let missed = (known.len() as u64 + 1..=said).collect::<Vec<_>>();
     assert_eq!(offsets(&told[1..]), missed);
+}
+
+/// Goal: plain members who come to a room after all clients have left it, when nothing of it is kept any longer, do not
+/// make it another room: a client that comes back knows that it missed what they said and nothing else.
+#[test]
+fn plain_members_keep_the_place_of_a_room() {
+    let mut bench = Bench::new(1);
+    let client = bench.client_in(0, &[]);
+    let epoch = epoch(&mut bench, client, "room");
+    bench.command(client, &publish(3, "room", "1"));
+    bench.command(client, &unsubscribe(4, "room"));
+    bench.settle();
+    let mut come = |id, offset, words: &[&str]| {
+        bench.heard(client);
+        bench.pass_time(0, Duration::from_secs(u64::from(id) * 400));
+        bench.settle();
+        let plain = bench.join(0, "/ws/room?presence=0");
+        for word in words {
+            bench.say(plain, OpCode::Text, word.as_bytes());
+        }
+        bench.settle();
+        bench.end(plain);
+        bench.settle();
+        bench.command(client, &recover(id, "room", offset, &epoch));
+        let mut told = bench.told(client);
+        let is_reply = |one: &String| one.contains(r#""subscribe":{"#);
+        let at = told.iter().position(is_reply).expect("it is answered");
+        let reply = parsed(&told)[at]["subscribe"].clone();
+        told.retain(|one| one.contains(r#""push":{"#));
+        bench.command(client, &unsubscribe(id + 10, "room"));
+        bench.settle();
+        let recovered = reply.get("recovered").is_some();
+        (recovered, reply["epoch"] == *epoch, offsets(&told))
+    };
+    assert_eq!(come(5, 1, &[]), (true, true, vec![]));
+    assert_eq!(come(6, 1, &["2", "3"]), (true, true, vec![2, 3]));
 }
