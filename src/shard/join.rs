@@ -265,6 +265,10 @@ impl Shard {
             if !is_recovering {
                 self.client_falls_behind(slot, id);
             }
+            if is_client {
+                // Whatever it does then, its membership may be another by that.
+                self.resume_commands(slot);
+            }
         } else if is_in {
             self.tell_leave(self.rooms.get(room).home_shard, name, guest);
             self.remove_member(slot, id);
@@ -278,6 +282,7 @@ impl Shard {
             self.remove_member(slot, id);
             if is_client {
                 self.client_arrived(slot, id, answer);
+                self.resume_commands(slot);
             }
         }
         self.settle(slot);

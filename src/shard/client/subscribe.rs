@@ -140,7 +140,7 @@ impl Shard {
     }
 
     /// The home of a room has answered a client's join. What is said there from now on is sent to it, behind
-    /// what it is told here.
+    /// what it is told here. Commands that waited for that have yet to have their turns.
     pub(in crate::shard) fn client_arrived(
         &mut self,
         slot: u32,
@@ -163,7 +163,6 @@ impl Shard {
             Some(Waiting::Connect(_)) => self.client_put_into(slot, membership, answer),
             _ => {}
         }
-        self.resume_commands(slot);
     }
 
     fn welcome(&mut self, slot: u32, subscribing: &Subscribing, welcome: &Welcome) {

@@ -5,7 +5,9 @@ mod random;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use fanring::cli::{Invocation, parse};
 use fanring::config::{Config, LOG_BYTES_MIN};
+use fanring::process::Machine;
 use fanring::wire::frame::OpCode;
 use serde_json::Value;
 
@@ -328,4 +330,65 @@ fn plain_members_keep_the_place_of_a_room() {
     };
     assert_eq!(come(5, 1, &[]), (true, true, vec![]));
     assert_eq!(come(6, 1, &["2", "3"]), (true, true, vec![2, 3]));
+}
+
+/// As many messages are kept as there may be reruns of a room, and more.
+const MUCH: &str = "[client]\ninsecure = true\n[channel.without_namespace]\nhistory_size = 300\n\
+                    history_ttl = \"300s\"\nforce_recovery = true\n";
+
+/// What a settings file comes to.
+fn configured(file: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.toml");
+    std::fs::write(&path, file).unwrap();
+    let arguments = [
+        "fanring",
+        "serve",
+        "--shards",
+        "2",
+        "--config",
+        path.to_str().unwrap(),
+    ];
+    match parse(arguments, &|_| None, &Machine::probe()) {
+        Ok(Invocation::Serve(start)) => start.config,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Goal: a client that can't be sent what it missed, since too many others are being sent more than that, is put out and
+/// comes back later; when it has left for another room meanwhile it is in that one.
+#[test]
+fn one_of_too_many_who_recover_may_go_elsewhere() {
+    const MOST: u64 = 250;
+    let (room, other) = (room_at(0, 2), room_at(1, 2));
+    let mut bench = Bench::with(Config {
+        descriptors_max: 600,
+        ..configured(MUCH)
+    });
+    let speaker = bench.client_in(0, &[]);
+    for number in 1..=MOST + 10 {
+        let id = u32::try_from(number).unwrap();
+        bench.command(speaker, &publish(10 + id, &room, "1"));
+    }
+    bench.settle();
+    bench.heard(speaker);
+    // Each has missed something that nobody before it has.
+    for known in (1..=MOST).rev() {
+        let client = bench.client_in(0, &[]);
+        bench.block(client);
+        bench.command(client, &recover(3, &room, known, ""));
+        bench.settle();
+    }
+    let client = bench.client_in(0, &[]);
+    let commands = [
+        recover(3, &room, 0, ""),
+        unsubscribe(4, &room),
+        subscribe(5, &other),
+    ];
+    bench.command(client, &commands.join("\n"));
+    let told = parsed(&bench.told(client));
+    assert_eq!(told[1]["push"]["unsubscribe"]["code"], 2500, "{told:?}");
+    assert_eq!((&told[2]["id"], &told[3]["id"]), (&4.into(), &5.into()));
+    bench.command(speaker, &publish(9, &other, "2"));
+    assert_eq!(offsets(&bench.told(client)), [1]);
 }
