@@ -52,7 +52,7 @@ pub use self::parts::batch::{FlushBatch, PlannedSend};
 use self::parts::credit::Lanes;
 use self::parts::dead::Dead;
 use self::parts::ending::Ending;
-pub use self::parts::figures::{Account, HomeFigures, RoomFigures, cost_of};
+pub use self::parts::figures::{Account, HomeFigures, PlaceFigures, RoomFigures, cost_of};
 use self::parts::flush::Flush;
 use self::parts::keyring::KeyWaiters;
 pub(crate) use self::parts::keyring::keys;

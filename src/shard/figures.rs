@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{Account, HomeFigures, RoomFigures, Shard};
+use super::{Account, HomeFigures, PlaceFigures, RoomFigures, Shard};
 use crate::id::{SessionKey, ShardId};
+use crate::room::history::Position;
 use crate::session::{Flags, Session};
 use crate::talk::Lane;
 
@@ -55,6 +56,13 @@ impl Shard {
                     .collect(),
                 visible: home.visible(),
                 held: home.is_held(),
+                place: room.facts.has_history().then(|| {
+                    let Position { epoch, top } = home.position();
+                    PlaceFigures {
+                        epoch: String::from_utf8_lossy(&epoch.text()).into_owned(),
+                        top,
+                    }
+                }),
             }),
         })
     }

@@ -1,26 +1,25 @@
 //! How often what this simulation is for has happened, so that a run proves that it did.
 
-use std::ops::AddAssign;
-
+/// A struct of counts, each with how often it happens in a thousand seeds at least.
 macro_rules! counts {
-    ($($(#[doc = $doc:literal])+ $name:ident: $least:literal,)+) => {
+    ($Counts:ident: $($(#[doc = $doc:literal])+ $name:ident: $least:literal,)+) => {
         /// What happened in a run, or in several.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-        pub(crate) struct Counts {
+        pub(crate) struct $Counts {
             $($(#[doc = $doc])+ pub(crate) $name: u64,)+
         }
 
-        impl AddAssign for Counts {
+        impl std::ops::AddAssign for $Counts {
             fn add_assign(&mut self, other: Self) {
                 $(self.$name += other.$name;)+
             }
         }
 
-        impl Counts {
+        impl $Counts {
             /// What happened too seldom in so many seeds: its name, how often it did and should have. Few
             /// seeds prove nothing.
-            pub(crate) fn lacking(&self, seeds: u64) -> Vec<(&'static str, u64, u64)> {
-                [$((stringify!($name), self.$name, $least * (seeds / 1000)),)+]
+            pub(crate) fn lacking(&self, seeds: u64) -> $crate::seeds::Lacking {
+                [$((stringify!($name), self.$name, $least * (seeds / 20) / 50),)+]
                     .into_iter()
                     .filter(|&(_, count, least)| count < least)
                     .collect()
@@ -29,8 +28,9 @@ macro_rules! counts {
     };
 }
 
-// Each with how often it happens in a thousand seeds at least.
-counts! {
+pub(crate) use counts;
+
+counts! { Counts:
     /// Joins of further rooms that were confirmed.
     joins: 5000,
     /// Those of them whose home was another shard.

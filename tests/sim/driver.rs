@@ -2,56 +2,48 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use fanring::id::SessionKey;
-use fanring::room::rendition::Rendition;
 use fanring::shard::clock::Clock;
 use fanring::shard::drive::Driver;
-use fanring::shard::join::SubscribeError;
 use fanring::shard::{Action, FlushBatch, Received, Shard};
 use fanring::talk::{Handover, Letter, ToShard, ToWeb};
 use fastrand::Rng;
-use uuid::Uuid;
 
-use crate::counts::Counts;
 use crate::kernel::{Answer, Got, Kernel};
 use crate::links::Links;
-use crate::tape::{Content, Piece, Tape};
 use crate::trace;
 
 /// Messages a shard takes from each ring in a turn.
 const MESH_MESSAGES_MAX: usize = 256;
 
-/// What a session asks its shard for, as a command of its client would.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Verb {
-    Join(Rendition),
-    Leave,
-}
+/// Whoever looks at what a shard does besides, and may want something of it.
+pub(crate) trait Onlooker {
+    /// What it makes of a send.
+    type View;
 
-/// That of one client.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wish {
-    pub(crate) client: usize,
-    pub(crate) connection: usize,
-    pub(crate) key: SessionKey,
-    pub(crate) room: usize,
-    pub(crate) verb: Verb,
-}
+    /// These bytes are to be sent on a connection.
+    fn planned(
+        &mut self,
+        shard: &Shard,
+        key: SessionKey,
+        connection: usize,
+        bytes: &[u8],
+    ) -> Result<Self::View, String>;
 
-/// What became of it.
-#[derive(Debug)]
-pub(crate) struct Granted {
-    pub(crate) wish: Wish,
-    /// Whether the session spoke then.
-    pub(crate) was_open: bool,
-    pub(crate) answer: Result<(), SubscribeError>,
+    /// So many of them were taken.
+    fn taken(&mut self, connection: usize, view: &Self::View, bytes: usize);
+
+    /// Something is about to happen on a socket.
+    fn before_event(&mut self, shard: &mut Shard, kernel: &Kernel, rng: &mut Rng);
+
+    /// All has happened that has by now.
+    fn behind_events(&mut self, shard: &mut Shard, kernel: &Kernel);
 }
 
 /// The world as one shard meets it in one turn.
-pub(crate) struct SimDriver<'a> {
+pub(crate) struct SimDriver<'a, O> {
     pub(crate) number: usize,
     pub(crate) shards: usize,
     pub(crate) kernel: &'a mut Kernel,
@@ -61,91 +53,10 @@ pub(crate) struct SimDriver<'a> {
     pub(crate) clock: &'a mut Clock,
     pub(crate) now: Duration,
     pub(crate) stopping: bool,
-    /// The rooms' names, and which is the own one of each client.
-    pub(crate) names: &'a [Arc<str>],
-    pub(crate) own_rooms: &'a [usize],
-    pub(crate) tapes: &'a mut [Tape],
-    pub(crate) counts: &'a mut Counts,
-    pub(crate) wishes: Vec<Wish>,
-    pub(crate) granted: Vec<Granted>,
-    /// The public names of those who were sent something, by their connections.
-    pub(crate) named: Vec<(usize, Uuid)>,
+    pub(crate) onlooker: O,
 }
 
-impl SimDriver<'_> {
-    /// Of the rooms of those whose messages are in a send only those may begin that the session is in.
-    fn check_send(
-        &mut self,
-        shard: &Shard,
-        key: SessionKey,
-        pieces: &[Piece],
-    ) -> Result<(), String> {
-        let reads = |room: usize| shard.reads(key, &self.names[room]);
-        let mut rooms = BTreeSet::new();
-        for piece in pieces {
-            match piece.content {
-                Content::Message(author) => {
-                    let room = self.own_rooms[author as usize];
-                    rooms.insert(room);
-                    if piece.begins && reads(room).is_none() {
-                        return Err(format!(
-                            "{key:?} is sent what {author} says, and is not in its room"
-                        ));
-                    }
-                }
-                Content::Notice if piece.begins => {
-                    let with = |room| reads(room) == Some(Rendition::PLAIN);
-                    if !(0..self.names.len()).any(with) {
-                        return Err(format!("{key:?} is sent a notice it does not read"));
-                    }
-                }
-                Content::Notice | Content::Private => {}
-            }
-        }
-        self.counts.sends_of_several += u64::from(rooms.len() > 1);
-        Ok(())
-    }
-
-    /// Does what some sessions want, of which there may be more events before and after.
-    fn grant(&mut self, shard: &mut Shard, count: usize) {
-        let wishes: Vec<Wish> = self.wishes.drain(..count).collect();
-        for wish in wishes {
-            let name = &self.names[wish.room];
-            let own = &self.names[self.own_rooms[wish.client]];
-            let was_open = shard.reads(wish.key, own).is_some();
-            let answer = match wish.verb {
-                Verb::Join(rendition) => shard.subscribe(wish.key, name, rendition),
-                Verb::Leave => shard.unsubscribe(wish.key, name),
-            };
-            trace!("shard {}, {wish:?}: {answer:?}", self.number);
-            if answer.is_ok() {
-                self.count(&wish);
-            }
-            self.granted.push(Granted {
-                wish,
-                was_open,
-                answer,
-            });
-        }
-    }
-
-    fn count(&mut self, wish: &Wish) {
-        let is_full = self.kernel.is_full(wish.connection);
-        match wish.verb {
-            Verb::Join(_) => self.counts.joins_of_the_full += u64::from(is_full),
-            Verb::Leave => {
-                self.counts.leaves += 1;
-                self.counts.leaves_of_the_full += u64::from(is_full);
-                if let Some(Content::Message(author)) = self.tapes[wish.connection].cut() {
-                    let is_cut = self.own_rooms[author as usize] == wish.room;
-                    self.counts.leaves_within_a_frame += u64::from(is_cut);
-                }
-            }
-        }
-    }
-}
-
-impl Driver for SimDriver<'_> {
+impl<O: Onlooker> Driver for SimDriver<'_, O> {
     type Error = String;
 
     fn send(&mut self, shard: &mut Shard, batch: &FlushBatch) -> Result<(), String> {
@@ -161,23 +72,20 @@ impl Driver for SimDriver<'_> {
                 bytes.extend_from_slice(slice);
             }
             let connection = self.kernel.connection(send.fd);
-            let pieces = (self.tapes[connection].pieces(&bytes)).map_err(|why| {
+            let onlooker = &mut self.onlooker;
+            let view = (onlooker.planned(shard, send.key, connection, &bytes)).map_err(|why| {
                 format!(
                     "connection {connection} is sent {} bytes: {why}",
                     bytes.len()
                 )
             })?;
-            self.check_send(shard, send.key, &pieces)?;
             let session = (self.number, send.key);
-            let id = shard.public_id(send.key);
-            self.named.extend(id.map(|id| (connection, id)));
             let sent = self.kernel.send(session, send.fd, &bytes, self.rng);
-            self.tapes[connection].take(&pieces, sent.unwrap_or(0) as usize);
+            onlooker.taken(connection, &view, sent.unwrap_or(0) as usize);
             trace!(
-                "shard {}, connection {connection}: {sent:?} of {} bytes were taken of {} frames",
+                "shard {}, connection {connection}: {sent:?} of {} bytes were taken",
                 self.number,
-                bytes.len(),
-                pieces.len()
+                bytes.len()
             );
             let whole = sent.is_some_and(|sent| sent as usize == bytes.len());
             if !(whole && send.is_quiet()) {
@@ -199,8 +107,7 @@ impl Driver for SimDriver<'_> {
 
     fn tell_events(&mut self, shard: &mut Shard) {
         for completion in self.kernel.reap(self.number, self.rng) {
-            let count = self.rng.usize(..=self.wishes.len());
-            self.grant(shard, count);
+            (self.onlooker).before_event(shard, self.kernel, self.rng);
             let key = completion.key;
             trace!(
                 "shard {}, connection {}, {key:?}: {}",
@@ -213,7 +120,7 @@ impl Driver for SimDriver<'_> {
                 Answer::Writable => shard.handle_writable(key),
             }
         }
-        self.grant(shard, self.wishes.len());
+        self.onlooker.behind_events(shard, self.kernel);
     }
 
     fn tell_messages(&mut self, shard: &mut Shard) {

@@ -5,7 +5,7 @@ use fanring::room::rendition::Rendition;
 use fanring::shard::join::SubscribeError;
 
 use crate::client::Client;
-use crate::driver::{Granted, Verb, Wish};
+use crate::roamers::{Granted, Verb, Wish};
 use crate::roles::Stage;
 use crate::stay::{Point, Stay};
 use crate::tape::Content;

@@ -17,6 +17,7 @@ use crate::counts::Counts;
 use crate::driver::SimDriver;
 use crate::kernel::Kernel;
 use crate::links::Links;
+use crate::roamers::Roamers;
 use crate::roles::{Leave, Role, Stage};
 use crate::settings::Settings;
 use crate::tape::Tape;
@@ -240,16 +241,19 @@ impl World {
             clock: &mut self.clocks[number],
             now: self.now,
             stopping: self.stopping,
-            names: &self.names,
-            own_rooms: &own_rooms,
-            tapes: &mut self.tapes,
-            counts: &mut self.counts,
-            wishes,
-            granted: Vec::new(),
-            named: Vec::new(),
+            onlooker: Roamers {
+                number,
+                names: &self.names,
+                own_rooms: &own_rooms,
+                tapes: &mut self.tapes,
+                counts: &mut self.counts,
+                wishes,
+                granted: Vec::new(),
+                named: Vec::new(),
+            },
         };
         turn(&mut self.shards[number], &mut self.batch, &mut driver)?;
-        let (granted, named) = (driver.granted, driver.named);
+        let Roamers { granted, named, .. } = driver.onlooker;
         for (connection, id) in named {
             let mut clients = self.clients.iter_mut();
             let client = clients.find(|client| client.connection == connection);

@@ -2,6 +2,7 @@
 //! alone. Nothing here uses the server's own code, so a mistake there is not mirrored here.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod chat;
 pub(crate) mod client;
 pub(crate) mod crowd;
 pub(crate) mod frame;

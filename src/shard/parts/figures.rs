@@ -34,6 +34,17 @@ pub struct HomeFigures {
     pub visible: u32,
     /// Whether whoever publishes to it is to wait.
     pub held: bool,
+    /// Where its history stands, if it keeps one.
+    pub place: Option<PlaceFigures>,
+}
+
+/// How far the order of a room has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceFigures {
+    /// The incarnation of the room, as clients are told it.
+    pub epoch: String,
+    /// The offset of the newest message, 0 when there was none.
+    pub top: u64,
 }
 
 /// What a message costs its sender until it is used up, in bytes, and on which lane.
