@@ -22,7 +22,7 @@ pub(crate) const UNSENT_BYTES_MAX: u32 = 131_072;
 
 /// How much of it a socket takes whose peer has to be reached in seconds whatever lies before: those that
 /// read as slowly as a few kB/s hear of it in time.
-const UNSENT_BYTES_FEW: u32 = 32_768;
+const UNSENT_BYTES_FEW: u32 = 16_384;
 
 /// A listening TCP socket; nobody else listens on its address.
 ///
