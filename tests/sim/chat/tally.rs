@@ -16,7 +16,7 @@ counts! { Tally:
     /// Clients that were put out of a room because they read too slowly.
     put_out: 500,
     /// Those that were turned away when they came.
-    turned_away: 500,
+    turned_away: 150,
     /// Messages that were acknowledged.
     acknowledged: 50000,
     /// That were refused.
