@@ -86,7 +86,7 @@ impl Settings {
         let manners = Self::draw_manners(heavy_bytes_max, pressed, rng);
         Self {
             config,
-            odds: Self::draw_odds(rng),
+            odds: Odds::draw(rng),
             manners,
             rooms: match rng.u8(..12) {
                 0 => rng.usize(8..=16),
@@ -117,10 +117,13 @@ impl Settings {
             roam: [20, 100, 400][rng.usize(..3)],
         }
     }
+}
 
-    fn draw_odds(rng: &mut Rng) -> Odds {
+impl Odds {
+    /// Those of a run, each of which is kind in half of all runs.
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let mut chance = |most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
-        Odds {
+        Self {
             no_buffers: chance(0.3),
             end_of_multishot: chance(0.5),
             short: chance(0.5),

@@ -103,7 +103,7 @@ impl Settings {
         let is_slow = rng.bool();
         Self {
             config,
-            odds: draw_odds(rng),
+            odds: Odds::draw(rng),
             manners: draw_manners(pressed, is_full, rng),
             names,
             actors,
@@ -149,18 +149,6 @@ fn draw_manners(pressed: bool, is_full: bool, rng: &mut Rng) -> Manners {
         },
         away_max: Duration::from_millis([100, 2000, 8000][rng.usize(..3)]),
         rooms_max: rng.usize(1..=6),
-    }
-}
-
-fn draw_odds(rng: &mut Rng) -> Odds {
-    let mut chance = |most: f64| if rng.bool() { rng.f64() * most } else { 0.0 };
-    Odds {
-        no_buffers: chance(0.3),
-        end_of_multishot: chance(0.5),
-        short: chance(0.5),
-        partial_reap: chance(0.3),
-        receive: 1.0 - chance(0.7),
-        writable: 1.0 - chance(0.9),
     }
 }
 
