@@ -89,7 +89,7 @@ def measure_all(options, work):
         (cell, run, server)
         for cell in chosen
         for run in range(1, runs_of(cell, options) + 1)
-        for server in in_turn([name for name in cell.servers if name in available], run)
+        for server in runs.in_turn([name for name in cell.servers if name in available], run)
     ]
     todo = [item for item in plan if not file_of(work, *item).exists()]
     print(f"bench: {len(todo)} runs of {len(chosen)} cells to make, {len(plan) - len(todo)} are there", flush=True)
@@ -112,14 +112,6 @@ def runs_of(cell, options):
     """How many runs of a cell are made: as many as of all others, as far as neither it nor the user says otherwise."""
     count = options.runs or (3 if options.quick else max(5, cell.runs_min))
     return min(count, cell.runs_max)
-
-
-def in_turn(names, run):
-    """Another one is first in each run, because machines drift."""
-    if not names:
-        return names
-    start = run % len(names)
-    return names[start:] + names[:start]
 
 
 def file_of(work, cell, run, server):

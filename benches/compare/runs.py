@@ -33,20 +33,13 @@ def peer(*words):
     return subprocess.run([PEER, *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
-class Server:
-    """A server process of its own for one run."""
+class Process:
+    """A process that serves on `port` until the run is over."""
 
-    def __init__(self, name, threads, log):
-        self.name, self.log = name, log
-        self.port = free_port()
-        processors = "0" if threads == 1 else f"0-{threads - 1}"
+    def __init__(self, name, port, command, log, environment=None):
+        self.name, self.port, self.log = name, port, log
         with open(log, "wb") as out:
-            self.process = subprocess.Popen(
-                ["taskset", "-c", processors, PEER, "run", name, str(self.port), str(threads)],
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
 
     @property
     def pid(self):
@@ -69,6 +62,15 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
+
+
+class Server(Process):
+    """A server process of its own for one run."""
+
+    def __init__(self, name, threads, log):
+        port = free_port()
+        processors = "0" if threads == 1 else f"0-{threads - 1}"
+        super().__init__(name, port, ["taskset", "-c", processors, PEER, "run", name, str(port), str(threads)], log)
 
 
 def await_port(port, process, name, log):
@@ -105,14 +107,27 @@ def last_line(log):
 
 def measure(cell, server_name, settings):
     """Runs a cell with one server until nothing disturbed it, and returns the record of the run."""
-    for attempt in range(ATTEMPTS):
-        machine.wait_until_quiet(settings.say)
-        record = attempt_once(cell, server_name, settings)
+    return undisturbed(lambda: attempt_once(cell, server_name, settings), settings.say)
+
+
+def undisturbed(attempt, say):
+    """Makes a run when the machine is quiet, and again if something disturbed it; its record."""
+    for number in range(1, ATTEMPTS + 1):
+        machine.wait_until_quiet(say)
+        record = attempt()
         if max(record["foreign_share"], record["steal_share"]) <= FOREIGN_SHARE:
             break
-        if attempt + 1 < ATTEMPTS:
-            settings.say(f"disturbed ({record['foreign_share']:.0%} by others, {record['steal_share']:.0%} stolen); once more")
+        if number < ATTEMPTS:
+            say(f"disturbed ({record['foreign_share']:.0%} by others, {record['steal_share']:.0%} stolen); once more")
     return record
+
+
+def in_turn(names, run):
+    """Another one is first in each run, because machines drift."""
+    if not names:
+        return names
+    start = run % len(names)
+    return names[start:] + names[:start]
 
 
 def attempt_once(cell, server_name, settings):

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from .. import machine, report
+from .. import machine, report, runs
 from . import cells, drive, tables
 
 KEPT = Path("docs/bench/chat.json")
@@ -53,7 +53,7 @@ def measure_all(options, work):
         (cell, run, name)
         for cell in cells.select(options.cells)
         for run in range(1, options.runs + 1)
-        for name in in_turn(servers(cell, programs), run)
+        for name in runs.in_turn(servers(cell, programs), run)
         if not file_of(work, cell, run, name).exists()
     ]
     started = time.monotonic()
@@ -68,12 +68,6 @@ def measure_all(options, work):
 def servers(cell, programs):
     """Those of a cell that are there; the one from before a change only is if it was named."""
     return [name for name in cell.servers if name != "before" or programs.before]
-
-
-def in_turn(names, run):
-    """Another one is first in each run, because machines drift."""
-    start = run % len(names)
-    return names[start:] + names[:start]
 
 
 def file_of(work, cell, run, name):

@@ -18,14 +18,7 @@ ROOM = "mixed"
 
 def measure(cell, name, programs, folder, say):
     """Runs a cell with one server until nothing disturbed it, and returns the record."""
-    for attempt in range(runs.ATTEMPTS):
-        machine.wait_until_quiet(say)
-        record = attempt_once(cell, name, programs, folder)
-        if max(record["foreign_share"], record["steal_share"]) <= runs.FOREIGN_SHARE:
-            break
-        if attempt + 1 < runs.ATTEMPTS:
-            say(f"disturbed ({record['foreign_share']:.0%} by others, {record['steal_share']:.0%} stolen); once more")
-    return record
+    return runs.undisturbed(lambda: attempt_once(cell, name, programs, folder), say)
 
 
 def attempt_once(cell, name, programs, folder):

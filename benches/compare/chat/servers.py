@@ -1,9 +1,6 @@
 """The servers of the comparison, each alone on processor 0 and listening on a port of its own."""
 
 import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 from .. import runs
@@ -20,45 +17,19 @@ CENTRIFUGO = {
 }
 
 
-class Server:
+class Server(runs.Process):
     """A process of its own for one run."""
 
     def __init__(self, programs, name, kind, log):
-        self.name, self.log = name, log
-        self.port = runs.free_port()
-        environment = dict(os.environ)
+        port, environment = runs.free_port(), None
         if name == "centrifugo":
             command = [programs.centrifugo, "-c", CONFIGURATION]
-            environment |= CENTRIFUGO | {"CENTRIFUGO_HTTP_SERVER_PORT": str(self.port)}
+            environment = dict(os.environ) | CENTRIFUGO | {"CENTRIFUGO_HTTP_SERVER_PORT": str(port)}
         else:
             program = {"before": programs.before, "copied": programs.copied}.get(name, programs.fanring)
-            command = [program, "--listen", f"127.0.0.1:{self.port}", "--shards", "1", "--pin"]
+            command = [program, "--listen", f"127.0.0.1:{port}", "--shards", "1", "--pin"]
             command += [] if kind == "builds" else ["--config", CONFIGURATION]
-        with open(log, "wb") as out:
-            self.process = subprocess.Popen(
-                ["taskset", "-c", "0", *command], stdout=out, stderr=out, env=environment, start_new_session=True
-            )
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def __enter__(self):
-        try:
-            runs.await_port(self.port, self.process, self.name, self.log)
-        except runs.CannotRun:
-            self.__exit__()
-            raise
-        time.sleep(0.3)
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        try:
-            self.process.wait(runs.STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.pid, signal.SIGKILL)
-            self.process.wait()
+        super().__init__(name, port, ["taskset", "-c", "0", *command], log, environment)
 
     def resident_bytes(self):
         """What of it is in memory."""

@@ -74,6 +74,8 @@ def of_cells(runs, chosen):
             values = [runs.middle(cell.name, name, figure) for figure in known]
             if any(value is not None for value in values):
                 rows.append([cell.title, name, *(tables.number(value, FIGURES[figure][1]) for figure, value in zip(known, values, strict=True))])
+    if not rows:
+        return ""
     return tables.table(["load", "server", *(FIGURES[figure][0] for figure in known)], rows)
 
 
@@ -87,6 +89,7 @@ def parts(records, about):
     """The parts of the page."""
     runs = Runs(records)
     pairs = [noise(runs, cells.PLAIN[0], *names) for names in (("plain", "before"), ("plain", "plain-again"))]
+    pairs = "; ".join(filter(None, pairs))
     return {
         "chat-machine": "\n".join(f"- {name}: {value}" for name, value in about.items()),
         "chat-bars": bars(runs),
@@ -94,5 +97,5 @@ def parts(records, about):
         "chat-forms": of_cells(runs, cells.ENCODINGS),
         "chat-idle": of_cells(runs, cells.IDLE),
         "chat-storm": of_cells(runs, cells.STORM),
-        "chat-plain": "\n\n".join(filter(None, [of_cells(runs, cells.PLAIN), "CPU per delivery: " + "; ".join(filter(None, pairs)) + "."])),
+        "chat-plain": "\n\n".join(filter(None, [of_cells(runs, cells.PLAIN), pairs and f"CPU per delivery: {pairs}."])),
     }

@@ -2,6 +2,7 @@
 
 import unittest
 
+from benches.compare import report
 from benches.compare.chat import cells, memberships, tables
 from benches.compare.verdict import HOLDS, MISSED, UNDECIDED
 
@@ -33,6 +34,18 @@ class Bars(unittest.TestCase):
     def test_bytes_are_judged_as_they_are(self):
         self.assertEqual(self.state("chat-idle", records("chat-idle", "json", "session_bytes", [700] * 9)), HOLDS)
         self.assertEqual(self.state("chat-idle", records("chat-idle", "json", "session_bytes", [701] * 9)), MISSED)
+
+
+class Page(unittest.TestCase):
+    def test_there_is_a_place_for_all_that_is_measured(self):
+        parts = tables.parts(self.pairs(), {"commit": "abc"})
+        page = report.fill(report.PAGE.read_text(), parts)
+        self.assertIn("- commit: abc\n", page)
+        self.assertIn("plain over plain-again: 1.00 (1.00-1.00), 2 runs.", page)
+        self.assertEqual([part for part, body in parts.items() if not body], ["chat-loads", "chat-forms", "chat-idle", "chat-storm"])
+
+    def pairs(self):
+        return records("chat-plain-pairs", "plain", "cpu", [1.0, 2.0]) + records("chat-plain-pairs", "plain-again", "cpu", [1.0, 2.0])
 
 
 class Memberships(unittest.TestCase):
