@@ -14,6 +14,10 @@ const RIGHT: f64 = WIDTH - 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
+/// Space for a letter of a label where letters are largest, on a narrow page (`svg text` in page.css): digits are narrower,
+/// and only `m` and `%` wider.
+const LETTER_WIDTH: f64 = 12.0;
+
 /// The most labels below a plot that a narrow page has room for.
 const LABELS_NARROW_MAX: usize = 5;
 
@@ -136,14 +140,12 @@ impl Plot {
     ) {
         for (index, (value, label)) in x_ticks.iter().enumerate() {
             let at = x.at(*value);
-            // A label at the right edge would be cut off.
-            let is_last = at > RIGHT - 1.0;
-            let anchor = if is_last { "end" } else { "middle" };
+            let (label_at, anchor) = below(at, label);
             // On a narrow page there is room for every other one.
             let is_minor = x_ticks.len() > LABELS_NARROW_MAX && index % 2 == 1;
             let class = if is_minor { " class=\"minor\"" } else { "" };
             self.raw(&format!(
-                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{BOTTOM}\"/><text{class} x=\"{at:.1}\" \
+                "<path class=\"grid\" d=\"M{at:.1} {TOP}V{BOTTOM}\"/><text{class} x=\"{label_at:.1}\" \
                  y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>\n",
                 BOTTOM + 19.0
             ));
@@ -230,6 +232,18 @@ impl Plot {
     }
 }
 
+/// Where a label below the place `at` goes, and which of its points goes there: it ends with the plot where it would
+/// otherwise be cut off.
+#[expect(clippy::cast_precision_loss, reason = "a few letters")]
+fn below(at: f64, label: &str) -> (f64, &'static str) {
+    let half = label.chars().count() as f64 * LETTER_WIDTH / 2.0;
+    if at + half > WIDTH {
+        (WIDTH, "end")
+    } else {
+        (at, "middle")
+    }
+}
+
 /// Path data through points, to a tenth of a unit.
 pub(super) fn path(points: &[(f64, f64)]) -> String {
     let mut text = String::with_capacity(points.len() * 12);
@@ -271,6 +285,25 @@ mod tests {
             assert!(axis.at(100.0) < BOTTOM && axis.at(100.0) > TOP);
         }
         assert!(Axis::across(5.0, 5.0, Scale::Linear).at(5.0).is_finite());
+    }
+
+    /// Goal: no label leaves the plot, wherever its tick is, and those that needn't move don't.
+    #[test]
+    fn labels_stay_within_the_plot() {
+        for label in ["0%", "500 us", "99.9999%"] {
+            for tenths in 0..=6_280u16 {
+                let at = f64::from(tenths) / 10.0;
+                let (place, anchor) = below(at.max(LEFT), label);
+                let width = label.len() as f64 * LETTER_WIDTH;
+                let end = if anchor == "end" {
+                    place
+                } else {
+                    place + width / 2.0
+                };
+                assert!(end <= WIDTH && end - width >= 0.0, "{label} at {at}");
+            }
+            assert_eq!(below(RIGHT / 2.0, label), (RIGHT / 2.0, "middle"));
+        }
     }
 
     /// Goal: ticks are round and lie on the axis.
