@@ -3,6 +3,7 @@
 from statistics import median
 
 from .. import tables
+from ..summary import sure
 from ..verdict import HOLDS, MISSED, UNDECIDED, told
 from . import cells
 
@@ -59,9 +60,24 @@ def judged(runs, cell):
         yield [f"{cell.title}: {name}, {bar.server}", limit, shown, str(len(found)), state]
 
 
+def unchanged(runs, cell):
+    """The line for a build beside one from before a change: no dearer than the same build may be than itself."""
+    itself = runs.ratios(cell.name, "cpu", "plain", "plain-again")
+    found = runs.ratios(cell.name, "cpu", "plain", "before")
+    limit, shown, state = "as one build beside itself", "-", UNDECIDED
+    if itself:
+        limit = f"at most {sure(itself)[1]:.2f}x before, as one build beside itself"
+    if found:
+        shown = told((median(found), min(found), max(found)))
+    if min(len(found), len(itself)) >= PAIRS_MIN:
+        state = HOLDS if median(found) <= sure(itself)[1] else MISSED
+    return [f"{cell.title}: CPU per delivery", limit, shown, str(len(found)), state]
+
+
 def bars(runs):
     """All bars of all cells."""
     rows = [row for cell in cells.ALL for row in judged(runs, cell)]
+    rows += [unchanged(runs, cell) for cell in cells.PLAIN]
     return tables.table(["what", "bar", "found", "runs", "verdict"], rows)
 
 

@@ -35,6 +35,15 @@ class Bars(unittest.TestCase):
         self.assertEqual(self.state("chat-idle", records("chat-idle", "json", "session_bytes", [700] * 9)), HOLDS)
         self.assertEqual(self.state("chat-idle", records("chat-idle", "json", "session_bytes", [701] * 9)), MISSED)
 
+    def test_a_build_is_beside_another_as_it_is_beside_itself(self):
+        cell = cells.PLAIN[0]
+        noise = [0.9, 0.96, 0.98, 1.0, 1.0, 1.01, 1.02, 1.04, 1.2]
+        itself = records(cell.name, "plain", "cpu", [100.0 * ratio for ratio in noise]) + records(cell.name, "plain-again", "cpu", [100.0] * 9)
+        for ratio, wanted in ((1.0, HOLDS), (1.03, HOLDS), (1.05, MISSED)):
+            before = records(cell.name, "before", "cpu", [100.0 * one / ratio for one in noise])
+            self.assertEqual(tables.unchanged(tables.Runs(itself + before), cell)[-1], wanted, ratio)
+        self.assertEqual(tables.unchanged(tables.Runs(itself), cell)[-1], UNDECIDED)
+
 
 class Page(unittest.TestCase):
     def test_there_is_a_place_for_all_that_is_measured(self):
