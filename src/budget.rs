@@ -13,6 +13,7 @@ use crate::mesh::RING_MESSAGES_MAX;
 use crate::message::{Info, Run};
 use crate::ring::RingConfig;
 use crate::room::Room;
+use crate::room::directory::Directory;
 use crate::room::home::Members;
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
 use crate::room::positions::Positions;
@@ -47,8 +48,9 @@ const _: () = assert!(
 const ROOM_BYTES: usize = 3072;
 const _: () = {
     let few = 2 * KEPT_ENTRIES_MAX * Index::ENTRY_BYTES;
-    // A slab and a hash table double as they grow; a name has two counts before it.
-    let tables = 2 * size_of::<Room>() + 2 * 2 * size_of::<(usize, usize, u32)>();
+    // The table of rooms doubles as it grows where addresses for all of them can't be had; a name has two counts before
+    // it.
+    let tables = 2 * size_of::<Room>() + Directory::ENTRY_BYTES;
     let name = ROOM_BYTES_MAX + 16;
     let members = 2 * 4 * size_of::<u32>();
     let home = size_of::<Members>() + SHARDS_MAX * size_of::<u32>();

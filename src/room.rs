@@ -7,6 +7,7 @@
 
 pub(crate) mod audience;
 pub(crate) mod congestion;
+pub(crate) mod directory;
 mod facts;
 mod histories;
 pub(crate) mod history;

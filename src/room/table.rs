@@ -2,7 +2,7 @@
 
 mod keeping;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use slab::Slab;
 
 use super::Room;
 use super::audience::Member;
+use super::directory::Directory;
 use super::histories::Histories;
 use super::history::History;
 use super::home::Home;
@@ -33,7 +34,7 @@ impl Bounds {
 /// All rooms that exist on a shard, because they have members here, or anywhere and their home here.
 #[derive(Debug)]
 pub(crate) struct Rooms {
-    by_name: HashMap<Arc<str>, RoomId>,
+    by_name: Directory,
     rooms: Slab<Room>,
     shard: ShardId,
     homes: Homes,
@@ -69,8 +70,8 @@ impl Rooms {
     #[must_use]
     pub(crate) fn new(shard: ShardId, homes: Homes, bounds: Bounds) -> Self {
         Self {
-            by_name: HashMap::new(),
-            rooms: Slab::new(),
+            by_name: Directory::default(),
+            rooms: reserved(bounds.rooms_max),
             shard,
             homes,
             bounds,
@@ -95,7 +96,8 @@ impl Rooms {
     /// The room called `name`, if it exists here.
     #[must_use]
     pub(crate) fn find(&self, name: &str) -> Option<RoomId> {
-        self.by_name.get(name).copied()
+        let rooms = &self.rooms;
+        (self.by_name).find(name, |id| *rooms[id.index()].name == *name)
     }
 
     /// The room called `name`, made at `now` when it does not exist; `None` when there are too many. `epoch`
@@ -121,7 +123,7 @@ impl Rooms {
         });
         let index = (self.rooms).insert(Room::new(Arc::clone(name), home_shard, home));
         let id = RoomId::at(index);
-        self.by_name.insert(Arc::clone(name), id);
+        self.by_name.insert(name, id);
         Some(id)
     }
 
@@ -261,8 +263,18 @@ impl Rooms {
         if unused {
             let room = self.rooms.remove(id.index());
             self.index_bytes -= room.index_bytes();
-            self.by_name.remove(&room.name);
+            self.by_name.remove(&room.name, id);
             self.remember(&room);
         }
     }
+}
+
+/// A table for so many rooms that never moves them: it takes addresses for all, and memory as they come. A table that
+/// doubles leaves the halves behind, which the allocator keeps for long. Where so many addresses can't be had it grows.
+fn reserved(rooms_max: usize) -> Slab<Room> {
+    let mut places = Vec::<Room>::new();
+    let are_there = places.try_reserve_exact(rooms_max).is_ok();
+    // Or the compiler would see that nothing is done with them, and not ask for any.
+    drop(std::hint::black_box(places));
+    Slab::with_capacity(if are_there { rooms_max } else { 0 })
 }
