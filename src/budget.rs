@@ -14,7 +14,7 @@ use crate::message::{Info, Run};
 use crate::ring::RingConfig;
 use crate::room::Room;
 use crate::room::directory::Directory;
-use crate::room::home::Members;
+use crate::room::home::{Members, Rest};
 use crate::room::index::{Index, KEPT_ENTRIES_MAX};
 use crate::room::positions::Positions;
 use crate::session::holdings::SMALL_BYTES;
@@ -53,7 +53,7 @@ const _: () = {
     let tables = 2 * size_of::<Room>() + Directory::ENTRY_BYTES;
     let name = ROOM_BYTES_MAX + 16;
     let members = 2 * 4 * size_of::<u32>();
-    let home = size_of::<Members>() + SHARDS_MAX * size_of::<u32>();
+    let home = size_of::<Members>() + size_of::<Rest>() + SHARDS_MAX * size_of::<u32>();
     assert!(
         few + tables + name + members + home <= ROOM_BYTES,
         "a room takes more than ROOM_BYTES"

@@ -1,11 +1,14 @@
 //! The home's part of a room: who is in it and where, in which order things are said, to which shards
 //! they go, and what has to be told to whom. It says all of that, and does none of it.
 
+mod counts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::counts::Counts;
 use super::congestion::{Behind, Congestion, HoldFor};
 use super::history::{History, Position};
 use super::order::Order;
@@ -64,27 +67,58 @@ pub(crate) struct Home {
     pub(super) members: Box<Members>,
 }
 
-/// What a room's home knows of its members.
+/// What a room's home knows of its members: what nearly every room has.
 #[derive(Debug)]
 pub(crate) struct Members {
-    by_shard: Box<[u32]>,
+    by_shard: Counts,
     visible: u32,
     /// Whether the other shards were told that the room spreads over all of them.
     is_spread: bool,
-    /// Whether a count is owed.
-    count_due: bool,
     /// Whether the table of rooms has it among those with a deadline.
     pub(super) is_timed: bool,
-    last_count: Option<Duration>,
-    congestion: Congestion,
+    /// Whether a client has come since the room came to be.
+    serves_clients: bool,
     /// What is kept of what was said, if anything is to be.
     history: Option<Box<History>>,
+    /// Begun when something of it is first needed.
+    rest: Option<Box<Rest>>,
+}
+
+/// What few rooms have.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Whether a count is owed.
+    count_due: bool,
+    last_count: Option<Duration>,
+    congestion: Congestion,
     /// Who is there, if that is to be known.
     presence: Option<Box<Presence>>,
     /// Whether it was told that members are too many to be named.
     crowd_is_told: bool,
-    /// Whether a client has come since the room came to be.
-    serves_clients: bool,
+}
+
+// With thousands of idle rooms it is what most of them have besides the room itself.
+const _: () = assert!(size_of::<Members>() == 40);
+
+impl Rest {
+    /// When the owed count may go out.
+    fn count_at(&self, now: Duration) -> Duration {
+        (self.last_count).map_or(now, |last| now.max(last + COUNT_INTERVAL))
+    }
+}
+
+impl Members {
+    fn presence(&self) -> Option<&Presence> {
+        self.rest.as_ref()?.presence.as_deref()
+    }
+
+    fn presence_mut(&mut self) -> Option<&mut Presence> {
+        self.rest.as_mut()?.presence.as_deref_mut()
+    }
+
+    fn congestion(&self) -> Option<&Congestion> {
+        self.rest.as_ref().map(|rest| &rest.congestion)
+    }
 }
 
 impl Home {
@@ -95,17 +129,13 @@ impl Home {
             order,
             shards_with_members: Shards::NONE,
             members: Box::new(Members {
-                by_shard: vec![0; usize::from(shards)].into_boxed_slice(),
+                by_shard: Counts::new(shards),
                 visible: 0,
                 is_spread: false,
-                count_due: false,
                 is_timed: false,
-                last_count: None,
-                congestion: Congestion::default(),
-                history: None,
-                presence: None,
-                crowd_is_told: false,
                 serves_clients: false,
+                history: None,
+                rest: None,
             }),
         }
     }
@@ -121,13 +151,13 @@ impl Home {
     /// All members, on all shards.
     #[must_use]
     pub(crate) fn members(&self) -> u32 {
-        self.members.by_shard.iter().sum()
+        self.members.by_shard.all().iter().sum()
     }
 
     /// Members on one shard.
     #[must_use]
     pub(crate) fn members_on(&self, shard: ShardId) -> u32 {
-        self.members.by_shard[shard.index()]
+        self.members.by_shard.all()[shard.index()]
     }
 
     /// Whether nobody is in the room, and nothing of what was said there is kept.
@@ -139,14 +169,14 @@ impl Home {
     /// Whether whoever publishes to it waits.
     #[must_use]
     pub(crate) fn is_held(&self) -> bool {
-        self.members.congestion.is_held()
+        (self.members.congestion()).is_some_and(Congestion::is_held)
     }
 
     /// Whether that lasts for longer than it may while what the room has staged keeps others from
     /// sending.
     #[must_use]
     pub(crate) fn is_held_for_long(&self, now: Duration) -> bool {
-        self.members.congestion.is_held_for_long(now)
+        (self.members.congestion()).is_some_and(|congestion| congestion.is_held_for_long(now))
     }
 
     /// Whether any other shard than `here` has members.
@@ -211,12 +241,12 @@ impl Home {
     /// answered that are returned.
     #[must_use]
     pub(crate) fn begin_presence(&mut self) -> Census {
-        if self.members.presence.is_some() {
+        if self.members.presence().is_some() {
             return Census::NONE;
         }
         let presence = Presence::new(self.members.visible, self.shards_with_members);
         let census = presence.census();
-        self.members.presence = Some(Box::new(presence));
+        self.members.rest.get_or_insert_default().presence = Some(Box::new(presence));
         census
     }
 
@@ -228,7 +258,7 @@ impl Home {
         round: Round,
         members: Vec<Present>,
     ) -> Vec<Asker> {
-        let presence = self.members.presence.as_mut();
+        let presence = self.members.presence_mut();
         presence.map_or(Vec::new(), |presence| presence.told(shard, round, members))
     }
 
@@ -236,27 +266,27 @@ impl Home {
     #[must_use]
     pub(crate) fn names(&mut self, asker: Asker, customs: &Customs) -> Option<Names> {
         let (visible, most) = (self.members.visible, customs.announced_members_max);
-        let presence = self.members.presence.as_mut()?;
+        let presence = self.members.presence_mut()?;
         Some(presence.names(asker, visible, most))
     }
 
     /// How many are there, and of how many users; `None` when that is not to be known.
     #[must_use]
     pub(crate) fn stats(&self) -> Option<(u32, u32)> {
-        let presence = self.members.presence.as_ref()?;
+        let presence = self.members.presence()?;
         Some((self.members.visible, presence.users()))
     }
 
     /// A member joined.
     pub(crate) fn join(&mut self, guest: &Guest, customs: &Customs) -> News {
         let shard = guest.member.shard;
-        self.members.by_shard[shard.index()] += 1;
+        *self.members.by_shard.of(shard) += 1;
         self.shards_with_members.insert(shard);
         let mut in_vain = Vec::new();
         if guest.visible == Visible::Yes {
             self.members.visible += 1;
             let (visible, most) = (self.members.visible, customs.announced_members_max);
-            if let Some(presence) = &mut self.members.presence {
+            if let Some(presence) = self.members.presence_mut() {
                 in_vain = presence.come(guest.present(), visible, most);
             }
         }
@@ -273,7 +303,7 @@ impl Home {
     /// A member left.
     pub(crate) fn leave(&mut self, guest: &Guest, customs: &Customs, now: Duration) -> News {
         let shard = guest.member.shard;
-        let members = &mut self.members.by_shard[shard.index()];
+        let members = self.members.by_shard.of(shard);
         assert!(*members > 0, "only those leave who were let in");
         *members -= 1;
         let is_last = *members == 0;
@@ -282,18 +312,14 @@ impl Home {
         if is_last {
             self.shards_with_members.remove(shard);
             // Nobody there is behind any more.
-            self.members.congestion.set_behind(shard, Behind::default());
-            hold = self
-                .members
-                .congestion
-                .reconsider(&self.members.by_shard, now);
+            hold = self.set_behind(shard, Behind::default(), now);
         }
         let mut census = Census::NONE;
         if guest.visible == Visible::Yes {
             self.members.visible -= 1;
             let (visible, most) = (self.members.visible, customs.announced_members_max);
             let on = self.shards_with_members;
-            if let Some(presence) = &mut self.members.presence {
+            if let Some(presence) = self.members.presence_mut() {
                 census = presence.go(&guest.present(), visible, most, on);
             }
         }
@@ -309,9 +335,13 @@ impl Home {
 
     /// Whether members have come to be too many to be named, for the first time.
     fn becomes_crowded(&mut self, customs: &Customs) -> bool {
-        let is_crowded = self.members.presence.is_some()
-            && self.members.visible as usize > customs.announced_members_max;
-        is_crowded && !std::mem::replace(&mut self.members.crowd_is_told, true)
+        let is_crowd = self.members.visible as usize > customs.announced_members_max;
+        match &mut self.members.rest {
+            Some(rest) if rest.presence.is_some() && is_crowd => {
+                !std::mem::replace(&mut rest.crowd_is_told, true)
+            }
+            _ => false,
+        }
     }
 
     fn announce(&mut self, guest: &Guest, customs: &Customs) -> Announcement {
@@ -319,7 +349,7 @@ impl Home {
         if guest.visible == Visible::No || !is_told {
             Announcement::None
         } else if self.members.visible as usize > customs.announced_members_max {
-            self.members.count_due = true;
+            self.members.rest.get_or_insert_default().count_due = true;
             Announcement::Count
         } else {
             Announcement::Member
@@ -345,47 +375,52 @@ impl Home {
     ) -> Option<bool> {
         // Those who were behind may all have left on the way here.
         let members = behind.members.min(self.members_on(shard));
-        self.members
-            .congestion
-            .set_behind(shard, Behind { members, ..behind });
-        self.members
-            .congestion
-            .reconsider(&self.members.by_shard, now)
+        if members == 0 && self.members.rest.is_none() {
+            // Nobody ever was.
+            return None;
+        }
+        let Members { by_shard, rest, .. } = &mut *self.members;
+        let congestion = &mut rest.get_or_insert_default().congestion;
+        congestion.set_behind(shard, Behind { members, ..behind });
+        congestion.reconsider(by_shard.all(), now)
     }
 
     /// Lets go of a held room that has too much staged, and does not hold it again for a while.
     pub(crate) fn let_go(&mut self, now: Duration) -> Option<bool> {
-        (self.members.congestion).let_go(HoldFor::Anybody, &self.members.by_shard, now)
+        let Members { by_shard, rest, .. } = &mut *self.members;
+        let rest = rest.as_mut().expect("a held room has one");
+        (rest.congestion).let_go(HoldFor::Anybody, by_shard.all(), now)
     }
 
     /// When [`Self::handle_time`] has something to do, if ever.
     #[must_use]
     pub(crate) fn deadline(&self, now: Duration) -> Option<Duration> {
-        let count = self.members.count_due.then(|| self.count_at(now));
-        [count, self.members.congestion.deadline(now)]
+        let rest = self.members.rest.as_ref()?;
+        let count = rest.count_due.then(|| rest.count_at(now));
+        [count, rest.congestion.deadline(now)]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// When the owed count may go out.
-    fn count_at(&self, now: Duration) -> Duration {
-        (self.members.last_count).map_or(now, |last| now.max(last + COUNT_INTERVAL))
-    }
-
     /// What is due at `now`: a member count, and whether the room is held, if that changes.
     pub(crate) fn handle_time(&mut self, now: Duration) -> (Option<u32>, Option<bool>) {
-        let is_due = self.members.count_due && self.count_at(now) <= now;
+        let Members {
+            by_shard,
+            visible,
+            rest,
+            ..
+        } = &mut *self.members;
+        let Some(rest) = rest else {
+            return (None, None);
+        };
+        let is_due = rest.count_due && rest.count_at(now) <= now;
         let count = is_due.then(|| {
-            self.members.count_due = false;
-            self.members.last_count = Some(now);
-            self.members.visible
+            rest.count_due = false;
+            rest.last_count = Some(now);
+            *visible
         });
-        let hold = self
-            .members
-            .congestion
-            .handle_time(&self.members.by_shard, now);
-        (count, hold)
+        (count, rest.congestion.handle_time(by_shard.all(), now))
     }
 
     /// Compares what is counted with what is known.
@@ -393,7 +428,7 @@ impl Home {
     /// # Errors
     /// The first that does not agree.
     pub(crate) fn check_invariants(&self) -> Result<(), String> {
-        for (shard, &members) in ShardId::all(u16::MAX).zip(&self.members.by_shard) {
+        for (shard, &members) in ShardId::all(u16::MAX).zip(self.members.by_shard.all()) {
             if (members > 0) != self.shards_with_members.contains(shard) {
                 return Err(format!(
                     "{members} members on shard {shard} have the wrong bit"
@@ -404,7 +439,7 @@ impl Home {
         if visible > members {
             return Err(format!("{visible} of {members} members are visible"));
         }
-        if let Some(presence) = &self.members.presence {
+        if let Some(presence) = self.members.presence() {
             presence.check(visible)?;
         }
         match self.history() {
