@@ -9,6 +9,7 @@ pub(crate) mod audience;
 pub(crate) mod congestion;
 pub(crate) mod directory;
 mod facts;
+mod few;
 mod histories;
 pub(crate) mod history;
 pub(crate) mod home;
@@ -75,9 +76,9 @@ pub(crate) struct OwnMessage {
 }
 
 /// A room as one shard sees it: a cache line of its own state and two for the audience that nearly every
-/// room has; in the fourth is what a message does not need. Processors fetch lines by pairs.
+/// room has, where behind it there is room for what a message does not need. Processors fetch lines by pairs.
 #[derive(Debug)]
-#[repr(C, align(128))]
+#[repr(C, align(64))]
 pub(crate) struct Room {
     /// What this turn has gathered for it, if it is anything.
     pub(crate) staged: Option<Box<Group>>,
@@ -96,29 +97,37 @@ pub(crate) struct Room {
     audiences: Audiences,
     /// Its name; empty for the default room.
     pub(crate) name: Arc<str>,
-    /// Members that left after what is staged was said: their homes hear of it in that order.
-    #[expect(
-        clippy::box_collection,
-        reason = "nearly always there is none, and that costs a pointer"
-    )]
-    pub(crate) departures: Option<Box<Vec<Departure>>>,
-    /// What members here are sent that have missed something.
-    reruns: Option<Box<Reruns>>,
-    /// What its home was last told of members here that are behind; `None` once it may have forgotten,
-    /// because all have left.
-    pub(crate) told_behind: Option<Behind>,
+    /// What few rooms have, while they do.
+    rest: Option<Box<Rest>>,
 }
 
-const _: () = assert!(size_of::<Room>() == 256 && std::mem::offset_of!(Room, name) == 192);
+const _: () = assert!(size_of::<Room>() == 192 && std::mem::offset_of!(Room, audiences) == 56);
+
+/// What few rooms have.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Members that left after what is staged was said: their homes hear of it in that order.
+    departures: Vec<Departure>,
+    /// What members here are sent that have missed something.
+    reruns: Reruns,
+    /// What its home was last told of members here that are behind.
+    told_behind: Behind,
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.departures.is_empty()
+            && self.reruns.is_empty()
+            && self.told_behind == Behind::default()
+    }
+}
 
 impl Room {
     fn new(name: Arc<str>, home_shard: ShardId, home: Option<Home>) -> Self {
         Self {
             staged: None,
             home,
-            departures: None,
-            told_behind: Some(Behind::default()),
-            reruns: None,
+            rest: None,
             name,
             joining: 0,
             home_shard,
@@ -127,6 +136,53 @@ impl Room {
             audiences: Audiences::new(),
             epoch: None,
         }
+    }
+
+    /// Gives its memory back when it holds nothing.
+    fn end_rest(&mut self) {
+        self.rest.take_if(|rest| rest.is_empty());
+    }
+
+    /// A member has left after what is staged was said.
+    pub(crate) fn depart(&mut self, departure: Departure) {
+        let rest = self.rest.get_or_insert_default();
+        rest.departures.push(departure);
+    }
+
+    /// Members of whose leave its home has yet to hear.
+    pub(crate) fn departures(&self) -> impl Iterator<Item = &Departure> {
+        (self.rest.iter()).flat_map(|rest| rest.departures.iter())
+    }
+
+    /// The same, which may come again before that.
+    pub(crate) fn departures_mut(&mut self) -> impl Iterator<Item = &mut Departure> {
+        (self.rest.iter_mut()).flat_map(|rest| rest.departures.iter_mut())
+    }
+
+    /// The same, which it is about to hear.
+    pub(crate) fn take_departures(&mut self) -> Vec<Departure> {
+        let Some(rest) = &mut self.rest else {
+            return Vec::new();
+        };
+        let departures = std::mem::take(&mut rest.departures);
+        self.end_rest();
+        departures
+    }
+
+    fn has_departures(&self) -> bool {
+        self.departures().next().is_some()
+    }
+
+    /// So many members are behind here; returns whether its home does not know that, and is to be told.
+    pub(crate) fn tell_behind(&mut self, behind: Behind) -> bool {
+        let told = (self.rest.as_ref()).map_or(Behind::default(), |rest| rest.told_behind);
+        if told == behind && !self.facts.is_forgotten() {
+            return false;
+        }
+        self.facts.tell();
+        self.rest.get_or_insert_default().told_behind = behind;
+        self.end_rest();
+        true
     }
 
     /// Its audiences here.
@@ -167,8 +223,12 @@ impl Room {
         let moved = (audience.remove(number), audience.is_flushing());
         self.audiences.end_empty();
         if self.members_here() == 0 {
-            self.told_behind = None;
-            self.reruns = None;
+            self.facts.forget();
+            if let Some(rest) = &mut self.rest {
+                rest.told_behind = Behind::default();
+                rest.reruns = Reruns::default();
+                self.end_rest();
+            }
         }
         moved
     }
@@ -193,34 +253,31 @@ impl Room {
         missed: &Missed,
         log: &Log,
     ) -> Option<Start> {
-        let reruns = self.reruns.get_or_insert_default();
-        reruns.begin(rendition.protocol(), missed, member, log)
+        let rest = self.rest.get_or_insert_default();
+        rest.reruns.begin(rendition.protocol(), missed, member, log)
     }
 
     /// What a member is sent of what it has missed.
     #[must_use]
     pub(crate) fn rerun(&self, id: RerunId) -> Option<&Rerun> {
-        self.reruns.as_ref()?.get(id)
+        self.rest.as_ref()?.reruns.get(id)
     }
 
     /// `member` has got all of it, or is gone; returns whether anybody else reads it.
     fn end_rerun(&mut self, id: RerunId, member: Member) -> bool {
-        let reruns = self.reruns.as_mut().expect("it is read");
-        reruns.end(id, member)
+        let rest = self.rest.as_mut().expect("it is read");
+        rest.reruns.end(id, member)
     }
 
     /// Forgets all that nobody reads.
     fn forget_reruns(&mut self) {
-        if let Some(reruns) = &mut self.reruns {
-            reruns.forget_idle(LogPosition::new(u64::MAX));
-        }
-        self.reruns.take_if(|reruns| reruns.is_empty());
+        self.forget_reruns_before(LogPosition::new(u64::MAX));
     }
 
     /// Whether some of a rerun has yet to be appended.
     #[must_use]
     pub(crate) fn rerun_waits(&self, id: RerunId) -> bool {
-        (self.reruns.as_ref()).is_some_and(|reruns| reruns.waits(id))
+        (self.rest.as_ref()).is_some_and(|rest| rest.reruns.waits(id))
     }
 
     /// Appends what waits of a rerun to `log`, until so many bytes are exceeded. Returns how many it has appended,
@@ -232,15 +289,15 @@ impl Room {
         encoder: &impl Encode,
         bytes_max: u64,
     ) -> (u64, &[Member]) {
-        match &mut self.reruns {
-            Some(reruns) => reruns.append(id, log, &self.name, encoder, bytes_max),
+        match &mut self.rest {
+            Some(rest) => (rest.reruns).append(id, log, &self.name, encoder, bytes_max),
             None => (0, &[]),
         }
     }
 
     /// Members that are sent what they have missed, and by which rerun.
     pub(crate) fn rerun_readers(&self) -> impl Iterator<Item = (RerunId, Member)> {
-        self.reruns.iter().flat_map(|reruns| reruns.readers())
+        self.rest.iter().flat_map(|rest| rest.reruns.readers())
     }
 
     /// Forgets what of its indexes has a log position before `log_tail`, as if the log did not reach further
@@ -248,10 +305,14 @@ impl Room {
     fn forget(&mut self, log_tail: LogPosition) {
         self.audiences
             .for_each(|audience| audience.index.forget(log_tail));
-        if let Some(reruns) = &mut self.reruns {
-            reruns.forget_idle(log_tail);
+        self.forget_reruns_before(log_tail);
+    }
+
+    fn forget_reruns_before(&mut self, log_tail: LogPosition) {
+        if let Some(rest) = &mut self.rest {
+            rest.reruns.forget_idle(log_tail);
+            self.end_rest();
         }
-        self.reruns.take_if(|reruns| reruns.is_empty());
     }
 
     /// Appends `messages`, which belong to `epoch`, to `log` and to the stream of every audience that
@@ -324,7 +385,7 @@ impl Room {
         if self.staged.as_ref().is_some_and(|group| group.is_empty()) {
             return Err(format!("{:?} stages nothing", self.name));
         }
-        if self.staged.is_none() && (self.departures.is_some() || self.aside != Aside::No) {
+        if self.staged.is_none() && (self.has_departures() || self.aside != Aside::No) {
             return Err(format!("{:?} waits for nothing", self.name));
         }
         self.audiences()
@@ -334,7 +395,7 @@ impl Room {
     /// Memory of its indexes beyond what every room may have.
     #[inline]
     fn index_bytes(&self) -> usize {
-        let reruns = self.reruns.as_ref().map_or(0, |reruns| reruns.held_bytes());
+        let reruns = (self.rest.as_ref()).map_or(0, |rest| rest.reruns.held_bytes());
         reruns + (self.audiences).sum(|audience| audience.index.held_bytes_beyond_few())
     }
 
@@ -342,7 +403,7 @@ impl Room {
         self.members_here() == 0
             && self.joining == 0
             && self.staged.is_none()
-            && self.departures.is_none()
+            && !self.has_departures()
             && self.home.as_ref().is_none_or(|home| home.is_idle())
     }
 }

@@ -3,12 +3,13 @@
 //!
 //! A room keeps those that it has, and nearly every room has one.
 
+use super::few::Few;
 use super::index::Index;
 use super::rendition::{Protocol, Protocols, Rendition};
 use crate::id::{LogPosition, MembershipId, StreamPosition};
 
 /// A member of an audience: a session's slot, and which of its memberships this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Member(u32);
 
 /// Slots are below 2^24, which leaves 8 bits.
@@ -35,24 +36,24 @@ impl Member {
     }
 }
 
-const _: () = assert!(size_of::<Audience>() == 128);
+const _: () = assert!(size_of::<Audience>() == 104);
 
 /// A flush begins this many members after where the last one began, so that nobody is always last.
 const FLUSH_ROTATION: u32 = 97;
 
-/// Members of one rendition: two cache lines, of which the first is the stream's.
+/// Members of one rendition. The first cache line is what of the stream each message changes; in the second there is room
+/// for something else of the room.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Audience {
     /// The stream.
     pub(super) index: Index,
     /// In no order.
-    members: Vec<Member>,
+    members: Few<Member>,
     /// The member that the flush under way, or the next one, serves next.
     flush_next: u32,
     /// Members that the flush under way has yet to serve.
     flush_left: u32,
-    rendition: Rendition,
 }
 
 impl Audience {
@@ -60,18 +61,17 @@ impl Audience {
     #[must_use]
     pub(crate) fn new(rendition: Rendition) -> Self {
         Self {
-            index: Index::default(),
-            members: Vec::new(),
+            index: Index::new(rendition),
+            members: Few::default(),
             flush_next: 0,
             flush_left: 0,
-            rendition,
         }
     }
 
     /// What its members read.
     #[must_use]
     pub(crate) fn rendition(&self) -> Rendition {
-        self.rendition
+        self.index.rendition()
     }
 
     /// Where its stream lies in the log.
@@ -83,13 +83,13 @@ impl Audience {
     /// Its members.
     #[must_use]
     pub(crate) fn members(&self) -> &[Member] {
-        &self.members
+        self.members.as_slice()
     }
 
     /// Every member has something new to send; true when no flush was under way.
     pub(crate) fn start_flush(&mut self) -> bool {
         let idle = self.flush_left == 0;
-        let count = u32::try_from(self.members.len()).expect("slots are below 2^24");
+        let count = u32::try_from(self.members().len()).expect("slots are below 2^24");
         if idle && count > 0 {
             self.flush_next = (self.flush_next + FLUSH_ROTATION) % count;
         }
@@ -100,10 +100,11 @@ impl Audience {
     /// The member to serve next; `None` when the flush is complete.
     pub(crate) fn next_to_flush(&mut self) -> Option<Member> {
         self.flush_left = self.flush_left.checked_sub(1)?;
-        if self.flush_next as usize >= self.members.len() {
+        let members = self.members.as_slice();
+        if self.flush_next as usize >= members.len() {
             self.flush_next = 0;
         }
-        let member = *self.members.get(self.flush_next as usize)?;
+        let member = *members.get(self.flush_next as usize)?;
         self.flush_next += 1;
         Some(member)
     }
@@ -111,7 +112,7 @@ impl Audience {
     /// Adds a member; returns where it stands among the members. A flush under way may come by it,
     /// and then has one more to serve.
     pub(crate) fn add(&mut self, member: Member) -> u32 {
-        let number = u32::try_from(self.members.len()).expect("slots are below 2^24");
+        let number = u32::try_from(self.members().len()).expect("slots are below 2^24");
         self.members.push(member);
         self.flush_left += u32::from(self.is_flushing());
         number
@@ -121,12 +122,12 @@ impl Audience {
     /// the flush under way may now pass by.
     pub(crate) fn remove(&mut self, number: u32) -> Option<Member> {
         self.members.swap_remove(number as usize);
-        if self.members.is_empty() {
+        if self.members().is_empty() {
             self.index.prune(self.index.head(), LogPosition::default());
         }
-        let count = u32::try_from(self.members.len()).expect("slots are below 2^24");
+        let count = u32::try_from(self.members().len()).expect("slots are below 2^24");
         self.flush_left = self.flush_left.min(count);
-        self.members.get(number as usize).copied()
+        self.members().get(number as usize).copied()
     }
 
     /// Whether a flush is under way.
@@ -142,8 +143,8 @@ impl Audience {
         log_tail: LogPosition,
         cursor: impl Fn(Member) -> StreamPosition,
     ) {
-        if self.index.wants_pruning(self.members.len()) {
-            let oldest = self.members.iter().map(|&member| cursor(member)).min();
+        if self.index.wants_pruning(self.members().len()) {
+            let oldest = self.members().iter().map(|&member| cursor(member)).min();
             let oldest = oldest.unwrap_or(self.index.head());
             self.index.prune(oldest, log_tail);
         }
@@ -200,7 +201,7 @@ impl Audiences {
     /// Whether all of them read the plain protocol, or there are none: so it is in nearly every room.
     #[inline]
     pub(super) fn are_plain(&self) -> bool {
-        let is_plain = |audience: &Audience| audience.rendition.protocol() == Protocol::Plain;
+        let is_plain = |audience: &Audience| audience.rendition().protocol() == Protocol::Plain;
         self.first.as_ref().is_none_or(is_plain)
             && (self.more.as_ref()).is_none_or(|more| more.iter().all(is_plain))
     }
@@ -209,7 +210,7 @@ impl Audiences {
     pub(super) fn protocols(&self) -> Protocols {
         let mut protocols = Protocols::default();
         for audience in self.iter() {
-            protocols.insert(audience.rendition.protocol());
+            protocols.insert(audience.rendition().protocol());
         }
         protocols
     }
@@ -218,8 +219,8 @@ impl Audiences {
     #[inline]
     pub(super) fn find(&self, rendition: Rendition) -> Option<&Audience> {
         match &self.first {
-            Some(first) if first.rendition == rendition => Some(first),
-            _ => (self.more.as_deref()?.iter()).find(|audience| audience.rendition == rendition),
+            Some(first) if first.rendition() == rendition => Some(first),
+            _ => (self.more.as_deref()?.iter()).find(|audience| audience.rendition() == rendition),
         }
     }
 
@@ -227,9 +228,9 @@ impl Audiences {
     #[inline]
     pub(super) fn find_mut(&mut self, rendition: Rendition) -> Option<&mut Audience> {
         match &mut self.first {
-            Some(first) if first.rendition == rendition => Some(first),
+            Some(first) if first.rendition() == rendition => Some(first),
             _ => (self.more.as_deref_mut()?.iter_mut())
-                .find(|audience| audience.rendition == rendition),
+                .find(|audience| audience.rendition() == rendition),
         }
     }
 
@@ -248,10 +249,10 @@ impl Audiences {
     /// Forgets audiences that have no members. One that comes back begins a stream of its own.
     pub(super) fn end_empty(&mut self) {
         if let Some(more) = &mut self.more {
-            more.retain(|audience| !audience.members.is_empty());
+            more.retain(|audience| !audience.members().is_empty());
         }
         self.more.take_if(|more| more.is_empty());
-        self.first.take_if(|first| first.members.is_empty());
+        self.first.take_if(|first| first.members().is_empty());
         if self.first.is_none() {
             self.first = self.more.as_mut().and_then(|more| more.pop());
             self.more.take_if(|more| more.is_empty());

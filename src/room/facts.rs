@@ -8,6 +8,7 @@ pub(crate) struct Facts(u8);
 impl Facts {
     const HELD: u8 = 1;
     const HISTORY: u8 = 2;
+    const FORGOTTEN: u8 = 4;
 
     /// Whether it is held: half of its members are behind because their sockets are full.
     #[must_use]
@@ -34,6 +35,22 @@ impl Facts {
     pub(crate) fn begin_history(&mut self) {
         self.0 |= Self::HISTORY;
     }
+
+    /// Whether its home may have forgotten what it was told of members here that are behind.
+    #[must_use]
+    pub(crate) const fn is_forgotten(self) -> bool {
+        self.0 & Self::FORGOTTEN != 0
+    }
+
+    /// It may, because all have left.
+    pub(crate) fn forget(&mut self) {
+        self.0 |= Self::FORGOTTEN;
+    }
+
+    /// It is told now.
+    pub(crate) fn tell(&mut self) {
+        self.0 &= !Self::FORGOTTEN;
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +67,9 @@ mod tests {
         assert!(facts.is_held() && facts.has_history());
         assert!(facts.hold(false) && !facts.hold(false));
         assert!(!facts.is_held() && facts.has_history());
+        facts.forget();
+        assert!(facts.is_forgotten() && facts.has_history());
+        facts.tell();
+        assert!(!facts.is_forgotten() && facts.has_history());
     }
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::log::Log;
 use super::own::{OwnRanges, Reading};
+use super::rendition::Rendition;
 use super::spare::give_back;
 use crate::id::{LogPosition, MemberId, Offset, StreamPosition};
 use crate::wire::frame;
@@ -27,7 +28,9 @@ struct Batch {
     /// And that of the last one. In between, some may be left out.
     last: Option<Offset>,
     /// How many of its messages have one.
-    offset_count: u32,
+    offset_count: u16,
+    /// Whether it is the first of an incarnation of the room.
+    begins_epoch: bool,
     bytes: u32,
 }
 
@@ -70,20 +73,34 @@ pub struct Index {
     /// at it, which is in no cache when thousands of rooms have had a message since.
     newest_end: LogPosition,
     own: OwnRanges,
-    /// Frames that are of earlier incarnations of the room.
-    frames_before_epoch: u64,
     prune_at: u32,
+    /// Whether the next frame is the first of another incarnation of the room.
+    begins_epoch: bool,
+    /// Of which form of the messages it is.
+    rendition: Rendition,
 }
+
+const _: () = assert!(size_of::<Index>() == 80 && size_of::<Batch>() == 48);
+// So many are counted in a batch at most.
+const _: () = assert!(MERGED_BATCH_FRAMES_MAX <= u16::MAX as u64);
 
 impl Default for Index {
     fn default() -> Self {
+        Self::new(Rendition::PLAIN)
+    }
+}
+
+impl Index {
+    /// One of a stream in which there is nothing yet.
+    pub(crate) fn new(rendition: Rendition) -> Self {
         Self {
             batches: VecDeque::new(),
             own: OwnRanges::default(),
             head: StreamPosition::default(),
             frames: 0,
             top: None,
-            frames_before_epoch: 0,
+            begins_epoch: false,
+            rendition,
             prune_at: PRUNE_BATCHES_MIN,
             newest_end: LogPosition::default(),
         }
@@ -102,6 +119,13 @@ impl Batch {
 }
 
 impl Index {
+    /// The form of the messages whose stream it is.
+    #[must_use]
+    #[inline]
+    pub(crate) fn rendition(&self) -> Rendition {
+        self.rendition
+    }
+
     /// Stream position after the newest byte.
     #[must_use]
     pub fn head(&self) -> StreamPosition {
@@ -135,12 +159,12 @@ impl Index {
                 if follows
                     && last.bytes.saturating_add(bytes) <= MERGED_BATCH_BYTES_MAX
                     && self.frames < last.first_frame + MERGED_BATCH_FRAMES_MAX
-                    && last.first_frame >= self.frames_before_epoch =>
+                    && !self.begins_epoch =>
             {
                 last.bytes += bytes;
                 last.first = last.first.or(offset);
                 last.last = offset.or(last.last);
-                last.offset_count += u32::from(offset.is_some());
+                last.offset_count += u16::from(offset.is_some());
             }
             _ => self.begin_batch(position, bytes, offset),
         }
@@ -156,7 +180,8 @@ impl Index {
             first_frame: self.frames,
             first: offset,
             last: offset,
-            offset_count: u32::from(offset.is_some()),
+            offset_count: u16::from(offset.is_some()),
+            begins_epoch: std::mem::take(&mut self.begins_epoch),
             bytes,
         });
     }
@@ -170,7 +195,7 @@ impl Index {
     /// What is pushed from now on belongs to another incarnation of the room, whose offsets begin anew.
     pub(crate) fn begin_epoch(&mut self) {
         self.top = None;
-        self.frames_before_epoch = self.frames;
+        self.begins_epoch = true;
     }
 
     /// Whether enough has gathered that forgetting is worth a look at the cursors of all `members`.
@@ -344,18 +369,18 @@ impl Index {
         let mut position = LogPosition::default();
         let mut top = None;
         for batch in &self.batches {
+            if batch.begins_epoch {
+                top = None;
+            }
             let follows = batch.start == end && batch.position >= position && batch.bytes > 0;
             let ordered = batch.first.zip(batch.last).is_none_or(|(first, last)| {
                 let (count, span) = (
                     u64::from(batch.offset_count),
                     last.number() - first.number(),
                 );
-                let is_first = batch.first_frame < self.frames_before_epoch || top.is_none();
-                (is_first || top < Some(first)) && (1..=span + 1).contains(&count)
+                (top.is_none() || top < Some(first)) && (1..=span + 1).contains(&count)
             });
-            if batch.first_frame >= self.frames_before_epoch {
-                top = batch.last.or(top);
-            }
+            top = batch.last.or(top);
             if !follows || !ordered {
                 return Err(format!("{batch:?} does not follow {end:?}, {top:?}"));
             }

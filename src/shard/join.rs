@@ -188,8 +188,9 @@ impl Shard {
         let room = membership.expect("it is to be in there").room();
         let here = self.rooms.get_mut(room);
         here.joining += 1;
-        let mut departures = here.departures.iter_mut().flat_map(|all| all.iter_mut());
-        match departures.find(|departure| departure.guest.member == guest.member) {
+        let departure =
+            (here.departures_mut()).find(|departure| departure.guest.member == guest.member);
+        match departure {
             Some(departure) => departure.returns = Some(Returning { guest, recover }),
             None => self.tell_join(room, guest, recover),
         }
@@ -326,7 +327,7 @@ impl Shard {
         if here.home.is_some() || here.staged.is_none() {
             self.tell_departure(room, departure);
         } else {
-            here.departures.get_or_insert_default().push(departure);
+            here.depart(departure);
         }
     }
 
@@ -334,8 +335,8 @@ impl Shard {
     pub(super) fn is_departing_from(&self, slot: u32, name: &str) -> bool {
         let member = self.member_id(slot);
         let here = self.rooms.find(name).map(|room| self.rooms.get(room));
-        let mut departures = here.into_iter().flat_map(|here| here.departures.iter());
-        departures.any(|all| all.iter().any(|one| one.guest.member == member))
+        let mut departures = here.into_iter().flat_map(|here| here.departures());
+        departures.any(|one| one.guest.member == member)
     }
 
     /// Tells the home of `room` that a member has left, and that it has come again if it has.

@@ -116,7 +116,7 @@ impl Shard {
         let Some(here) = self.rooms.lookup(room) else {
             return;
         };
-        if here.told_behind.replace(behind) == Some(behind) {
+        if !here.tell_behind(behind) {
             return;
         }
         let message = ToShard::Behind {

@@ -147,12 +147,10 @@ impl Shard {
             None => self.queues.outbound.rotate(),
             Some(group) => {
                 self.queues.outbound.finish(group);
-                if let Some(departures) = self.rooms.get_mut(room).departures.take() {
-                    for departure in *departures {
-                        let key = departure.guest.member.key();
-                        self.tell_departure(room, departure);
-                        self.go_on(key);
-                    }
+                for departure in self.rooms.get_mut(room).take_departures() {
+                    let key = departure.guest.member.key();
+                    self.tell_departure(room, departure);
+                    self.go_on(key);
                 }
                 self.rooms.release(room);
             }
