@@ -44,7 +44,7 @@ pub(crate) use self::setting::{Given, Preset, Section, Setting, Shape, Written};
 pub(crate) use self::threads::SHARDS_MAX;
 pub use self::units::ValueError;
 pub use self::values::{Config, SlowConsumer};
-use crate::process::Machine;
+use crate::process::{AddressSpace, Machine};
 
 /// All settings, in the order of the help text, which is that of their rules too.
 pub(crate) const SECTIONS: [Section; 6] = [
@@ -90,6 +90,7 @@ impl Default for Config {
             positions_max: history::POSITIONS_MAX_DEFAULT,
             reply_bytes_max: 1 << 20,
             rooms_max: 1 << 20,
+            address_space: AddressSpace::Free,
             descriptors_max: 20_000,
             drain_timeout: http::DRAIN_TIMEOUT_DEFAULT,
             web_connections_max: descriptors::WEB_CONNECTIONS_MAX,
@@ -121,6 +122,7 @@ pub(crate) fn resolve(written: &Written, machine: &Machine) -> Result<Resolved, 
     let (mut notices, mut refusals) = (Vec::new(), Vec::new());
     let mut config = Config {
         descriptors_max: machine.descriptors_max,
+        address_space: machine.address_space,
         ..Config::default()
     };
     for setting in settings() {

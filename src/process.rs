@@ -19,6 +19,35 @@ pub struct Machine {
     pub processors: usize,
     /// The page size in bytes.
     pub page_bytes: usize,
+    /// Whether it may take addresses that it has no memory at.
+    pub address_space: AddressSpace,
+}
+
+/// What addresses cost this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressSpace {
+    /// Nothing: memory counts once it is used.
+    Free,
+    /// As much as memory: a limit counts them, or the kernel promises no more memory than it has.
+    Counted,
+}
+
+impl AddressSpace {
+    /// `limits` are those that count them (`getrlimit(2)`), and `overcommit` is what `proc_sys_vm(5)` says.
+    fn under(limits: [Limit; 2], overcommit: &str) -> Self {
+        let are_limited = limits.iter().any(|limit| limit.0.is_some());
+        if are_limited || overcommit.trim() == "2" {
+            Self::Counted
+        } else {
+            Self::Free
+        }
+    }
+
+    fn probe() -> Self {
+        let limits = [Resource::As, Resource::Data].map(|one| Limit(getrlimit(one).current));
+        let overcommit = fs::read_to_string("/proc/sys/vm/overcommit_memory");
+        Self::under(limits, &overcommit.unwrap_or_default())
+    }
 }
 
 impl Machine {
@@ -32,6 +61,7 @@ impl Machine {
             descriptors_max: usize::try_from(hard).expect("64-bit machines"),
             processors: processors().len().max(1),
             page_bytes: rustix::param::page_size(),
+            address_space: AddressSpace::probe(),
         }
     }
 }
@@ -136,6 +166,22 @@ mod tests {
         assert_eq!(limit.current.unwrap_or(u64::MAX), raised);
         assert_eq!(raise_descriptor_limit().unwrap(), raised);
         assert_eq!(Limit::of_descriptors(), Limit(limit.maximum));
+    }
+
+    /// Goal: addresses are counted where either limit does so, or the kernel.
+    #[test]
+    fn addresses_are_free_where_nothing_counts_them() {
+        let (none, some) = (Limit(None), Limit(Some(1 << 30)));
+        for (limits, overcommit, address_space) in [
+            ([none, none], "0\n", AddressSpace::Free),
+            ([none, none], "1\n", AddressSpace::Free),
+            ([none, none], "", AddressSpace::Free),
+            ([none, none], "2\n", AddressSpace::Counted),
+            ([some, none], "0\n", AddressSpace::Counted),
+            ([none, some], "1\n", AddressSpace::Counted),
+        ] {
+            assert_eq!(AddressSpace::under(limits, overcommit), address_space);
+        }
     }
 
     /// Goal: people read a limit as a number or a word.

@@ -181,6 +181,7 @@ impl Shard {
                 setup.homes,
                 Bounds {
                     rooms_max: config.rooms_max,
+                    reserved_rooms: config.reserved_rooms(),
                     index_bytes_max: config.index_bytes_max(),
                     history_bytes_max: config.history_bytes_max,
                     positions_max: config.positions_max,

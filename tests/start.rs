@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 
+use self::support::client::Client;
+use self::support::frame::TEXT;
 use self::support::http;
 use self::support::mute::{Mute, SMALL, busy_port, free_address, serve};
 use self::support::server::{Server, command};
@@ -177,6 +179,21 @@ fn without_memory_one_sentence_says_so() {
         "{sentence}"
     );
     assert!(sentence.contains("a smaller --log-bytes"), "{sentence}");
+}
+
+/// Goal: where a process may have few addresses, or data, rooms that do not exist take none.
+#[test]
+fn few_addresses_are_enough_while_there_are_few_rooms() {
+    for (limit, shards) in [("-v 600000", "1"), ("-v 850000", "2"), ("-d 300000", "2")] {
+        let server = Server::start_under(limit, &["--shards", shards, "--no-pin"]);
+        let mut rooms: Vec<Client> = (0..100)
+            .map(|room| Client::connect(server.address(), &format!("/ws/{room}?echo=1&presence=0")))
+            .collect();
+        for client in &mut rooms {
+            client.text("here");
+            client.expect(TEXT, "here");
+        }
+    }
 }
 
 /// Goal: so is a lack of descriptors, at whatever point of the start they run out.

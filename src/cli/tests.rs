@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Config, Shape, SlowConsumer, settings};
+use crate::process::AddressSpace;
 
 const MACHINE: Machine = Machine {
     descriptors_max: 20_000,
     processors: 4,
     page_bytes: 4096,
+    address_space: AddressSpace::Free,
 };
 
 fn invoke(args: &str, variables: &[(&str, &str)]) -> Result<Invocation, CliError> {

@@ -1,6 +1,7 @@
 //! Limits that nobody sets: shares of the log, and what follows from how many shards there are.
 
 use super::Config;
+use crate::process::AddressSpace;
 
 /// Least that may be staged for rooms that are held for their members.
 const HELD_BYTES_MIN: usize = 4 << 20;
@@ -30,6 +31,15 @@ impl Config {
     #[must_use]
     pub(crate) fn index_bytes_max(&self) -> usize {
         self.log_bytes / 4
+    }
+
+    /// Rooms that a shard takes addresses for when it starts.
+    #[must_use]
+    pub(crate) fn reserved_rooms(&self) -> usize {
+        match self.address_space {
+            AddressSpace::Free => self.rooms_max,
+            AddressSpace::Counted => 0,
+        }
     }
 
     /// What a shard may have sent to another that was not used up there, in bytes of what messages

@@ -2,12 +2,13 @@
 
 use super::setting::{Given, Written};
 use super::{Config, Resolved, Shape, resolve, settings};
-use crate::process::Machine;
+use crate::process::{AddressSpace, Machine};
 
 pub(super) const MACHINE: Machine = Machine {
     descriptors_max: 20_000,
     processors: 4,
     page_bytes: 4096,
+    address_space: AddressSpace::Free,
 };
 
 /// Settings as the file would name them; lists have commas.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::chat::Chat;
+use crate::process::AddressSpace;
 
 /// A complete, checked configuration.
 #[derive(Debug, Clone)]
@@ -65,6 +66,8 @@ pub struct Config {
     pub reply_bytes_max: usize,
     /// Rooms that may exist at once on a shard.
     pub rooms_max: usize,
+    /// Whether a shard may take addresses for all of them when it starts.
+    pub address_space: AddressSpace,
     /// Descriptors the process may open: the hard `RLIMIT_NOFILE`.
     pub descriptors_max: usize,
     /// How long pages, files and health checks are served on after the signal to stop.

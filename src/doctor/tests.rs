@@ -1,6 +1,7 @@
 //! What the report says of this machine and of made-up ones.
 
 use super::*;
+use crate::process::AddressSpace;
 
 /// Goal: on a machine that can run the tests of the ring, the doctor finds nothing that fails,
 /// and has looked at everything.
@@ -60,6 +61,7 @@ fn obstacles_count_when_they_obstruct() {
             descriptors_max,
             processors: 2,
             page_bytes: 4096,
+            address_space: AddressSpace::Free,
         };
         descriptors(&machine, Limit::of_descriptors()).verdict
     };

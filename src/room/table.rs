@@ -25,6 +25,7 @@ impl Bounds {
     /// Of tests that are not about them.
     pub(crate) const SMALL: Self = Self {
         rooms_max: 10,
+        reserved_rooms: 10,
         index_bytes_max: 1 << 20,
         history_bytes_max: 1 << 20,
         positions_max: 10,
@@ -57,6 +58,8 @@ const RERUN_ROOMS_MAX: usize = 1024;
 pub(crate) struct Bounds {
     /// How many rooms there may be.
     pub(crate) rooms_max: usize,
+    /// For how many addresses are taken at once: for all, or none.
+    pub(crate) reserved_rooms: usize,
     /// Memory of their indexes, but for the few entries that every room may have.
     pub(crate) index_bytes_max: usize,
     /// And of their histories.
@@ -71,7 +74,7 @@ impl Rooms {
     pub(crate) fn new(shard: ShardId, homes: Homes, bounds: Bounds) -> Self {
         Self {
             by_name: Directory::default(),
-            rooms: reserved(bounds.rooms_max),
+            rooms: reserved(bounds.reserved_rooms),
             shard,
             homes,
             bounds,
@@ -269,12 +272,12 @@ impl Rooms {
     }
 }
 
-/// A table for so many rooms that never moves them: it takes addresses for all, and memory as they come. A table that
+/// A table that does not move so many rooms: it takes addresses for all, and memory as they come. A table that
 /// doubles leaves the halves behind, which the allocator keeps for long. Where so many addresses can't be had it grows.
-fn reserved(rooms_max: usize) -> Slab<Room> {
+fn reserved(rooms: usize) -> Slab<Room> {
     let mut places = Vec::<Room>::new();
-    let are_there = places.try_reserve_exact(rooms_max).is_ok();
+    let are_there = places.try_reserve_exact(rooms).is_ok();
     // Or the compiler would see that nothing is done with them, and not ask for any.
     drop(std::hint::black_box(places));
-    Slab::with_capacity(if are_there { rooms_max } else { 0 })
+    Slab::with_capacity(if are_there { rooms } else { 0 })
 }

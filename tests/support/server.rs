@@ -74,7 +74,13 @@ impl Server {
     /// descriptors.
     #[track_caller]
     pub(crate) fn start_with_descriptors(descriptors_max: usize, arguments: &[&str]) -> Self {
-        let script = format!("ulimit -n {descriptors_max} && exec \"$@\"");
+        Self::start_under(&format!("-n {descriptors_max}"), arguments)
+    }
+
+    /// The same as [`Self::start`], under a limit of `ulimit`.
+    #[track_caller]
+    pub(crate) fn start_under(limit: &str, arguments: &[&str]) -> Self {
+        let script = format!("ulimit {limit} && exec \"$@\"");
         let inner = command(&[]);
         let mut shell = Command::new("sh");
         for (name, _) in inner.get_envs() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanring::cli::{Invocation, parse};
 use fanring::config::Config;
-use fanring::process::Machine;
+use fanring::process::{AddressSpace, Machine};
 use fastrand::Rng;
 
 use super::names::Names;
@@ -167,6 +167,7 @@ fn configure(file: &str, lag_bytes_max: usize) -> Config {
         descriptors_max: 2000,
         processors: 4,
         page_bytes: 4096,
+        address_space: AddressSpace::Free,
     };
     match parse(arguments, &|_| None, &machine) {
         Ok(Invocation::Serve(start)) => start.config,
