@@ -160,13 +160,10 @@ impl Room {
     }
 
     /// The same, which it is about to hear.
-    pub(crate) fn take_departures(&mut self) -> Vec<Departure> {
-        let Some(rest) = &mut self.rest else {
-            return Vec::new();
-        };
-        let departures = std::mem::take(&mut rest.departures);
+    pub(crate) fn take_departures(&mut self) -> Option<Vec<Departure>> {
+        let departures = std::mem::take(&mut self.rest.as_mut()?.departures);
         self.end_rest();
-        departures
+        Some(departures)
     }
 
     fn has_departures(&self) -> bool {
@@ -222,7 +219,7 @@ impl Room {
         let audience = audience.expect("a member has its audience");
         let moved = (audience.remove(number), audience.is_flushing());
         self.audiences.end_empty();
-        if self.members_here() == 0 {
+        if !self.has_members_here() {
             self.facts.forget();
             if let Some(rest) = &mut self.rest {
                 rest.told_behind = Behind::default();
@@ -236,6 +233,13 @@ impl Room {
     /// The member of an audience that the flush under way serves next; `None` when it is complete.
     pub(crate) fn next_to_flush(&mut self, rendition: Rendition) -> Option<Member> {
         self.audiences.find_mut(rendition)?.next_to_flush()
+    }
+
+    /// Whether there are members on this shard.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn has_members_here(&self) -> bool {
+        !self.audiences.is_empty()
     }
 
     /// Members on this shard.
@@ -400,7 +404,7 @@ impl Room {
     }
 
     fn is_unused(&self) -> bool {
-        self.members_here() == 0
+        !self.has_members_here()
             && self.joining == 0
             && self.staged.is_none()
             && !self.has_departures()

@@ -216,7 +216,7 @@ impl World {
             }
         }
         let members = self.readers.iter().filter_map(|reader| reader.cursor(room));
-        if here.index.wants_pruning(members.count()) {
+        if here.index.wants_pruning(|| members.count()) {
             self.prune(room);
         }
     }

@@ -101,11 +101,11 @@ impl Audience {
     pub(crate) fn next_to_flush(&mut self) -> Option<Member> {
         self.flush_left = self.flush_left.checked_sub(1)?;
         let members = self.members.as_slice();
-        if self.flush_next as usize >= members.len() {
-            self.flush_next = 0;
-        }
-        let member = *members.get(self.flush_next as usize)?;
-        self.flush_next += 1;
+        let (number, member) = match members.get(self.flush_next as usize) {
+            Some(&member) => (self.flush_next, member),
+            None => (0, *members.first()?),
+        };
+        self.flush_next = number + 1;
         Some(member)
     }
 
@@ -143,7 +143,7 @@ impl Audience {
         log_tail: LogPosition,
         cursor: impl Fn(Member) -> StreamPosition,
     ) {
-        if self.index.wants_pruning(self.members().len()) {
+        if self.index.wants_pruning(|| self.members().len()) {
             let oldest = self.members().iter().map(|&member| cursor(member)).min();
             let oldest = oldest.unwrap_or(self.index.head());
             self.index.prune(oldest, log_tail);
@@ -186,6 +186,12 @@ impl Audiences {
         if let Some(more) = &mut self.more {
             more.iter_mut().for_each(each);
         }
+    }
+
+    /// Whether there are none, and so no members.
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 
     /// The sum of what each of them counts.

@@ -200,9 +200,9 @@ impl Index {
 
     /// Whether enough has gathered that forgetting is worth a look at the cursors of all `members`.
     #[must_use]
-    pub fn wants_pruning(&self, members: usize) -> bool {
+    pub fn wants_pruning(&self, members: impl FnOnce() -> usize) -> bool {
         let gathered = self.batches.len().max(self.own.len());
-        gathered >= (self.prune_at as usize).max(members.min(PRUNE_BATCHES_MAX))
+        gathered >= self.prune_at as usize && gathered >= members().min(PRUNE_BATCHES_MAX)
     }
 
     /// Forgets what lies before `oldest_cursor` or has left the log.

@@ -147,10 +147,12 @@ impl Shard {
             None => self.queues.outbound.rotate(),
             Some(group) => {
                 self.queues.outbound.finish(group);
-                for departure in self.rooms.get_mut(room).take_departures() {
-                    let key = departure.guest.member.key();
-                    self.tell_departure(room, departure);
-                    self.go_on(key);
+                if let Some(departures) = self.rooms.get_mut(room).take_departures() {
+                    for departure in departures {
+                        let key = departure.guest.member.key();
+                        self.tell_departure(room, departure);
+                        self.go_on(key);
+                    }
                 }
                 self.rooms.release(room);
             }
@@ -216,7 +218,7 @@ impl Shard {
             self.queues.sequencing.rotate();
             self.rooms.get_mut(room).staged = Some(group);
         }
-        if self.rooms.get(room).members_here() == 0 {
+        if !self.rooms.get(room).has_members_here() {
             self.rooms.release(room);
         }
         true
@@ -252,7 +254,7 @@ impl Shard {
         let (me, sessions, log) = (self.setup.number, &mut self.sessions, &mut self.log);
         let flush = &mut self.flush;
         let appended = self.rooms.change(room, |here| {
-            if here.members_here() == 0 {
+            if !here.has_members_here() {
                 return 0;
             }
             let appended = here.append(log, epoch, messages, &Encoder, |own| {
