@@ -25,7 +25,9 @@ pub(crate) struct Flush {
     /// Slots with private replies or a writable socket, and those in several rooms that have waited for a
     /// chunk.
     sessions: VecDeque<u32>,
-    /// Audiences whose flush is under way.
+    /// The audience that is served: apart from the others, since it is looked at once for each of its members.
+    served_audience: Option<(RoomId, Rendition)>,
+    /// Others whose flush is under way; none while nobody is served.
     audiences: VecDeque<(RoomId, Rendition)>,
     /// Slots of members of several rooms, whatever they have to be sent. They are served after all
     /// audiences, when it is known which of their rooms have something, or in the next chunk.
@@ -64,13 +66,16 @@ impl Flush {
 
     /// Puts the audience among those to serve; it is not among them yet.
     pub(crate) fn add_audience(&mut self, room: RoomId, rendition: Rendition) {
-        self.audiences.push_back((room, rendition));
+        match self.served_audience {
+            None => self.served_audience = Some((room, rendition)),
+            Some(_) => self.audiences.push_back((room, rendition)),
+        }
     }
 
     /// Whether every session had its send since the last append.
     pub(crate) fn is_done(&self) -> bool {
         self.sessions.is_empty()
-            && self.audiences.is_empty()
+            && self.served_audience.is_none()
             && self.several.is_empty()
             && self.again.is_empty()
     }
@@ -104,8 +109,8 @@ impl Flush {
         }
         self.sessions.append(&mut self.several);
         self.sessions.append(&mut self.again);
-        if self.audiences.len() > 1 {
-            self.audiences.rotate_left(1);
+        if let Some(next) = self.audiences.pop_front() {
+            self.audiences.extend(self.served_audience.replace(next));
         }
     }
 
@@ -121,11 +126,11 @@ impl Flush {
                 return Some(Turn::Session(slot));
             }
         }
-        while let Some(&(room, rendition)) = self.audiences.front() {
+        while let Some((room, rendition)) = self.served_audience {
             if let Some(member) = rooms.next_to_flush(room, rendition) {
                 return Some(Turn::Member(member));
             }
-            self.audiences.pop_front();
+            self.served_audience = self.audiences.pop_front();
             rooms.release(room);
         }
         while !self.several.is_empty() {
