@@ -38,7 +38,7 @@ use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
 use self::rendition::{Encode, Protocol, Rendition, Said};
-use self::rerun::{Rerun, Reruns, Start};
+use self::rerun::{Rerun, Reruns, Start, Upkeep};
 use self::staging::{Aside, Group};
 pub(crate) use self::table::{Bounds, Rooms};
 use crate::id::{Epoch, LogPosition, MemberId, RerunId, ShardId, StreamPosition};
@@ -250,7 +250,7 @@ impl Room {
 
     /// Lets `member`, who reads `rendition`, have what it has missed; `None` when too many members have missed
     /// different things.
-    pub(crate) fn begin_rerun(
+    fn begin_rerun(
         &mut self,
         rendition: Rendition,
         member: Member,
@@ -278,24 +278,45 @@ impl Room {
         self.forget_reruns_before(LogPosition::new(u64::MAX));
     }
 
-    /// Whether some of a rerun has yet to be appended.
-    #[must_use]
-    pub(crate) fn rerun_waits(&self, id: RerunId) -> bool {
-        (self.rest.as_ref()).is_some_and(|rest| rest.reruns.waits(id))
+    /// `member` has fallen behind in a rerun, and reads on behind the place `after` where that is newer; `None` when
+    /// too many members have missed different things.
+    fn begin_rerun_again(
+        &mut self,
+        id: RerunId,
+        after: u64,
+        member: Member,
+        log: &Log,
+    ) -> Option<Start> {
+        self.rest.as_mut()?.reruns.begin_again(id, after, member, log)
     }
 
-    /// Appends what waits of a rerun to `log`, until so many bytes are exceeded. Returns how many it has appended,
-    /// and whom it lets have something to be sent.
-    pub(crate) fn append_rerun(
+    /// `member` has read all that there is of a rerun, and goes on in another that has more, if there is one.
+    fn go_over(&mut self, id: RerunId, member: Member, log: &Log) -> Option<Start> {
+        self.rest.as_mut()?.reruns.go_over(id, member, log)
+    }
+
+    /// More of a rerun is to be appended; false when there is no more, or it stands in line for that already.
+    pub(crate) fn line_up_rerun(&mut self, id: RerunId) -> bool {
+        (self.rest.as_mut()).is_some_and(|rest| rest.reruns.line_up(id))
+    }
+
+    /// What its reruns keep in memory.
+    fn upkeep(&self) -> Upkeep {
+        (self.rest.as_ref()).map_or_else(Upkeep::default, |rest| rest.reruns.upkeep())
+    }
+
+    /// Appends what waits of a rerun to `log`, until so many bytes are exceeded. Returns how many it has appended, and
+    /// whether it stands in line again.
+    fn append_rerun(
         &mut self,
         id: RerunId,
         log: &mut Log,
         encoder: &impl Encode,
         bytes_max: u64,
-    ) -> (u64, &[Member]) {
+    ) -> (u64, bool) {
         match &mut self.rest {
             Some(rest) => (rest.reruns).append(id, log, &self.name, encoder, bytes_max),
-            None => (0, &[]),
+            None => (0, false),
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) mod wheel;
 // What happens to a session.
 mod check;
 mod deadlines;
+mod missed;
 mod outbox;
 mod rooms;
 mod transitions;

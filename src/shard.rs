@@ -26,6 +26,7 @@ mod home;
 pub mod join;
 mod pressure;
 mod receive;
+mod recover;
 mod report;
 mod scarce;
 mod seat;

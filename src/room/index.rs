@@ -256,6 +256,20 @@ impl Index {
         Some(batch.position + (at - batch.start))
     }
 
+    /// Whether what stands at the stream position `at`, if it is anything, is no longer in the newer half of the log.
+    #[must_use]
+    pub(crate) fn is_about_to_leave(&self, at: StreamPosition, log: &Log) -> bool {
+        let half = log.capacity_bytes() as u64 / 2;
+        let is_old = |position| log.head() - position > half;
+        at < self.head && self.position(at).is_none_or(is_old)
+    }
+
+    /// The offset of the newest message that has one, 0 when none has.
+    #[must_use]
+    pub(crate) fn top(&self) -> u64 {
+        self.top.map_or(0, Offset::number)
+    }
+
     /// Appends to `pieces` what `reading` has yet to be sent, at most up to `end` and at most
     /// `pieces_max` of them; returns the stream position after the last one. Every piece ends at a
     /// frame's end, and own messages are left out. It stops once it has gone `bytes_max` of the

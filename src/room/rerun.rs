@@ -3,7 +3,6 @@
 //!
 //! It knows neither how members come to it nor where they go on.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::audience::Member;
@@ -13,7 +12,7 @@ use super::log::Log;
 use super::rendition::{Encode, Protocol, Said};
 use crate::id::{Epoch, LogPosition, RerunId, StreamPosition};
 
-/// Missed messages of a room in one protocol, one after the other.
+/// Missed messages of a room in one protocol, one after the other. They are appended as far as somebody has read them.
 #[derive(Debug)]
 pub struct Rerun {
     protocol: Protocol,
@@ -24,12 +23,19 @@ pub struct Rerun {
     ends: Vec<(u64, StreamPosition)>,
     /// The place behind which they begin.
     after: u64,
+    /// All of them, and some before them: also what is appended already, for whoever reads it more slowly than the log
+    /// moves on. Nothing when nobody reads.
+    replays: Vec<Arc<Replay>>,
+    /// The first of those that is not appended to its end.
+    next: usize,
     /// The offset of the newest, also of those that have yet to be appended.
     known: u64,
-    /// Those, and some before them.
-    waiting: VecDeque<Arc<Replay>>,
+    /// The place up to which is appended what nobody has asked for: somebody begins to read there.
+    wanted: u64,
     /// Who reads them, in no order.
     readers: Vec<Member>,
+    /// Whether it stands in line to be appended.
+    is_in_line: bool,
 }
 
 impl Rerun {
@@ -40,10 +46,19 @@ impl Rerun {
             index: Index::default(),
             ends: Vec::new(),
             after,
+            replays: Vec::new(),
+            next: 0,
             known: after,
-            waiting: VecDeque::new(),
+            wanted: 0,
             readers: Vec::new(),
+            is_in_line: false,
         }
+    }
+
+    /// Who reads it, in no order.
+    #[must_use]
+    pub(crate) fn readers(&self) -> &[Member] {
+        &self.readers
     }
 
     /// Where its stream lies in the log.
@@ -59,49 +74,121 @@ impl Rerun {
         found.ok().map(|at| self.ends[at].1)
     }
 
+    /// The place behind which its stream goes on at `position`, where a frame begins.
+    #[must_use]
+    pub(crate) fn place_before(&self, position: StreamPosition) -> u64 {
+        let before = self.ends.partition_point(|&(_, end)| end <= position);
+        let last = before.checked_sub(1).map(|at| self.ends[at].0);
+        last.unwrap_or(self.after)
+    }
+
+    /// Where those behind the place `after`, which are in there, begin in its stream, once that is known.
+    #[must_use]
+    pub(crate) fn start_behind(&self, after: u64) -> Option<StreamPosition> {
+        let is_coming = self.waits() && (self.ends.is_empty() || self.appended() < after);
+        if is_coming {
+            return None;
+        }
+        let before = self.ends.partition_point(|&(offset, _)| offset <= after);
+        let last_before = before.checked_sub(1).map(|at| self.ends[at].1);
+        Some(last_before.unwrap_or_default())
+    }
+
     /// The offset of the newest message that is appended, or the place behind which they begin.
     fn appended(&self) -> u64 {
         self.ends.last().map_or(self.after, |&(offset, _)| offset)
     }
 
-    /// Where those behind the place `after` begin in its stream, if they are in there and that is known yet.
-    fn start_behind(&self, after: u64) -> Option<StreamPosition> {
+    /// Whether some of it has yet to be appended.
+    fn waits(&self) -> bool {
+        self.appended() < self.known
+    }
+
+    /// Whether some of it is to be appended before anybody can read on.
+    fn is_wanted(&self) -> bool {
+        self.waits() && (self.ends.is_empty() || self.appended() < self.wanted)
+    }
+
+    /// Whether what stands in its stream at `position` stands in the log behind `oldest`.
+    fn is_fresh(&self, position: StreamPosition, oldest: LogPosition) -> bool {
+        match self.index.position(position) {
+            Some(at) => at >= oldest,
+            None => position == self.index.head(),
+        }
+    }
+
+    /// Whether somebody who has missed that may read it here: what it begins with is not before `oldest` in the log,
+    /// and not much that it knows is appended before.
+    fn suits(&self, missed: &Missed, oldest: LogPosition, bytes_max: usize) -> bool {
+        let after = missed.after;
+        let ends = missed
+            .replays
+            .last()
+            .map_or(after, |last| last.last().number());
+        if self.ends.is_empty() {
+            let (first, farthest) = (self.after.min(after), self.wanted.max(after));
+            let all = if after < self.after {
+                &missed.replays
+            } else {
+                &self.replays
+            };
+            return (after <= self.known && ends >= self.after)
+                && weight_between(all, first, farthest) <= bytes_max;
+        }
         if !(self.after..=self.known).contains(&after) {
-            return None;
+            return false;
         }
-        let before = self.ends.partition_point(|&(offset, _)| offset <= after);
-        if before == self.ends.len() && self.appended() < after && !self.waiting.is_empty() {
-            return None;
+        match self.start_behind(after) {
+            Some(start) => self.is_fresh(start, oldest),
+            None => weight_between(&self.replays, self.appended(), after) <= bytes_max,
         }
-        let last_before = before.checked_sub(1).map(|at| self.ends[at].1);
-        Some(last_before.unwrap_or_default())
     }
 
-    /// The same, if none of them stands in the log before `oldest`.
-    fn fresh_start(&self, after: u64, oldest: LogPosition) -> Option<StreamPosition> {
-        let start = self.start_behind(after)?;
-        let is_fresh = match self.index.position(start) {
-            Some(position) => position >= oldest,
-            None => start == self.index.head(),
-        };
-        is_fresh.then_some(start)
+    /// It is to have those messages too.
+    fn take_in(&mut self, missed: &Missed) {
+        if self.ends.is_empty() && missed.after < self.after {
+            // Nobody has begun to read.
+            self.after = missed.after;
+            self.known = missed.after;
+            let later = std::mem::take(&mut self.replays);
+            self.extend(&missed.replays);
+            self.extend(&later);
+        } else {
+            self.extend(&missed.replays);
+        }
     }
 
-    /// It is to have those messages too, which begin before its end.
     fn extend(&mut self, replays: &[Arc<Replay>]) {
         for replay in replays {
             let last = replay.last().number();
             if last > self.known {
-                self.waiting.push_back(Arc::clone(replay));
+                self.replays.push(Arc::clone(replay));
                 self.known = last;
             }
         }
     }
 
+    /// Somebody reads what lies behind the place `after`. Returns where, if that is known yet.
+    fn begin(&mut self, reader: Member, after: u64) -> Option<StreamPosition> {
+        self.readers.push(reader);
+        let start = self.start_behind(after);
+        if start.is_none() {
+            self.wanted = self.wanted.max(after);
+        }
+        start
+    }
+
+    /// What it has of that which lies behind the place `after`.
+    fn missed_behind(&self, after: u64) -> Missed {
+        let first = (self.replays).partition_point(|replay| replay.last().number() <= after);
+        let replays = self.replays[first..].to_vec();
+        Missed { after, replays }
+    }
+
     /// Appends what waits, until so many bytes are exceeded; returns how many it has appended.
     fn append(&mut self, log: &mut Log, room: &str, encoder: &impl Encode, bytes_max: u64) -> u64 {
         let (before, epoch) = (log.head(), self.epoch);
-        while let Some(replay) = self.waiting.front() {
+        while let Some(replay) = self.replays.get(self.next) {
             let replay = Arc::clone(replay);
             for message in replay.behind(self.appended()).messages() {
                 if log.head() - before >= bytes_max {
@@ -113,17 +200,22 @@ impl Rerun {
                     message: &message,
                     has_history: true,
                 };
+                let offset = message.offset.expect("what is kept has its place");
                 let frame_bytes_max = encoder.encoded_bytes_max(self.protocol, &said);
                 let (position, bytes) = log.write(frame_bytes_max, |out| {
                     encoder.encode(self.protocol, &said, out)
                 });
-                let offset = message.offset.expect("what is kept has its place");
                 self.index.push(position, bytes, Some(offset));
                 self.ends.push((offset.number(), self.index.head()));
             }
-            self.waiting.pop_front();
+            self.next += 1;
         }
         log.head() - before
+    }
+
+    /// What of it keeps its messages in memory, in bytes, though no history may have them any more.
+    fn kept_bytes(&self) -> usize {
+        self.replays.iter().map(|replay| replay.bytes()).sum()
     }
 
     /// Memory it holds beyond what every room may have, in bytes.
@@ -134,32 +226,67 @@ impl Rerun {
     }
 }
 
+/// What those of `replays` weigh that lie between two places, and some beside them.
+fn weight_between(replays: &[Arc<Replay>], first: u64, last: u64) -> usize {
+    (replays.iter())
+        .map(|replay| (replay.last().number(), replay.messages.weight()))
+        .skip_while(|&(end, _)| end <= first)
+        .take_while(|&(end, _)| end <= last)
+        .map(|(_, weight)| weight)
+        .sum()
+}
+
 /// Where somebody is to read what it has missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Start {
     /// In which rerun.
     pub(crate) rerun: RerunId,
-    /// From where on.
-    pub(crate) position: StreamPosition,
+    /// From where on, if that is known yet.
+    pub(crate) position: Option<StreamPosition>,
+    /// How far that has come.
+    pub(crate) head: StreamPosition,
+    /// What lies behind this place.
+    pub(crate) after: u64,
     /// Up to the message with this offset.
     pub(crate) last: u64,
-    /// Whether some of it has yet to be appended, and nobody has heard of that.
-    pub(crate) waits: bool,
 }
+
+/// What keeps messages in memory for those who read what they have missed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Upkeep {
+    /// What they take, in bytes.
+    pub(crate) bytes: usize,
+    /// Reruns that are not appended to their ends.
+    pub(crate) waiting: usize,
+}
+
+/// How much of the log may be appended before somebody's place that it knows already.
+const KNOWN_PART: usize = 64;
 
 /// The reruns of a room on a shard.
 #[derive(Debug, Default)]
-pub(super) struct Reruns(Vec<Option<Rerun>>);
+pub(super) struct Reruns {
+    all: Vec<Option<Rerun>>,
+    /// What the messages of all of them take.
+    kept_bytes: usize,
+}
 
 impl Reruns {
     /// The rerun of that name, if it is still there.
     pub(super) fn get(&self, id: RerunId) -> Option<&Rerun> {
-        self.0.get(id.index())?.as_ref()
+        self.all.get(id.index())?.as_ref()
     }
 
     /// Like [`Self::get`].
     fn get_mut(&mut self, id: RerunId) -> Option<&mut Rerun> {
-        self.0.get_mut(id.index())?.as_mut()
+        self.all.get_mut(id.index())?.as_mut()
+    }
+
+    /// Each with its name.
+    fn named(&self) -> impl Iterator<Item = (RerunId, &Rerun)> {
+        RerunId::all()
+            .zip(&self.all)
+            .filter_map(|(id, run)| Some((id, run.as_ref()?)))
     }
 
     /// Lets `reader`, who reads `protocol`, have what it has missed: with those who have missed the same, as long
@@ -171,57 +298,102 @@ impl Reruns {
         reader: Member,
         log: &Log,
     ) -> Option<Start> {
-        let last = missed.replays.last()?;
-        let (epoch, last) = (last.epoch, last.last().number());
-        let oldest = log.head().back(log.capacity_bytes() as u64 / 2);
-        let fits = |run: &&Rerun| run.protocol == protocol && run.epoch == epoch;
-        let found = RerunId::all().zip(&self.0).find_map(|(id, run)| {
-            let run = run.as_ref().filter(fits)?;
-            Some((id, run.fresh_start(missed.after, oldest)?))
-        });
-        let (rerun, position) = match found {
+        let newest = missed.replays.last()?;
+        let (epoch, last) = (newest.epoch, newest.last().number());
+        let oldest = newer_half(log);
+        let known_max = log.capacity_bytes() / KNOWN_PART;
+        let found = (self.named())
+            .filter(|(_, run)| run.protocol == protocol && run.epoch == epoch)
+            .find(|(_, run)| run.suits(missed, oldest, known_max))
+            .map(|(id, _)| id);
+        let rerun = match found {
             Some(found) => found,
-            None => {
-                let run = Rerun::new(protocol, epoch, missed.after);
-                (self.add(run, oldest)?, StreamPosition::default())
-            }
+            None => self.add(Rerun::new(protocol, epoch, missed.after), oldest)?,
         };
         let run = self.get_mut(rerun)?;
-        let was_waiting = !run.waiting.is_empty();
-        run.extend(&missed.replays);
-        run.readers.push(reader);
+        run.take_in(missed);
+        let position = run.begin(reader, missed.after);
+        let head = run.index.head();
+        self.count();
         Some(Start {
             rerun,
             position,
+            head,
+            after: missed.after,
             last,
-            waits: !run.waiting.is_empty() && !was_waiting,
+        })
+    }
+
+    /// `reader` has fallen behind in a rerun, and reads on behind the place `after` where it stands in the newer
+    /// half of the log, or once more. `None` when there are too many reruns.
+    pub(super) fn begin_again(
+        &mut self,
+        id: RerunId,
+        after: u64,
+        reader: Member,
+        log: &Log,
+    ) -> Option<Start> {
+        let run = self.get(id)?;
+        let (protocol, missed) = (run.protocol, run.missed_behind(after));
+        let start = self.begin(protocol, &missed, reader, log)?;
+        self.end(id, reader);
+        Some(start)
+    }
+
+    /// `reader` has read all that there is of a rerun: it reads on in another that has more, if there is one.
+    pub(super) fn go_over(&mut self, id: RerunId, reader: Member, log: &Log) -> Option<Start> {
+        let run = self.get(id)?;
+        let (after, oldest) = (run.appended(), newer_half(log));
+        let goes_on = |&(other, one): &(RerunId, &Rerun)| {
+            let is_ahead = one.appended() > after || (one.appended() == after && other < id);
+            other != id
+                && (one.protocol, one.epoch) == (run.protocol, run.epoch)
+                && !one.ends.is_empty()
+                && (one.after..=one.known).contains(&after)
+                && is_ahead
+                && (one.start_behind(after)).is_some_and(|start| one.is_fresh(start, oldest))
+        };
+        let rerun = self.named().find(goes_on)?.0;
+        let missed = run.missed_behind(after);
+        let other = self.get_mut(rerun)?;
+        other.take_in(&missed);
+        let position = other.begin(reader, after);
+        let (head, last) = (other.index.head(), other.known);
+        self.count();
+        self.end(id, reader);
+        Some(Start {
+            rerun,
+            position,
+            head,
+            after,
+            last,
         })
     }
 
     /// Gives a rerun a name, and forgets those that nobody reads and nobody will.
     fn add(&mut self, run: Rerun, oldest: LogPosition) -> Option<RerunId> {
         self.forget_idle(oldest);
-        let free = self.0.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.0.len());
+        let free = self.all.iter().position(Option::is_none);
+        let place = free.unwrap_or(self.all.len());
         let id = RerunId::at(place)?;
-        match self.0.get_mut(place) {
+        match self.all.get_mut(place) {
             Some(free) => *free = Some(run),
-            None => self.0.push(Some(run)),
+            None => self.all.push(Some(run)),
         }
         Some(id)
     }
 
     /// Forgets those that nobody reads and that end before `oldest` in the log.
     pub(super) fn forget_idle(&mut self, oldest: LogPosition) {
-        for run in &mut self.0 {
+        for run in &mut self.all {
             run.take_if(|run| run.readers.is_empty() && run.index.end() <= oldest);
         }
-        while self.0.pop_if(|last| last.is_none()).is_some() {}
+        while self.all.pop_if(|last| last.is_none()).is_some() {}
     }
 
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// `reader` has got what it was to be sent, or is gone; returns whether anybody else reads that.
@@ -229,16 +401,25 @@ impl Reruns {
         let run = self.get_mut(id).expect("it has a reader");
         let place = run.readers.iter().position(|&one| one == reader);
         run.readers.swap_remove(place.expect("it was one of them"));
-        if run.readers.is_empty() {
-            // What waits is of no interest to anybody any more, and whoever comes has missed more.
-            run.waiting.clear();
-            run.known = run.appended();
+        if !run.readers.is_empty() {
+            return true;
         }
-        !run.readers.is_empty()
+        // What waits is of no interest to anybody any more, and whoever comes has missed more.
+        run.replays = Vec::new();
+        run.next = 0;
+        run.known = run.appended();
+        self.count();
+        false
     }
 
-    /// Appends what waits of a rerun, until so many bytes are exceeded. Returns how many it has appended, and
-    /// who has something to be sent now.
+    /// More of a rerun is to be appended; false when there is no more, or it stands in line for that already.
+    pub(super) fn line_up(&mut self, id: RerunId) -> bool {
+        let run = self.get_mut(id).filter(|run| run.waits());
+        run.is_some_and(|run| !std::mem::replace(&mut run.is_in_line, true))
+    }
+
+    /// Appends what waits of a rerun, until so many bytes are exceeded. Returns how many it has appended, and whether
+    /// it stands in line again.
     pub(super) fn append(
         &mut self,
         id: RerunId,
@@ -246,32 +427,56 @@ impl Reruns {
         room: &str,
         encoder: &impl Encode,
         bytes_max: u64,
-    ) -> (u64, &[Member]) {
-        match self.get_mut(id) {
-            Some(run) => (run.append(log, room, encoder, bytes_max), &run.readers),
-            None => (0, &[]),
+    ) -> (u64, bool) {
+        // Its name may be another's by now, that stands in line behind it.
+        let Some(run) = self.get_mut(id).filter(|run| run.is_in_line) else {
+            return (0, false);
+        };
+        let appended = run.append(log, room, encoder, bytes_max);
+        run.is_in_line = run.is_wanted();
+        (appended, run.is_in_line)
+    }
+
+    /// What they keep in memory.
+    pub(super) fn upkeep(&self) -> Upkeep {
+        Upkeep {
+            bytes: self.kept_bytes,
+            waiting: self.named().filter(|(_, run)| run.waits()).count(),
         }
     }
 
-    /// Whether some of a rerun has yet to be appended.
-    pub(super) fn waits(&self, id: RerunId) -> bool {
-        self.get(id).is_some_and(|run| !run.waiting.is_empty())
+    /// Counts what their messages take, each of them once however many have it.
+    fn count(&mut self) {
+        let keep = |run: &&Rerun| !run.replays.is_empty();
+        let mut keepers = self.all.iter().flatten().filter(keep);
+        self.kept_bytes = match (keepers.next(), keepers.next()) {
+            (None, _) => 0,
+            (Some(run), None) => run.kept_bytes(),
+            _ => {
+                let all = self.all.iter().flatten().flat_map(|run| &run.replays);
+                let mut all: Vec<&Arc<Replay>> = all.collect();
+                all.sort_unstable_by_key(|replay| Arc::as_ptr(replay));
+                all.dedup_by(|one, other| Arc::ptr_eq(one, other));
+                all.iter().map(|replay| replay.bytes()).sum()
+            }
+        };
     }
 
     /// Memory that they hold beyond what every room may have, in bytes.
     #[cold]
     pub(super) fn held_bytes(&self) -> usize {
-        self.0.iter().flatten().map(Rerun::held_bytes).sum()
+        self.all.iter().flatten().map(Rerun::held_bytes).sum()
     }
 
     /// Who reads which of them.
     pub(super) fn readers(&self) -> impl Iterator<Item = (RerunId, Member)> {
-        let runs = RerunId::all().zip(&self.0);
-        runs.flat_map(|(id, run)| {
-            let readers = run.iter().flat_map(|run| &run.readers);
-            readers.map(move |&reader| (id, reader))
-        })
+        (self.named()).flat_map(|(id, run)| run.readers.iter().map(move |&reader| (id, reader)))
     }
+}
+
+/// Where the newer half of the log begins.
+fn newer_half(log: &Log) -> LogPosition {
+    log.head().back(log.capacity_bytes() as u64 / 2)
 }
 
 #[cfg(test)]

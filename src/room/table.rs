@@ -1,6 +1,7 @@
 //! The rooms of one shard, by name and by handle.
 
 mod keeping;
+mod reruns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use super::homes::Homes;
 use super::log::Log;
 use super::order::Order;
 use super::rendition::Rendition;
-use crate::id::{Epoch, RerunId, RoomId, ShardId};
+use super::rerun::Upkeep;
+use crate::id::{Epoch, RoomId, ShardId};
 
 #[cfg(test)]
 impl Bounds {
@@ -46,6 +48,8 @@ pub(crate) struct Rooms {
     timed: Vec<RoomId>,
     /// What rooms keep that have their homes here.
     histories: Histories,
+    /// What members are sent that have missed something.
+    upkeep: Upkeep,
     /// Rooms with reruns that nobody reads any more, the first of them first, and some without.
     rerun: VecDeque<RoomId>,
 }
@@ -81,6 +85,7 @@ impl Rooms {
             index_bytes: 0,
             timed: Vec::new(),
             histories: Histories::new(bounds.history_bytes_max, bounds.positions_max),
+            upkeep: Upkeep::default(),
             rerun: VecDeque::new(),
         }
     }
@@ -166,21 +171,6 @@ impl Rooms {
         self.index_bytes += room.index_bytes();
         self.index_bytes -= before;
         result
-    }
-
-    /// A member has got all that it had missed, or is gone. What nobody reads any more is kept for others in so many
-    /// rooms.
-    pub(crate) fn end_rerun(&mut self, id: RoomId, rerun: RerunId, member: Member) {
-        let is_read = self.change(id, |room| room.end_rerun(rerun, member));
-        if !is_read {
-            self.rerun.push_back(id);
-        }
-        if self.rerun.len() > RERUN_ROOMS_MAX
-            && let Some(oldest) = self.rerun.pop_front()
-            && self.rooms.contains(oldest.index())
-        {
-            self.change(oldest, Room::forget_reruns);
-        }
     }
 
     /// Memory of all indexes beyond the few entries that every room may have.

@@ -115,9 +115,9 @@ impl Session {
                 self.memberships().all(|(id, one)| {
                     let side = self.side.as_ref();
                     let noted = side.and_then(|side| side.recovering(id));
-                    noted.is_some() == one.rerun().is_some()
+                    noted.is_some() == one.is_catching_up()
                 }),
-                "what was missed is read, and nobody knows up to where",
+                "something was missed, and nobody knows up to where",
             ),
             (
                 several == flags.any(Flags::SEVERAL),

@@ -151,7 +151,7 @@ impl Membership {
     /// It is first sent what it has missed, from `start` of a rerun on.
     pub(super) fn begin_rerun(&mut self, rerun: RerunId, start: StreamPosition) {
         assert_ne!(self.number, PENDING, "it is a member");
-        assert!(!self.is_mid_frame() && self.rerun().is_none());
+        assert!(!self.is_mid_frame());
         self.course = Course::recover(rerun);
         self.cursor = start;
     }
@@ -165,9 +165,8 @@ impl Membership {
 
     /// It has come abreast of its room.
     pub(super) fn come_abreast(&mut self) {
-        if self.course == Course::CATCH_UP {
-            self.course = Course::READ;
-        }
+        assert_eq!(self.course, Course::CATCH_UP);
+        self.course = Course::READ;
     }
 
     /// It is to be left once the join is confirmed.
@@ -268,6 +267,28 @@ impl Membership {
     pub(super) fn limit(&self, last: u64, streams: &impl Streams) -> Option<StreamPosition> {
         let rerun = streams.rerun(self.room, self.rerun()?);
         Some(rerun.end_of(last).unwrap_or(rerun.index().head()))
+    }
+
+    /// Where what lies behind the place `after` begins of what it has missed, once that is known.
+    pub(super) fn start_behind(
+        &self,
+        after: u64,
+        streams: &impl Streams,
+    ) -> Option<StreamPosition> {
+        streams.rerun(self.room, self.rerun()?).start_behind(after)
+    }
+
+    /// The place up to which it has got what it has missed; between two frames.
+    pub(super) fn place(&self, streams: &impl Streams) -> Option<u64> {
+        assert!(!self.is_mid_frame());
+        let rerun = streams.rerun(self.room, self.rerun()?);
+        Some(rerun.place_before(self.cursor))
+    }
+
+    /// Whether it has been sent all there is yet of what it has missed.
+    pub(super) fn has_read_on(&self, streams: &impl Streams) -> bool {
+        let rerun = self.rerun().map(|id| streams.rerun(self.room, id));
+        rerun.is_some_and(|rerun| rerun.index().head() == self.cursor)
     }
 
     /// Whether it has got all that it has missed, up to that message.

@@ -4,12 +4,11 @@
 //! if there were none. Those beyond it are in the side table.
 
 use super::membership::{Membership, Streams};
-use super::side::{Due, Recovering};
+use super::side::Due;
 use super::{Flags, Phase, Session};
-use crate::id::{MembershipId, RerunId, RoomId, StreamPosition};
+use crate::id::{MembershipId, RoomId, StreamPosition};
 use crate::room::index::Index;
 use crate::room::rendition::Rendition;
-use crate::room::rerun::Start;
 
 impl Session {
     // Which rooms.
@@ -77,7 +76,7 @@ impl Session {
     }
 
     /// Until now the first membership had no due bit, and a cut frame could be no other's.
-    fn begin_several(&mut self) {
+    pub(super) fn begin_several(&mut self) {
         let side = self.side.as_mut().expect("another membership is there");
         let Some(first) = self.membership.as_ref() else {
             return;
@@ -95,76 +94,6 @@ impl Session {
             let membership = session.membership_mut(id).expect("it was to join");
             membership.enter(number, head);
         });
-    }
-
-    /// It is first sent what it has missed before it came into a room.
-    pub(crate) fn begin_rerun(&mut self, id: MembershipId, start: &Start) {
-        self.keeping_unheard(|session| {
-            let membership = session.membership_mut(id).expect("a member is there");
-            let live = membership.cursor();
-            membership.begin_rerun(start.rerun, start.position);
-            let side = session.side.get_or_insert_default();
-            side.recovering.push(Recovering {
-                membership: id,
-                last: start.last,
-                live,
-            });
-            if !session.flags.any(Flags::SEVERAL) {
-                session.flags.set(Flags::SEVERAL);
-                session.begin_several();
-            }
-        });
-    }
-
-    /// One of its memberships has got all that it had missed, and goes on with what is said: which, and of which
-    /// rerun that was.
-    pub(crate) fn end_rerun(
-        &mut self,
-        streams: &impl Streams,
-    ) -> Option<(MembershipId, RoomId, RerunId)> {
-        let recovering = &self.side.as_ref()?.recovering;
-        let has_all = |one: &&Recovering| {
-            let membership = self.membership(one.membership);
-            membership.is_some_and(|membership| membership.has_all(one.last, streams))
-        };
-        let ended = *recovering.iter().find(has_all)?;
-        let id = ended.membership;
-        let membership = self.membership(id)?;
-        let (room, rerun) = (membership.room(), membership.rerun()?);
-        self.keeping_unheard(|session| {
-            let membership = session.membership_mut(id).expect("it was just found");
-            membership.end_rerun(ended.live);
-            if let Some(side) = &mut session.side {
-                side.end_recovering(id);
-                side.due.insert(id);
-            }
-            session.tidy_side();
-        });
-        Some((id, room, rerun))
-    }
-
-    /// Where in what is said of a room it reads, now or once it has got what it had missed.
-    #[must_use]
-    pub(crate) fn live_cursor(&self, id: MembershipId) -> StreamPosition {
-        let membership = self.membership(id).expect("a member is there");
-        match membership.rerun() {
-            None => membership.cursor(),
-            Some(_) => self.live_while_recovering(id),
-        }
-    }
-
-    #[cold]
-    fn live_while_recovering(&self, id: MembershipId) -> StreamPosition {
-        let side = self.side.as_ref();
-        let recovering = side.and_then(|side| side.recovering(id));
-        recovering.expect("it is known where it goes on").live
-    }
-
-    /// It has come abreast of a room of which it had missed something.
-    pub(crate) fn come_abreast(&mut self, id: MembershipId) {
-        if let Some(membership) = self.membership_mut(id) {
-            membership.come_abreast();
-        }
     }
 
     /// It no longer wants to join a room that it has asked to: it leaves again once it is let in, since the

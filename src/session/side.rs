@@ -59,10 +59,27 @@ pub(super) struct Part {
     pub(super) end: StreamPosition,
 }
 
-/// Where somebody goes on that is sent first what it has missed.
+/// How far somebody has come that is sent first what it has missed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Recovering {
     pub(super) membership: MembershipId,
+    pub(super) course: Course,
+}
+
+/// What it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Course {
+    /// What it has missed.
+    Missed(Missing),
+    /// What was said while it was sent that, up to there.
+    Since(StreamPosition),
+}
+
+/// What somebody has missed, and where it goes on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Missing {
+    /// The place behind which it begins, as long as it is not known where that is in the stream.
+    pub(super) after: Option<u64>,
     /// The offset of the last message that it has missed.
     pub(super) last: u64,
     /// Where it reads on in what is said.
@@ -87,7 +104,7 @@ pub(super) struct Side {
     /// What the send in flight carries of which membership, in its order; their private bytes stand
     /// before the first that does not finish a cut frame.
     pub(super) parts: Vec<Part>,
-    /// Memberships that are sent what they have missed.
+    /// Memberships that have missed something and are not abreast of their rooms yet.
     pub(super) recovering: Vec<Recovering>,
     /// Bytes of rooms that were sent, modulo 2^32.
     pub(super) sent_bytes: u32,
@@ -104,22 +121,35 @@ impl Side {
         !self.more.is_empty() || !self.recovering.is_empty()
     }
 
-    /// What there is of one that is sent what it has missed.
-    pub(super) fn recovering(&self, id: MembershipId) -> Option<&Recovering> {
-        self.recovering.iter().find(|one| one.membership == id)
+    /// Of one that has missed something, what it is sent until it is abreast of its room.
+    pub(super) fn recovering(&self, id: MembershipId) -> Option<&Course> {
+        let found = self.recovering.iter().find(|one| one.membership == id);
+        found.map(|one| &one.course)
     }
 
-    /// It is no longer.
-    pub(super) fn end_recovering(&mut self, id: MembershipId) -> Option<Recovering> {
-        let place = self
-            .recovering
-            .iter()
-            .position(|one| one.membership == id)?;
-        let ended = self.recovering.swap_remove(place);
+    /// Like [`Self::recovering`].
+    pub(super) fn recovering_mut(&mut self, id: MembershipId) -> Option<&mut Course> {
+        let found = self.recovering.iter_mut().find(|one| one.membership == id);
+        found.map(|one| &mut one.course)
+    }
+
+    /// What there is of one that is sent what it has missed.
+    pub(super) fn missing(&self, id: MembershipId) -> Option<&Missing> {
+        match self.recovering(id)? {
+            Course::Missed(missing) => Some(missing),
+            Course::Since(_) => None,
+        }
+    }
+
+    /// It is abreast of its room, or leaves it.
+    pub(super) fn end_recovering(&mut self, id: MembershipId) {
+        let place = self.recovering.iter().position(|one| one.membership == id);
+        if let Some(place) = place {
+            self.recovering.swap_remove(place);
+        }
         if self.recovering.is_empty() {
             self.recovering = Vec::new();
         }
-        Some(ended)
     }
 
     /// Takes a free place for another membership; `None` when there is none.

@@ -7,7 +7,6 @@ use super::parts::action::Action;
 use super::parts::batch::{FlushBatch, PlannedSend};
 use super::parts::flush::Turn;
 use crate::id::{MemberId, SessionKey};
-use crate::room::audience::Member;
 use crate::session::send::{Nothing, Progress};
 use crate::session::{Flags, Phase};
 
@@ -133,7 +132,7 @@ impl Shard {
         let bytes = session.transport().released(bytes);
         let progress = session.sent(member, &self.rooms, &self.log, bytes);
         if session.flags().any(Flags::SEVERAL) {
-            self.end_reruns(slot);
+            self.go_on_recovering(slot, progress);
         }
         let session = self.sessions.at(slot);
         let (output, phase) = (session.has_output(&self.rooms), session.phase());
@@ -173,14 +172,6 @@ impl Shard {
         }
     }
 
-    /// Lets memberships go on that have got all that they had missed.
-    fn end_reruns(&mut self, slot: u32) {
-        while let Some((id, room, rerun)) = self.sessions.at_mut(slot).end_rerun(&self.rooms) {
-            let member = Member::new(slot, id);
-            self.rooms.end_rerun(room, rerun, member);
-        }
-    }
-
     /// All has been told of the chunk's sends: what was not told of was taken whole.
     pub fn handle_flushed(&mut self) {
         if self.flush.is_answered() {
@@ -203,6 +194,9 @@ impl Shard {
         );
         let slot = key.slot;
         self.end_operation(slot, Flags::BLOCKED);
+        if self.sessions.at(slot).flags().any(Flags::SEVERAL) {
+            self.read_on(slot);
+        }
         self.tell_missed(key);
         self.mark_dirty(slot);
         self.settle(slot);

@@ -6,18 +6,17 @@
 use std::sync::Arc;
 
 use super::Shard;
-use super::parts::arrival::COPIES;
 use super::parts::queues::Delivery;
 use crate::id::{Epoch, MembershipId, RoomId, SessionKey, ShardId};
 use crate::room::audience::Member;
-use crate::room::history::{Recover, Recovery};
+use crate::room::history::Recover;
 use crate::room::home::{Guest, Visible};
 use crate::room::rendition::Rendition;
 use crate::room::{Departure, Returning};
 use crate::session::client::Subscription;
 use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
-use crate::talk::{Arrival, JoinAnswer, ToShard};
+use crate::talk::{JoinAnswer, ToShard};
 use crate::wire::http::Refusal;
 
 /// Why a session can't join or leave a room.
@@ -260,11 +259,11 @@ impl Shard {
             if is_first {
                 self.open(slot);
             }
-            if is_client {
-                self.client_arrived(slot, id, answer);
-            }
             if !is_recovering {
-                self.client_falls_behind(slot, id);
+                self.leave_room(slot, id);
+                self.client_arrived(slot, id, &JoinAnswer::Full);
+            } else if is_client {
+                self.client_arrived(slot, id, answer);
             }
             if is_client {
                 // Whatever it does then, its membership may be another by that.
@@ -353,33 +352,6 @@ impl Shard {
     fn tell_leave(&mut self, home: ShardId, name: &Arc<str>, guest: Guest) {
         let room = Arc::clone(name);
         self.mail.tell(home, ToShard::Leave { room, guest });
-    }
-
-    /// Has a member that has just come sent what it has missed, if it is anything; false when that is not to be had.
-    fn recover(&mut self, slot: u32, id: MembershipId, arrival: Option<&Arrival>) -> bool {
-        let recovery = arrival.map(|arrival| &arrival.recovery);
-        let Some(Recovery::Recovered(Some(missed))) = recovery else {
-            return true;
-        };
-        if COPIES {
-            return true;
-        }
-        let session = self.sessions.at(slot);
-        let one = session.membership(id).expect("it has just come");
-        let (room, rendition, member) = (one.room(), one.rendition(), Member::new(slot, id));
-        let log = &self.log;
-        let start = (self.rooms).change(room, |here| {
-            here.begin_rerun(rendition, member, missed, log)
-        });
-        let Some(start) = start else {
-            return false;
-        };
-        self.sessions.at_mut(slot).begin_rerun(id, &start);
-        self.flush.add_member(member, &mut self.sessions);
-        if start.waits {
-            self.queues.add_rerun(room, start.rerun);
-        }
-        true
     }
 
     /// Takes the session out of a room's audience, or gives up joining it.

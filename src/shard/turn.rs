@@ -12,7 +12,7 @@ use crate::room::staging::Aside;
 use crate::talk::{Ack, Lane, Published, ToShard};
 
 /// What a room may have appended before the next one has its turn, as a part of what a flush may.
-const ROOM_TURNS_PER_FLUSH: usize = 4;
+pub(super) const ROOM_TURNS_PER_FLUSH: usize = 4;
 
 impl Shard {
     /// Appends what was staged, room by room, as far as the flush under way leaves room for.
@@ -277,43 +277,6 @@ impl Shard {
         self.flush.note_appended(appended);
         self.rooms.bound_indexes(&self.log);
         self.metrics().appended_bytes.add(appended as u64);
-    }
-
-    /// Appends what those have missed who have come back, if any has, as long as the flush under way has appended less
-    /// than that part of what it may.
-    #[inline]
-    fn serve_reruns(&mut self, part: usize) {
-        if self.queues.has_reruns() {
-            self.append_reruns(self.config().append_bytes_max() / part);
-        }
-    }
-
-    /// The same, rerun by rerun, up to so many bytes.
-    #[cold]
-    fn append_reruns(&mut self, budget: usize) {
-        let left = |shard: &Self| budget.saturating_sub(shard.flush.appended_bytes());
-        while left(self) > 0
-            && let Some((room, rerun)) = self.queues.next_rerun()
-        {
-            let bytes_max = left(self).min(budget.div_ceil(ROOM_TURNS_PER_FLUSH)) as u64;
-            if self.rooms.lookup(room).is_none() {
-                continue;
-            }
-            let (log, flush, sessions) = (&mut self.log, &mut self.flush, &mut self.sessions);
-            let (appended, waits) = self.rooms.change(room, |here| {
-                let (appended, readers) = here.append_rerun(rerun, log, &Encoder, bytes_max);
-                for &member in readers {
-                    flush.add_member(member, sessions);
-                }
-                (appended, here.rerun_waits(rerun))
-            });
-            let bytes = usize::try_from(appended).expect("a log fits in memory");
-            self.flush.note_appended(bytes);
-            self.metrics().appended_bytes.add(appended);
-            if waits {
-                self.queues.add_rerun(room, rerun);
-            }
-        }
     }
 
     /// Tells other shards how much of what they sent is used up.

@@ -54,7 +54,9 @@ impl Replay {
         self.messages.from(self.messages.count_up_to(after))
     }
 
-    fn bytes(&self) -> usize {
+    /// Memory that it takes, in bytes.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> usize {
         PIECE_BYTES + self.messages.held_bytes()
     }
 }

@@ -78,8 +78,13 @@ impl Bench {
     /// Appends up to so many frames, and returns how many that were.
     fn append(&mut self, id: RerunId, frames: u64) -> u64 {
         let most = frames * FRAME_BYTES;
+        self.reruns.line_up(id);
         let (bytes, _) = (self.reruns).append(id, &mut self.log, "room", &Frames, most);
         bytes / FRAME_BYTES
+    }
+
+    fn waits(&self, id: RerunId) -> bool {
+        self.reruns.get(id).unwrap().waits()
     }
 
     fn fill(&mut self, bytes: usize) {
@@ -92,7 +97,9 @@ impl Bench {
     fn reads(&self, start: &Start) -> Vec<u8> {
         let run = self.reruns.get(start.rerun).unwrap();
         let end = run.end_of(start.last).expect("all of it is appended");
-        let mut at = start.position;
+        let mut at = run
+            .start_behind(start.after)
+            .expect("and that where it begins");
         std::iter::from_fn(|| {
             let position = run.index().position(at).filter(|_| at < end)?;
             at += FRAME_BYTES;
@@ -108,35 +115,104 @@ impl Bench {
 fn those_who_have_missed_the_same_share_it() {
     let mut bench = Bench::new();
     let (_, first) = bench.begin(Protocol::Json, &missed(4, 3, 10));
-    assert!(first.waits);
+    assert!(first.position.is_none() && bench.waits(first.rerun));
     assert_eq!(bench.append(first.rerun, 100), 6);
     let (_, same) = bench.begin(Protocol::Json, &missed(4, 3, 10));
     let (_, fewer) = bench.begin(Protocol::Json, &missed(8, 7, 10));
+    assert!(!bench.waits(first.rerun));
     let (_, newer) = bench.begin(Protocol::Json, &missed(8, 6, 13));
     let (_, newest) = bench.begin(Protocol::Json, &missed(13, 13, 14));
-    assert!(!same.waits && !fewer.waits && newer.waits);
+    assert!(bench.waits(first.rerun));
+    assert!(same.position.is_some() && newer.position.is_some() && newest.position.is_none());
     assert!(
-        [same, fewer, newer]
+        [same, fewer, newer, newest]
             .iter()
             .all(|one| one.rerun == first.rerun)
     );
-    // Where the last one begins is not known before the one before it has appended its part.
-    assert_ne!(newest.rerun, first.rerun);
-    assert_eq!(bench.append(first.rerun, 100), 3);
-    assert_eq!(bench.append(newest.rerun, 100), 1);
+    assert_eq!(bench.append(first.rerun, 100), 4);
     assert_eq!(bench.reads(&first), [5, 6, 7, 8, 9, 10]);
     assert_eq!(bench.reads(&same), [5, 6, 7, 8, 9, 10]);
     assert_eq!(bench.reads(&fewer), [9, 10]);
     assert_eq!(bench.reads(&newer), [9, 10, 11, 12, 13]);
     assert_eq!(bench.reads(&newest), [14]);
-    let (_, at_the_end) = bench.begin(Protocol::Json, &missed(13, 12, 15));
-    assert_eq!(at_the_end.rerun, first.rerun);
-    assert_eq!(bench.append(first.rerun, 100), 2);
-    assert_eq!(bench.reads(&at_the_end), [14, 15]);
     // Others have other bytes, or have missed more.
     let (_, other) = bench.begin(Protocol::Protobuf, &missed(4, 3, 10));
     let (_, more) = bench.begin(Protocol::Json, &missed(3, 3, 10));
     assert!(other.rerun != first.rerun && more.rerun != first.rerun && other != more);
+}
+
+/// Goal: as long as nothing is appended, those who come share it whoever has missed more, each reads its own part, and
+/// what they know is not appended without end before somebody's place.
+#[test]
+fn those_who_come_together_share_it() {
+    let mut bench = Bench::new();
+    let starts = [8, 5, 9, 4, 6].map(|after| {
+        let (_, start) = bench.begin(Protocol::Json, &missed(after, 1, 10));
+        (after, start)
+    });
+    let rerun = starts[0].1.rerun;
+    assert!(starts.iter().all(|(_, start)| start.rerun == rerun));
+    assert_eq!(bench.append(rerun, 100), 6);
+    for (after, start) in starts {
+        assert_eq!(
+            bench.reads(&start),
+            (u8::try_from(after).unwrap() + 1..=10).collect::<Vec<_>>()
+        );
+    }
+    let mut bench = Bench::new();
+    let (_, little) = bench.begin(Protocol::Json, &missed(198, 1, 200));
+    let (_, much) = bench.begin(Protocol::Json, &missed(0, 1, 200));
+    assert_ne!(little.rerun, much.rerun);
+    assert_eq!(bench.append(little.rerun, 1_000), 2);
+}
+
+/// Goal: who has come to where another rerun goes on that has more reads on there, and costs the log nothing.
+#[test]
+fn one_goes_over_to_what_is_there() {
+    let mut bench = Bench::new();
+    let (_, others) = bench.begin(Protocol::Json, &missed(6, 4, 12));
+    assert_eq!(bench.append(others.rerun, 100), 6);
+    let (member, start) = bench.begin(Protocol::Json, &missed(2, 1, 12));
+    assert_ne!(start.rerun, others.rerun);
+    let over = |bench: &mut Bench| bench.reruns.go_over(start.rerun, member, &bench.log);
+    assert_eq!(bench.append(start.rerun, 2), 2);
+    assert_eq!(over(&mut bench), None, "the others begin behind that");
+    assert_eq!(bench.append(start.rerun, 2), 2);
+    let on = over(&mut bench).expect("they have more");
+    assert_eq!((on.rerun, on.after), (others.rerun, 6));
+    assert_eq!(bench.reads(&on), (7..=12).collect::<Vec<_>>());
+    assert_eq!(
+        bench.append(start.rerun, 100),
+        0,
+        "nobody reads it any more"
+    );
+}
+
+/// Goal: who has fallen behind reads the rest once more, with others who have; what all of them keep in memory is counted
+/// once.
+#[test]
+fn one_that_falls_behind_reads_it_once_more() {
+    let mut bench = Bench::new();
+    let all = missed(0, 1, 12);
+    let (first_member, first) = bench.begin(Protocol::Json, &all);
+    let (member, _) = bench.begin(Protocol::Json, &all);
+    let kept = bench.reruns.upkeep();
+    assert!(kept.bytes > 1_200 && kept.waiting == 1);
+    assert_eq!(bench.append(first.rerun, 5), 5);
+    bench.fill(40 << 10);
+    let again = (bench.reruns).begin_again(first.rerun, 3, member, &bench.log);
+    let again = again.expect("there is room");
+    assert_ne!(again.rerun, first.rerun);
+    let upkeep = bench.reruns.upkeep();
+    assert_eq!((upkeep.bytes, upkeep.waiting), (kept.bytes, 2));
+    let second = (bench.reruns).begin_again(first.rerun, 4, first_member, &bench.log);
+    assert_eq!(second.map(|second| second.rerun), Some(again.rerun));
+    assert_eq!(bench.append(again.rerun, 100), 9);
+    assert_eq!(bench.reads(&again), (4..=12).collect::<Vec<_>>());
+    for member in [member, first_member] {
+        bench.reruns.end(again.rerun, member);
+    }
+    assert_eq!(bench.reruns.upkeep(), Default::default());
 }
 
 /// Goal: no more is appended at a time than may be, but for the frame that exceeds it, and all of it in the end.
@@ -146,7 +222,7 @@ fn much_is_appended_piece_by_piece() {
     let (_, start) = bench.begin(Protocol::Json, &missed(0, 1, 20));
     let run = |bench: &Bench| bench.reruns.get(start.rerun).unwrap().end_of(20);
     let mut counts = Vec::new();
-    while bench.reruns.waits(start.rerun) {
+    while bench.waits(start.rerun) {
         assert_eq!(run(&bench), None);
         counts.push(bench.append(start.rerun, 6));
     }
@@ -172,7 +248,7 @@ fn what_was_appended_long_ago_is_appended_anew() {
     let all: Vec<_> = bench.reruns.readers().map(|(id, _)| id).collect();
     assert_eq!(all.len(), 2);
     bench.reruns.end(second.rerun, second_reader);
-    assert!(!bench.reruns.waits(second.rerun), "nobody waits for it");
+    assert!(!bench.waits(second.rerun), "nobody waits for it");
     let held = bench.reruns.held_bytes();
     bench.fill(64 << 10);
     bench.reruns.forget_idle(bench.log.tail());

@@ -33,12 +33,6 @@ impl Session {
             .expect("only memberships are due, or cut")
     }
 
-    /// How far a membership is read for now that is sent what it has missed.
-    fn limit(&self, id: MembershipId, streams: &impl Streams) -> Option<StreamPosition> {
-        let last = self.side.as_ref()?.recovering(id)?.last;
-        self.in_room(id).limit(last, streams)
-    }
-
     /// The plan of a session in several rooms. Nothing has changed when it fails because the log no
     /// longer has what is next.
     pub(super) fn gather(
@@ -48,6 +42,7 @@ impl Session {
         log: &Log,
         plan: &mut Plan,
     ) -> Result<Option<Undo>, Nothing> {
+        self.find_starts(streams);
         let side = self.several();
         let mut gathering = Gathering {
             parts: std::mem::take(&mut side.parts),

@@ -17,6 +17,9 @@ use crate::shard::parts::step::encoding;
 impl Shard {
     /// A client has fallen behind in one of its rooms.
     pub(in crate::shard) fn client_falls_behind(&mut self, slot: u32, membership: MembershipId) {
+        if self.begin_again(slot, membership) {
+            return;
+        }
         let tick = self.tick();
         let session = self.sessions.at_mut(slot);
         let room = session.membership(membership).map(|one| one.room());

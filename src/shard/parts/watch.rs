@@ -68,7 +68,6 @@ impl Watch {
             };
             let blocked = session.flags().any(Flags::BLOCKED);
             let mut lags = false;
-            let mut abreast = Vec::new();
             for (id, one, index) in session.streams(rooms) {
                 let lag = index.head() - one.cursor();
                 lags |= lag > 0 || one.rerun().is_some();
@@ -77,9 +76,6 @@ impl Watch {
                     true => u64::MAX,
                     false => lag_bytes_max,
                 };
-                if lag == 0 && one.is_catching_up() {
-                    abreast.push(id);
-                }
                 let age = index.position(one.cursor()).map(|at| log.head() - at);
                 // One whose socket has room again may catch up with its next send, if in time.
                 let late =
@@ -87,9 +83,6 @@ impl Watch {
                 if lag > 0 && late {
                     fallen.push((key, id));
                 }
-            }
-            for id in abreast {
-                session.come_abreast(id);
             }
             let stays = session.phase() == Phase::Open && (blocked || lags);
             if !stays {
