@@ -10,10 +10,10 @@ use crate::wire::close::CloseCode;
 impl Shard {
     /// Looks for sessions that have fallen behind, each time the log has moved on a little.
     pub(super) fn look_for_laggards(&mut self) {
-        if !self.watch.is_due(&self.log) {
+        let lag_bytes_max = self.config().lag_bytes_max as u64;
+        if !self.watch.is_due(&self.log, lag_bytes_max) {
             return;
         }
-        let lag_bytes_max = self.config().lag_bytes_max as u64;
         let (watch, sessions) = (&mut self.watch, &mut self.sessions);
         for (key, id) in watch.look(sessions, &self.rooms, &self.log, lag_bytes_max) {
             self.fall_behind(key, id);

@@ -5,6 +5,7 @@ mod limits;
 mod presence;
 mod pulse;
 mod recovery;
+mod slow;
 
 use std::time::Duration;
 

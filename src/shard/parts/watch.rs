@@ -10,6 +10,9 @@ use crate::session::{Flags, Phase, Sessions};
 /// How many times over its size the log is filled between two looks at who is behind.
 const LOOKS_PER_LOG: u64 = 16;
 
+/// And how many times over what a session may be behind: it is so by little more when that is seen.
+const LOOKS_PER_LAG: u64 = 4;
+
 /// Sessions that may be behind.
 ///
 /// Only sessions whose sockets were full can be behind by more than the flush under way; they are looked
@@ -46,8 +49,9 @@ impl Watch {
     }
 
     /// Whether the log has moved on enough for another look.
-    pub(crate) fn is_due(&self, log: &Log) -> bool {
-        log.head() - self.looked_at >= log.capacity_bytes() as u64 / LOOKS_PER_LOG
+    pub(crate) fn is_due(&self, log: &Log, lag_bytes_max: u64) -> bool {
+        let step = log.capacity_bytes() as u64 / LOOKS_PER_LOG;
+        log.head() - self.looked_at >= step.min(lag_bytes_max / LOOKS_PER_LAG)
     }
 
     /// The sessions that have fallen behind in a room by more than `lag_bytes_max`, or whose next byte of
