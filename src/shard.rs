@@ -377,6 +377,11 @@ impl Shard {
                 messages,
             } => self.put_in_line(from, &room, messages),
             ToShard::Published { acks } => self.published(&acks),
+            ToShard::Withdraw {
+                room,
+                member,
+                ticket,
+            } => self.withdraw(&room, member, ticket),
             ToShard::Answer {
                 asker,
                 call,
@@ -399,15 +404,12 @@ impl Shard {
                 room,
                 epoch,
                 messages,
-            } => {
-                self.queues.deliver(Delivery::Messages {
-                    from,
-                    room,
-                    epoch,
-                    messages,
-                });
-                self.deliver_waiting();
-            }
+            } => self.home_delivers(Delivery::Messages {
+                from,
+                room,
+                epoch,
+                messages,
+            }),
             ToShard::Spread { room, spread } => self.spread(room, spread),
             ToShard::Credit { from, lane, bytes } => self.credited(from, lane, bytes),
             ToShard::Behind { from, room, behind } => self.members_behind_on(from, &room, behind),

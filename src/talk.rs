@@ -68,6 +68,15 @@ pub enum ToShard {
         /// The messages.
         messages: Run,
     },
+    /// At a room's home: a message that has no place yet is to have none, since it has waited for too long.
+    Withdraw {
+        /// The room's name.
+        room: Arc<str>,
+        /// Who published it.
+        member: MemberId,
+        /// Which of its messages.
+        ticket: Ticket,
+    },
     /// By a room's home: a shard is to say who of the room is there, by all that it was told before.
     Census {
         /// The home.
@@ -244,6 +253,8 @@ pub enum Published {
     Passing,
     /// Nobody is: there are too many rooms.
     Full,
+    /// Nobody is: it has waited for too long.
+    Withdrawn,
 }
 
 /// What a session may ask the home of a room.

@@ -111,6 +111,25 @@ impl Run {
         }
     }
 
+    /// Takes back the message that `member` waits for word of by `ticket`, if it is the one with that number or behind
+    /// it; returns its weight.
+    pub(crate) fn withdraw(
+        &mut self,
+        first: usize,
+        member: MemberId,
+        ticket: Ticket,
+    ) -> Option<usize> {
+        let origin = Origin::Acknowledge { member, ticket };
+        let behind = self.entries[first..].iter();
+        let at = first + behind.take_while(|entry| entry.origin != origin).count();
+        let withdrawn = *self.entries.get(at)?;
+        let bytes = |entry: &Entry| entry.payload_bytes as usize;
+        let start: usize = self.entries[..at].iter().map(bytes).sum();
+        self.payloads.drain(start..start + bytes(&withdrawn));
+        self.entries.remove(at);
+        Some(weight(bytes(&withdrawn), 1))
+    }
+
     /// Takes the newest message back.
     pub(crate) fn forget_newest(&mut self) {
         if let Some(newest) = self.entries.pop() {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::id::{Offset, RoomId};
+use crate::id::{MemberId, Offset, RoomId, Ticket};
 use crate::message::{Message, Origin, Run, Slice};
 
 /// The staged messages of one room, in order.
@@ -29,6 +29,16 @@ impl Group {
         let weight = run.weight();
         self.run.append(run);
         weight
+    }
+
+    /// Takes back the message that `member` waits for word of by `ticket`, if it is there; returns its weight.
+    pub(crate) fn withdraw(&mut self, member: MemberId, ticket: Ticket) -> Option<usize> {
+        let weight = self.run.withdraw(self.taken, member, ticket)?;
+        if self.is_empty() {
+            self.run.clear();
+            (self.taken, self.taken_bytes) = (0, 0);
+        }
+        Some(weight)
     }
 
     /// Whether nothing is staged.
@@ -202,6 +212,22 @@ impl Staging {
     pub(crate) fn set_aside(&mut self, weight: usize, aside: Aside) {
         self.aside.extend(self.line.pop_front());
         self.count_aside(weight, aside);
+    }
+
+    /// A room, of which `aside` says where it stands, has so much less staged.
+    pub(crate) fn withdrawn(&mut self, weight: usize, aside: Aside) {
+        self.weight -= weight;
+        match aside {
+            Aside::No => {}
+            Aside::ForCredit => self.for_credit -= weight,
+            Aside::ForMembers => self.for_members -= weight,
+        }
+    }
+
+    /// A room has nothing staged any more, though it has had no turn.
+    pub(crate) fn leave(&mut self, room: RoomId) {
+        self.line.retain(|&other| other != room);
+        self.aside.retain(|&other| other != room);
     }
 
     /// The rooms set aside stand in line again; returns them.

@@ -302,9 +302,16 @@ impl Client {
         (self.publishing.as_ref()).is_none_or(|publishing| publishing.has_room())
     }
 
-    /// The message of the command `id` is under way; it is told of by this ticket.
-    pub(crate) fn publish(&mut self, id: u32) -> Ticket {
-        self.publishing.get_or_insert_default().begin(id)
+    /// The message of the command `id` is under way to `room`, and may be until some time; it is told of by this
+    /// ticket.
+    pub(crate) fn publish(&mut self, id: u32, room: Arc<str>, until: Tick) -> Ticket {
+        let publishing = self.publishing.get_or_insert_default();
+        publishing.begin(id, room, until)
+    }
+
+    /// The next message that has been under way for too long, and to which room: it is to be taken back.
+    pub(crate) fn next_late(&mut self, now: Tick) -> Option<(Ticket, Arc<str>)> {
+        self.publishing.as_mut()?.next_late(now)
     }
 
     /// A message has its place, or has none; returns its command.
@@ -461,7 +468,7 @@ impl Client {
             self.look_at(pong_ticks),
             self.ends(),
             self.subscriptions.next_end(),
-            self.put_off_until(),
+            (self.publishing.as_ref()).and_then(|publishing| publishing.next_due()),
         ]
         .into_iter()
         .flatten()

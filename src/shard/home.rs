@@ -172,8 +172,7 @@ impl Shard {
         if from == self.setup.number {
             return self.take_part_in_census(from, room, round);
         }
-        self.queues.deliver(Delivery::Census { from, room, round });
-        self.deliver_waiting();
+        self.home_delivers(Delivery::Census { from, room, round });
     }
 
     /// Says who of a room is here and takes part in presence.

@@ -216,12 +216,11 @@ impl Shard {
         if self.setup.homes.of(&room) == self.setup.number {
             return self.joined(&room, guest, &answer);
         }
-        self.queues.deliver(Delivery::Joined {
+        self.home_delivers(Delivery::Joined {
             room,
             guest,
             answer,
         });
-        self.deliver_waiting();
     }
 
     /// The home shard has answered the join: whatever it delivers from now on, this session gets. Of one

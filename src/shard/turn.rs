@@ -41,6 +41,12 @@ impl Shard {
         self.assert_invariants();
     }
 
+    /// The home of a room has sent something, which has its turn behind what it has sent before.
+    pub(super) fn home_delivers(&mut self, delivery: Delivery) {
+        self.queues.deliver(delivery);
+        self.deliver_waiting();
+    }
+
     /// Appends what other shards have put in order, as far as the flush under way leaves room for:
     /// a home with few members runs ahead of a shard with many, and must not lap its sessions.
     pub(super) fn deliver_waiting(&mut self) {
@@ -147,17 +153,22 @@ impl Shard {
             None => self.queues.outbound.rotate(),
             Some(group) => {
                 self.queues.outbound.finish(group);
-                if let Some(departures) = self.rooms.get_mut(room).take_departures() {
-                    for departure in departures {
-                        let key = departure.guest.member.key();
-                        self.tell_departure(room, departure);
-                        self.go_on(key);
-                    }
-                }
-                self.rooms.release(room);
+                self.nothing_is_staged(room);
             }
         }
         true
+    }
+
+    /// All that was staged for a room has gone its way: its home hears of those who have left since they said it.
+    pub(super) fn nothing_is_staged(&mut self, room: RoomId) {
+        if let Some(departures) = self.rooms.get_mut(room).take_departures() {
+            for departure in departures {
+                let key = departure.guest.member.key();
+                self.tell_departure(room, departure);
+                self.go_on(key);
+            }
+        }
+        self.rooms.release(room);
     }
 
     /// At their home: gives the next room's messages their place in the order, and passes them on to

@@ -1,6 +1,7 @@
 //! What a client has published and is yet to be told of, and what it is not allowed to publish yet.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::id::Ticket;
 use crate::session::tick::Tick;
@@ -15,11 +16,21 @@ pub(crate) struct PutOff {
     until: Tick,
 }
 
+/// A command whose message has no place yet, as far as is known here.
+#[derive(Debug)]
+struct UnderWay {
+    ticket: Ticket,
+    id: u32,
+    room: Arc<str>,
+    /// When it has waited for too long; none once it is to be taken back for that.
+    until: Option<Tick>,
+}
+
 /// What a client has published and is yet to be told of.
 #[derive(Debug, Default)]
 pub(crate) struct Publishing {
-    /// The commands whose messages have no place yet, by their tickets, in the order they were given out.
-    under_way: VecDeque<(Ticket, u32)>,
+    /// In the order in which tickets were given out.
+    under_way: VecDeque<UnderWay>,
     next: u16,
     put_off: Option<PutOff>,
 }
@@ -37,20 +48,41 @@ impl Publishing {
         self.under_way.len() < UNDER_WAY_MAX
     }
 
-    /// The message of the command `id` is under way; it is told of by this ticket.
-    pub(crate) fn begin(&mut self, id: u32) -> Ticket {
+    /// The message of the command `id` is under way to `room`, and may be until some time; it is told of by this
+    /// ticket.
+    pub(crate) fn begin(&mut self, id: u32, room: Arc<str>, until: Tick) -> Ticket {
         assert!(self.has_room());
         let ticket = Ticket::new(self.next);
         self.next = self.next.wrapping_add(1);
-        self.under_way.push_back((ticket, id));
+        self.under_way.push_back(UnderWay {
+            ticket,
+            id,
+            room,
+            until: Some(until),
+        });
         ticket
+    }
+
+    /// The next message that has been under way for too long, and to which room: it is to be taken back.
+    pub(crate) fn next_late(&mut self, now: Tick) -> Option<(Ticket, Arc<str>)> {
+        let mut in_time = self.under_way.iter_mut().filter(|one| one.until.is_some());
+        let first = in_time.next()?;
+        first.until.take_if(|until| *until <= now)?;
+        Some((first.ticket, Arc::clone(&first.room)))
+    }
+
+    /// When something has waited for too long, if anything waits.
+    #[must_use]
+    pub(crate) fn next_due(&self) -> Option<Tick> {
+        let under_way = self.under_way.iter().find_map(|one| one.until);
+        under_way.into_iter().chain(self.put_off_until()).min()
     }
 
     /// A message has its place, or has none; returns its command.
     pub(crate) fn end(&mut self, ticket: Ticket) -> Option<u32> {
         // Nearly always the first.
-        let at = (self.under_way.iter()).position(|&(other, _)| other == ticket)?;
-        self.under_way.remove(at).map(|(_, id)| id)
+        let at = (self.under_way.iter()).position(|one| one.ticket == ticket)?;
+        self.under_way.remove(at).map(|one| one.id)
     }
 
     /// A command is to be tried again until some time; at most one.
@@ -81,7 +113,7 @@ impl Publishing {
     #[must_use]
     pub(crate) fn held_bytes(&self) -> usize {
         let put_off = (self.put_off.as_ref()).map_or(0, |put_off| put_off.command.len());
-        put_off + self.under_way.capacity() * size_of::<(Ticket, u32)>()
+        put_off + self.under_way.capacity() * size_of::<UnderWay>()
     }
 }
 
@@ -95,7 +127,15 @@ impl PutOff {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{Publishing, Tick, Ticket, UNDER_WAY_MAX};
+
+    impl Publishing {
+        fn begins(&mut self, id: u32, until: u32) -> Ticket {
+            self.begin(id, "room".into(), Tick(until))
+        }
+    }
 
     /// Goal: commands are found by their tickets in whatever order their messages get their places, once each,
     /// also when tickets are used again.
@@ -104,7 +144,7 @@ mod tests {
         let mut publishing = Publishing::default();
         let mut tickets = Vec::new();
         for id in 0..3 * u32::from(u16::MAX) {
-            tickets.push((publishing.begin(id), id));
+            tickets.push((publishing.begins(id, 0), id));
             if tickets.len() == 5 {
                 for at in [3, 0, 2, 0, 0] {
                     let (ticket, id) = tickets.remove(at);
@@ -126,11 +166,34 @@ mod tests {
         let mut publishing = Publishing::default();
         let mut count = 0;
         while publishing.has_room() {
-            publishing.begin(count);
+            publishing.begins(count, 0);
             count += 1;
         }
         assert_eq!(count as usize, UNDER_WAY_MAX);
         assert!(UNDER_WAY_MAX < usize::from(u16::MAX));
+    }
+
+    /// Goal: what has waited for too long is told of once, in its order, and what waits longest says when that is.
+    #[test]
+    fn what_waits_for_too_long_is_told_once() {
+        let mut publishing = Publishing::default();
+        let tickets = [5, 5, 9].map(|until| publishing.begins(until, until));
+        assert_eq!(publishing.next_due(), Some(Tick(5)));
+        assert_eq!(publishing.next_late(Tick(4)), None);
+        let room: Arc<str> = "room".into();
+        for ticket in &tickets[..2] {
+            let late = publishing.next_late(Tick(5));
+            assert_eq!(late, Some((*ticket, Arc::clone(&room))));
+        }
+        assert_eq!(publishing.next_late(Tick(5)), None);
+        assert_eq!(publishing.next_due(), Some(Tick(9)));
+        publishing.put_off(b"say it", Tick(7));
+        assert_eq!(publishing.next_due(), Some(Tick(7)));
+        assert_eq!(
+            publishing.end(tickets[0]),
+            Some(5),
+            "it may have its place yet"
+        );
     }
 
     /// Goal: one command is put off, kept as it came, until its time is over.

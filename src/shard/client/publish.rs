@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{RoomId, SessionKey};
+use crate::id::{MemberId, RoomId, SessionKey, Ticket};
 use crate::message::{Event, Message, Origin};
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::{Publish, Request};
@@ -16,9 +16,10 @@ use crate::protocol::centrifugo::payload::Payload;
 use crate::protocol::centrifugo::reply::{Position, Reply};
 use crate::session::Session;
 use crate::session::client::{Client, PutOff};
+use crate::session::tick::Tick;
 use crate::shard::Shard;
 use crate::shard::parts::step::{Declined, Step, encoding};
-use crate::talk::{Ack, Published};
+use crate::talk::{Ack, Published, ToShard};
 
 /// How long a message may wait: clients give up after 5 s.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -54,17 +55,23 @@ impl Shard {
             return Err(ErrorCode::TooManyRequests.into());
         }
         if !client.may_publish() {
-            return Ok(Step::Later);
+            // Where those before it wait for their room, it would be late before its turn came.
+            let room = self.rooms.find(&publish.channel);
+            let must_wait = room.is_some_and(|room| self.queues.must_wait(&self.rooms, room));
+            return match must_wait {
+                true => Err(ErrorCode::TooManyRequests.into()),
+                false => Ok(Step::Later),
+            };
         }
-        match self.stage(slot, id, publish)? {
-            Taken::Yes => {}
-            Taken::NotYet => self.put_off(slot, command),
+        let until = self.tick().after(PATIENCE);
+        match self.stage(slot, id, publish, until)? {
+            Taken::Yes => self.schedule(slot, until),
+            Taken::NotYet => self.put_off(slot, command, until),
         }
         Ok(Step::Done)
     }
 
-    fn put_off(&mut self, slot: u32, command: &[u8]) {
-        let until = self.tick().after(PATIENCE);
+    fn put_off(&mut self, slot: u32, command: &[u8], until: Tick) {
         if let Some(client) = self.client_mut(slot) {
             client.put_off(command, until);
             let key = self.sessions.key(slot);
@@ -73,8 +80,14 @@ impl Shard {
         }
     }
 
-    /// Takes a message in line for its place, if there is room.
-    fn stage(&mut self, slot: u32, id: u32, publish: &Publish<'_>) -> Result<Taken, Declined> {
+    /// Takes a message in line for its place, where it may be until some time, if there is room.
+    fn stage(
+        &mut self,
+        slot: u32,
+        id: u32,
+        publish: &Publish<'_>,
+        until: Tick,
+    ) -> Result<Taken, Declined> {
         let data = publish.data.unwrap_or_else(|| Payload::of_bytes(b""));
         let room = self.room_to_publish_in(&publish.channel)?;
         self.serve_clients(room);
@@ -83,6 +96,7 @@ impl Shard {
             return Ok(Taken::NotYet);
         }
         let member = self.member_id(slot);
+        let name = Arc::clone(&self.rooms.get(room).name);
         let session = self.sessions.at_mut(slot);
         let (client_id, membership) = (session.id(), session.membership_in(room));
         let client = session.client_mut().ok_or(Disconnect::Stale)?;
@@ -93,7 +107,7 @@ impl Shard {
         let about = Arc::clone(about.ok_or(Disconnect::Stale)?);
         let origin = Origin::Acknowledge {
             member,
-            ticket: client.publish(id),
+            ticket: client.publish(id, name, until),
         };
         let event = Event::Published {
             form: data.form,
@@ -133,7 +147,9 @@ impl Shard {
             return false;
         };
         let encoding = encoding(client.protocol());
-        let is_late = client.put_off_until().is_some_and(|until| until <= tick);
+        let Some(until) = client.put_off_until() else {
+            return false;
+        };
         let Some(put_off) = client.take_put_off() else {
             return false;
         };
@@ -143,12 +159,13 @@ impl Shard {
         let (id, Request::Publish(publish)) = (command.id, &command.request) else {
             unreachable!("nothing else is put off");
         };
-        match self.stage(slot, id, publish) {
+        let taken = match until <= tick {
+            true => Err(ErrorCode::TooManyRequests.into()),
+            false => self.stage(slot, id, publish, until),
+        };
+        match taken {
             Ok(Taken::Yes) => {}
-            Ok(Taken::NotYet) if !is_late => return self.wait_on(slot, put_off),
-            Ok(Taken::NotYet) => {
-                self.decline(slot, id, ErrorCode::TooManyRequests.into());
-            }
+            Ok(Taken::NotYet) => return self.wait_on(slot, put_off),
             Err(declined) => {
                 self.decline(slot, id, declined);
             }
@@ -164,6 +181,59 @@ impl Shard {
         }
         self.note_holding(slot);
         true
+    }
+
+    /// Takes back what a client has said, and what has waited for too long: its room came to be held behind it, or the
+    /// home has no time.
+    pub(super) fn withdraw_late(&mut self, slot: u32) {
+        let (tick, member) = (self.tick(), self.member_id(slot));
+        while let Some((ticket, room)) =
+            (self.client_mut(slot)).and_then(|client| client.next_late(tick))
+        {
+            if self.take_back(&room, member, ticket) {
+                let outcome = Published::Withdrawn;
+                self.published(&[Ack {
+                    member,
+                    ticket,
+                    outcome,
+                }]);
+                continue;
+            }
+            let home = self.setup.homes.of(&room);
+            if home != self.setup.number {
+                let withdraw = ToShard::Withdraw {
+                    room,
+                    member,
+                    ticket,
+                };
+                self.mail.tell(home, withdraw);
+            }
+        }
+    }
+
+    /// At the home of a room: a message has waited for too long. What has its place keeps it, and whoever said it is
+    /// about to hear so.
+    pub(in crate::shard) fn withdraw(&mut self, room: &str, member: MemberId, ticket: Ticket) {
+        if self.take_back(room, member, ticket) {
+            let outcome = Published::Withdrawn;
+            self.acknowledge(vec![Ack {
+                member,
+                ticket,
+                outcome,
+            }]);
+        }
+    }
+
+    /// Takes a message back that waits here; false when it does not.
+    fn take_back(&mut self, room: &str, member: MemberId, ticket: Ticket) -> bool {
+        let Some(room) = self.rooms.find(room) else {
+            return false;
+        };
+        let is_back = self.queues.withdraw(&mut self.rooms, room, member, ticket);
+        if is_back && self.rooms.get(room).staged.is_none() {
+            self.nothing_is_staged(room);
+        }
+        is_back
     }
 
     /// Messages have their places: whoever said them is told.
@@ -183,7 +253,7 @@ impl Shard {
                     self.answer(slot, id, &Reply::Publish(Some(position)));
                 }
                 Published::Passing => self.answer(slot, id, &Reply::Publish(None)),
-                Published::Full => {
+                Published::Full | Published::Withdrawn => {
                     self.decline(slot, id, ErrorCode::TooManyRequests.into());
                 }
             }

@@ -58,6 +58,7 @@ impl Shard {
             if must_ping {
                 self.ping_client(slot);
             }
+            self.withdraw_late(slot);
             if must_look {
                 let key = self.sessions.key(slot);
                 self.actions.push_back(Action::Measure(key));

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::credit;
-use crate::id::{Epoch, RerunId, RoomId, ShardId};
+use crate::id::{Epoch, MemberId, RerunId, RoomId, ShardId, Ticket};
 use crate::message::{Message, Run};
 use crate::room::home::Guest;
 use crate::room::presence::Round;
@@ -112,6 +112,32 @@ impl Queues {
         let group = here.staged.get_or_insert_with(|| staging.begin(room));
         let weight = add(group);
         staging.extend(weight, here.aside);
+    }
+
+    /// Takes back the message that `member` waits for word of by `ticket`, if it is staged for `room`; false when it is
+    /// not.
+    pub(crate) fn withdraw(
+        &mut self,
+        rooms: &mut Rooms,
+        room: RoomId,
+        member: MemberId,
+        ticket: Ticket,
+    ) -> bool {
+        let here = rooms.get_mut(room);
+        let staging = match here.home {
+            Some(_) => &mut self.sequencing,
+            None => &mut self.outbound,
+        };
+        let group = here.staged.as_mut();
+        let Some(weight) = group.and_then(|group| group.withdraw(member, ticket)) else {
+            return false;
+        };
+        staging.withdrawn(weight, here.aside);
+        if here.staged.take_if(|group| group.is_empty()).is_some() {
+            staging.leave(room);
+            here.aside = Aside::No;
+        }
+        true
     }
 
     /// Something that a home has sent.
