@@ -89,7 +89,6 @@ impl<'a> Message<'a> {
     }
 }
 
-#[cfg(test)]
 impl Message<'_> {
     /// Whether it is about members and not from one.
     #[must_use]

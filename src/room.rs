@@ -191,7 +191,8 @@ impl Room {
     #[must_use]
     pub(crate) fn has_clients(&self) -> bool {
         let reads_other = |audience: &Audience| audience.rendition().protocol() != Protocol::Plain;
-        self.facts.has_history() || self.audiences().any(reads_other)
+        let is_told = self.facts.has_history() || self.facts.has_clients();
+        is_told || self.audiences().any(reads_other)
     }
 
     /// Does something to each of them.
@@ -454,8 +455,9 @@ fn append_one(
         }
         let written = written.get_or_insert_with(|| {
             let bytes_max = encoder.encoded_bytes_max(protocol, said);
-            // It was on its way when the first came who reads it in a form several times as long.
-            let fits = protocol == Protocol::Plain || bytes_max <= log.capacity_bytes() / 2;
+            // What is too long for clients has no place: it was on its way when the first of them came.
+            let has_place = message.offset.is_some() || message.is_notice();
+            let fits = protocol == Protocol::Plain || has_place;
             fits.then(|| log.write(bytes_max, |out| encoder.encode(protocol, said, out)))
         });
         let Some((position, bytes)) = *written else {

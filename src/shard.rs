@@ -417,6 +417,7 @@ impl Shard {
             ToShard::TakeSeat { user, member } => self.seat_wanted(user, member),
             ToShard::SeatTaken { user, key, seat } => self.seat_answered(user, key, seat),
             ToShard::LeaveSeat { user } => self.seats.give_back(&user),
+            ToShard::Clients { room } => self.clients_have_come(&room),
             ToShard::CountMembers {
                 room,
                 token,

@@ -184,6 +184,11 @@ pub enum ToShard {
         /// Whose.
         user: Arc<str>,
     },
+    /// By a room's home, to a shard with members: clients have come, who can't be sent what is longer than they may say.
+    Clients {
+        /// The room's name.
+        room: Arc<str>,
+    },
     /// By the web thread, at a room's home: how many members take part in presence?
     CountMembers {
         /// The room's name.
@@ -220,6 +225,8 @@ pub enum JoinAnswer {
 pub struct Welcome {
     /// Whether whoever publishes to the room waits for now.
     pub(crate) held: bool,
+    /// Whether the room has had clients.
+    pub(crate) has_clients: bool,
     /// Of the room's history, if it keeps one.
     pub(crate) arrival: Option<Box<Arrival>>,
 }

@@ -273,6 +273,23 @@ impl Run {
         }
     }
 
+    /// The same, but those get none that say more than so many bytes. A method of its own, since nearly no message has to
+    /// be asked.
+    pub(crate) fn put_short_in_order(
+        &mut self,
+        first: usize,
+        count: usize,
+        data_bytes_max: usize,
+        mut place: impl FnMut(Origin) -> Offset,
+    ) {
+        for at in first..first + count {
+            let data_bytes = self.entries[at].data_bytes();
+            if data_bytes <= data_bytes_max {
+                self.put_in_order(at, 1, &mut place);
+            }
+        }
+    }
+
     /// Forgets so many messages at the front, and the payload bytes that were theirs.
     pub(crate) fn forget(&mut self, messages: usize, payload_bytes: usize) {
         self.entries.drain(..messages);
@@ -381,6 +398,12 @@ impl<'a> Slice<'a> {
 }
 
 impl Entry {
+    /// Bytes of what it says, without who says it.
+    #[inline]
+    fn data_bytes(&self) -> usize {
+        self.payload_bytes as usize - usize::from(self.info_bytes)
+    }
+
     /// What happened. Always inlined: of most of it, whoever asks needs nothing.
     #[inline(always)]
     fn event<'a>(&self, payload: &'a [u8]) -> Event<'a> {

@@ -9,6 +9,7 @@ impl Facts {
     const HELD: u8 = 1;
     const HISTORY: u8 = 2;
     const FORGOTTEN: u8 = 4;
+    const CLIENTS: u8 = 8;
 
     /// Whether it is held: half of its members are behind because their sockets are full.
     #[must_use]
@@ -51,6 +52,20 @@ impl Facts {
     pub(crate) fn tell(&mut self) {
         self.0 &= !Self::FORGOTTEN;
     }
+
+    /// Whether its home has said that it has had clients, who can't be sent what is longer than they may say.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn has_clients(self) -> bool {
+        self.0 & Self::CLIENTS != 0
+    }
+
+    /// It has; returns whether that is new.
+    pub(crate) fn begin_clients(&mut self) -> bool {
+        let is_new = !self.has_clients();
+        self.0 |= Self::CLIENTS;
+        is_new
+    }
 }
 
 #[cfg(test)]
@@ -66,10 +81,12 @@ mod tests {
         facts.begin_history();
         assert!(facts.is_held() && facts.has_history());
         assert!(facts.hold(false) && !facts.hold(false));
-        assert!(!facts.is_held() && facts.has_history());
+        assert!(!facts.is_held() && facts.has_history() && !facts.has_clients());
+        assert!(facts.begin_clients() && !facts.begin_clients());
+        assert!(!facts.is_held() && facts.has_history() && facts.has_clients());
         facts.forget();
-        assert!(facts.is_forgotten() && facts.has_history());
+        assert!(facts.is_forgotten() && facts.has_clients());
         facts.tell();
-        assert!(!facts.is_forgotten() && facts.has_history());
+        assert!(!facts.is_forgotten() && facts.has_clients());
     }
 }

@@ -77,6 +77,16 @@ impl Group {
         self.run.put_in_order(self.taken, count, place);
     }
 
+    /// The same, but those get none that say more than so many bytes.
+    pub(crate) fn put_short_in_order(
+        &mut self,
+        count: usize,
+        data_bytes_max: usize,
+        place: impl FnMut(Origin) -> Offset,
+    ) {
+        (self.run).put_short_in_order(self.taken, count, data_bytes_max, place);
+    }
+
     /// Takes out the first `count` messages, to keep.
     pub(crate) fn take(&mut self, count: usize) -> Run {
         if self.taken == 0 && count == self.run.len() {

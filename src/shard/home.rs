@@ -59,11 +59,32 @@ impl Shard {
             .is_some_and(|options| options.presence);
         self.rooms.home_mut(room).serve_clients();
         if let Some(retention) = retention {
+            self.tell_of_clients(room);
             self.rooms.begin_history(room, retention, self.now);
         }
         if presence {
             let census = self.rooms.home_mut(room).begin_presence();
             self.take_census(room, census);
+        }
+    }
+
+    /// Tells those shards that have members of a room that clients have come, once.
+    fn tell_of_clients(&mut self, room: RoomId) {
+        let (me, here) = (self.setup.number, self.rooms.get_mut(room));
+        if !here.facts.begin_clients() {
+            return;
+        }
+        let home = here.home.as_ref().expect("this is its home");
+        for shard in home.shards_except(me) {
+            let room = Arc::clone(&here.name);
+            self.mail.tell(shard, ToShard::Clients { room });
+        }
+    }
+
+    /// The home of a room says that clients have come.
+    pub(super) fn clients_have_come(&mut self, name: &str) {
+        if let Some(room) = self.rooms.find(name) {
+            self.rooms.get_mut(room).facts.begin_clients();
         }
     }
 
@@ -88,6 +109,7 @@ impl Shard {
         let mut arrival = None;
         if guest.about.is_some() {
             self.serve_clients(room);
+            self.tell_of_clients(room);
             let since = recover.map(|recover| &recover.since);
             arrival = self.rooms.arrive(room, since, self.now);
         }
@@ -100,9 +122,11 @@ impl Shard {
         let home = self.rooms.home_mut(room);
         let news = home.join(guest, &customs);
         let held = home.is_held();
+        let has_clients = self.rooms.get(room).facts.has_clients();
         self.say(room, news, guest.member, Event::Joined(guest.info()));
         JoinAnswer::Welcome(Welcome {
             held,
+            has_clients,
             arrival: arrival.map(|(position, recovery)| Box::new(Arrival { position, recovery })),
         })
     }

@@ -212,6 +212,9 @@ impl Shard {
     pub(super) fn answered(&mut self, room: Arc<str>, guest: Guest, answer: JoinAnswer) {
         if let JoinAnswer::Welcome(welcome) = &answer {
             self.held_by_home(&room, welcome.held);
+            if welcome.has_clients {
+                self.clients_have_come(&room);
+            }
         }
         if self.setup.homes.of(&room) == self.setup.number {
             return self.joined(&room, guest, &answer);

@@ -203,10 +203,15 @@ impl Shard {
         let (epoch, elsewhere) = (home.epoch(), home.shards_except(me));
         let has_history = here.facts.has_history();
         let mut is_awaited = false;
-        group.put_in_order(count, |origin| {
+        let place = |origin| {
             is_awaited |= matches!(origin, Origin::Acknowledge { .. });
             home.next_offset()
-        });
+        };
+        match here.facts.has_clients() {
+            false => group.put_in_order(count, place),
+            // What was on its way when the first came, and is too long for clients, reaches plain members alone.
+            true => group.put_short_in_order(count, self.message_size_limit, place),
+        }
         let acks = is_awaited.then(|| acks(group.first(count, bytes), epoch, has_history));
         self.queues.sequencing.taken(weight);
         if has_history {
