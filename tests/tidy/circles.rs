@@ -157,9 +157,13 @@ fn is_for_tests(source: &Source, at: usize) -> bool {
 /// Whether the file's own code uses `name`, rather than only passing it on.
 fn is_used(source: &Source, name: &str) -> bool {
     let (imports, tests) = (source.imports(), source.test_modules());
-    let mut others = imports.iter().chain(&tests);
-    let mut uses = source.words(name).into_iter();
-    uses.any(|at| !others.any(|range| range.contains(&at)))
+    let is_other = |at| {
+        imports
+            .iter()
+            .chain(&tests)
+            .any(|range| range.contains(&at))
+    };
+    source.words(name).into_iter().any(|at| !is_other(at))
 }
 
 /// The shortest way from one file to another over what each needs.
@@ -195,7 +199,7 @@ fn circles_are_found() {
     };
     let root = ("src/lib.rs", "mod a;");
     let parent = "mod b;\nmod c;\n\npub use self::b::B;\npub use self::c::C;\n\
-                  #[cfg(test)]\nmod tests { use super::{B, C}; }";
+                  #[cfg(test)]\nmod tests { use super::{B, C}; fn f() -> (B, B, C) {} }";
     let fine = [
         root,
         ("src/a.rs", parent),
