@@ -11,7 +11,7 @@ mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-pub use self::shard::{Closes, Refusals, ShardMetrics};
+pub use self::shard::{Closes, CommandKind, CommandRefusals, Commands, Refusals, ShardMetrics};
 pub use self::web::WebRefusals;
 
 /// How often something has happened, or how much of it there was; with a single writer.
@@ -90,7 +90,7 @@ pub(crate) static LOG_LINES_LOST: SharedCounter = SharedCounter(AtomicU64::new(0
 
 #[cfg(test)]
 mod tests {
-    use super::{Closes, Counter, ForeignCounter, Gauge, ShardMetrics};
+    use super::{Closes, CommandKind, Counter, ForeignCounter, Gauge, ShardMetrics};
 
     /// Goal: a counter goes up, and a figure that is told is what was told last.
     #[test]
@@ -120,6 +120,25 @@ mod tests {
         assert_eq!(counted, expected);
     }
 
+    /// Goal: operators find out of every figure about commands of clients what it counts, and of none that there is not.
+    #[test]
+    fn figures_of_commands_are_told_of() {
+        let told = include_str!("../docs/DEPLOY.md").split("`");
+        let told: Vec<&str> = told.filter(|word| word.starts_with("commands_")).collect();
+        let figures = ShardMetrics::default().figures();
+        let counted = figures.iter().map(|&(name, _)| name);
+        let counted: Vec<&str> = counted
+            .filter(|name| name.starts_with("commands_"))
+            .collect();
+        assert!(counted.len() > 20);
+        for name in &counted {
+            assert!(told.contains(name), "{name} is not told of");
+        }
+        for name in told {
+            assert!(counted.contains(&name), "{name} is not counted");
+        }
+    }
+
     /// Goal: no figure of a shard is kept from those who ask for all of them, and each has a name of
     /// its own.
     #[test]
@@ -128,8 +147,16 @@ mod tests {
         metrics.rooms.set(3);
         metrics.refusals.count(503);
         metrics.closes.count(1001);
+        metrics.commands.count(CommandKind::SubRefresh);
+        metrics.command_refusals.count(111);
         let figures = metrics.figures();
-        for expected in [("rooms", 3), ("refused_503", 1), ("closed_1001", 1)] {
+        for expected in [
+            ("rooms", 3),
+            ("refused_503", 1),
+            ("closed_1001", 1),
+            ("commands_sub_refresh", 1),
+            ("commands_refused_111", 1),
+        ] {
             assert!(figures.contains(&expected), "{expected:?}");
         }
         let mut names: Vec<_> = figures.iter().map(|(name, _)| name).collect();

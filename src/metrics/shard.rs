@@ -15,6 +15,79 @@ tally! {
     3501, 3502, 3504, 3505, 3507, 3508, 4001, 4002
 }
 
+tally! {
+    /// Commands of clients that were answered with an error, by its code.
+    CommandRefusals as "commands_refused": 100, 102, 103, 105, 106, 107, 108, 109, 110, 111, 112
+}
+
+macro_rules! commands {
+    ($($(#[doc = $doc:literal])+ $kind:ident as $name:literal,)+) => {
+        /// What a client asks for with a command.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum CommandKind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl CommandKind {
+            /// All of them.
+            const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The name of the figure that counts those.
+            const fn figure(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!("commands_", $name),)+
+                }
+            }
+        }
+
+        /// Commands of clients that had their turn, by kind, whatever has become of them.
+        #[derive(Debug, Default)]
+        pub struct Commands([Counter; [$(CommandKind::$kind),+].len()]);
+    };
+}
+
+commands! {
+    /// To be let in.
+    Connect as "connect",
+    /// To be in a room.
+    Subscribe as "subscribe",
+    /// To be there no longer.
+    Unsubscribe as "unsubscribe",
+    /// To say something.
+    Publish as "publish",
+    /// Who is there.
+    Presence as "presence",
+    /// How many are.
+    PresenceStats as "presence_stats",
+    /// What was said.
+    History as "history",
+    /// A procedure.
+    Rpc as "rpc",
+    /// That something is taken.
+    Send as "send",
+    /// To stay.
+    Refresh as "refresh",
+    /// To stay in a room.
+    SubRefresh as "sub_refresh",
+    /// Nothing: an answer to a ping.
+    Pong as "pong",
+    /// Nobody knows what.
+    Malformed as "malformed",
+}
+
+impl Commands {
+    /// Counts one more; only the owning thread may call this.
+    pub(crate) fn count(&self, kind: CommandKind) {
+        self.0[kind as usize].add(1);
+    }
+
+    /// Every figure with its name.
+    fn figures(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let kinds = CommandKind::ALL.iter().zip(&self.0);
+        kinds.map(|(kind, counter)| (kind.figure(), counter.get()))
+    }
+}
+
 macro_rules! shard_metrics {
     ($($(#[doc = $doc:literal])+ $name:ident: $kind:ident,)+) => {
         /// What one shard counts.
@@ -28,15 +101,21 @@ macro_rules! shard_metrics {
             pub closes: Closes,
             /// Clients of Centrifugo's protocol that have come lately, for the other shards.
             pub(crate) arrivals: Arrivals,
+            /// Commands of clients, by kind.
+            pub commands: Commands,
+            /// The same as `commands_refused`, by code.
+            pub command_refusals: CommandRefusals,
         }
 
         impl ShardMetrics {
             /// Every figure with its name, in declaration order.
             #[must_use]
-            pub(crate) fn figures(&self) -> Vec<(&'static str, u64)> {
+            pub fn figures(&self) -> Vec<(&'static str, u64)> {
                 let mut figures = vec![$((stringify!($name), self.$name.get()),)+];
                 figures.extend(self.refusals.figures());
                 figures.extend(self.closes.figures());
+                figures.extend(self.commands.figures());
+                figures.extend(self.command_refusals.figures());
                 figures
             }
         }

@@ -17,6 +17,7 @@ use super::Shard;
 use super::parts::action::Action;
 use super::parts::step::{Declined, Step, encoding};
 use crate::id::SessionKey;
+use crate::metrics::CommandKind;
 use crate::protocol::centrifugo::Encoding;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::Request;
@@ -113,6 +114,9 @@ impl Shard {
                 false => client.hold(command),
             }
         }
+        if is_pong {
+            self.metrics().commands.count(CommandKind::Pong);
+        }
     }
 
     /// Gives the commands their turns that have waited, as far as they may have them.
@@ -168,7 +172,10 @@ impl Shard {
         };
         let read = match read {
             Ok(read) => read,
-            Err(disconnect) => return self.disconnect(slot, disconnect),
+            Err(disconnect) => {
+                self.metrics().commands.count(CommandKind::Malformed);
+                return self.disconnect(slot, disconnect);
+            }
         };
         let Some(stage) = self.client(slot).map(Client::stage) else {
             return Step::Done;
@@ -189,6 +196,9 @@ impl Shard {
                 self.client_asks(slot, id, request, command)
             }
         };
+        if step != Ok(Step::Later) {
+            self.metrics().commands.count(kind(&read.request));
+        }
         step.unwrap_or_else(|declined| self.decline(slot, id, declined))
     }
 
@@ -245,6 +255,9 @@ impl Shard {
         match declined {
             Declined::Error(error) => {
                 self.metrics().commands_refused.add(1);
+                // Saturates: then it is counted with those that nobody expects.
+                let code = u16::try_from(error.code()).unwrap_or(u16::MAX);
+                self.metrics().command_refusals.count(code);
                 self.answer(slot, id, &Reply::Error(error));
                 Step::Done
             }
@@ -256,5 +269,23 @@ impl Shard {
     pub(super) fn disconnect(&mut self, slot: u32, disconnect: Disconnect) -> Step {
         self.close(slot, disconnect.close_code(), disconnect.text());
         Step::Done
+    }
+}
+
+/// What a command is counted as.
+fn kind(request: &Request<'_>) -> CommandKind {
+    match request {
+        Request::Connect(_) => CommandKind::Connect,
+        Request::Subscribe(_) => CommandKind::Subscribe,
+        Request::Unsubscribe { .. } => CommandKind::Unsubscribe,
+        Request::Publish(_) => CommandKind::Publish,
+        Request::Presence { .. } => CommandKind::Presence,
+        Request::PresenceStats { .. } => CommandKind::PresenceStats,
+        Request::History(_) => CommandKind::History,
+        Request::Rpc { .. } => CommandKind::Rpc,
+        Request::Send { .. } => CommandKind::Send,
+        Request::Refresh { .. } => CommandKind::Refresh,
+        Request::SubRefresh(_) => CommandKind::SubRefresh,
+        Request::Pong => CommandKind::Pong,
     }
 }

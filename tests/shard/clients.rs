@@ -3,6 +3,7 @@
 mod expiry;
 mod limits;
 mod presence;
+mod counts;
 mod long;
 mod patience;
 mod pulse;
