@@ -60,7 +60,7 @@ pub(crate) use self::parts::keyring::keys;
 use self::parts::leases::Leases;
 use self::parts::mail::Mail;
 use self::parts::pressure::Pressure;
-use self::parts::queues::{Delivery, Queues};
+use self::parts::queues::Queues;
 use self::parts::report::Reports;
 pub(crate) use self::parts::report::{End, Report, ReportEvent};
 use self::parts::seats::Seats;
@@ -404,12 +404,7 @@ impl Shard {
                 room,
                 epoch,
                 messages,
-            } => self.home_delivers(Delivery::Messages {
-                from,
-                room,
-                epoch,
-                messages,
-            }),
+            } => self.delivered(from, room, epoch, messages),
             ToShard::Spread { room, spread } => self.spread(room, spread),
             ToShard::Credit { from, lane, bytes } => self.credited(from, lane, bytes),
             ToShard::Behind { from, room, behind } => self.members_behind_on(from, &room, behind),

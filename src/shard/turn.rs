@@ -47,6 +47,22 @@ impl Shard {
         self.deliver_waiting();
     }
 
+    /// And that is messages in their order.
+    pub(super) fn delivered(
+        &mut self,
+        from: ShardId,
+        room: Arc<str>,
+        epoch: Epoch,
+        messages: Arc<Run>,
+    ) {
+        self.home_delivers(Delivery::Messages {
+            from,
+            room,
+            epoch,
+            messages,
+        });
+    }
+
     /// Appends what other shards have put in order, as far as the flush under way leaves room for:
     /// a home with few members runs ahead of a shard with many, and must not lap its sessions.
     pub(super) fn deliver_waiting(&mut self) {

@@ -1,11 +1,12 @@
 //! Clients that say by commands which rooms they are in: whole sequences of commands and what is answered.
 
+mod bounds;
+mod counts;
 mod expiry;
 mod limits;
-mod presence;
-mod counts;
 mod long;
 mod patience;
+mod presence;
 mod pulse;
 mod recovery;
 mod slow;

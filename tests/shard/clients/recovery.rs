@@ -1,5 +1,6 @@
 //! Clients that come back to a room, and what they are sent of what they have missed.
 
+mod pace;
 mod random;
 
 use std::num::NonZeroUsize;
@@ -11,7 +12,7 @@ use fanring::process::Machine;
 use fanring::wire::frame::OpCode;
 use serde_json::Value;
 
-use super::{CONNECT, TARGET, publish, subscribe, unsubscribe};
+use super::{publish, subscribe, unsubscribe};
 use crate::bench::{Bench, room_at};
 
 /// Comes back to a room, knowing all up to `offset`.
@@ -391,105 +392,4 @@ fn one_of_too_many_who_recover_may_go_elsewhere() {
     assert_eq!((&told[1]["id"], &told[2]["id"]), (&4.into(), &5.into()));
     bench.command(speaker, &publish(9, &other, "2"));
     assert_eq!(offsets(&bench.told(client)), [1]);
-}
-
-/// A small log, and histories that are larger.
-fn small_log() -> Bench {
-    Bench::with(Config {
-        connections_max: 1_200,
-        shards: NonZeroUsize::MIN,
-        log_bytes: LOG_BYTES_MIN,
-        lag_bytes_max: LOG_BYTES_MIN / 2,
-        descriptors_max: 2_000,
-        ..Config::default()
-    })
-}
-
-/// Goal: somebody who has missed more than the log holds gets it all however slowly it reads, and whoever reads it faster,
-/// or has missed less, gets his share as fast; nobody is put out for it.
-#[test]
-fn more_than_a_log_is_recovered_at_any_pace() {
-    let mut bench = small_log();
-    bench.client_in(0, &["room"]);
-    let speaker = bench.join(0, "/ws/room?presence=0");
-    // As a JSON string each of these bytes takes six.
-    let text = [1; 10_000];
-    for _ in 1..=100 {
-        bench.say(speaker, OpCode::Text, &text);
-        bench.settle();
-    }
-    assert!(6 * text.len() * 100 > 5 * LOG_BYTES_MIN);
-    let readers = [
-        (0, 5_000),
-        (0, 70_000),
-        (30, 20_000),
-        (60, usize::MAX),
-        (0, usize::MAX),
-    ];
-    let clients = readers.map(|(known, takes)| {
-        let client = bench.client_in(0, &[]);
-        bench.crawl(client, takes);
-        bench.command(client, &recover(3, "room", known, ""));
-        client
-    });
-    let mut told = readers.map(|_| Vec::new());
-    for _ in 0..1_500 {
-        for client in clients {
-            bench.wake(client);
-        }
-        bench.settle();
-    }
-    for ((client, told), (known, _)) in clients.into_iter().zip(&mut told).zip(readers) {
-        told.extend(bench.heard(client));
-        assert_eq!(parsed(told)[0]["subscribe"]["recovered"], true);
-        assert_eq!(offsets(&told[1..]), (known + 1..=100).collect::<Vec<_>>());
-    }
-    assert_eq!(bench.metrics[0].slow_unsubscribed.get(), 0);
-}
-
-/// Goal: when a thousand clients come back to a room at once, whatever each of them has missed, the log takes it once.
-#[test]
-fn a_thousand_that_come_back_share_what_they_have_missed() {
-    // The last is what comes of it when nobody has missed anything.
-    let mut costs = [1, 999, 0].map(|order| {
-        let mut bench = small_log();
-        let speaker = bench.client_in(0, &["room"]);
-        for number in 1..=100 {
-            bench.command(
-                speaker,
-                &publish(10 + number, "room", r#"{"text":"something"}"#),
-            );
-        }
-        bench.settle();
-        let known = |number: u64| match order {
-            0 => 100,
-            _ => number * order % 1_000 / 10,
-        };
-        let clients: Vec<(usize, u64)> = (0..1_000)
-            .map(|number| (bench.ask(0, TARGET), known(number)))
-            .collect();
-        bench.settle();
-        let before = appended(&bench, 0);
-        for &(client, known) in &clients {
-            bench.wire(client);
-            let commands = [CONNECT, &recover(3, "room", known, "")].join("\n");
-            bench.command(client, &commands);
-        }
-        bench.settle();
-        let cost = appended(&bench, 0) - before;
-        for (client, known) in clients {
-            let mut told = bench.heard(client);
-            // To read a million of these takes a while.
-            told.retain(|one| !one.contains(r#""join":{"#));
-            assert_eq!(offsets(&told[2..]), (known + 1..=100).collect::<Vec<_>>());
-        }
-        cost
-    });
-    let joins = costs[2];
-    for cost in &mut costs[..2] {
-        *cost -= joins;
-    }
-    // A hundred publications, of less than 200 bytes each.
-    assert!((5_000..20_000).contains(&costs[0]), "{costs:?}");
-    assert_eq!(costs[0], costs[1]);
 }
