@@ -10,7 +10,7 @@ use crate::protocol::centrifugo::codes::{Disconnect, Unsubscribed};
 use crate::protocol::centrifugo::encode;
 use crate::protocol::centrifugo::reply::Push;
 use crate::session::Phase;
-use crate::session::client::{By, Subscription};
+use crate::session::client::{By, Subscription, Took};
 use crate::shard::Shard;
 use crate::shard::parts::step::encoding;
 
@@ -34,6 +34,8 @@ impl Shard {
                 client.fell_behind(&name, tick);
                 self.metrics().slow_unsubscribed.add(1);
                 self.put_out(slot, membership, Unsubscribed::InsufficientState);
+                // Its socket may take all there is at once, and is asked about that.
+                self.client_is_behind(slot, Took::Nothing);
             }
             Some(By::Server) => {
                 self.metrics().slow_closed.add(1);

@@ -96,7 +96,7 @@ impl Shard {
     }
 
     /// There is more for a client than its socket has taken.
-    fn client_is_behind(&mut self, slot: u32, took: Took) {
+    pub(super) fn client_is_behind(&mut self, slot: u32, took: Took) {
         let tick = self.tick();
         if let Some(client) = self.client_mut(slot) {
             client.blocked(took, tick);
