@@ -61,8 +61,10 @@ pub(crate) struct Stay {
     pub(crate) others: HashMap<String, bool>,
     /// What it heard since it is there, in a room without places.
     heard: Vec<MessageId>,
-    /// How often it was let in on this connection.
+    /// How often it asked to come on this connection: it may have been let in and turned away all the same.
     visits: u32,
+    /// Whether it was first sent what it had missed: who came and went until then may be left out.
+    has_missed: bool,
     /// When that was last.
     since: Duration,
     /// Whether it wants to be there.
@@ -81,6 +83,7 @@ impl Stay {
             others: HashMap::new(),
             heard: Vec::new(),
             visits: 0,
+            has_missed: false,
             since: Duration::ZERO,
             is_wanted: true,
             is_witness,
@@ -100,6 +103,7 @@ impl Stay {
         let asked = ledger.rooms[self.room].ask();
         let wish = Wish { asked, since };
         self.is_wanted = true;
+        self.visits += 1;
         self.stage = match self.stage {
             Stage::Out => Stage::Asked(wish),
             Stage::Leaving(None) => Stage::Leaving(Some(wish)),
@@ -136,7 +140,7 @@ impl Stay {
         };
         self.may_jump = room.rules.is_cache && told.recovered;
         self.since = room.now;
-        self.visits += 1;
+        self.has_missed = matches!(event, Event::Recovered(missed) if missed > 0);
         self.place = place;
         self.stage = Stage::In;
         self.others.clear();
@@ -299,7 +303,7 @@ impl Stay {
             }
         }
         let is_told = room.rules.tells_clients && room.rules.announced == Announced::All;
-        if is_told && self.others.get(me) != Some(&true) {
+        if is_told && !self.has_missed && self.others.get(me) != Some(&true) {
             return Err("it was not told of its own coming".to_owned());
         }
         let wrong = (self.others.iter()).find(|(name, is_there)| is_present(name) != **is_there);
