@@ -288,7 +288,10 @@ impl Room {
         member: Member,
         log: &Log,
     ) -> Option<Start> {
-        self.rest.as_mut()?.reruns.begin_again(id, after, member, log)
+        self.rest
+            .as_mut()?
+            .reruns
+            .begin_again(id, after, member, log)
     }
 
     /// `member` has read all that there is of a rerun, and goes on in another that has more, if there is one.
@@ -299,6 +302,12 @@ impl Room {
     /// More of a rerun is to be appended; false when there is no more, or it stands in line for that already.
     pub(crate) fn line_up_rerun(&mut self, id: RerunId) -> bool {
         (self.rest.as_mut()).is_some_and(|rest| rest.reruns.line_up(id))
+    }
+
+    /// What they don't keep yet of what somebody has missed, in bytes of memory.
+    fn bytes_to_keep(&self, missed: &Missed) -> usize {
+        let reruns = self.rest.as_ref().map(|rest| &rest.reruns);
+        reruns.map_or_else(|| missed.bytes(), |reruns| reruns.bytes_to_keep(missed))
     }
 
     /// What its reruns keep in memory.

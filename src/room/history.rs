@@ -58,6 +58,19 @@ pub(crate) struct Missed {
     pub(crate) replays: Vec<Arc<Replay>>,
 }
 
+impl Missed {
+    /// The place up to which that is.
+    pub(super) fn known(&self) -> u64 {
+        let newest = self.replays.last();
+        newest.map_or(self.after, |newest| newest.last().number())
+    }
+
+    /// Memory that its messages take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.replays.iter().map(|replay| replay.bytes()).sum()
+    }
+}
+
 /// What a room keeps.
 #[derive(Debug)]
 pub(crate) struct History {

@@ -23,13 +23,11 @@ pub struct Rerun {
     ends: Vec<(u64, StreamPosition)>,
     /// The place behind which they begin.
     after: u64,
-    /// All of them, and some before them: also what is appended already, for whoever reads it more slowly than the log
-    /// moves on. Nothing when nobody reads.
+    /// All of them behind the place `kept_after`, and some before it: also what is appended already, for whoever reads
+    /// it more slowly than the log moves on. Nothing when nobody reads.
     replays: Vec<Arc<Replay>>,
-    /// The first of those that is not appended to its end.
-    next: usize,
-    /// The offset of the newest, also of those that have yet to be appended.
-    known: u64,
+    /// Before that place nobody has begun to read who still does.
+    kept_after: u64,
     /// The place up to which is appended what nobody has asked for: somebody begins to read there.
     wanted: u64,
     /// Who reads them, in no order.
@@ -47,8 +45,7 @@ impl Rerun {
             ends: Vec::new(),
             after,
             replays: Vec::new(),
-            next: 0,
-            known: after,
+            kept_after: after,
             wanted: 0,
             readers: Vec::new(),
             is_in_line: false,
@@ -59,6 +56,12 @@ impl Rerun {
     #[must_use]
     pub(crate) fn readers(&self) -> &[Member] {
         &self.readers
+    }
+
+    /// Whether more of it is about to be appended.
+    #[must_use]
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.is_in_line
     }
 
     /// Where its stream lies in the log.
@@ -99,14 +102,20 @@ impl Rerun {
         self.ends.last().map_or(self.after, |&(offset, _)| offset)
     }
 
-    /// Whether some of it has yet to be appended.
-    fn waits(&self) -> bool {
-        self.appended() < self.known
+    /// The offset of the newest, also of those that have yet to be appended.
+    fn known(&self) -> u64 {
+        let newest = self.replays.last();
+        newest.map_or(self.kept_after, |newest| newest.last().number())
     }
 
-    /// Whether some of it is to be appended before anybody can read on.
+    /// Whether some of it has yet to be appended.
+    fn waits(&self) -> bool {
+        self.appended() < self.known()
+    }
+
+    /// Whether some of it is to be appended at once: nobody can read on before, or somebody is about to begin.
     fn is_wanted(&self) -> bool {
-        self.waits() && (self.ends.is_empty() || self.appended() < self.wanted)
+        self.waits() && (self.ends.is_empty() || self.appended() <= self.wanted)
     }
 
     /// Whether what stands in its stream at `position` stands in the log behind `oldest`.
@@ -121,10 +130,9 @@ impl Rerun {
     /// and not much that it knows is appended before.
     fn suits(&self, missed: &Missed, oldest: LogPosition, bytes_max: usize) -> bool {
         let after = missed.after;
-        let ends = missed
-            .replays
-            .last()
-            .map_or(after, |last| last.last().number());
+        if !self.can_take_in(after, missed.known()) {
+            return false;
+        }
         if self.ends.is_empty() {
             let (first, farthest) = (self.after.min(after), self.wanted.max(after));
             let all = if after < self.after {
@@ -132,11 +140,7 @@ impl Rerun {
             } else {
                 &self.replays
             };
-            return (after <= self.known && ends >= self.after)
-                && weight_between(all, first, farthest) <= bytes_max;
-        }
-        if !(self.after..=self.known).contains(&after) {
-            return false;
+            return weight_between(all, first, farthest) <= bytes_max;
         }
         match self.start_behind(after) {
             Some(start) => self.is_fresh(start, oldest),
@@ -144,26 +148,28 @@ impl Rerun {
         }
     }
 
-    /// It is to have those messages too.
-    fn take_in(&mut self, missed: &Missed) {
-        if self.ends.is_empty() && missed.after < self.after {
-            // Nobody has begun to read.
-            self.after = missed.after;
-            self.known = missed.after;
-            let later = std::mem::take(&mut self.replays);
-            self.extend(&missed.replays);
-            self.extend(&later);
-        } else {
-            self.extend(&missed.replays);
-        }
+    /// Whether it can have all those between two places too: then none is missing in between, neither of its stream nor
+    /// of what it keeps.
+    fn can_take_in(&self, after: u64, last: u64) -> bool {
+        // As long as nothing is appended, it may begin before.
+        let begins = self.ends.is_empty() || after >= self.after;
+        begins && after <= self.known() && last >= self.kept_after
     }
 
-    fn extend(&mut self, replays: &[Arc<Replay>]) {
-        for replay in replays {
-            let last = replay.last().number();
-            if last > self.known {
+    /// It is to have those messages too.
+    fn take_in(&mut self, missed: &Missed) {
+        if self.ends.is_empty() {
+            self.after = self.after.min(missed.after);
+        }
+        let mut later = Vec::new();
+        if missed.after < self.kept_after {
+            // Whoever reads from there on may have to read all of it once more.
+            self.kept_after = missed.after;
+            later = std::mem::take(&mut self.replays);
+        }
+        for replay in missed.replays.iter().chain(&later) {
+            if replay.last().number() > self.known() {
                 self.replays.push(Arc::clone(replay));
-                self.known = last;
             }
         }
     }
@@ -178,8 +184,9 @@ impl Rerun {
         start
     }
 
-    /// What it has of that which lies behind the place `after`.
+    /// What it has of that which lies behind the place `after`, where somebody reads.
     fn missed_behind(&self, after: u64) -> Missed {
+        let after = after.max(self.kept_after);
         let first = (self.replays).partition_point(|replay| replay.last().number() <= after);
         let replays = self.replays[first..].to_vec();
         Missed { after, replays }
@@ -187,9 +194,10 @@ impl Rerun {
 
     /// Appends what waits, until so many bytes are exceeded; returns how many it has appended.
     fn append(&mut self, log: &mut Log, room: &str, encoder: &impl Encode, bytes_max: u64) -> u64 {
-        let (before, epoch) = (log.head(), self.epoch);
-        while let Some(replay) = self.replays.get(self.next) {
-            let replay = Arc::clone(replay);
+        let (before, epoch, appended) = (log.head(), self.epoch, self.appended());
+        let next = (self.replays).partition_point(|replay| replay.last().number() <= appended);
+        for at in next..self.replays.len() {
+            let replay = Arc::clone(&self.replays[at]);
             for message in replay.behind(self.appended()).messages() {
                 if log.head() - before >= bytes_max {
                     return log.head() - before;
@@ -208,7 +216,6 @@ impl Rerun {
                 self.index.push(position, bytes, Some(offset));
                 self.ends.push((offset.number(), self.index.head()));
             }
-            self.next += 1;
         }
         log.head() - before
     }
@@ -349,7 +356,7 @@ impl Reruns {
             other != id
                 && (one.protocol, one.epoch) == (run.protocol, run.epoch)
                 && !one.ends.is_empty()
-                && (one.after..=one.known).contains(&after)
+                && one.can_take_in(after, run.known())
                 && is_ahead
                 && (one.start_behind(after)).is_some_and(|start| one.is_fresh(start, oldest))
         };
@@ -358,7 +365,7 @@ impl Reruns {
         let other = self.get_mut(rerun)?;
         other.take_in(&missed);
         let position = other.begin(reader, after);
-        let (head, last) = (other.index.head(), other.known);
+        let (head, last) = (other.index.head(), other.known());
         self.count();
         self.end(id, reader);
         Some(Start {
@@ -406,8 +413,7 @@ impl Reruns {
         }
         // What waits is of no interest to anybody any more, and whoever comes has missed more.
         run.replays = Vec::new();
-        run.next = 0;
-        run.known = run.appended();
+        run.kept_after = run.appended();
         self.count();
         false
     }
@@ -453,13 +459,30 @@ impl Reruns {
             (None, _) => 0,
             (Some(run), None) => run.kept_bytes(),
             _ => {
-                let all = self.all.iter().flatten().flat_map(|run| &run.replays);
-                let mut all: Vec<&Arc<Replay>> = all.collect();
-                all.sort_unstable_by_key(|replay| Arc::as_ptr(replay));
+                let mut all = self.kept();
                 all.dedup_by(|one, other| Arc::ptr_eq(one, other));
                 all.iter().map(|replay| replay.bytes()).sum()
             }
         };
+    }
+
+    /// What they keep, by where it lies in memory.
+    fn kept(&self) -> Vec<&Arc<Replay>> {
+        let all = self.all.iter().flatten().flat_map(|run| &run.replays);
+        let mut all: Vec<&Arc<Replay>> = all.collect();
+        all.sort_unstable_by_key(|replay| Arc::as_ptr(replay));
+        all
+    }
+
+    /// What they don't keep yet of what somebody has missed, in bytes of memory.
+    pub(super) fn bytes_to_keep(&self, missed: &Missed) -> usize {
+        let kept = self.kept();
+        let is_new = |replay: &&Arc<Replay>| {
+            let found = kept.binary_search_by_key(&Arc::as_ptr(replay), |one| Arc::as_ptr(one));
+            found.is_err()
+        };
+        let new = missed.replays.iter().filter(is_new);
+        new.map(|replay| replay.bytes()).sum()
     }
 
     /// Memory that they hold beyond what every room may have, in bytes.

@@ -97,7 +97,27 @@ impl Shard {
                 || format!("{id:?} has something that nothing will send: {session:?}"),
             )?;
         }
-        Ok(())
+        self.check_recovering(session)
+    }
+
+    /// More is about to be appended of what somebody has missed who has read all there is of it, or its socket is full.
+    fn check_recovering(&self, session: &Session) -> Result<(), String> {
+        let waits = Flags::BLOCKED.and(Flags::SENDING);
+        if session.phase() != Phase::Open || session.flags().any(waits) {
+            return Ok(());
+        }
+        (session.idle_reruns(&self.rooms).into_iter()).try_for_each(|(id, room, rerun)| {
+            let rerun = self.rooms.get(room).rerun(rerun);
+            let rerun = rerun.ok_or_else(|| format!("{id:?} reads what is not there"))?;
+            // It has not been told yet where it begins.
+            let after =
+                (!session.has_begun_rerun(id)).then(|| session.place_in_rerun(id, &self.rooms));
+            let start = after.flatten().and_then(|after| rerun.start_behind(after));
+            let has_more = start.is_some_and(|start| start < rerun.index().head());
+            ensure(has_more || rerun.is_in_line(), || {
+                format!("{id:?} waits for what nobody will append of {rerun:?}: {session:?}")
+            })
+        })
     }
 
     fn check_tally(&self) -> Result<(), String> {

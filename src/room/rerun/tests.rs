@@ -274,3 +274,78 @@ fn reruns_are_bounded() {
     }
     assert!((250..300).contains(&count), "{count}");
 }
+
+/// Goal: what others have read before is kept again for whoever reads it now, with all that it has missed besides: it may
+/// fall behind in there, however it has come to it.
+#[test]
+fn what_nobody_read_any_more_is_kept_again() {
+    for goes_over in [false, true] {
+        let mut bench = Bench::new();
+        let (reader, others) = bench.begin(Protocol::Json, &missed(6, 4, 12));
+        assert_eq!(bench.append(others.rerun, 100), 6);
+        assert!(!bench.reruns.end(others.rerun, reader));
+        assert_eq!(bench.reruns.upkeep(), Default::default());
+        let after = if goes_over { 2 } else { 6 };
+        let (member, start) = bench.begin(Protocol::Json, &missed(after, 1, 15));
+        if goes_over {
+            assert_eq!(bench.append(start.rerun, 4), 4);
+            let over = (bench.reruns).go_over(start.rerun, member, &bench.log);
+            assert_eq!(over.map(|over| over.rerun), Some(others.rerun));
+        } else {
+            assert_eq!(start.rerun, others.rerun);
+        }
+        let (_, other) = bench.begin(Protocol::Json, &missed(9, 10, 15));
+        assert_eq!(other.rerun, others.rerun);
+        assert_eq!(bench.append(others.rerun, 1), 1);
+        bench.fill(40 << 10);
+        let again = (bench.reruns).begin_again(others.rerun, 7, member, &bench.log);
+        let again = again.expect("there is room");
+        assert_ne!(again.rerun, others.rerun);
+        assert_eq!(bench.append(again.rerun, 100), 8);
+        assert_eq!(bench.reads(&again), (8..=15).collect::<Vec<_>>());
+    }
+}
+
+/// Goal: nobody reads with others what has a gap to what those have yet to read.
+#[test]
+fn what_is_kept_has_no_gaps() {
+    let mut bench = Bench::new();
+    let (reader, first) = bench.begin(Protocol::Json, &missed(0, 1, 12));
+    assert_eq!(bench.append(first.rerun, 100), 12);
+    bench.reruns.end(first.rerun, reader);
+    // It is kept from 10 on.
+    let (_, second) = bench.begin(Protocol::Json, &missed(10, 11, 14));
+    assert_eq!(second.rerun, first.rerun);
+    let (_, fewer) = bench.begin(Protocol::Json, &missed(2, 1, 6));
+    assert_ne!(fewer.rerun, first.rerun);
+    let (member, all) = bench.begin(Protocol::Json, &missed(2, 1, 14));
+    assert_eq!(all.rerun, first.rerun);
+    assert_eq!(bench.append(first.rerun, 100), 2);
+    bench.fill(40 << 10);
+    let again = (bench.reruns).begin_again(first.rerun, 2, member, &bench.log);
+    let again = again.expect("there is room");
+    bench.append(again.rerun, 100);
+    assert_eq!(bench.reads(&again), (3..=14).collect::<Vec<_>>());
+}
+
+/// Goal: what somebody knows is appended for others as far as its place, and then something behind it, wherever that falls:
+/// it has read nothing that could ask for more.
+#[test]
+fn something_is_appended_behind_every_place() {
+    for frames in 1..=9 {
+        let mut bench = Bench::new();
+        let (_, first) = bench.begin(Protocol::Json, &missed(0, 1, 12));
+        let (_, second) = bench.begin(Protocol::Json, &missed(8, 7, 12));
+        assert_eq!(first.rerun, second.rerun);
+        bench.reruns.line_up(first.rerun);
+        let mut goes_on = true;
+        while goes_on {
+            let most = frames * FRAME_BYTES;
+            (_, goes_on) =
+                (bench.reruns).append(first.rerun, &mut bench.log, "room", &Frames, most);
+        }
+        let run = bench.reruns.get(first.rerun).unwrap();
+        let start = run.start_behind(8).expect("its place is appended");
+        assert!(start < run.index().head(), "{frames} at a time");
+    }
+}

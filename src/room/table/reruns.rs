@@ -57,16 +57,15 @@ impl Rooms {
         missed: &Missed,
         log: &Log,
     ) -> Option<Start> {
-        let before = self.upkeep.bytes;
-        let start =
-            self.change_reruns(id, |room| room.begin_rerun(rendition, member, missed, log))?;
-        let now = self.upkeep.bytes;
         // What a single history may take is had in any case.
-        if before > 0 && now > before && now > self.bounds.history_bytes_max {
-            self.end_rerun(id, start.rerun, member);
-            return None;
+        let bytes_max = self.bounds.history_bytes_max;
+        if self.upkeep.bytes > 0 && self.upkeep.bytes + missed.bytes() > bytes_max {
+            let more = self.get(id).bytes_to_keep(missed);
+            if more > 0 && self.upkeep.bytes + more > bytes_max {
+                return None;
+            }
         }
-        Some(start)
+        self.change_reruns(id, |room| room.begin_rerun(rendition, member, missed, log))
     }
 
     /// A member has fallen behind in a rerun, and reads on behind the place `after` where that is newer; `None` when
