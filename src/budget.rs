@@ -211,7 +211,7 @@ fn shard_lines(config: &Config) -> Vec<BudgetLine> {
         ),
         line(
             "histories",
-            "shards x history_bytes_max, once more for what is being sent of it",
+            "shards x history_bytes_max with rooms that stay for it, once more for what is being sent",
             shards,
             wide(config.history_bytes_max).saturating_mul(2),
         ),

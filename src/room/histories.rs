@@ -20,7 +20,7 @@ pub(super) struct Due {
 /// What is known of all of them.
 #[derive(Debug)]
 pub(super) struct Histories {
-    /// Memory of all their messages.
+    /// Memory of all their messages, and of the rooms that stay for them.
     bytes: usize,
     bytes_max: usize,
     /// At most one for each that has messages, and some whose histories are gone.
@@ -41,7 +41,7 @@ impl Histories {
         }
     }
 
-    /// Memory of all their messages, in bytes.
+    /// Memory of all their messages, and of the rooms that stay for them, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -75,6 +75,8 @@ impl Missed {
 #[derive(Debug)]
 pub(crate) struct History {
     retention: Retention,
+    /// Memory of the room that stays for it, in bytes.
+    room_bytes: usize,
     retained: Retained,
     /// The offset of the newest message that is not kept, or no longer; 0 when all are.
     lost: u64,
@@ -94,6 +96,7 @@ impl History {
     pub(super) fn new(retention: Retention, top: u64, serial: u64, now: Duration) -> Self {
         Self {
             retention,
+            room_bytes: 0,
             retained: Retained::default(),
             lost: top,
             newest_at: now,
@@ -109,10 +112,18 @@ impl History {
         self.retained.is_empty()
     }
 
-    /// Memory of its messages, in bytes.
+    /// That of a room that takes so many bytes: they count as its own as long as it keeps a message, since the room may
+    /// be there for nothing else.
+    #[must_use]
+    pub(super) fn of_room(self, room_bytes: usize) -> Self {
+        Self { room_bytes, ..self }
+    }
+
+    /// Memory of its messages and of the room that stays for them, in bytes.
     #[must_use]
     pub(super) fn bytes(&self) -> usize {
-        self.retained.bytes()
+        let room_bytes = if self.is_empty() { 0 } else { self.room_bytes };
+        self.retained.bytes() + room_bytes
     }
 
     /// When the newest message was said.

@@ -209,9 +209,16 @@ impl Presence {
                 sessions.remove();
             }
         }
+        if self.users.is_empty() {
+            // Its history may keep a room for long in which nobody is any more.
+            self.users = HashMap::new();
+        }
         match &mut self.known {
             Known::All(roll) | Known::Some { roll, .. } => {
                 roll.remove(&one.client);
+                if roll.is_empty() {
+                    *roll = Roll::new();
+                }
                 Census::NONE
             }
             Known::Nothing if members as usize > members_max => Census::NONE,

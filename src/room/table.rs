@@ -13,7 +13,6 @@ use super::Room;
 use super::audience::Member;
 use super::directory::Directory;
 use super::histories::Histories;
-use super::history::History;
 use super::home::Home;
 use super::homes::Homes;
 use super::log::Log;

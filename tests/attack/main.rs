@@ -13,6 +13,7 @@ mod echoes;
 mod fair;
 mod flood;
 mod halves;
+mod kept;
 mod pongs;
 mod promise;
 mod rooms;

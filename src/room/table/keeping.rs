@@ -6,10 +6,29 @@ use std::time::Duration;
 use super::Rooms;
 use crate::id::RoomId;
 use crate::message::{Run, Slice};
-use crate::room::history::{Position, Query, Recovery, Retention, Since, Unreadable};
+use crate::room::Room;
+use crate::room::directory::Directory;
+use crate::room::histories::Due;
+use crate::room::history::{History, Position, Query, Recovery, Retention, Since, Unreadable};
+use crate::room::home::{Members, Rest};
+use crate::room::presence::Presence;
 
 /// Histories that are looked at in a turn because their time has come.
 const EXPIRED_MAX: usize = 4096;
+
+/// What a room takes for which nothing is there but its history, in bytes, but for its name and for what is counted by
+/// shard: itself, what clients have begun at its home, and its places in tables, which double as they grow.
+const ROOM_BYTES: usize = 2 * size_of::<Room>()
+    + Directory::ENTRY_BYTES
+    + size_of::<Members>()
+    + size_of::<Rest>()
+    + size_of::<Presence>()
+    + size_of::<History>()
+    + 2 * size_of::<Due>()
+    + 6 * ALLOCATION_BYTES;
+
+/// What an allocator adds to each of them, or a name has before it.
+const ALLOCATION_BYTES: usize = 16;
 
 impl Rooms {
     /// From now on the room keeps what is said.
@@ -17,7 +36,9 @@ impl Rooms {
         let room = &mut self.rooms[id.index()];
         let home = room.home.as_mut().expect("this is the room's home");
         let top = home.position().top;
-        let history = self.histories.begin(retention, top, now);
+        let by_shard = size_of::<u32>() * usize::from(self.homes.shards());
+        let room_bytes = ROOM_BYTES + room.name.len() + by_shard;
+        let history = (self.histories.begin(retention, top, now)).of_room(room_bytes);
         home.begin_history(history);
         room.facts.begin_history();
     }
@@ -33,12 +54,12 @@ impl Rooms {
     fn change_history<R>(
         &mut self,
         id: RoomId,
-        change: impl FnOnce(&mut super::History, &Position) -> R,
+        change: impl FnOnce(&mut History, &Position) -> R,
     ) -> Option<R> {
         let home = self.rooms[id.index()].home.as_mut()?;
         let position = home.position();
         let history = home.history_mut()?;
-        let change = |history: &mut super::History| change(history, &position);
+        let change = |history: &mut History| change(history, &position);
         Some(self.histories.change(id, history, change))
     }
 
@@ -142,7 +163,7 @@ impl Rooms {
         }
     }
 
-    /// Memory of what all rooms keep, in bytes.
+    /// Memory of what all rooms keep, and of those rooms, in bytes.
     #[must_use]
     pub(crate) fn history_bytes(&self) -> usize {
         self.histories.bytes()
@@ -170,7 +191,7 @@ impl Rooms {
     }
 
     /// Remembers where the history of a room stands that is gone.
-    pub(super) fn remember(&mut self, room: &super::Room) {
+    pub(super) fn remember(&mut self, room: &Room) {
         if let Some(home) = &room.home
             && let Some(history) = home.history()
         {

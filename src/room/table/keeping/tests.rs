@@ -209,3 +209,29 @@ fn notes_of_rooms_that_are_gone_do_no_harm() {
     rooms.expire(seconds(900));
     assert_eq!((rooms.len(), rooms.next_expiry()), (0, None));
 }
+
+/// Goal: rooms that are there for their histories alone count with what they take themselves, so that a short message in
+/// each of thousands of rooms is no way to make the server keep more than it may; those that stay are the newest.
+#[test]
+fn rooms_count_that_stay_for_a_message() {
+    const BYTES_MAX: usize = 256 << 10;
+    let bounds = Bounds {
+        history_bytes_max: BYTES_MAX,
+        rooms_max: 10_000,
+        positions_max: 10_000,
+        ..Bounds::SMALL
+    };
+    let mut rooms = Rooms::new(ME, Homes::new(1, 0), bounds);
+    for number in 0..2_000 {
+        let now = Duration::from_millis(number);
+        let room = create_kept(&mut rooms, &format!("room {number}"), 1, now);
+        rooms.home_mut(room).join(&guest(), &CUSTOMS);
+        say(&mut rooms, room, b"x", now);
+        (rooms.home_mut(room)).leave(&guest(), &CUSTOMS, now);
+        rooms.release(room);
+    }
+    assert!(rooms.history_bytes() <= BYTES_MAX);
+    assert!((100..400).contains(&rooms.len()), "{}", rooms.len());
+    assert_eq!(rooms.len() + rooms.positions(), 2_000);
+    assert!(rooms.find("room 1999").is_some() && rooms.find("room 0").is_none());
+}
