@@ -140,11 +140,11 @@ impl Rerun {
             } else {
                 &self.replays
             };
-            return weight_between(all, first, farthest) <= bytes_max;
+            return Replay::weight_between(all, first, farthest) <= bytes_max;
         }
         match self.start_behind(after) {
             Some(start) => self.is_fresh(start, oldest),
-            None => weight_between(&self.replays, self.appended(), after) <= bytes_max,
+            None => Replay::weight_between(&self.replays, self.appended(), after) <= bytes_max,
         }
     }
 
@@ -231,16 +231,6 @@ impl Rerun {
         let readers = self.readers.capacity() * size_of::<Member>();
         self.index.held_bytes_beyond_few() + ends + readers
     }
-}
-
-/// What those of `replays` weigh that lie between two places, and some beside them.
-fn weight_between(replays: &[Arc<Replay>], first: u64, last: u64) -> usize {
-    (replays.iter())
-        .map(|replay| (replay.last().number(), replay.messages.weight()))
-        .skip_while(|&(end, _)| end <= first)
-        .take_while(|&(end, _)| end <= last)
-        .map(|(_, weight)| weight)
-        .sum()
 }
 
 /// Where somebody is to read what it has missed.

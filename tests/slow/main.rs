@@ -7,6 +7,7 @@ mod support;
 mod dead;
 mod flow;
 mod frozen;
+mod recovers;
 mod slow_reader;
 mod stalled;
 

@@ -31,7 +31,11 @@ pub(crate) struct Sdk {
 impl Sdk {
     #[track_caller]
     pub(crate) fn open(server: &Server) -> Self {
-        let client = Client::connect(server.address(), TARGET);
+        Self::over(Client::connect(server.address(), TARGET))
+    }
+
+    /// One over a connection that is open.
+    pub(crate) fn over(client: Client) -> Self {
         Self { client, id: 0 }
     }
 

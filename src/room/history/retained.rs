@@ -59,6 +59,17 @@ impl Replay {
     pub(crate) fn bytes(&self) -> usize {
         PIECE_BYTES + self.messages.held_bytes()
     }
+
+    /// What those of `replays` weigh that lie between two places, and some beside them.
+    #[must_use]
+    pub(crate) fn weight_between(replays: &[Arc<Self>], first: u64, last: u64) -> usize {
+        (replays.iter())
+            .map(|replay| (replay.last().number(), replay.messages.weight()))
+            .skip_while(|&(end, _)| end <= first)
+            .take_while(|&(end, _)| end <= last)
+            .map(|(_, weight)| weight)
+            .sum()
+    }
 }
 
 impl Retained {
