@@ -318,6 +318,25 @@ impl Index {
         Some(at)
     }
 
+    /// Where the first frame ends that is at least `bytes_max` beyond `boundary`, where one begins, or the head
+    /// if that is nearer. `None` when those bytes are gone.
+    #[must_use]
+    pub(crate) fn goal(
+        &self,
+        log: &Log,
+        boundary: StreamPosition,
+        bytes_max: u64,
+    ) -> Option<StreamPosition> {
+        if self.head - boundary <= bytes_max {
+            return Some(self.head);
+        }
+        // It may map to bytes that were overwritten since.
+        if self.position(boundary)? < log.tail() {
+            return None;
+        }
+        self.frame_end(log, boundary, boundary.onward(bytes_max))
+    }
+
     /// Where the cursor stands after `sent` bytes of what [`Self::plan`] gave out.
     #[must_use]
     pub(crate) fn advance(&self, reading: &Reading, sent: u64) -> StreamPosition {

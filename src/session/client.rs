@@ -5,6 +5,8 @@ mod cooling;
 mod held;
 mod publishing;
 mod pulse;
+pub(crate) mod reach;
+mod reading;
 mod subscriptions;
 
 use std::num::NonZeroU32;
@@ -15,9 +17,10 @@ use self::held::Held;
 use self::publishing::Publishing;
 pub(crate) use self::publishing::PutOff;
 use self::pulse::Pulse;
+use self::reach::Reach;
 use self::subscriptions::Subscriptions;
 pub(crate) use self::subscriptions::{By, Subscription};
-use super::tick::{TICKS_PER_SECOND, Tick};
+use super::tick::Tick;
 use crate::id::{MembershipId, Ticket};
 use crate::room::history::Position;
 use crate::room::presence::About;
@@ -127,6 +130,8 @@ pub(crate) struct Client {
     protocol: Protocol,
     stage: Stage,
     pulse: Pulse,
+    /// How far it has read, once it was sent much.
+    reach: Option<Box<Reach>>,
     /// Since when its socket has taken nothing of what there is for it.
     stuck: Option<Tick>,
     /// When the kernel is to be asked how far its peer has come.
@@ -143,9 +148,6 @@ pub(crate) struct Client {
 /// Memory of a subscription, in bytes.
 pub(super) const SUBSCRIPTION_BYTES: usize = size_of::<Subscription>();
 
-/// How often the kernel is asked about a socket that has not taken all there was.
-const LOOK_TICKS: u32 = 5 * TICKS_PER_SECOND;
-
 impl Client {
     /// One that reads and writes in `protocol`, and has to say who it is by `deadline`.
     #[must_use]
@@ -154,6 +156,7 @@ impl Client {
             protocol,
             stage: Stage::New(deadline),
             pulse: Pulse::default(),
+            reach: None,
             stuck: None,
             look: None,
             identity: None,
@@ -377,82 +380,6 @@ impl Client {
         (self.cooling.as_ref()).is_some_and(|cooling| cooling.refuses(room, now))
     }
 
-    // What its socket takes.
-
-    /// There is more for it than its socket has taken.
-    pub(crate) fn blocked(&mut self, took: Took, now: Tick) {
-        self.look
-            .get_or_insert(Tick(now.0.saturating_add(LOOK_TICKS)));
-        match took {
-            Took::Some => {
-                self.stuck = Some(now);
-                // It has come closer to the ping that it is to answer.
-                self.pulse.postpone(now);
-            }
-            Took::Nothing => {
-                self.stuck.get_or_insert(now);
-            }
-        }
-    }
-
-    /// Its socket took all there was.
-    pub(crate) fn drained(&mut self, now: Tick) {
-        self.look = None;
-        if self.stuck.take().is_some() {
-            self.pulse.postpone(now);
-        }
-        if let Some(cooling) = &mut self.cooling {
-            cooling.drained(now);
-        }
-    }
-
-    /// Since when its socket has taken nothing.
-    #[must_use]
-    pub(crate) fn stuck_since(&self) -> Option<Tick> {
-        self.stuck
-    }
-
-    /// The kernel was asked, and is to be asked again in so many ticks, if no more is heard before.
-    pub(crate) fn look_again(&mut self, now: Tick, ticks: u32) {
-        self.look = Some(Tick(now.0.saturating_add(ticks)));
-    }
-
-    /// When the kernel is to be asked how far its peer has come: where nothing else says so, when the answer to
-    /// a ping is `pong_ticks` old.
-    #[must_use]
-    pub(crate) fn look_at(&self, pong_ticks: u32) -> Option<Tick> {
-        let owed = self.pulse.owed_since();
-        // Saturates: what is more than 13 years away never comes.
-        let late = owed.map(|since| Tick(since.0.saturating_add(pong_ticks)));
-        self.look.or(late)
-    }
-
-    // Its pulse.
-
-    /// Its pings and pongs.
-    #[must_use]
-    pub(crate) fn pulse(&self) -> &Pulse {
-        &self.pulse
-    }
-
-    /// It is pinged.
-    pub(crate) fn ping(&mut self, now: Tick, interval_ticks: u32) {
-        self.pulse.ping(now, interval_ticks);
-    }
-
-    /// It has answered.
-    pub(crate) fn pong(&mut self) {
-        self.pulse.pong();
-        if self.stuck.is_none() {
-            self.look = None;
-        }
-    }
-
-    /// It could not answer until now.
-    pub(crate) fn postpone_pong(&mut self, now: Tick) {
-        self.pulse.postpone(now);
-    }
-
     // All of it.
 
     /// When something of it is due, if ever.
@@ -481,7 +408,8 @@ impl Client {
         let held = self.held.as_ref().map_or(0, |held| held.held_bytes());
         let publishing = (self.publishing.as_ref()).map_or(0, |all| all.held_bytes());
         let cooling = (self.cooling.as_ref()).map_or(0, |all| all.held_bytes());
-        held + publishing + cooling
+        let reach = self.reach.as_ref().map_or(0, |_| size_of::<Reach>());
+        held + publishing + cooling + reach
     }
 }
 

@@ -51,7 +51,8 @@ impl Session {
 
     /// Bytes of its rooms that were sent, from wherever the count began, modulo 2^32: a cursor that has no
     /// others beside it is as good a count as any.
-    fn sent_bytes(&self) -> u32 {
+    #[must_use]
+    pub(crate) fn sent_bytes(&self) -> u32 {
         match (&self.side, &self.membership) {
             (Some(side), _) if self.flags.any(Flags::SEVERAL) => side.sent_bytes,
             (_, Some(membership)) => low_half(membership.cursor()),
@@ -61,10 +62,13 @@ impl Session {
 
     /// Does what changes where that count begins.
     pub(super) fn keeping_unheard<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> R {
-        let unheard = self.sent_unheard_bytes();
+        let (before, unheard) = (self.sent_bytes(), self.sent_unheard_bytes());
         let result = change(self);
         let sent_bytes = self.sent_bytes();
         self.timers.recount(sent_bytes, unheard);
+        if let Some(client) = self.client_mut() {
+            client.shift_reach(sent_bytes.wrapping_sub(before));
+        }
         result
     }
 

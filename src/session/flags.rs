@@ -59,6 +59,13 @@ impl Flags {
     /// It ends with the token that it came in by.
     pub(crate) const LEASED: Self = Self(1 << 24);
 
+    /// It is a client that has yet to read much: nothing more of its rooms is sent until it has.
+    pub(crate) const AHEAD: Self = Self(1 << 25);
+    /// It is a client that reads slowly: no send is quiet, so that it is never sent too much.
+    pub(crate) const SLOW: Self = Self(1 << 26);
+    /// It is a client that is sent only so much at a time.
+    pub(crate) const LITTLE: Self = Self::AHEAD.and(Self::SLOW);
+
     /// Operations that the kernel owes an answer to.
     pub(crate) const OPERATIONS: Self = Self::RECEIVING.and(Self::SENDING).and(Self::BLOCKED);
     /// What the shard notes about a session for itself, whatever the phase.
@@ -71,6 +78,8 @@ impl Flags {
         .and(Self::PLACED)
         .and(Self::UNANNOUNCED)
         .and(Self::TRACKED)
+        .and(Self::AHEAD)
+        .and(Self::SLOW)
         .and(Self::READER)
         .and(Self::SEATED)
         .and(Self::LEASED)

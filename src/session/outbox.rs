@@ -6,6 +6,8 @@
 
 mod several;
 
+use super::client::Client;
+use super::client::reach::{LOOK_BYTES, Reach};
 use super::membership::{Membership, Streams};
 use super::phase::Phase;
 use super::private::Private;
@@ -14,6 +16,7 @@ use super::send::{narrow, total_bytes};
 use super::side::Part;
 use super::{Flags, Session};
 use crate::id::{MemberId, MembershipId, StreamPosition};
+use crate::room::index::Index;
 use crate::room::log::Log;
 use crate::room::own::Reading;
 
@@ -33,6 +36,9 @@ impl Session {
         if self.private_bytes() > 0 {
             return true;
         }
+        if self.is_held_back() {
+            return self.is_mid_frame();
+        }
         match (&self.side, &self.membership) {
             (Some(side), _) if self.flags.any(Flags::SEVERAL) => {
                 side.cut.is_some() || !side.due.is_empty()
@@ -42,6 +48,63 @@ impl Session {
             }
             (_, None) => false,
         }
+    }
+
+    /// Whether nothing of its rooms is sent before it has read more of what it was sent. Somebody who is to go
+    /// gets all that there is.
+    fn is_held_back(&self) -> bool {
+        self.flags.any(Flags::AHEAD) && self.phase == Phase::Open
+    }
+
+    /// How much of its rooms may be sent in one go.
+    fn room_bytes_max(&self) -> u64 {
+        if !self.flags.any(Flags::CLIENT) || self.phase != Phase::Open {
+            return SEND_BYTES_MAX;
+        }
+        if self.is_held_back() {
+            return 0;
+        }
+        let reach = self.client().and_then(Client::reach);
+        let left = reach.map_or_else(Reach::unknown_bytes, |it| it.left_bytes(self.sent_bytes()));
+        // A frame at least: that it was too much is seen once it is sent.
+        u64::from(left).max(1)
+    }
+
+    /// Up to where of a room is sent in one go from `start` on, and how many bytes that may be, of `left`.
+    #[inline]
+    fn goal(
+        &self,
+        index: &Index,
+        log: &Log,
+        start: StreamPosition,
+        left: u64,
+    ) -> Option<(StreamPosition, u64)> {
+        let is_much = index.head() - start > u64::from(LOOK_BYTES);
+        if !self.flags.any(Flags::CLIENT) || !(is_much || self.flags.any(Flags::LITTLE)) {
+            return Some((index.head(), left));
+        }
+        self.goal_of_client(index, log, start, left)
+    }
+
+    /// The same of a client that is sent much, or reads slowly.
+    #[cold]
+    fn goal_of_client(
+        &self,
+        index: &Index,
+        log: &Log,
+        start: StreamPosition,
+        left: u64,
+    ) -> Option<(StreamPosition, u64)> {
+        let left = left.min(self.room_bytes_max());
+        Some((index.goal(log, start, left)?, left))
+    }
+
+    /// Whether what a client has read is looked at once this was sent: of most now and then, of those that
+    /// read slowly each time.
+    fn is_looked_at(&self, before: u64, end: u64) -> bool {
+        self.flags.any(Flags::CLIENT)
+            && (before / u64::from(LOOK_BYTES) != end / u64::from(LOOK_BYTES)
+                || self.flags.any(Flags::SLOW))
     }
 
     /// Plans the next send into `plan`. It is in flight then, or else assumed to be taken already, so
@@ -102,13 +165,14 @@ impl Session {
         left -= private;
         let mut at_head = stream.is_none();
         if let Some((first, index)) = stream {
+            let (goal, left) = self.goal(index, log, end, left).ok_or(gone)?;
             if whole && left > 0 {
                 let rest = Reading {
                     cursor: end,
                     ..first.reading(member)
                 };
                 end = index
-                    .plan(&rest, index.head(), PIECES_MAX, left, &mut plan.pieces)
+                    .plan(&rest, goal, PIECES_MAX, left, &mut plan.pieces)
                     .ok_or(gone)?;
             }
             // The index may map to bytes that were overwritten since.
@@ -131,7 +195,10 @@ impl Session {
             bytes: narrow(bytes),
             end,
         };
-        let is_foreseen = at_head && whole && plan.before == 0;
+        let is_foreseen = at_head
+            && whole
+            && plan.before == 0
+            && !self.is_looked_at(self.cursor().bytes(), end.bytes());
         Ok(self.begin_one(in_flight, is_foreseen))
     }
 
@@ -198,7 +265,8 @@ impl Session {
             .and(Flags::SENDING)
             .and(Flags::BLOCKED)
             .and(Flags::UNANNOUNCED)
-            .and(Flags::TRACKED);
+            .and(Flags::TRACKED)
+            .and(Flags::LITTLE);
         let is_free = self.phase == Phase::Open && !self.flags.any(OTHERWISE);
         let first = self.membership.as_mut()?;
         if !is_free || self.private.is_some() || !first.shares(shared) {

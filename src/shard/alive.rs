@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Shard;
 use super::parts::action::{Action, Measured};
 use crate::id::SessionKey;
+use crate::session::client::Client;
 use crate::session::tick::Tick;
 use crate::session::timers::Timer;
 use crate::session::{Flags, Phase, Session};
@@ -138,7 +139,11 @@ impl Shard {
         if measured.outstanding > 0 {
             return Duration::ZERO;
         }
-        let unheard_bytes = self.sessions.at(slot).sent_unheard_bytes();
+        let session = self.sessions.at(slot);
+        // A client that says something may yet have to read what lies before its ping.
+        let reach = session.client().and_then(Client::reach);
+        let unread_bytes = reach.map_or(0, |reach| reach.unread_bytes(session.sent_bytes()));
+        let unheard_bytes = session.sent_unheard_bytes().max(unread_bytes);
         Duration::from_secs(u64::from(unheard_bytes / READING_BYTES_PER_SECOND))
     }
 

@@ -89,7 +89,9 @@ impl Shard {
             let mut audiences = self.rooms.get(one.room()).audiences();
             let is_swept = (audiences.find(|audience| audience.rendition() == one.rendition()))
                 .is_some_and(Audience::is_flushing);
-            let is_planned = has_turn && session.is_due(id);
+            // Its answer to a ping brings it its turn.
+            let is_waiting = has_turn || session.flags().any(Flags::AHEAD);
+            let is_planned = is_waiting && session.is_due(id);
             // What it knows may come before what it has missed.
             let awaits = one.rerun().is_some() && !session.has_begun_rerun(id);
             ensure(

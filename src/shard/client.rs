@@ -107,15 +107,11 @@ impl Shard {
 
     fn hold_command(&mut self, slot: u32, encoding: Encoding, command: &[u8]) {
         let read = (!command.is_empty()).then(|| decode::read(encoding, command));
-        let is_pong = matches!(read, Some(Ok(command)) if command.request == Request::Pong);
-        if let Some(client) = self.client_mut(slot) {
-            match is_pong {
-                true => client.pong(),
-                false => client.hold(command),
-            }
-        }
-        if is_pong {
+        if matches!(read, Some(Ok(command)) if command.request == Request::Pong) {
             self.metrics().commands.count(CommandKind::Pong);
+            self.client_pongs(slot);
+        } else if let Some(client) = self.client_mut(slot) {
+            client.hold(command);
         }
     }
 
@@ -218,9 +214,7 @@ impl Shard {
             Request::PresenceStats { channel } => self.client_stats(slot, id, channel),
             Request::History(history) => self.client_history(slot, id, history),
             Request::Pong => {
-                if let Some(client) = self.client_mut(slot) {
-                    client.pong();
-                }
+                self.client_pongs(slot);
                 Ok(Step::Done)
             }
             Request::Rpc { .. } => Err(ErrorCode::NotAvailable.into()),

@@ -130,7 +130,9 @@ impl Shard {
             return self.settle(slot);
         };
         let bytes = session.transport().released(bytes);
+        let before = session.sent_bytes();
         let progress = session.sent(member, &self.rooms, &self.log, bytes);
+        let of_rooms = (before, session.sent_bytes());
         if session.flags().any(Flags::SEVERAL) {
             self.go_on_recovering(slot, progress);
         }
@@ -143,6 +145,7 @@ impl Shard {
             return self.settle(slot);
         }
         if is_client {
+            self.look_at_client(slot, of_rooms);
             self.client_sent(slot, bytes, progress);
         }
         let session = self.sessions.at_mut(slot);

@@ -15,6 +15,9 @@ use fanring::talk::{Handover, Letter, ToShard};
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
 use fanring::wire::http::head_end;
 
+/// A ping of Centrifugo's protocol in JSON, as it is sent.
+const PING: &[u8] = b"\x81\x02{}";
+
 /// A client and what it was sent.
 #[derive(Debug)]
 struct Client {
@@ -27,6 +30,8 @@ struct Client {
     stuck: bool,
     /// How many bytes its socket takes of a send.
     takes: usize,
+    /// Whether it answers each ping of Centrifugo's protocol as soon as that is sent.
+    answers: bool,
     /// What the kernel says of its socket.
     measured: Measured,
     wire: Vec<u8>,
@@ -96,6 +101,7 @@ impl Bench {
             polling: false,
             stuck: false,
             takes: usize::MAX,
+            answers: false,
             measured: Measured::default(),
             wire: Vec::new(),
         });
@@ -162,6 +168,11 @@ impl Bench {
     /// Which session of its shard a client has.
     pub(crate) fn key(&self, client: usize) -> SessionKey {
         self.clients[client].key.expect("it has joined")
+    }
+
+    /// From now on the client answers pings of Centrifugo's protocol, and keeps them for itself.
+    pub(crate) fn answer(&mut self, client: usize) {
+        self.clients[client].answers = true;
     }
 
     /// The client's bytes reach its shard, which does not act on anything else yet.
@@ -292,7 +303,7 @@ impl Bench {
     pub(crate) fn flush(&mut self, shard: usize, sends_max: usize) -> Vec<usize> {
         let mut batch = FlushBatch::new(sends_max);
         self.shards[shard].poll_flush(&mut batch);
-        let (mut reached, mut answers) = (Vec::new(), Vec::new());
+        let (mut reached, mut answers, mut pinged) = (Vec::new(), Vec::new(), Vec::new());
         for (place, send) in batch.sends.iter().enumerate() {
             let slices = self.shards[shard].slices(&batch, send);
             let bytes = slices.collect::<Vec<_>>().concat();
@@ -302,7 +313,12 @@ impl Bench {
             let client = &mut self.clients[number];
             client.key = Some(send.key);
             let sent = bytes.len().min(client.takes);
+            let begun = client.wire.len().saturating_sub(PING.len() - 1);
             client.wire.extend_from_slice(&bytes[..sent]);
+            let news = &client.wire[begun..];
+            if client.answers && news.windows(PING.len()).any(|frame| frame == PING) {
+                pinged.push(number);
+            }
             if sent < bytes.len() || !send.is_quiet() {
                 answers.push((place, u32::try_from(sent).ok()));
             }
@@ -312,6 +328,9 @@ impl Bench {
             self.shards[shard].handle_sent(&batch, place, sent);
         }
         self.shards[shard].handle_flushed();
+        for client in pinged {
+            self.say(client, OpCode::Text, b"{}");
+        }
         reached
     }
 
@@ -390,12 +409,16 @@ impl Bench {
     /// The payloads of the frames a client was sent since it joined or since the last look, with
     /// a close as its code.
     pub(crate) fn heard(&mut self, client: usize) -> Vec<String> {
-        let wire = self.wire(client);
+        let (wire, answers) = (self.wire(client), self.clients[client].answers);
         let (mut rest, mut heard) = (&wire[..], Vec::new());
         while !rest.is_empty() {
             let header = decode_header(rest, Role::Client).unwrap().unwrap();
             let end = header.bytes + usize::try_from(header.payload_bytes).unwrap();
             let payload = &rest[header.bytes..end];
+            if answers && rest[..end] == *PING {
+                rest = &rest[end..];
+                continue;
+            }
             heard.push(match header.opcode {
                 OpCode::Close => format!("close {}", u16::from_be_bytes([payload[0], payload[1]])),
                 _ => String::from_utf8_lossy(payload).into_owned(),

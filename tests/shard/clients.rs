@@ -8,6 +8,7 @@ mod long;
 mod patience;
 mod presence;
 mod pulse;
+mod reading;
 mod recovery;
 mod slow;
 
@@ -49,6 +50,23 @@ impl Bench {
         let mut told = self.heard(client);
         told.retain(|one| !one.contains(r#""join":{"#) && !one.contains(r#""leave":{"#));
         told
+    }
+
+    /// What the client is told, who answers each ping, until there is no more, but for who comes and goes.
+    fn read(&mut self, client: usize) -> Vec<String> {
+        let mut all = Vec::new();
+        loop {
+            let mut told = self.told(client);
+            let before = told.len();
+            told.retain(|one| one != "{}");
+            for _ in told.len()..before {
+                self.command(client, "{}");
+            }
+            all.append(&mut told);
+            if before == 0 {
+                return all;
+            }
+        }
     }
 }
 

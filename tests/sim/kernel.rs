@@ -243,6 +243,11 @@ impl Kernel {
         self.connections[connection].server_reset
     }
 
+    /// Bytes that the client has read.
+    pub(crate) fn read_bytes(&self, connection: usize) -> u64 {
+        self.connections[connection].read
+    }
+
     pub(crate) fn was_full(&self, connection: usize) -> bool {
         self.connections[connection].was_full
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::reading::LOOK_TICKS;
 use super::{
-    About, Asking, By, Client, Identity, LOOK_TICKS, Protocol, Stage, Subscription, Tick, Took,
-    Waiting,
+    About, Asking, By, Client, Identity, Protocol, Stage, Subscription, Tick, Took, Waiting,
 };
 use crate::id::MembershipId;
 use crate::room::home::Visible;
@@ -81,7 +81,7 @@ fn commands_wait_for_one_another() {
 #[test]
 fn what_comes_first_is_due_first() {
     let mut client = connected();
-    client.ping(Tick(200), 250);
+    client.ping(0, Tick(200), 250);
     assert_eq!(client.next_due(PONG), Some(Tick(280)));
     client.prolong(Some(Tick(270)));
     assert_eq!(client.next_due(PONG), Some(Tick(270)));
@@ -90,13 +90,13 @@ fn what_comes_first_is_due_first() {
     assert!(!client.has_published_all());
     client.take_put_off();
     client.prolong(None);
-    client.pong();
+    client.pong(Tick(205));
     assert_eq!(client.next_due(PONG), Some(Tick(450)), "the next ping");
     client.blocked(Took::Nothing, Tick(210));
     client.blocked(Took::Nothing, Tick(220));
     let look = Tick(210 + LOOK_TICKS);
     assert_eq!(client.next_due(PONG), Some(look), "it is stuck");
-    client.pong();
+    client.pong(Tick(225));
     client.look_again(look, 10);
     assert_eq!(client.next_due(PONG), Some(Tick(look.0 + 10)));
     client.drained(Tick(280));
@@ -109,7 +109,7 @@ fn what_comes_first_is_due_first() {
 #[test]
 fn whoever_takes_bytes_has_time_to_answer() {
     let mut client = connected();
-    client.ping(Tick(200), 250);
+    client.ping(0, Tick(200), 250);
     client.blocked(Took::Nothing, Tick(210));
     assert_eq!(client.pulse().owed_since(), Some(Tick(200)));
     assert_eq!(client.stuck_since(), Some(Tick(210)));

@@ -7,6 +7,7 @@ use crate::id::{MemberId, MembershipId, StreamPosition};
 use crate::room::index::Index;
 use crate::room::log::Log;
 use crate::room::own::Reading;
+use crate::session::client::reach::LOOK_BYTES;
 use crate::session::membership::{Membership, Streams};
 use crate::session::phase::Phase;
 use crate::session::send::{InFlight, Nothing, PIECES_MAX, Plan, Progress, SEND_BYTES_MAX, Undo};
@@ -20,6 +21,8 @@ struct Gathering {
     /// Bytes that it may still take up.
     left: u64,
     due: Due,
+    /// What it holds of rooms as long as that is so little that it matters to no client.
+    little: Option<u64>,
 }
 
 impl Session {
@@ -48,6 +51,7 @@ impl Session {
             parts: std::mem::take(&mut side.parts),
             left: SEND_BYTES_MAX,
             due: side.due,
+            little: Some(0),
         };
         gathering.parts.clear();
         self.gather_parts(member, streams, log, plan, &mut gathering)?;
@@ -64,6 +68,9 @@ impl Session {
         if bytes == 0 {
             return Err(Nothing::ToSend);
         }
+        let sent_bytes = u64::from(self.sent_bytes());
+        let is_looked_at = self.is_looked_at(sent_bytes, sent_bytes + bytes);
+        let side = self.several();
         if plan.private == 0
             && side.cut.is_none()
             && side.due.is_empty()
@@ -72,6 +79,7 @@ impl Session {
             && side.recovering(part.membership).is_none()
             && self.phase == Phase::Open
             && !self.flags.any(Flags::TRACKED)
+            && !is_looked_at
             && self.transport.may_be_quiet()
         {
             return Ok(Some(self.assume_part_sent(part)));
@@ -108,6 +116,22 @@ impl Session {
             // The next frame of a room comes behind the last private one.
             return Ok(());
         }
+        if self.is_held_back() {
+            return Ok(());
+        }
+        self.gather_due(cut, member, streams, log, plan, gathering)
+    }
+
+    /// What its due memberships have, in turn.
+    fn gather_due(
+        &mut self,
+        cut: Option<MembershipId>,
+        member: MemberId,
+        streams: &impl Streams,
+        log: &Log,
+        plan: &mut Plan,
+        gathering: &mut Gathering,
+    ) -> Result<(), Nothing> {
         for id in gathering.due.behind(self.several().served) {
             if gathering.left == 0 || plan.pieces.len() - plan.before == PIECES_MAX {
                 break;
@@ -120,12 +144,31 @@ impl Session {
                 reading.cursor = gathering.parts[0].end;
             }
             let limit = self.limit(id, streams).unwrap_or(index.head());
-            let end = gathering.add(id, index, &reading, limit, log, plan)?;
+            self.ration(limit - reading.cursor, gathering);
+            let goal = index.goal(log, reading.cursor, gathering.left);
+            let goal = goal.ok_or(Nothing::Left(id))?.min(limit);
+            let end = gathering.add(id, index, &reading, goal, log, plan)?;
             if end == limit {
                 gathering.due.remove(id);
             }
         }
         Ok(())
+    }
+
+    /// Heeds how much a client may be sent once what is gathered of its rooms, and `more`, is not little. That
+    /// costs a look at what is known of the client.
+    fn ration(&self, more: u64, gathering: &mut Gathering) {
+        let Some(gathered) = gathering.little else {
+            return;
+        };
+        let all = gathered + more;
+        gathering.little = Some(all);
+        if all > u64::from(LOOK_BYTES) || self.flags.any(Flags::LITTLE) {
+            gathering.little = None;
+            // A frame at least.
+            let left = self.room_bytes_max().saturating_sub(gathered).max(1);
+            gathering.left = gathering.left.min(left);
+        }
     }
 
     /// Takes a send of one part for taken.

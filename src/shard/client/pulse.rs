@@ -5,10 +5,11 @@
 
 use crate::protocol::centrifugo::codes::{Disconnect, Unsubscribed};
 use crate::protocol::centrifugo::encode;
-use crate::session::Flags;
-use crate::session::client::{Stage, Took};
+use crate::session::client::reach::LOOK_BYTES;
+use crate::session::client::{Client, Stage, Took};
 use crate::session::send::Progress;
 use crate::session::tick::{TICKS_PER_SECOND, Tick};
+use crate::session::{Flags, Phase};
 use crate::shard::Shard;
 use crate::shard::parts::action::{Action, Measured};
 use crate::shard::parts::step::encoding;
@@ -70,12 +71,83 @@ impl Shard {
 
     fn ping_client(&mut self, slot: u32) {
         let (tick, interval) = (self.tick(), Tick::at(self.chat().client.ping_interval).0);
+        let sent = self.sessions.at(slot).sent_bytes();
         let Some(client) = self.client_mut(slot) else {
             return;
         };
-        client.ping(tick, interval);
+        client.ping(sent, tick, interval);
         let encoding = encoding(client.protocol());
         self.reply(slot, |out| encode::append_ping(out, encoding));
+    }
+
+    /// A client has answered a ping.
+    pub(in crate::shard) fn client_pongs(&mut self, slot: u32) {
+        let tick = self.tick();
+        if let Some(client) = self.client_mut(slot) {
+            client.pong(tick);
+            self.look_how_far(slot);
+        }
+    }
+
+    /// A send of a client was answered, which has brought the count of what it was sent of its rooms from one
+    /// to the other.
+    pub(in crate::shard) fn look_at_client(&mut self, slot: u32, of_rooms: (u32, u32)) {
+        let session = self.sessions.at_mut(slot);
+        let is_open = session.phase() == Phase::Open;
+        let Some(client) = session.client_mut().filter(|_| is_open) else {
+            return;
+        };
+        if of_rooms.0 / LOOK_BYTES != of_rooms.1 / LOOK_BYTES {
+            client.begin_reach(of_rooms.0);
+        }
+        self.look_how_far(slot);
+        self.note_holding(slot);
+    }
+
+    /// Pings a client that was sent much since it last answered, and sends it no more of its rooms if that was
+    /// too much, or goes on with that.
+    fn look_how_far(&mut self, slot: u32) {
+        let (key, sent) = (self.sessions.key(slot), self.sessions.at(slot).sent_bytes());
+        let Some(client) = self.client(slot) else {
+            return;
+        };
+        let Some(reach) = client.reach() else {
+            return;
+        };
+        let is_connected = client.stage() == Stage::Connected;
+        let must_ask = is_connected && reach.must_ask(sent);
+        let is_ahead = is_connected && reach.left_bytes(sent) == 0;
+        if must_ask {
+            self.ask_client(slot);
+        }
+        let is_slow = self.client(slot).and_then(Client::reach);
+        let is_slow = is_slow.is_some_and(|reach| reach.is_slow(sent));
+        let session = self.sessions.at_mut(slot);
+        let was_ahead = session.flags().any(Flags::AHEAD);
+        for (flag, holds) in [(Flags::SLOW, is_slow), (Flags::AHEAD, is_ahead)] {
+            match holds {
+                true => session.mark(flag),
+                false => session.unmark(flag),
+            }
+        }
+        match (was_ahead, is_ahead) {
+            // It may fall behind meanwhile.
+            (false, true) => self.watch.add(key, &mut self.sessions),
+            (true, false) => self.mark_dirty(slot),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Pings a client behind what it was sent, although no ping is due.
+    fn ask_client(&mut self, slot: u32) {
+        let (tick, sent) = (self.tick(), self.sessions.at(slot).sent_bytes());
+        let Some(client) = self.client_mut(slot) else {
+            return;
+        };
+        client.ask(sent, tick);
+        let encoding = encoding(client.protocol());
+        self.reply(slot, |out| encode::append_ping(out, encoding));
+        self.schedule_client(slot);
     }
 
     // What its socket takes.

@@ -70,7 +70,7 @@ impl Watch {
             let Some(session) = sessions.lookup(key) else {
                 return false;
             };
-            let blocked = session.flags().any(Flags::BLOCKED);
+            let blocked = session.flags().any(Flags::BLOCKED.and(Flags::AHEAD));
             let mut lags = false;
             for (id, one, index) in session.streams(rooms) {
                 let lag = index.head() - one.cursor();

@@ -32,10 +32,12 @@ fn what_is_kept_for_those_who_recover_is_bounded() {
     let recover =
         |id, room: &str| subscribe(id, room).replace("}}", r#","recover":true,"offset":0}}"#);
     let idle = bench.client_in(0, &[]);
+    bench.answer(idle);
     bench.block(idle);
     bench.command(idle, &recover(3, &rooms[0]));
     bench.settle();
     let client = bench.client_in(0, &[]);
+    bench.answer(client);
     bench.command(client, &recover(3, &rooms[1]));
     let told = bench.told(client);
     assert!(
@@ -52,6 +54,7 @@ fn what_is_kept_for_those_who_recover_is_bounded() {
     assert!(bench.told(client)[0].contains(r#""num_clients":1"#));
     // Of the same room no more is kept for others.
     let other = bench.client_in(0, &[]);
+    bench.answer(other);
     bench.command(other, &recover(3, &rooms[0]));
     assert_eq!(bench.told(other).len(), 1 + 20);
     bench.unblock(idle);

@@ -23,8 +23,11 @@ fn room() -> (Bench, usize, usize) {
         ..Config::default()
     });
     let speaker = bench.client_in(0, &["room"]);
-    let _others = [0; 6].map(|shard| bench.client_in(shard, &["room"]));
+    let others = [0; 6].map(|shard| bench.client_in(shard, &["room"]));
     let client = bench.client_in(0, &["room"]);
+    for all in others.into_iter().chain([speaker, client]) {
+        bench.answer(all);
+    }
     (bench, speaker, client)
 }
 

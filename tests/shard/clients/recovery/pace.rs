@@ -26,7 +26,8 @@ fn small_log() -> Bench {
 #[test]
 fn more_than_a_log_is_recovered_at_any_pace() {
     let mut bench = small_log();
-    bench.client_in(0, &["room"]);
+    let stays = bench.client_in(0, &["room"]);
+    bench.answer(stays);
     let speaker = bench.join(0, "/ws/room?presence=0");
     // As a JSON string each of these bytes takes six.
     let text = [1; 10_000];
@@ -44,6 +45,7 @@ fn more_than_a_log_is_recovered_at_any_pace() {
     ];
     let clients = readers.map(|(known, takes)| {
         let client = bench.client_in(0, &[]);
+        bench.answer(client);
         bench.crawl(client, takes);
         bench.command(client, &recover(3, "room", known, ""));
         client
@@ -88,6 +90,7 @@ fn a_thousand_that_come_back_share_what_they_have_missed() {
         let before = appended(&bench, 0);
         for &(client, known) in &clients {
             bench.wire(client);
+            bench.answer(client);
             let commands = [CONNECT, &recover(3, "room", known, "")].join("\n");
             bench.command(client, &commands);
         }
