@@ -11,7 +11,7 @@
 #     examples       those of docs/CLIENTS.md whose language is here
 # All of them without a WHAT. With --bin-dir nothing of the project is built and fanring is taken from there; with --reference the
 # server is Centrifugo, which shows that the checks ask for nothing but what the SDKs are used to. --only takes the scenarios with
-# that word in their names, and --long plays those that take minutes instead of the others, in Node and with Python unless it is told
+# that word in their names, and --long plays only those with slow readers, for minutes, in Node and with Python unless it is told
 # otherwise. What is fetched is pinned, kept below target/sdk, and never committed. What can't be had is left out, with a notice.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,7 +25,7 @@ go_tests=58
 fail() { echo "sdk: $*" >&2; exit 1; }
 
 use_tools
-bin_dir='' reference='' only='' long='' wanted=()
+bin_dir='' reference='' only='' long='' options='' nginx='' wanted=()
 while [ $# -gt 0 ]; do
   case $1 in
     --bin-dir) bin_dir=${2:?--bin-dir wants a folder}; shift 2 ;;
@@ -40,7 +40,6 @@ if [ ${#wanted[@]} -eq 0 ]; then
   wanted=(python go node chromium asyncio rust examples)
   [ -z "$long" ] || wanted=(node asyncio)
 fi
-[ -z "$long" ] || [ -x /usr/sbin/nginx ] || install_packages nginx-light
 
 mkdir -p "$CARGO_TARGET_DIR/sdk"
 kept=$(cd "$CARGO_TARGET_DIR/sdk" && pwd)
@@ -60,8 +59,7 @@ else
   fanring=$(realpath "$bin_dir/fanring")
   [ -x "$fanring" ] || fail "$bin_dir/fanring is missing"
   server="$fanring serve --listen 127.0.0.1:{port} --config {config}"
-  # Little enough that a slow reader falls behind in seconds, or so much that it does not in minutes.
-  if [ -z "$long" ]; then server+=" --lag-bytes-max 512KiB"; else server+=" --lag-bytes-max 32MiB"; fi
+  options=' {options}'
 fi
 
 # serve FILE: the server with that configuration on $port, which is a new one.
@@ -128,10 +126,16 @@ try_go() {
     "$(grep -c '^--- PASS' "$runs/go.log") passed, $(grep -cE '^--- (FAIL|SKIP)' "$runs/go.log" || true) not, code $code"
 }
 
+# use_nginx: from now on scenarios that need it are played too.
+use_nginx() {
+  nginx=/usr/sbin/nginx
+  [ -x "$nginx" ] || install_packages nginx-light
+}
+
 # scenarios KIND COMMAND...: all of them, with that puppet.
 scenarios() {
-  timeout 900 python3 tests/sdk/scenarios.py --server "$server" --config tests/sdk/scenarios.toml --only "$only" \
-    ${reference:+--reference} $long "$@"
+  timeout 900 python3 tests/sdk/scenarios.py --server "$server$options" --config tests/sdk/scenarios.toml --only "$only" \
+    ${reference:+--reference} ${nginx:+--nginx "$nginx"} $long "$@"
 }
 
 # both COMMAND...: the scenarios with a program that speaks JSON, and with the same one that speaks Protobuf, at once, since they
@@ -160,6 +164,8 @@ need_npm() {
 
 try_node() {
   need_npm || { leave_out "$what" "there is no Node with npm, or npm does not give centrifuge" && return; }
+  local nginx
+  use_nginx
   both node "$kept/js/node.cjs"
 }
 
@@ -171,6 +177,8 @@ try_chromium() {
 
 try_asyncio() {
   need_venv || { leave_out "$what" "PyPI does not give centrifuge-python" && return; }
+  local nginx
+  use_nginx
   both "$python" tests/sdk/asyncio_puppet.py
 }
 

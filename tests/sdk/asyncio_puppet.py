@@ -190,9 +190,10 @@ class Puppet:
             return
         subscription = client.get_subscription(channel) if channel else None
         if do == "subscribe" and not subscription:
+            delays = {} if command.get("usual_delays") else {"min_resubscribe_delay": 0.1, "max_resubscribe_delay": 1}
             subscription = client.new_subscription(
-                channel, events=OfSubscription(name, channel), min_resubscribe_delay=0.1, max_resubscribe_delay=1,
-                join_leave=command.get("join_leave", False), **token_options(command, channel))
+                channel, events=OfSubscription(name, channel), join_leave=command.get("join_leave", False),
+                **delays, **token_options(command, channel))
         await getattr(subscription or client, do)()
 
 

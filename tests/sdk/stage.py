@@ -27,6 +27,8 @@ PATIENCE_S = 60
 # Little, so that what a slow reader has not read waits at the server and not on the way; or what it reads in a twentieth of a
 # second, without which it would be slower still.
 BUFFER_BYTES_MIN = 4096
+# What a slow way makes up for at most.
+LATE_S_MAX = 0.2
 
 
 def token(user, **claims):
@@ -34,16 +36,27 @@ def token(user, **claims):
     return tokens.token({"sub": user, **claims})
 
 
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 class Server:
-    """A server on a port of its own, by a command with {port} and {config} in it."""
+    """A server on a port of its own, by a command with {port}, {config} and perhaps {options} in it."""
 
     def __init__(self, command, config):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.command = shlex.split(command.format(port=self.port, config=config))
+        self.port = unused_port()
+        self.command, self.config, self.options = command, config, ""
         self.log = tempfile.TemporaryFile()
         self.process = None
         self.start()
+
+    def start_with(self, options):
+        """Starts it anew, and elsewhere, if it did not have these options."""
+        if options != self.options:
+            self.kill()
+            self.port, self.options = unused_port(), options
+            self.start()
 
     @property
     def address(self):
@@ -51,7 +64,8 @@ class Server:
 
     def start(self):
         """Starts it, and waits until it listens."""
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        command = shlex.split(self.command.format(port=self.port, config=self.config, options=self.options))
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -137,6 +151,7 @@ class Way:
 
     def _pass(self, source, target, slow=False):
         """Passes on what comes until one side ends, and then ends the other."""
+        ready_at = time.monotonic()
         try:
             while True:
                 rate = self.bytes_per_s if slow else None
@@ -145,7 +160,9 @@ class Way:
                     break
                 target.sendall(data)
                 if rate:
-                    time.sleep(len(data) / rate)
+                    # What it comes late by on a busy machine it makes up for.
+                    ready_at = max(ready_at, time.monotonic() - LATE_S_MAX) + len(data) / rate
+                    time.sleep(max(ready_at - time.monotonic(), 0))
         except OSError:
             pass
         for end in (source, target):

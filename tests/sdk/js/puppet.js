@@ -49,7 +49,7 @@ globalThis.makePuppet = (Centrifuge, options, encode = (data) => data, decode = 
 
   const subscribe = (client, command) => {
     const subscription = client.newSubscription(command.channel, {
-      minResubscribeDelay: 100, maxResubscribeDelay: 1000, joinLeave: command.join_leave ?? false,
+      ...(command.usual_delays ? {} : { minResubscribeDelay: 100, maxResubscribeDelay: 1000 }), joinLeave: command.join_leave ?? false,
       ...(command.tokens ? { getToken: getter(command.client, command.channel, command.tokens) } : { token: command.token ?? "" }),
     });
     listen(command.client, subscription, false);

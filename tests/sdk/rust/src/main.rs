@@ -171,9 +171,12 @@ fn subscribe(
 ) -> Result<Subscription, centrifuge::Error> {
     let mut builder = client
         .new_subscription(channel)
-        .join_leave(command["join_leave"].as_bool().unwrap_or(false))
-        .min_resubscribe_delay(Duration::from_millis(100))
-        .max_resubscribe_delay(Duration::from_secs(1));
+        .join_leave(command["join_leave"].as_bool().unwrap_or(false));
+    if command["usual_delays"].is_null() {
+        builder = builder
+            .min_resubscribe_delay(Duration::from_millis(100))
+            .max_resubscribe_delay(Duration::from_secs(1));
+    }
     if let Some(tokens) = Tokens::of(command, channel) {
         builder = builder.get_token(move |_| {
             let token = tokens.next();
