@@ -26,8 +26,6 @@ pub(crate) struct Customs {
     pub(crate) announced_members_max: usize,
     /// Members from which a room spreads over the shards that accepted its sessions.
     pub(crate) spread_members_min: usize,
-    /// Whether joins and leaves of clients are announced; those of plain members always are.
-    pub(crate) announces_clients: bool,
 }
 
 /// How a join or leave is made known.
@@ -283,7 +281,7 @@ impl Home {
         *self.members.by_shard.of(shard) += 1;
         self.shards_with_members.insert(shard);
         let mut in_vain = Vec::new();
-        if guest.visible == Visible::Yes {
+        if guest.visible != Visible::No {
             self.members.visible += 1;
             let (visible, most) = (self.members.visible, customs.announced_members_max);
             if let Some(presence) = self.members.presence_mut() {
@@ -315,7 +313,7 @@ impl Home {
             hold = self.set_behind(shard, Behind::default(), now);
         }
         let mut census = Census::NONE;
-        if guest.visible == Visible::Yes {
+        if guest.visible != Visible::No {
             self.members.visible -= 1;
             let (visible, most) = (self.members.visible, customs.announced_members_max);
             let on = self.shards_with_members;
@@ -345,8 +343,7 @@ impl Home {
     }
 
     fn announce(&mut self, guest: &Guest, customs: &Customs) -> Announcement {
-        let is_told = guest.about.is_none() || customs.announces_clients;
-        if guest.visible == Visible::No || !is_told {
+        if guest.visible != Visible::Yes {
             Announcement::None
         } else if self.members.visible as usize > customs.announced_members_max {
             self.members.rest.get_or_insert_default().count_due = true;
@@ -481,9 +478,11 @@ impl Guest {
 /// Whether a member takes part in presence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Visible {
-    /// Others hear of its join and leave.
+    /// Others hear of its join and leave, and that it is there.
     Yes,
-    /// Nobody does.
+    /// They only hear that it is there, if they ask.
+    Quietly,
+    /// Nobody hears of it.
     No,
 }
 

@@ -295,7 +295,6 @@ fn homes_come_up_in_time() {
     let customs = super::home::Customs {
         announced_members_max: 0,
         spread_members_min: 64,
-        announces_clients: true,
     };
     let guest = super::home::Guest {
         member: member_id(0),

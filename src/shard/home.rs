@@ -38,11 +38,10 @@ impl Shard {
         })
     }
 
-    fn customs(&self, name: &str) -> Customs {
+    fn customs(&self) -> Customs {
         Customs {
             announced_members_max: self.config().presence_members_max,
             spread_members_min: self.config().spread_members_min,
-            announces_clients: self.options(name).is_some_and(|options| options.join_leave),
         }
     }
 
@@ -118,7 +117,7 @@ impl Shard {
             self.rooms.release(room);
             return JoinAnswer::Unrecoverable;
         }
-        let customs = self.customs(name);
+        let customs = self.customs();
         let home = self.rooms.home_mut(room);
         let news = home.join(guest, &customs);
         let held = home.is_held();
@@ -133,7 +132,7 @@ impl Shard {
 
     /// A member of any shard left.
     pub(super) fn left(&mut self, name: &Arc<str>, guest: &Guest) {
-        let (customs, now) = (self.customs(name), self.now);
+        let (customs, now) = (self.customs(), self.now);
         let room = self.rooms.find(name).expect("it has a member at least");
         let news = self.rooms.home_mut(room).leave(guest, &customs, now);
         self.say(room, news, guest.member, Event::Left(guest.info()));
@@ -242,7 +241,7 @@ impl Shard {
 
     /// Tells somebody who is in a room, at once or once that is known.
     pub(super) fn tell_names(&mut self, room: RoomId, asker: Asker) {
-        let customs = self.customs(&self.rooms.get(room).name);
+        let customs = self.customs();
         match self.rooms.home_mut(room).names(asker, &customs) {
             Some(Names::All(all)) => self.tell_asker(asker, Answer::Presence(all)),
             Some(Names::Gathering) => {}

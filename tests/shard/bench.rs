@@ -436,8 +436,13 @@ fn homes(shards: u16) -> Homes {
 
 /// The names of rooms whose home is shard `home` of `shards`.
 pub(crate) fn rooms_at(home: u16, shards: u16) -> impl Iterator<Item = String> {
+    names_at("room", home, shards)
+}
+
+/// The same of those whose names have this beginning.
+pub(crate) fn names_at(beginning: &str, home: u16, shards: u16) -> impl Iterator<Item = String> {
     (0..)
-        .map(|number| format!("room{number}"))
+        .map(move |number| format!("{beginning}{number}"))
         .filter(move |name| homes(shards).of(name) == ShardId::new(home))
 }
 

@@ -10,7 +10,6 @@ const NOW: Duration = Duration::from_secs(5);
 const CUSTOMS: Customs = Customs {
     announced_members_max: 2,
     spread_members_min: 4,
-    announces_clients: true,
 };
 
 fn guest(shard: ShardId, visible: Visible) -> Guest {
@@ -144,20 +143,23 @@ fn numbers(room: &mut Home) -> Option<Vec<u128>> {
     }
 }
 
-/// Goal: joins and leaves of clients are announced only where that is wanted; those of plain members always.
+/// Goal: members that come and go quietly are there for whoever asks, and nobody hears of their joins and leaves.
 #[test]
-fn clients_are_announced_where_they_are_to_be() {
-    for announces_clients in [true, false] {
-        let customs = Customs {
-            announces_clients,
-            ..CUSTOMS
-        };
-        let mut room = home();
-        let news = room.join(&client(ZERO, 1, "a"), &customs);
-        assert_eq!(news.announcement == Announcement::Member, announces_clients);
-        let news = room.join(&guest(ZERO, Visible::Yes), &customs);
-        assert_eq!(news.announcement, Announcement::Member);
-    }
+fn members_may_come_and_go_quietly() {
+    let mut room = home();
+    let _ = room.begin_presence();
+    let quiet = Guest {
+        visible: Visible::Quietly,
+        ..client(ZERO, 1, "a")
+    };
+    let news = room.join(&quiet, &CUSTOMS);
+    assert_eq!(news.announcement, Announcement::None);
+    assert_eq!(numbers(&mut room), Some(vec![1]));
+    let news = room.join(&client(ZERO, 2, "a"), &CUSTOMS);
+    assert_eq!(news.announcement, Announcement::Member);
+    let news = room.leave(&quiet, &CUSTOMS, NOW);
+    assert_eq!(news.announcement, Announcement::None);
+    assert_eq!(numbers(&mut room), Some(vec![2]));
 }
 
 /// Goal: sessions and their users are counted exactly, however many, and named while they are few enough; that

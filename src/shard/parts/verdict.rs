@@ -90,9 +90,12 @@ pub(crate) fn standing(terms: &Terms) -> Standing {
 /// Whether others are told of a subscription.
 #[must_use]
 pub(crate) fn visible(terms: &Terms) -> Visible {
-    match terms.presence || terms.join_leave {
-        true => Visible::Yes,
-        false => Visible::No,
+    if terms.join_leave {
+        Visible::Yes
+    } else if terms.presence {
+        Visible::Quietly
+    } else {
+        Visible::No
     }
 }
 
@@ -173,7 +176,12 @@ mod tests {
         };
         assert_eq!(notices(&positioned), Notices::With);
         assert_eq!(standing(&positioned), Standing::Positioned);
-        assert_eq!(visible(&positioned), Visible::Yes);
+        assert_eq!(visible(&positioned), Visible::Quietly);
+        let announced = Terms {
+            join_leave: true,
+            ..nothing
+        };
+        assert_eq!(visible(&announced), Visible::Yes);
         let recoverable = Terms {
             recovery: Some(RecoveryMode::Stream),
             ..positioned

@@ -1,10 +1,11 @@
 //! Clients that ask who is in a room, while some come and go.
 
 use fanring::wire::frame::OpCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::limits::{bench, connect, token};
 use super::unsubscribe;
-use crate::bench::{Bench, room_at};
+use crate::bench::{Bench, names_at, room_at};
 
 fn presence(id: u32, room: &str) -> String {
     format!(r#"{{"id":{id},"presence":{{"channel":"{room}"}}}}"#)
@@ -52,5 +53,57 @@ fn one_that_has_left_is_not_there() {
         told.extend(bench.told(client));
         assert_eq!(named(&told, 5), 0, "{told:?}");
         assert_eq!(reply(&told, 6)["error"]["code"], 108);
+    }
+}
+
+const NAMESPACES: &str = r#"
+client.token.hmac_secret_key = "secret"
+channel.namespaces = [
+    { name = "loud", join_leave = true, force_push_join_leave = true, presence = true },
+    { name = "still", presence = true },
+]
+"#;
+
+/// Comes into a channel by a token that overrides what is said of it.
+fn come(bench: &mut Bench, shard: usize, channel: &str, overrides: &Value) -> usize {
+    let client = bench.newcomer(shard);
+    bench.command(client, &connect(&token(&json!({"sub": "42"}))));
+    let pass = token(&json!({"sub": "42", "channel": channel, "override": overrides}));
+    let subscribing = json!({"id": 2, "subscribe": {"channel": channel, "token": pass}});
+    bench.command(client, &subscribing.to_string());
+    let told = bench.told(client);
+    assert!(reply(&told, 2).get("subscribe").is_some(), "{told:?}");
+    client
+}
+
+/// Goal: whether others are told that somebody comes and goes is what its token says of it, wherever the room has its home,
+/// and what the namespace says where the token says nothing.
+#[test]
+fn joins_are_told_as_tokens_say() {
+    let cases = [
+        ("still:", json!({}), false),
+        ("still:", json!({"join_leave": {"value": true}}), true),
+        ("loud:", json!({}), true),
+        ("loud:", json!({"join_leave": {"value": false}}), false),
+    ];
+    for (namespace, overrides, is_told) in cases {
+        for (home, shard) in [(0, 0), (0, 1), (1, 0)] {
+            let mut bench = bench(2, NAMESPACES);
+            let mut names = names_at(namespace, home, 2);
+            let channel = names.next().expect("names spread over all shards");
+            let hears = json!({"force_push_join_leave": {"value": true}});
+            let watcher = come(&mut bench, 0, &channel, &hears);
+            bench.heard(watcher);
+            let client = come(&mut bench, shard, &channel, &overrides);
+            bench.command(client, &unsubscribe(3, &channel));
+            bench.settle();
+            let heard = bench.heard(watcher);
+            let told = |what: &str| heard.iter().filter(|one| one.contains(what)).count();
+            assert_eq!(
+                (told(r#""join":{"#), told(r#""leave":{"#)),
+                (usize::from(is_told), usize::from(is_told)),
+                "{channel} {overrides}: {heard:?}"
+            );
+        }
     }
 }

@@ -18,7 +18,6 @@ const ME: ShardId = ShardId::new(0);
 const CUSTOMS: Customs = Customs {
     announced_members_max: 10,
     spread_members_min: 10,
-    announces_clients: true,
 };
 const RETENTION: Retention = Retention {
     messages_max: 100,
