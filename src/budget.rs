@@ -8,6 +8,7 @@ use std::fmt;
 use std::mem::size_of;
 
 use crate::auth::error::USER_BYTES_MAX;
+use crate::config::chat::names::NAME_BYTES_MAX;
 use crate::config::{Config, FRAME_HEADER_BYTES_MAX, SHARDS_MAX};
 use crate::mesh::RING_MESSAGES_MAX;
 use crate::message::{Info, Run};
@@ -42,6 +43,9 @@ const _: () = assert!(
     size_of::<Session>() <= SESSION_BYTES,
     "a session takes more than SESSION_BYTES"
 );
+
+// Rooms have one limit on their names, whoever comes to them.
+const _: () = assert!(ROOM_BYTES_MAX == NAME_BYTES_MAX);
 
 /// A room on a shard with its name and the index entries that any room may have, which the limit on
 /// indexes does not count.

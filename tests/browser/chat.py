@@ -253,7 +253,7 @@ def check_refusals(server, browser):
     proxy = Proxy(server.port, host="upstream")
     cases = [
         (server.url("/?room=a%2Fb"), "no /"),
-        (server.url("/?room=" + "x" * 129), "1 to 128 bytes"),
+        (server.url("/?room=" + "x" * 256), "1 to 255 bytes"),
         (server.url("/?room=.."), "No browser can ask"),
         (proxy.url(), "--allow-origin"),
     ]

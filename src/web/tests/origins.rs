@@ -97,15 +97,15 @@ fn no_list_is_no_sharing() {
 #[test]
 fn says_what_an_upgrade_would_get() {
     let here = server(&[]);
-    let long = format!("/ws/{}", "x".repeat(200));
+    let long = format!("/ws/{}", "x".repeat(300));
     let table = [
         ("/ws", "http://a", 204, ""),
         ("/ws/tea%20time", "http://a", 204, ""),
         ("/ws/tea?echo=1", "http://a", 204, ""),
         ("/ws/a%2Fb", "http://a", 400, "no / and no control"),
         ("/ws/%zz", "http://a", 400, "two hexadecimal digits"),
-        ("/ws/", "http://a", 400, "1 to 128 bytes"),
-        (long.as_str(), "http://a", 400, "1 to 128 bytes"),
+        ("/ws/", "http://a", 400, "1 to 255 bytes"),
+        (long.as_str(), "http://a", 400, "1 to 255 bytes"),
         ("/ws", "http://other", 403, "--allow-origin http://other"),
         // No WebSocket's address, so nothing to say but the methods.
         ("/wsx", "http://other", 204, ""),

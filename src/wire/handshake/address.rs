@@ -4,8 +4,8 @@ use super::policy::Policy;
 use crate::wire::http::Refusal;
 use crate::wire::percent;
 
-/// The longest room name, in bytes after percent-decoding.
-pub const ROOM_BYTES_MAX: usize = 128;
+/// The longest room name, in bytes after percent-decoding: the same as of a channel.
+pub const ROOM_BYTES_MAX: usize = 255;
 
 /// Where clients that are in many rooms connect.
 const CLIENT_PATH: &str = "/connection/websocket";
@@ -70,7 +70,7 @@ pub(super) fn parse(path: &str, policy: &Policy<'_>) -> Address {
         return Address::BadRoom("The room's name must be UTF-8, percent-encoded.");
     };
     if name.is_empty() || name.len() > ROOM_BYTES_MAX {
-        return Address::BadRoom("The room's name must have 1 to 128 bytes.");
+        return Address::BadRoom("The room's name must have 1 to 255 bytes.");
     }
     if name.contains(|character: char| character == '/' || character.is_control()) {
         return Address::BadRoom("The room's name must have no / and no control characters.");
