@@ -380,6 +380,17 @@ impl Client {
         (self.cooling.as_ref()).is_some_and(|cooling| cooling.refuses(room, now))
     }
 
+    /// It asks for such a room by the command `id`: false if that is to be refused at once.
+    #[must_use]
+    pub(crate) fn refuse_later(&mut self, room: &str, id: u32, now: Tick) -> bool {
+        (self.cooling.as_mut()).is_some_and(|cooling| cooling.refuse_later(room, id, now))
+    }
+
+    /// A command that is to be refused by now.
+    pub(crate) fn take_refusal(&mut self, now: Tick) -> Option<u32> {
+        self.cooling.as_mut()?.take_refusal(now)
+    }
+
     // All of it.
 
     /// When something of it is due, if ever.
@@ -396,6 +407,7 @@ impl Client {
             self.ends(),
             self.subscriptions.next_end(),
             (self.publishing.as_ref()).and_then(|publishing| publishing.next_due()),
+            (self.cooling.as_ref()).and_then(|cooling| cooling.next_refusal()),
         ]
         .into_iter()
         .flatten()

@@ -25,6 +25,7 @@ use crate::protocol::centrifugo::reply::Reply;
 use crate::protocol::centrifugo::{decode, encode};
 use crate::room::rendition::Protocol;
 use crate::session::client::{Client, Stage};
+use crate::session::tick::Tick;
 use crate::wire::handshake::Format;
 
 impl Shard {
@@ -189,6 +190,10 @@ impl Shard {
             (Stage::Refused(_), _) => Ok(Step::Done),
             (Stage::New(_), _) | (_, Request::Connect(_)) => Err(Disconnect::BadRequest.into()),
             (Stage::Connecting | Stage::Connected, request) => {
+                // Replies come in the order of the commands, but for those to publishes.
+                if !matches!(request, Request::Publish(_) | Request::Pong) {
+                    self.refuse_what_waits(slot, Tick(u32::MAX));
+                }
                 self.client_asks(slot, id, request, command)
             }
         };

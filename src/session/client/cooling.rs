@@ -2,7 +2,8 @@
 //!
 //! A client that is put out of a room for that asks to come back at once, and would catch up, fall behind and
 //! be put out as fast as it can ask. So it waits until its socket has taken what there was, and for a time that
-//! doubles while it happens again.
+//! doubles while it happens again. SDKs try again within half a second of a refusal, and again and again; so the
+//! refusal comes late.
 
 use std::sync::Arc;
 
@@ -11,6 +12,9 @@ use crate::session::tick::{TICKS_PER_SECOND, Tick};
 /// The time after the first fall, and the longest.
 const WAIT_TICKS_MIN: u32 = TICKS_PER_SECOND / 2;
 const WAIT_TICKS_MAX: u32 = 20 * TICKS_PER_SECOND;
+
+/// How long a refusal waits at most: an SDK gives up on its command after five seconds.
+const REFUSAL_TICKS_MAX: u32 = 4 * TICKS_PER_SECOND;
 
 /// How long after its time is over a room is remembered: one that falls behind after that begins anew.
 const REMEMBERED_TICKS: u32 = 60 * TICKS_PER_SECOND;
@@ -25,6 +29,16 @@ struct Fall {
     wait_ticks: u32,
     /// When it may be joined again; none while the socket has yet to take what there was.
     until: Option<Tick>,
+    /// A command that is to be refused, and when at the latest.
+    refusal: Option<(u32, Tick)>,
+}
+
+impl Fall {
+    /// When the command is to be refused that waits for that.
+    fn refusal_due(&self) -> Option<Tick> {
+        let (_, latest) = self.refusal?;
+        Some(self.until.map_or(latest, |until| until.min(latest)))
+    }
 }
 
 /// The rooms that a client was put out of because it read too slowly.
@@ -38,14 +52,15 @@ impl Cooling {
     pub(crate) fn fell_behind(&mut self, room: &Arc<str>, now: Tick) {
         self.forget(now);
         let before = self.falls.iter().position(|fall| fall.room == *room);
-        let wait_ticks = match before.map(|at| self.falls.swap_remove(at)) {
-            Some(fall) => (2 * fall.wait_ticks).min(WAIT_TICKS_MAX),
-            None => WAIT_TICKS_MIN,
-        };
+        let before = before.map(|at| self.falls.swap_remove(at));
+        let wait_ticks = (before.as_ref()).map_or(WAIT_TICKS_MIN, |fall| {
+            (2 * fall.wait_ticks).min(WAIT_TICKS_MAX)
+        });
         self.falls.push(Fall {
             room: Arc::clone(room),
             wait_ticks,
             until: None,
+            refusal: before.and_then(|fall| fall.refusal),
         });
     }
 
@@ -65,12 +80,43 @@ impl Cooling {
         fall.is_some_and(|fall| fall.until.is_none_or(|until| now < until))
     }
 
+    /// The client asks by the command `id` for a room that it has to wait for. False if that is to be refused at
+    /// once: one command for each room waits.
+    #[must_use]
+    pub(crate) fn refuse_later(&mut self, room: &str, id: u32, now: Tick) -> bool {
+        let fall = self.falls.iter_mut().find(|fall| *fall.room == *room);
+        let Some(fall) = fall.filter(|fall| fall.refusal.is_none()) else {
+            return false;
+        };
+        // Saturates: time stands still after 13 years.
+        let latest = Tick(now.0.saturating_add(REFUSAL_TICKS_MAX));
+        fall.refusal = Some((id, latest));
+        true
+    }
+
+    /// When a command is to be refused.
+    #[must_use]
+    pub(crate) fn next_refusal(&self) -> Option<Tick> {
+        self.falls.iter().filter_map(Fall::refusal_due).min()
+    }
+
+    /// A command that is to be refused by now.
+    pub(crate) fn take_refusal(&mut self, now: Tick) -> Option<u32> {
+        let is_due = |fall: &&mut Fall| fall.refusal_due().is_some_and(|due| due <= now);
+        let (id, _) = self.falls.iter_mut().find(is_due)?.refusal.take()?;
+        Some(id)
+    }
+
     /// Forgets what was too long ago, and what there is too much of.
     fn forget(&mut self, now: Tick) {
         let is_recent = |until: Tick| now.0 < until.0.saturating_add(REMEMBERED_TICKS);
-        (self.falls).retain(|fall| fall.until.is_none_or(is_recent));
+        let stays = |fall: &Fall| fall.refusal.is_some() || fall.until.is_none_or(is_recent);
+        self.falls.retain(stays);
         if self.falls.len() >= ROOMS_MAX {
-            let by_end = |&at: &usize| self.falls[at].until.unwrap_or(Tick(u32::MAX));
+            let by_end = |&at: &usize| {
+                let fall = &self.falls[at];
+                (fall.refusal.is_some(), fall.until.unwrap_or(Tick(u32::MAX)))
+            };
             let soonest = (0..self.falls.len()).min_by_key(by_end);
             self.falls.swap_remove(soonest.expect("there are some"));
         }
@@ -87,7 +133,10 @@ impl Cooling {
 mod tests {
     use std::sync::Arc;
 
-    use super::{Cooling, REMEMBERED_TICKS, ROOMS_MAX, Tick, WAIT_TICKS_MAX, WAIT_TICKS_MIN};
+    use super::{
+        Cooling, REFUSAL_TICKS_MAX, REMEMBERED_TICKS, ROOMS_MAX, Tick, WAIT_TICKS_MAX,
+        WAIT_TICKS_MIN,
+    };
 
     /// Goal: a room is closed to a client until its socket has drained and then for a time that doubles up to
     /// its longest, and other rooms are not.
@@ -110,6 +159,30 @@ mod tests {
             expected = (2 * expected).min(WAIT_TICKS_MAX);
         }
         assert_eq!(expected, WAIT_TICKS_MAX);
+    }
+
+    /// Goal: one command for each room is refused when the room's time is over, or after four seconds, and others at
+    /// once.
+    #[test]
+    fn refusals_come_late() {
+        let mut cooling = Cooling::default();
+        let rooms: [Arc<str>; 2] = ["room".into(), "other".into()];
+        for room in &rooms {
+            cooling.fell_behind(room, Tick(0));
+        }
+        assert!(!cooling.refuse_later("third", 1, Tick(10)));
+        assert!(cooling.refuse_later("room", 1, Tick(10)));
+        assert!(!cooling.refuse_later("room", 2, Tick(10)));
+        assert!(cooling.refuse_later("other", 3, Tick(20)));
+        assert_eq!(cooling.next_refusal(), Some(Tick(10 + REFUSAL_TICKS_MAX)));
+        assert_eq!(cooling.take_refusal(Tick(9 + REFUSAL_TICKS_MAX)), None);
+        assert_eq!(cooling.take_refusal(Tick(10 + REFUSAL_TICKS_MAX)), Some(1));
+        assert_eq!(cooling.take_refusal(Tick(10 + REFUSAL_TICKS_MAX)), None);
+        cooling.drained(Tick(51));
+        assert_eq!(cooling.next_refusal(), Some(Tick(51 + WAIT_TICKS_MIN)));
+        cooling.fell_behind(&rooms[1], Tick(52));
+        assert_eq!(cooling.take_refusal(Tick(60)), Some(3), "it still waits");
+        assert_eq!(cooling.next_refusal(), None);
     }
 
     /// Goal: one that has kept up for long begins with the shortest time, and no more rooms are remembered than

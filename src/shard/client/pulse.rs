@@ -3,7 +3,7 @@
 //! A client that reads slowly can't answer what it has yet to read, so the time for an answer runs only from when
 //! all that comes before the ping has left. Whether its peer still takes anything only the kernel knows.
 
-use crate::protocol::centrifugo::codes::{Disconnect, Unsubscribed};
+use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode, Unsubscribed};
 use crate::protocol::centrifugo::encode;
 use crate::session::client::reach::LOOK_BYTES;
 use crate::session::client::{Client, Stage, Took};
@@ -60,6 +60,7 @@ impl Shard {
                 self.ping_client(slot);
             }
             self.withdraw_late(slot);
+            self.refuse_what_waits(slot, tick);
             if must_look {
                 let key = self.sessions.key(slot);
                 self.actions.push_back(Action::Measure(key));
@@ -67,6 +68,13 @@ impl Shard {
         }
         self.settle(slot);
         self.schedule_client(slot);
+    }
+
+    /// Refuses commands that wait for that until `tick` at most.
+    pub(super) fn refuse_what_waits(&mut self, slot: u32, tick: Tick) {
+        while let Some(id) = (self.client_mut(slot)).and_then(|client| client.take_refusal(tick)) {
+            self.decline(slot, id, ErrorCode::TooManyRequests.into());
+        }
     }
 
     fn ping_client(&mut self, slot: u32) {
@@ -180,12 +188,17 @@ impl Shard {
     fn client_drained(&mut self, slot: u32) {
         let (tick, key) = (self.tick(), self.sessions.key(slot));
         let session = self.sessions.at_mut(slot);
-        if session.flags().any(Flags::TRACKED) {
+        let was_tracked = session.flags().any(Flags::TRACKED);
+        if was_tracked {
             session.unmark(Flags::TRACKED);
             self.alive.forget(key);
         }
         if let Some(client) = self.client_mut(slot) {
             client.drained(tick);
+        }
+        if was_tracked {
+            // What it waits for may come sooner now.
+            self.schedule_client(slot);
         }
     }
 

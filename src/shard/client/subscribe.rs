@@ -31,6 +31,9 @@ impl Shard {
         subscribe: &Subscribe<'_>,
     ) -> Result<Step, Declined> {
         let name = self.check_subscribe(slot, subscribe)?;
+        if self.refuses_for_now(slot, id, &name)? {
+            return Ok(Step::Done);
+        }
         let token = match &*subscribe.token {
             "" => None,
             token => match self.grant(slot, WayIn::Subscribe, &name, token) {
@@ -64,6 +67,20 @@ impl Shard {
         }
         self.ask_to_join(slot, membership, recover.map(Box::new));
         Ok(Step::Waits)
+    }
+
+    /// Whether a client has to wait before it comes to a room again, and is told so in time.
+    fn refuses_for_now(&mut self, slot: u32, id: u32, name: &str) -> Result<bool, Declined> {
+        let tick = self.tick();
+        let client = self.client_mut(slot).ok_or(Disconnect::Stale)?;
+        if !client.has_to_cool(name, tick) {
+            return Ok(false);
+        }
+        if !client.refuse_later(name, id, tick) {
+            return Err(ErrorCode::TooManyRequests.into());
+        }
+        self.schedule_client(slot);
+        Ok(true)
     }
 
     /// What a subscription comes with that a client may have, by its token or the channel's rules.
@@ -108,9 +125,6 @@ impl Shard {
         }
         if subscribe.has_filter {
             return Err(ErrorCode::BadRequest.into());
-        }
-        if client.has_to_cool(channel, self.tick()) {
-            return Err(ErrorCode::TooManyRequests.into());
         }
         Ok(room.map_or_else(
             || channel.into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fanring::config::Config;
 
-use super::{publish, subscribe, unsubscribe};
+use super::{begin_with, publish, subscribe, unsubscribe};
 use crate::bench::Bench;
 
 /// How far behind a client may be, far less than the log is moved on between two looks at who is.
@@ -60,6 +60,30 @@ fn one_is_put_out_when_it_is_behind_and_not_later() {
             u64::from(is_put_out)
         );
     }
+}
+
+/// Goal: one that comes back too early is told so when the time is over, so that it does not try all the time; it may
+/// publish meanwhile, and gets the answers to other commands in their order.
+#[test]
+fn one_that_comes_back_too_early_is_told_so_late() {
+    let (mut bench, speaker, client) = room();
+    let told = told_after(&mut bench, speaker, client, 21);
+    assert!(told.contains(r#""code":2500"#));
+    let stats = r#"{"id":7,"presence_stats":{"channel":"other"}}"#;
+    bench.command(client, &subscribe(4, "room"));
+    assert_eq!(bench.told(client), [""; 0]);
+    bench.command(client, &publish(5, "other", "1"));
+    begin_with(&bench.told(client), &[r#"{"id":5,"publish":"#]);
+    bench.command(client, &[&subscribe(6, "room"), stats].join("\n"));
+    let refused = |id| format!(r#"{{"id":{id},"error":{{"code":111,"#);
+    let (first, second) = (refused(4), refused(6));
+    begin_with(&bench.told(client), &[&first, &second, r#"{"id":7,"#]);
+    bench.command(client, &subscribe(8, "room"));
+    assert_eq!(bench.told(client), [""; 0]);
+    bench.pass_time(0, Duration::from_millis(600));
+    begin_with(&bench.told(client), &[&refused(8)]);
+    bench.command(client, &subscribe(9, "room"));
+    begin_with(&bench.told(client), &[r#"{"id":9,"subscribe":"#]);
 }
 
 /// Goal: who has come back to a room and has got all it had missed is judged as anybody else from then on.
