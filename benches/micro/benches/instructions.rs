@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use gungraun::prelude::*;
-use micro::{FanOut, Hop, Room, TwoShards, check_utf8, frames, parse, text, unmask};
+use micro::{Chat, FanOut, Hop, Room, TwoShards, check_utf8, frames, parse, text, unmask};
 
 #[library_benchmark]
 #[bench::bytes_64(text(64))]
@@ -59,6 +59,23 @@ fn fan_out(mut fan_out: FanOut) -> (usize, FanOut) {
     (black_box(&mut fan_out).message(), fan_out)
 }
 
+/// The first messages grow the buffers.
+fn warm_chat(clients: usize) -> Chat {
+    let mut chat = Chat::new(clients);
+    for _ in 0..4 {
+        chat.message();
+    }
+    chat
+}
+
+#[library_benchmark]
+#[bench::publish_to_2(warm_chat(2))]
+#[bench::publish_to_10(warm_chat(10))]
+#[bench::publish_to_20(warm_chat(20))]
+fn json(mut chat: Chat) -> (usize, Chat) {
+    (black_box(&mut chat).message(), chat)
+}
+
 /// Ten members on each shard; the first message grows the buffers.
 fn warm_pair() -> TwoShards {
     let mut two = TwoShards::new(10);
@@ -87,6 +104,7 @@ library_benchmark_group!(
         append,
         ranges,
         fan_out,
+        json,
         publish,
         mesh_hop
     ]

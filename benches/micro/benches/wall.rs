@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use micro::{FanOut, Hop, Room, TwoShards, check_utf8, frames, parse, text, unmask};
+use micro::{Chat, FanOut, Hop, Room, TwoShards, check_utf8, frames, parse, text, unmask};
 
 fn wire(c: &mut Criterion) {
     let mut group = c.benchmark_group("wire");
@@ -43,6 +43,11 @@ fn shard(c: &mut Criterion) {
         group.bench_function(format!("fan-out/{subscribers}"), |b| {
             b.iter(|| fan_out.message());
         });
+    }
+    for clients in [2, 20, 1_000] {
+        group.throughput(Throughput::Elements(clients as u64));
+        let mut chat = Chat::new(clients);
+        group.bench_function(format!("json/{clients}"), |b| b.iter(|| chat.message()));
     }
     // Ten members on each shard, and nobody is sent his own message.
     group.throughput(Throughput::Elements(19));

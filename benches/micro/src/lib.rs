@@ -1,30 +1,34 @@
 //! What the micro-benchmarks do, once for both harnesses: each subject is set up outside what is measured.
 
-use std::fs::File;
-use std::num::NonZeroUsize;
-use std::os::fd::OwnedFd;
+mod chat;
+mod driven;
+
 use std::sync::Arc;
 
 use fanring::config::Config;
-use fanring::id::{MemberId, SessionKey, ShardId, StreamPosition, ThreadId};
+use fanring::id::{MemberId, SessionKey, ShardId, StreamPosition};
 use fanring::mesh::{self, ShardEnd};
-use fanring::metrics::ShardMetrics;
 use fanring::room::homes::Homes;
 use fanring::room::index::{Index, Piece};
 use fanring::room::log::Log;
 use fanring::room::own::{OwnMessages, Reading};
-use fanring::shard::{Action, FlushBatch, Received, Shard, ShardSetup};
-use fanring::talk::{Handover, Letter, ToShard};
+use fanring::talk::Letter;
 use fanring::wire::frame::{OpCode, Role, append_masked_frame, decode_header};
 use fanring::wire::{mask, utf8};
+
+pub use self::chat::Chat;
+use self::driven::Driven;
 
 /// Bytes of a payload where the size of one does not matter.
 const PAYLOAD_BYTES: usize = 64;
 
+/// Where a plain member connects.
+const PLAIN_TARGET: &str = "/ws?presence=0";
+/// What it publishes.
+const PLAIN: (OpCode, [u8; PAYLOAD_BYTES]) = (OpCode::Binary, [7; PAYLOAD_BYTES]);
+
 /// Members of the micro-benchmarks' room who publish.
 const PUBLISHERS: usize = 10;
-/// Sends between two submissions, as in the event loop.
-const SENDS_MAX: usize = 1024;
 
 /// A payload of `bytes`, of text in several scripts.
 #[must_use]
@@ -153,114 +157,6 @@ fn member(number: usize) -> MemberId {
     }
 }
 
-/// A shard whose sessions have sockets that are none, and what a driver of it keeps between turns.
-#[derive(Debug)]
-struct Driven {
-    shard: Shard,
-    batch: FlushBatch,
-    /// Bytes of the sends that the shard is to hear of, by their places in the batch.
-    answers: Vec<(usize, u32)>,
-    /// Sessions that it asked to receive from.
-    receiving: Vec<SessionKey>,
-    /// What it has told others, who have not heard it yet.
-    told: Vec<Letter>,
-}
-
-impl Driven {
-    /// Shard `number` of `shards`.
-    fn new(number: u16, shards: u16) -> Self {
-        fanring::process::raise_descriptor_limit().expect("the soft limit can be raised");
-        let metrics = (0..shards).map(|_| ShardMetrics::default()).collect();
-        let config = Arc::new(Config {
-            shards: NonZeroUsize::new(usize::from(shards)).expect("one at least"),
-            ..Config::default()
-        });
-        let setup = ShardSetup {
-            number: ShardId::new(number),
-            homes: Homes::new(shards, 0),
-            config,
-            metrics,
-            seed: 1,
-        };
-        Self {
-            shard: Shard::new(setup).expect("memory for the log"),
-            batch: FlushBatch::new(SENDS_MAX),
-            answers: Vec::new(),
-            receiving: Vec::new(),
-            told: Vec::new(),
-        }
-    }
-
-    /// A connection arrives with its request to join the room.
-    fn adopt(&mut self) {
-        let socket: OwnedFd = File::open("/dev/null").expect("a descriptor").into();
-        let head = b"GET /ws?presence=0 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
-            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Sec-WebSocket-Version: 13\r\n\r\n";
-        let adopt = ToShard::Adopt {
-            from: ThreadId::Web,
-            connection: Handover {
-                socket,
-                bytes: head.to_vec(),
-            },
-            placed: true,
-        };
-        self.shard.handle_message(adopt);
-    }
-
-    /// What a turn does once everything that arrived has been handled; returns the bytes that left.
-    fn turn(&mut self) -> usize {
-        self.shard.handle_turn();
-        while let Some(told) = self.shard.poll_letter() {
-            self.told.push(told);
-        }
-        let bytes = self.flush();
-        while let Some(action) = self.shard.poll_action() {
-            if let Action::Receive(key, _) = action {
-                self.receiving.push(key);
-            }
-        }
-        bytes
-    }
-
-    /// Sends what is due to everybody, in chunks; returns the bytes.
-    fn flush(&mut self) -> usize {
-        let mut bytes = 0;
-        loop {
-            self.shard.poll_flush(&mut self.batch);
-            if self.batch.sends.is_empty() {
-                return bytes;
-            }
-            for (place, send) in self.batch.sends.iter().enumerate() {
-                let length: usize = self.shard.slices(&self.batch, send).map(<[u8]>::len).sum();
-                if !send.is_quiet() {
-                    let taken = u32::try_from(length).expect("a send is smaller");
-                    self.answers.push((place, taken));
-                }
-                bytes += length;
-            }
-            for (place, taken) in self.answers.drain(..) {
-                self.shard.handle_sent(&self.batch, place, Some(taken));
-            }
-            self.shard.handle_flushed();
-        }
-    }
-
-    /// A message arrives from a session.
-    fn receive(&mut self, publisher: SessionKey) {
-        let mut frame = Vec::with_capacity(PAYLOAD_BYTES + 6);
-        append_masked_frame(
-            &mut frame,
-            OpCode::Binary,
-            true,
-            &[7; PAYLOAD_BYTES],
-            [1, 2, 3, 4],
-        );
-        self.shard
-            .handle_received(publisher, Received::Data(&mut frame), true);
-    }
-}
-
 /// A shard with a publisher and subscribers in one room.
 #[derive(Debug)]
 pub struct FanOut {
@@ -275,9 +171,9 @@ impl FanOut {
     /// When there are not as many descriptors.
     #[must_use]
     pub fn new(subscribers: usize) -> Self {
-        let mut driven = Driven::new(0, 1);
+        let mut driven = Driven::new(0, 1, Config::default());
         for _ in 0..=subscribers {
-            driven.adopt();
+            driven.adopt(PLAIN_TARGET);
             for _ in 0..4 {
                 driven.turn();
             }
@@ -289,7 +185,7 @@ impl FanOut {
 
     /// One message, received, appended and flushed to everybody; returns the bytes that left.
     pub fn message(&mut self) -> usize {
-        self.driven.receive(self.publisher);
+        self.driven.receive(self.publisher, PLAIN.0, &PLAIN.1);
         self.driven.shard.handle_turn();
         self.driven.flush()
     }
@@ -313,7 +209,7 @@ impl TwoShards {
     #[must_use]
     pub fn new(members: usize) -> Self {
         let mut two = Self {
-            shards: [Driven::new(0, 2), Driven::new(1, 2)],
+            shards: [0, 1].map(|number| Driven::new(number, 2, Config::default())),
             away: 1 - Homes::new(2, 0).of("").index(),
             publisher: SessionKey {
                 slot: 0,
@@ -322,7 +218,7 @@ impl TwoShards {
         };
         for shard in 0..2 {
             for _ in 0..members {
-                two.shards[shard].adopt();
+                two.shards[shard].adopt(PLAIN_TARGET);
                 two.settle();
             }
             assert_eq!(
@@ -365,7 +261,7 @@ impl TwoShards {
     /// One message, received away from the room's home and flushed to everybody on both shards; returns the bytes
     /// that left.
     pub fn message(&mut self) -> usize {
-        self.shards[self.away].receive(self.publisher);
+        self.shards[self.away].receive(self.publisher, PLAIN.0, &PLAIN.1);
         self.settle()
     }
 }
