@@ -11,3 +11,4 @@ mod data;
 mod object;
 mod read;
 mod text;
+mod usual;

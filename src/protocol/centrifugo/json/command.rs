@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::read::{Data, Entries, Object, Text, nullable};
+use super::usual;
 use crate::protocol::centrifugo::codes::Disconnect;
 use crate::protocol::centrifugo::command::{
     Command, Connect, History, Publish, REFUSE_WITHOUT_RECOVERY, Request, Since, SubRefresh,
@@ -20,6 +21,15 @@ use crate::protocol::centrifugo::command::{
 pub(crate) fn command(line: &[u8]) -> Result<Command<'_>, Disconnect> {
     // At once for the whole line: what reads bytes would do so for each text in it.
     let text = simdutf8::basic::from_utf8(line).map_err(|_| Disconnect::BadRequest)?;
+    match usual::publish(text) {
+        Some((id, request)) => Command::of(id, Some(request)),
+        None => field_by_field(text),
+    }
+}
+
+/// The same of a command that is not written in the usual way.
+#[inline(never)]
+pub(super) fn field_by_field(text: &str) -> Result<Command<'_>, Disconnect> {
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| Disconnect::BadRequest)?;
     Command::of(envelope.id, envelope.request)
 }

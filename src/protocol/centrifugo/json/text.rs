@@ -34,7 +34,7 @@ fn escape(byte: u8) -> &'static [u8] {
 }
 
 /// How many bytes from the beginning on stand for themselves.
-fn plain_bytes(bytes: &[u8]) -> usize {
+pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
     let is_plain = |chunk: &&[u8; 16]| {
         let escaped = chunk.map(|byte| u8::from(is_escaped(byte)));
         escaped.into_iter().fold(0, |any, escaped| any | escaped) == 0
