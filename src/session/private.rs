@@ -56,6 +56,10 @@ impl Private {
     pub(super) fn taken(&mut self, count: usize) -> bool {
         self.sent += count;
         let left = self.bytes.len() - self.sent;
+        if left == 0 {
+            // Nearly always, and then it is dropped as it is.
+            return true;
+        }
         if self.sent >= left {
             self.bytes.drain(..self.sent);
             self.sent = 0;
@@ -64,7 +68,7 @@ impl Private {
                 self.bytes.shrink_to(2 * left);
             }
         }
-        left == 0
+        false
     }
 }
 

@@ -124,7 +124,12 @@ impl Shard {
     pub(super) fn acknowledge(&mut self, mut acks: Vec<Ack>) {
         while let Some(first) = acks.first() {
             let shard = first.member.shard;
-            let (there, others) = acks.into_iter().partition(|ack| ack.member.shard == shard);
+            let is_there = |ack: &Ack| ack.member.shard == shard;
+            // Nearly always all of them are.
+            if acks.iter().all(is_there) {
+                return self.mail.tell_published(shard, acks);
+            }
+            let (there, others) = acks.into_iter().partition(is_there);
             self.mail.tell_published(shard, there);
             acks = others;
         }

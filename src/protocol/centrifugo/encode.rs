@@ -68,6 +68,10 @@ fn append_message(out: &mut Vec<u8>, encoding: Encoding, write: impl FnOnce(&mut
     };
     let payload_bytes = out.len() - start - HEADER_BYTES;
     let (header, bytes) = encode_header(opcode, true, payload_bytes);
-    let header = header.into_iter().take(bytes);
-    out.splice(start..start + HEADER_BYTES, header);
+    let place = start..start + HEADER_BYTES;
+    if bytes == HEADER_BYTES {
+        out[place].copy_from_slice(&header[..bytes]);
+    } else {
+        out.splice(place, header.into_iter().take(bytes));
+    }
 }

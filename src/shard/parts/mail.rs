@@ -39,10 +39,12 @@ impl Mail {
 
     /// Those of a shard who wait for word of what they published are told.
     pub(crate) fn tell_published(&mut self, to: ShardId, acks: Vec<Ack>) {
-        if to == self.me {
-            self.acks.extend(acks);
-        } else {
+        if to != self.me {
             self.tell(to, ToShard::Published { acks });
+        } else if self.acks.is_empty() {
+            self.acks = acks;
+        } else {
+            self.acks.extend(acks);
         }
     }
 
