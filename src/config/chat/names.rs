@@ -42,9 +42,12 @@ impl Names {
         let public = name
             .strip_prefix(self.private_prefix.as_str())
             .unwrap_or(name);
-        let split = match self.namespace_boundary.as_str() {
-            "" => None,
-            boundary => public.split_once(boundary),
+        let split = match self.namespace_boundary.as_bytes() {
+            [] => None,
+            // Nearly always: one letter needs no search for a text.
+            [letter] => (public.bytes().position(|byte| byte == *letter))
+                .map(|at| (&public[..at], &public[at + 1..])),
+            _ => public.split_once(&self.namespace_boundary),
         };
         split.unwrap_or(("", name))
     }

@@ -42,10 +42,11 @@ impl Shard {
         command: &[u8],
     ) -> Result<Step, Declined> {
         let (channel, user) = (self.channel(&publish.channel)?, self.user(slot));
+        let (room, standing) = self.room_and_standing(slot, &publish.channel);
         if publish.kind != 0 {
             return Err(ErrorCode::NotAvailable.into());
         }
-        channel.may_publish(user, self.standing_in(slot, &publish.channel))?;
+        channel.may_publish(user, standing)?;
         let data = publish.data.as_ref().map_or(&b""[..], |data| data.bytes);
         if !channel.options.publication_data_format.accepts(data) {
             return Err(ErrorCode::BadRequest.into());
@@ -56,7 +57,6 @@ impl Shard {
         }
         if !client.may_publish() {
             // Where those before it wait for their room, it would be late before its turn came.
-            let room = self.rooms.find(&publish.channel);
             let must_wait = room.is_some_and(|room| self.queues.must_wait(&self.rooms, room));
             return match must_wait {
                 true => Err(ErrorCode::TooManyRequests.into()),
@@ -64,7 +64,7 @@ impl Shard {
             };
         }
         let until = self.tick().after(PATIENCE);
-        match self.stage(slot, id, publish, until)? {
+        match self.stage(slot, id, publish, room, until)? {
             Taken::Yes => self.schedule(slot, until),
             Taken::NotYet => self.put_off(slot, command, until),
         }
@@ -80,16 +80,21 @@ impl Shard {
         }
     }
 
-    /// Takes a message in line for its place, where it may be until some time, if there is room.
+    /// Takes a message in line for its place, where it may be until some time, if there is room: in `room`, if there is
+    /// one of that name here.
     fn stage(
         &mut self,
         slot: u32,
         id: u32,
         publish: &Publish<'_>,
+        room: Option<RoomId>,
         until: Tick,
     ) -> Result<Taken, Declined> {
         let data = publish.data.unwrap_or_else(|| Payload::of_bytes(b""));
-        let room = self.room_to_publish_in(&publish.channel)?;
+        let room = match room {
+            Some(room) => room,
+            None => self.room_to_publish_in(&publish.channel)?,
+        };
         self.serve_clients(room);
         if self.queues.must_wait(&self.rooms, room) {
             self.rooms.release(room);
@@ -97,35 +102,31 @@ impl Shard {
         }
         let member = self.member_id(slot);
         let name = Arc::clone(&self.rooms.get(room).name);
-        let session = self.sessions.at_mut(slot);
-        let (client_id, membership) = (session.id(), session.membership_in(room));
-        let client = session.client_mut().ok_or(Disconnect::Stale)?;
-        let about = match membership {
+        let client = self.client_mut(slot).ok_or(Disconnect::Stale)?;
+        let ticket = client.publish(id, name, until);
+        let origin = Origin::Acknowledge { member, ticket };
+        self.metrics().published.add(1);
+        let session = self.sessions.at(slot);
+        let client = session.client().ok_or(Disconnect::Stale)?;
+        let about = match session.membership_in(room) {
             Some(membership) => client.about_in(membership),
             None => client.about(),
         };
-        let about = Arc::clone(about.ok_or(Disconnect::Stale)?);
-        let origin = Origin::Acknowledge {
-            member,
-            ticket: client.publish(id, name, until),
-        };
+        let about = about.ok_or(Disconnect::Stale)?;
         let event = Event::Published {
             form: data.form,
             data: data.bytes,
-            info: Some(about.info(client_id)),
+            info: Some(about.info(session.id())),
         };
-        self.metrics().published.add(1);
         let message = Message::new(event, origin);
         self.queues.stage(&mut self.rooms, room, &message);
         Ok(Taken::Yes)
     }
 
-    /// The room of a channel, made when there is none here: it is forgotten again once what is said there has
+    /// Makes the room of a channel, of which there is none here: it is forgotten again once what is said there has
     /// left.
+    #[cold]
     fn room_to_publish_in(&mut self, channel: &str) -> Result<RoomId, Declined> {
-        if let Some(room) = self.rooms.find(channel) {
-            return Ok(room);
-        }
         let room = self.find_or_create(&channel.into());
         Ok(room.ok_or(ErrorCode::TooManyRequests)?)
     }
@@ -161,7 +162,10 @@ impl Shard {
         };
         let taken = match until <= tick {
             true => Err(ErrorCode::TooManyRequests.into()),
-            false => self.stage(slot, id, publish, until),
+            false => {
+                let room = self.rooms.find(&publish.channel);
+                self.stage(slot, id, publish, room, until)
+            }
         };
         match taken {
             Ok(Taken::Yes) => {}

@@ -6,9 +6,11 @@ use crate::auth::jwks::cache::KeyNews;
 use crate::auth::waiting::Held;
 use crate::config::Chat;
 use crate::config::chat::permission::{self, Channel};
+use crate::id::{MembershipId, RoomId};
 use crate::protocol::centrifugo::codes::Disconnect;
 use crate::session::Session;
 use crate::session::client::{Client, Waiting};
+use crate::session::membership::Membership;
 use crate::shard::Shard;
 use crate::shard::parts::lease::Moment;
 use crate::shard::parts::step::Declined;
@@ -37,11 +39,24 @@ impl Shard {
 
     /// Whether a client is in the room of that name.
     pub(super) fn standing_in(&self, slot: u32, name: &str) -> permission::Standing {
+        let (_, standing) = self.room_and_standing(slot, name);
+        standing
+    }
+
+    /// The room of that name, if it is here, and how a client stands to it.
+    pub(super) fn room_and_standing(
+        &self,
+        slot: u32,
+        name: &str,
+    ) -> (Option<RoomId>, permission::Standing) {
         let session = self.sessions.at(slot);
-        let room = self.rooms.find(name);
+        // Most say what they say in the only room that they are in, which need not be looked up.
+        let first = (session.membership(MembershipId::INLINE)).map(Membership::room);
+        let first = first.filter(|&room| *self.rooms.get(room).name == *name);
+        let room = first.or_else(|| self.rooms.find(name));
         match room.and_then(|room| session.membership_in(room)) {
-            Some(_) => permission::Standing::Subscribed,
-            None => permission::Standing::Outside,
+            Some(_) => (room, permission::Standing::Subscribed),
+            None => (room, permission::Standing::Outside),
         }
     }
 
