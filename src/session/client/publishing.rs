@@ -29,7 +29,9 @@ struct UnderWay {
 /// What a client has published and is yet to be told of.
 #[derive(Debug, Default)]
 pub(crate) struct Publishing {
-    /// In the order in which tickets were given out.
+    /// What is under way alone, as nearly always: it needs no queue. Its ticket was given out before all others.
+    first: Option<UnderWay>,
+    /// What is behind it, in the order in which tickets were given out.
     under_way: VecDeque<UnderWay>,
     next: u16,
     put_off: Option<PutOff>,
@@ -39,13 +41,13 @@ impl Publishing {
     /// Whether nothing is to be told any more.
     #[must_use]
     pub(crate) fn is_idle(&self) -> bool {
-        self.under_way.is_empty() && self.put_off.is_none()
+        self.first.is_none() && self.under_way.is_empty() && self.put_off.is_none()
     }
 
     /// Whether another message may be under way.
     #[must_use]
     pub(crate) fn has_room(&self) -> bool {
-        self.under_way.len() < UNDER_WAY_MAX
+        self.under_way.len() + usize::from(self.first.is_some()) < UNDER_WAY_MAX
     }
 
     /// The message of the command `id` is under way to `room`, and may be until some time; it is told of by this
@@ -54,19 +56,24 @@ impl Publishing {
         assert!(self.has_room());
         let ticket = Ticket::new(self.next);
         self.next = self.next.wrapping_add(1);
-        self.under_way.push_back(UnderWay {
+        let begun = UnderWay {
             ticket,
             id,
             room,
             until: Some(until),
-        });
+        };
+        if self.first.is_none() && self.under_way.is_empty() {
+            self.first = Some(begun);
+        } else {
+            self.under_way.push_back(begun);
+        }
         ticket
     }
 
     /// The next message that has been under way for too long, and to which room: it is to be taken back.
     pub(crate) fn next_late(&mut self, now: Tick) -> Option<(Ticket, Arc<str>)> {
-        let mut in_time = self.under_way.iter_mut().filter(|one| one.until.is_some());
-        let first = in_time.next()?;
+        let mut all = self.first.iter_mut().chain(&mut self.under_way);
+        let first = all.find(|one| one.until.is_some())?;
         first.until.take_if(|until| *until <= now)?;
         Some((first.ticket, Arc::clone(&first.room)))
     }
@@ -74,13 +81,17 @@ impl Publishing {
     /// When something has waited for too long, if anything waits.
     #[must_use]
     pub(crate) fn next_due(&self) -> Option<Tick> {
-        let under_way = self.under_way.iter().find_map(|one| one.until);
+        let mut all = self.first.iter().chain(&self.under_way);
+        let under_way = all.find_map(|one| one.until);
         under_way.into_iter().chain(self.put_off_until()).min()
     }
 
     /// A message has its place, or has none; returns its command.
     pub(crate) fn end(&mut self, ticket: Ticket) -> Option<u32> {
-        // Nearly always the first.
+        if let Some(first) = self.first.take_if(|first| first.ticket == ticket) {
+            return Some(first.id);
+        }
+        // Nearly always the first of these.
         let at = (self.under_way.iter()).position(|one| one.ticket == ticket)?;
         self.under_way.remove(at).map(|one| one.id)
     }
