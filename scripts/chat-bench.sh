@@ -18,7 +18,7 @@ case " $* " in
       skip "nothing was compared with Centrifugo: there is no Go to build it"
     fi
     build_centrifugo
-    cargo build --release --locked -q -p fanring -p fanload
+    cargo build --release --locked -q -p fanring -p fanload -p relay
     CARGO_TARGET_DIR=$CARGO_TARGET_DIR/copied cargo build --release --locked -q -p fanring --features copied-recovery
     ;;
 esac

@@ -156,6 +156,7 @@ class Programs:
         target = Path(target).resolve()
         self.fanring = target / "release/fanring"
         self.copied = target / "copied/release/fanring"
+        self.relay = target / "release/relay"
         self.fanload = target / "release/fanload"
         self.centrifugo = target / "protocols/bin/centrifugo"
         self.before = before

@@ -25,6 +25,8 @@ class Server(runs.Process):
         if name == "centrifugo":
             command = [programs.centrifugo, "-c", CONFIGURATION]
             environment = dict(os.environ) | CENTRIFUGO | {"CENTRIFUGO_HTTP_SERVER_PORT": str(port)}
+        elif name == "relay":
+            command = [programs.relay, "--listen", f"127.0.0.1:{port}", "--form", "multishot"]
         else:
             program = {"before": programs.before, "copied": programs.copied}.get(name, programs.fanring)
             command = [program, "--listen", f"127.0.0.1:{port}", "--shards", "1", "--pin"]

@@ -81,18 +81,22 @@ def bars(runs):
     return tables.table(["what", "bar", "found", "runs", "verdict"], rows)
 
 
-def of_cells(runs, chosen):
-    """A row for each server of each cell; figures that no server has are left out."""
+def of_cells(runs, chosen, beside=""):
+    """A row for each server of each cell, with its CPU over that of the one it stands `beside`; figures that no server has are left out."""
     known = [figure for figure in FIGURES if any(runs.values(cell.name, name, figure) for cell in chosen for name in cell.servers)]
     rows = []
     for cell in chosen:
         for name in cell.servers:
             values = [runs.middle(cell.name, name, figure) for figure in known]
             if any(value is not None for value in values):
-                rows.append([cell.title, name, *(tables.number(value, FIGURES[figure][1]) for figure, value in zip(known, values, strict=True))])
+                figures = [tables.number(value, FIGURES[figure][1]) for figure, value in zip(known, values, strict=True)]
+                ratios = runs.ratios(cell.name, "cpu", name, beside)
+                ratio = [f"{median(ratios):.2f}" if ratios else "-"] if beside else []
+                rows.append([cell.title, name, *figures[:1], *ratio, *figures[1:]])
     if not rows:
         return ""
-    return tables.table(["load", "server", *(FIGURES[figure][0] for figure in known)], rows)
+    heads = [FIGURES[figure][0] for figure in known]
+    return tables.table(["load", "server", *heads[:1], *([f"/ {beside}"] if beside else []), *heads[1:]], rows)
 
 
 def noise(runs, cell, server, other, figure="cpu"):
@@ -109,8 +113,8 @@ def parts(records, about):
     return {
         "chat-machine": "\n".join(f"- {name}: {value}" for name, value in about.items()),
         "chat-bars": bars(runs),
-        "chat-loads": of_cells(runs, cells.LOADS),
-        "chat-forms": of_cells(runs, cells.ENCODINGS),
+        "chat-loads": of_cells(runs, cells.LOADS, "centrifugo"),
+        "chat-forms": of_cells(runs, cells.ENCODINGS, "plain"),
         "chat-idle": of_cells(runs, cells.IDLE),
         "chat-storm": of_cells(runs, cells.STORM),
         "chat-plain": "\n\n".join(filter(None, [of_cells(runs, cells.PLAIN), pairs and f"CPU per delivery: {pairs}."])),
