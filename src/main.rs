@@ -19,6 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
+    process::refuse_huge_pages();
     let Ok(logs) = Logs::start() else {
         // Nothing else runs yet that this could hold up.
         let sentence =

@@ -105,6 +105,13 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(limit.current.unwrap_or(u64::MAX))
 }
 
+/// Asks the kernel for no huge pages in this process (`PR_SET_THP_DISABLE`, `prctl(2)`). The allocator wants them, and
+/// each takes 2 MiB as soon as any of it is touched: as much as thousands of idle sessions. Where the kernel refuses,
+/// nothing is lost but memory.
+pub fn refuse_huge_pages() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// The numbers of the processors in this thread's affinity mask, in order; none where the kernel does
 /// not tell (`sched_getaffinity(2)`).
 pub(crate) fn processors() -> Vec<usize> {

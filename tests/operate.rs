@@ -224,6 +224,16 @@ fn a_hangup_that_was_ignored_stays_so() {
     assert_eq!(server.await_exit().code(), Some(0));
 }
 
+/// Goal: memory is taken by pages, so that what idle sessions take is not rounded up to huge ones.
+#[test]
+fn no_huge_pages_are_taken() {
+    let server = Server::start(&SMALL);
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("THP_enabled:"));
+    assert_eq!(line, Some("THP_enabled:\t0"));
+}
+
 /// Goal: a log that has reached the limit on the size of files is a full disk, and not the end.
 #[test]
 fn a_log_file_at_its_limit_ends_nothing() {

@@ -81,7 +81,7 @@ ENCODINGS = (
 
 IDLE = (
     Cell("chat-idle", "idle", "9,500 idle sessions, one subscription each", (), ("centrifugo", "json"), (Bar("json", "session_bytes", 700),)),
-    Cell("chat-idle-128", "memberships", "4,000 idle sessions, 128 subscriptions each", (), ("json",), (Bar("json", "session_bytes", 8192),)),
+    Cell("chat-idle-128", "memberships", "9,500 idle sessions, 128 subscriptions each", (), ("json",), (Bar("json", "session_bytes", 8192),)),
     Cell("chat-rooms", "rooms", "100,096 idle rooms with one member each", (), ("json",), (Bar("json", "room_bytes", 300),)),
 )
 

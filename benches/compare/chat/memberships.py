@@ -10,7 +10,7 @@ SUBSCRIPTIONS = 128
 # That makes 100,096 rooms of one member each.
 SESSIONS = 782
 # What a server takes before it has anybody is less to each of that many.
-MANY_SESSIONS = 4000
+MANY_SESSIONS = 9500
 IDLE_SESSIONS = 9500
 # Buffers of the handshakes have gone back by then.
 SETTLE_SECONDS = 1.5

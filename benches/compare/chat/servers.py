@@ -30,7 +30,8 @@ class Server(runs.Process):
         else:
             program = {"before": programs.before, "copied": programs.copied}.get(name, programs.fanring)
             command = [program, "--listen", f"127.0.0.1:{port}", "--shards", "1", "--pin"]
-            command += [] if kind == "builds" else ["--config", CONFIGURATION]
+            # 19,000 sessions take nearly all descriptors that a process has here.
+            command += ["--http-connections-max", "64"] if kind == "builds" else ["--config", CONFIGURATION]
         super().__init__(name, port, ["taskset", "-c", "0", *command], log, environment)
 
     def resident_bytes(self):

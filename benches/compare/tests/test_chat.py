@@ -3,6 +3,7 @@
 import unittest
 
 from benches.compare import report
+from benches.compare.chat import __main__ as chat
 from benches.compare.chat import cells, memberships, tables
 from benches.compare.verdict import HOLDS, MISSED, UNDECIDED
 
@@ -55,6 +56,17 @@ class Page(unittest.TestCase):
 
     def pairs(self):
         return records("chat-plain-pairs", "plain", "cpu", [1.0, 2.0]) + records("chat-plain-pairs", "plain-again", "cpu", [1.0, 2.0])
+
+
+class Kept(unittest.TestCase):
+    """scripts/chat-bench.sh writes the section from its runs; a change of either alone is undone by `--report`."""
+
+    def test_the_section_says_what_was_measured(self):
+        records, about = chat.kept()
+        text = report.PAGE.read_text()
+        for name, body in tables.parts(records, about).items():
+            with self.subTest(part=name):
+                self.assertEqual(report.fill(text, {name: body}), text, "run scripts/chat-bench.sh --report")
 
 
 class Memberships(unittest.TestCase):
