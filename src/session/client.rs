@@ -3,6 +3,7 @@
 
 mod cooling;
 mod held;
+mod holding;
 mod publishing;
 mod pulse;
 pub(crate) mod reach;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use self::cooling::Cooling;
 use self::held::Held;
+pub(crate) use self::held::{Said, patience};
 use self::publishing::Publishing;
 pub(crate) use self::publishing::PutOff;
 use self::pulse::Pulse;
@@ -236,38 +238,7 @@ impl Client {
         self.identity.as_ref().and_then(|identity| identity.ends)
     }
 
-    // Commands that wait.
-
-    /// Whether commands that come now have to wait for others.
-    #[must_use]
-    pub(crate) fn is_holding(&self) -> bool {
-        self.waiting.is_some() || self.held.is_some()
-    }
-
-    /// Whether no more is to be read until some have had their turn.
-    #[must_use]
-    pub(crate) fn is_full(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.is_full())
-    }
-
-    /// Keeps a command behind those that wait. An empty one stands for what is none.
-    pub(crate) fn hold(&mut self, command: &[u8]) {
-        self.held.get_or_insert_default().push(command);
-    }
-
-    /// The commands that wait, to have their turns one by one, if none before them is under way.
-    pub(crate) fn take_held(&mut self) -> Option<Box<Held>> {
-        match self.waiting {
-            Some(_) => None,
-            None => self.held.take(),
-        }
-    }
-
-    /// Those that still have to wait.
-    pub(crate) fn return_held(&mut self, held: Box<Held>) {
-        assert!(self.held.is_none(), "they were taken");
-        self.held = Some(held).filter(|held| !held.is_empty());
-    }
+    // The command that others wait for.
 
     /// Those behind this command have to wait for it.
     pub(crate) fn wait(&mut self, waiting: Waiting) {
@@ -407,6 +378,7 @@ impl Client {
             self.ends(),
             self.subscriptions.next_end(),
             (self.publishing.as_ref()).and_then(|publishing| publishing.next_due()),
+            (self.held.as_ref()).and_then(|held| held.next_came().map(patience)),
             (self.cooling.as_ref()).and_then(|cooling| cooling.next_refusal()),
         ]
         .into_iter()

@@ -24,7 +24,7 @@ use crate::protocol::centrifugo::command::Request;
 use crate::protocol::centrifugo::reply::Reply;
 use crate::protocol::centrifugo::{decode, encode};
 use crate::room::rendition::Protocol;
-use crate::session::client::{Client, Stage};
+use crate::session::client::{Client, Said, Stage};
 use crate::session::tick::Tick;
 use crate::wire::handshake::Format;
 
@@ -68,12 +68,13 @@ impl Shard {
         let Some(encoding) = self.encoding(slot) else {
             return;
         };
-        let command_bytes_max = self.config().message_size_limit();
+        let (command_bytes_max, at) = (self.config().message_size_limit(), self.tick());
         for command in decode::split(encoding, message, command_bytes_max) {
             // What is no command has its turn behind those before it, and then ends the connection.
             let command = command.unwrap_or(b"");
-            if self.must_hold(slot) || self.execute(slot, encoding, command) == Step::Later {
-                self.hold_command(slot, encoding, command);
+            let said = Said { command, at };
+            if self.must_hold(slot) || self.execute(slot, encoding, said) == Step::Later {
+                self.hold_command(slot, encoding, said);
             }
             if !self.is_welcome(slot) {
                 return;
@@ -106,13 +107,14 @@ impl Shard {
         held_bytes > self.config().private_bytes_max
     }
 
-    fn hold_command(&mut self, slot: u32, encoding: Encoding, command: &[u8]) {
-        let read = (!command.is_empty()).then(|| decode::read(encoding, command));
+    fn hold_command(&mut self, slot: u32, encoding: Encoding, said: Said<'_>) {
+        let read = (!said.command.is_empty()).then(|| decode::read(encoding, said.command));
         if matches!(read, Some(Ok(command)) if command.request == Request::Pong) {
             self.metrics().commands.count(CommandKind::Pong);
             self.client_pongs(slot);
         } else if let Some(client) = self.client_mut(slot) {
-            client.hold(command);
+            client.hold(said);
+            self.schedule_client(slot);
         }
     }
 
@@ -124,10 +126,10 @@ impl Shard {
         let Some(mut held) = self.client_mut(slot).and_then(Client::take_held) else {
             return;
         };
-        while let Some(command) = held.first()
+        while let Some(said) = held.first()
             && !self.has_many_replies(slot)
         {
-            let step = self.execute(slot, encoding, command);
+            let step = self.execute(slot, encoding, said);
             if !self.is_welcome(slot) {
                 return;
             }
@@ -162,8 +164,8 @@ impl Shard {
     }
 
     /// A command has its turn.
-    fn execute(&mut self, slot: u32, encoding: Encoding, command: &[u8]) -> Step {
-        let read = match command {
+    fn execute(&mut self, slot: u32, encoding: Encoding, said: Said<'_>) -> Step {
+        let read = match said.command {
             b"" => Err(Disconnect::BadRequest),
             command => decode::read(encoding, command),
         };
@@ -194,7 +196,7 @@ impl Shard {
                 if !matches!(request, Request::Publish(_) | Request::Pong) {
                     self.refuse_what_waits(slot, Tick(u32::MAX));
                 }
-                self.client_asks(slot, id, request, command)
+                self.client_asks(slot, id, request, said)
             }
         };
         if step != Ok(Step::Later) {
@@ -209,12 +211,12 @@ impl Shard {
         slot: u32,
         id: u32,
         request: &Request<'_>,
-        command: &[u8],
+        said: Said<'_>,
     ) -> Result<Step, Declined> {
         match request {
             Request::Subscribe(subscribe) => self.client_subscribe(slot, id, subscribe),
             Request::Unsubscribe { channel } => self.client_unsubscribe(slot, id, channel),
-            Request::Publish(publish) => self.client_publish(slot, id, publish, command),
+            Request::Publish(publish) => self.client_publish(slot, id, publish, said),
             Request::Presence { channel } => self.client_presence(slot, id, channel),
             Request::PresenceStats { channel } => self.client_stats(slot, id, channel),
             Request::History(history) => self.client_history(slot, id, history),

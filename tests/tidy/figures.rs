@@ -15,7 +15,6 @@ const VALUE: &str = "src/protocol/centrifugo/json/value.rs";
 const HELD: &str = "src/session/client/held.rs";
 const PUBLISHING: &str = "src/session/client/publishing.rs";
 const COOLING: &str = "src/session/client/cooling.rs";
-const PUBLISH: &str = "src/shard/client/publish.rs";
 const PULSE: &str = "src/shard/client/pulse.rs";
 const STOP: &str = "src/shard/stop.rs";
 const ASK: &str = "src/shard/ask.rs";
@@ -68,14 +67,14 @@ pub(crate) const FIGURES: &[Figure] = &[
     (
         PROTOCOL,
         "waits for it, for {} at most",
-        PUBLISH,
-        "PATIENCE",
+        HELD,
+        "PATIENCE_TICKS",
     ),
     (
         PROTOCOL,
         "that wait for their room | one, for {} |",
-        PUBLISH,
-        "PATIENCE",
+        HELD,
+        "PATIENCE_TICKS",
     ),
     (
         PROTOCOL,
@@ -174,8 +173,8 @@ pub(crate) const FIGURES: &[Figure] = &[
     (
         MAP,
         "| messages of a client that wait for their room | one, for {};",
-        PUBLISH,
-        "PATIENCE",
+        HELD,
+        "PATIENCE_TICKS",
     ),
     (
         MAP,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reading::LOOK_TICKS;
 use super::{
-    About, Asking, By, Client, Identity, Protocol, Stage, Subscription, Tick, Took, Waiting,
+    About, Asking, By, Client, Identity, Protocol, Said, Stage, Subscription, Tick, Took, Waiting,
 };
 use crate::id::MembershipId;
 use crate::room::home::Visible;
@@ -57,8 +57,10 @@ fn commands_wait_for_one_another() {
     assert!(!client.is_holding() && client.take_held().is_none());
     client.wait(Waiting::Ask(Asking { id: 7 }));
     assert!(client.is_holding());
-    client.hold(b"one");
-    client.hold(b"two");
+    for command in [&b"one"[..], b"two"] {
+        let at = Tick(120);
+        client.hold(Said { command, at });
+    }
     assert!(client.take_held().is_none(), "one is under way");
     assert!(matches!(
         client.take_waiting(),
@@ -69,7 +71,8 @@ fn commands_wait_for_one_another() {
     held.pop();
     client.return_held(held);
     let mut held = client.take_held().expect("one waits");
-    assert_eq!(held.first(), Some(&b"two"[..]));
+    let first = held.first().map(|said| said.command);
+    assert_eq!(first, Some(&b"two"[..]));
     held.pop();
     client.return_held(held);
     assert!(!client.is_holding() && !client.is_full());
@@ -89,6 +92,12 @@ fn what_comes_first_is_due_first() {
     assert_eq!(client.next_due(PONG), Some(Tick(240)));
     assert!(!client.has_published_all());
     client.take_put_off();
+    let (command, at) = (&b"publish"[..], Tick(190));
+    client.hold(Said { command, at });
+    assert_eq!(client.next_due(PONG), Some(Tick(231)));
+    assert!(client.take_late(Tick(230), |_| Some(7)).is_empty());
+    assert_eq!(client.take_late(Tick(231), |_| Some(7)), [7]);
+    assert!(!client.is_holding());
     client.prolong(None);
     client.pong(Tick(205));
     assert_eq!(client.next_due(PONG), Some(Tick(450)), "the next ping");

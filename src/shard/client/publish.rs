@@ -2,27 +2,24 @@
 //!
 //! It is never kept from reading and writing for a room's sake: an answer to a ping would lie unread. Of
 //! what can't be taken for now one message waits, on the shard of whoever said it, and not for so long that
-//! the client would think it lost; further ones are refused.
+//! the client would think it lost; further ones are refused. The same time goes for what waits behind other commands.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::id::{MemberId, RoomId, SessionKey, Ticket};
 use crate::message::{Event, Message, Origin};
+use crate::metrics::CommandKind;
 use crate::protocol::centrifugo::codes::{Disconnect, ErrorCode};
 use crate::protocol::centrifugo::command::{Publish, Request};
 use crate::protocol::centrifugo::decode;
 use crate::protocol::centrifugo::payload::Payload;
 use crate::protocol::centrifugo::reply::{Position, Reply};
 use crate::session::Session;
-use crate::session::client::{Client, PutOff};
+use crate::session::client::{Client, PutOff, Said, Stage, patience};
 use crate::session::tick::Tick;
 use crate::shard::Shard;
 use crate::shard::parts::step::{Declined, Step, encoding};
 use crate::talk::{Ack, Published, ToShard};
-
-/// How long a message may wait: clients give up after 5 s.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Whether a message was taken.
 enum Taken {
@@ -39,7 +36,7 @@ impl Shard {
         slot: u32,
         id: u32,
         publish: &Publish<'_>,
-        command: &[u8],
+        said: Said<'_>,
     ) -> Result<Step, Declined> {
         let (channel, user) = (self.channel(&publish.channel)?, self.user(slot));
         let (room, standing) = self.room_and_standing(slot, &publish.channel);
@@ -51,8 +48,9 @@ impl Shard {
         if !channel.options.publication_data_format.accepts(data) {
             return Err(ErrorCode::BadRequest.into());
         }
+        let until = patience(said.at);
         let client = self.client(slot).ok_or(Disconnect::Stale)?;
-        if client.put_off_until().is_some() {
+        if until <= self.tick() || client.put_off_until().is_some() {
             return Err(ErrorCode::TooManyRequests.into());
         }
         if !client.may_publish() {
@@ -63,10 +61,9 @@ impl Shard {
                 false => Ok(Step::Later),
             };
         }
-        let until = self.tick().after(PATIENCE);
         match self.stage(slot, id, publish, room, until)? {
             Taken::Yes => self.schedule(slot, until),
-            Taken::NotYet => self.put_off(slot, command, until),
+            Taken::NotYet => self.put_off(slot, said.command, until),
         }
         Ok(Step::Done)
     }
@@ -185,6 +182,25 @@ impl Shard {
         }
         self.note_holding(slot);
         true
+    }
+
+    /// Refuses what waits behind other commands and has done so for too long. Not what waits until replies are read:
+    /// this would be one more.
+    pub(super) fn refuse_held(&mut self, slot: u32) {
+        let (tick, has_many_replies) = (self.tick(), self.has_many_replies(slot));
+        let Some(client) = self.client_mut(slot) else {
+            return;
+        };
+        let encoding = encoding(client.protocol());
+        let may_answer = client.stage() == Stage::Connected && !has_many_replies;
+        let late = client.take_late(tick, |command| match decode::read(encoding, command) {
+            Ok(read) if may_answer && matches!(read.request, Request::Publish(_)) => Some(read.id),
+            _ => None,
+        });
+        for id in late {
+            self.metrics().commands.count(CommandKind::Publish);
+            self.decline(slot, id, ErrorCode::TooManyRequests.into());
+        }
     }
 
     /// Takes back what a client has said, and what has waited for too long: its room came to be held behind it, or the

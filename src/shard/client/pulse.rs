@@ -60,6 +60,7 @@ impl Shard {
                 self.ping_client(slot);
             }
             self.withdraw_late(slot);
+            self.refuse_held(slot);
             self.refuse_what_waits(slot, tick);
             if must_look {
                 let key = self.sessions.key(slot);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use fanring::id::ShardId;
 use fanring::talk::{Letter, ToShard};
 
-use super::{begin_with, publish};
+use super::{begin_with, publish, subscribe};
 use crate::bench::{Bench, room_at};
 
 impl Bench {
     /// A shard hears that a room is held, or no longer.
-    fn hold(&mut self, shard: u16, room: &str, on: bool) {
+    pub(super) fn hold(&mut self, shard: u16, room: &str, on: bool) {
         let room = Arc::from(room);
         let hold = ToShard::Hold { room, on };
         self.hand_out(Letter::Shard(ShardId::new(shard), hold));
@@ -62,6 +62,37 @@ fn what_is_held_behind_its_publisher_is_refused_in_time() {
         assert!(bench.told(reader)[0].contains(r#""data":3"#));
         assert!(bench.told(member)[0].contains(r#""data":3"#));
     }
+}
+
+/// Goal: what waits behind another command is answered after four seconds too, before that one is, and reaches nobody; what
+/// came later has its turn behind it.
+#[test]
+fn what_waits_behind_another_command_is_refused_in_time() {
+    let (slow, room) = (room_at(1, 2), room_at(0, 2));
+    let mut bench = Bench::new(2);
+    let client = bench.client_in(0, &[&room]);
+    bench.pass_millis(1_000);
+    bench.hold_mail(1);
+    let commands = [subscribe(5, &slow), publish(6, &room, "1")];
+    bench.command(client, &commands.join("\n"));
+    bench.pass_millis(3_000);
+    bench.command(client, &publish(7, &room, "2"));
+    bench.pass_millis(4_900);
+    assert_eq!(bench.told(client), [""; 0]);
+    bench.pass_millis(5_200);
+    begin_with(&bench.told(client), &[r#"{"id":6,"error":{"code":111,"#]);
+    bench.deliver_mail();
+    let mut told = bench.told(client);
+    told.sort();
+    begin_with(
+        &told,
+        &[
+            r#"{"id":5,"subscribe":{"#,
+            r#"{"id":7,"publish":{"#,
+            r#"{"push":{"#,
+        ],
+    );
+    assert!(told[2].contains(r#""data":2"#), "{told:?}");
 }
 
 /// Goal: one that was refused for its room's sake takes nothing with it: what others say waits on, a room that has nothing
