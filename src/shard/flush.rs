@@ -64,16 +64,25 @@ impl Shard {
             }
             Err(Nothing::Left(_)) => self.kill(slot),
             Ok(undo) => {
-                match undo {
-                    None => self.tally.begin_operation(),
-                    Some(undo) if undo.private > 0 => self.flush.assume_replied(slot),
-                    Some(_) => {}
-                }
+                let has_replies = match undo {
+                    None => {
+                        self.tally.begin_operation();
+                        self.plan.private > 0
+                    }
+                    Some(undo) if undo.private > 0 => {
+                        self.flush.assume_replied(slot);
+                        true
+                    }
+                    Some(_) => false,
+                };
                 batch.push(key, session, &self.plan, undo);
                 if let (Turn::Member(_), Some(undo)) = (turn, &undo)
                     && let Some(shared) = session.share(undo)
                 {
                     batch.share(shared);
+                }
+                if has_replies {
+                    self.replies_leave(slot);
                 }
             }
         }

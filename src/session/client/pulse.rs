@@ -12,6 +12,8 @@ pub(crate) struct Pulse {
     next: Option<Tick>,
     /// Since when a pong is owed.
     owed: Option<Tick>,
+    /// Whether the ping that it answers has yet to be sent.
+    waits: bool,
 }
 
 impl Pulse {
@@ -35,7 +37,17 @@ impl Pulse {
         let next = due.0.saturating_add(interval_ticks);
         let late = now.0.saturating_add(interval_ticks / 2);
         self.next = Some(Tick(next.max(late)));
-        self.owed.get_or_insert(now);
+        if self.owed.is_none() {
+            self.owed = Some(now);
+            self.waits = true;
+        }
+    }
+
+    /// A ping is sent now, if one has waited for that: the time for its answer begins.
+    pub(crate) fn leave(&mut self, now: Tick) {
+        if std::mem::take(&mut self.waits) {
+            self.postpone(now);
+        }
     }
 
     /// The client has answered.
@@ -91,5 +103,22 @@ mod tests {
         assert_eq!(pulse.owed_since(), Some(Tick(270)));
         pulse.pong();
         assert_eq!(pulse.owed_since(), None);
+    }
+
+    /// Goal: the time for an answer begins when the first ping is sent that is not answered, and not with others behind
+    /// that.
+    #[test]
+    fn the_time_for_an_answer_begins_when_a_ping_is_sent() {
+        let mut pulse = Pulse::default();
+        pulse.begin(Tick(10));
+        pulse.leave(Tick(10));
+        assert_eq!(pulse.owed_since(), None);
+        pulse.ping(Tick(10), 250);
+        pulse.leave(Tick(30));
+        pulse.leave(Tick(40));
+        assert_eq!(pulse.owed_since(), Some(Tick(30)));
+        pulse.ping(Tick(260), 250);
+        pulse.leave(Tick(270));
+        assert_eq!(pulse.owed_since(), Some(Tick(30)));
     }
 }

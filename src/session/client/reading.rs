@@ -83,6 +83,11 @@ impl Client {
         }
     }
 
+    /// Its replies are sent now, and a ping with them if there is one.
+    pub(crate) fn ping_leaves(&mut self, now: Tick) {
+        self.pulse.leave(now);
+    }
+
     /// It has answered.
     pub(crate) fn pong(&mut self, now: Tick) {
         self.pulse.pong();

@@ -89,6 +89,15 @@ impl Shard {
         self.reply(slot, |out| encode::append_ping(out, encoding));
     }
 
+    /// Replies of a session are sent now: where they had to wait for that, a ping among them has its time only from now
+    /// on.
+    pub(in crate::shard) fn replies_leave(&mut self, slot: u32) {
+        let tick = self.tick();
+        if let Some(client) = self.client_mut(slot) {
+            client.ping_leaves(tick);
+        }
+    }
+
     /// A client has answered a ping.
     pub(in crate::shard) fn client_pongs(&mut self, slot: u32) {
         let tick = self.tick();

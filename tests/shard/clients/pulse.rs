@@ -45,6 +45,40 @@ fn clients_are_pinged() {
     }
 }
 
+/// Goal: a client has all the time for its answer that it may have, also when its shard had so much to send that the ping
+/// waited for seconds.
+#[test]
+fn a_ping_counts_once_it_is_sent() {
+    let second = Duration::from_secs(1);
+    let newcomer = || {
+        let mut bench = Bench::new(1);
+        let client = bench.client_in(0, &[]);
+        (bench, client)
+    };
+    // Chance is the same in both.
+    let (mut bench, client) = newcomer();
+    let is_pinged = |now: &u32| {
+        bench.pass_time(0, second * *now);
+        !bench.told(client).is_empty()
+    };
+    let due = (1..30).find(is_pinged).expect("it is pinged");
+    let (mut bench, client) = newcomer();
+    let sent = due + 5;
+    for now in 1..=sent {
+        // Nothing is sent meanwhile.
+        bench.pass_time(0, second * now);
+    }
+    assert_eq!(bench.told(client), ["{}"]);
+    for now in sent + 1..sent + 8 {
+        bench.pass_time(0, second * now);
+        assert_eq!(bench.told(client), [""; 0], "{now} s, sent at {sent} s");
+    }
+    for now in sent + 8..sent + 11 {
+        bench.pass_time(0, second * now);
+    }
+    assert!(bench.told(client).contains(&"close 3012".to_owned()));
+}
+
 /// Goal: a client that does not say who it is has to go.
 #[test]
 fn a_client_that_says_nothing_has_to_go() {
