@@ -467,7 +467,8 @@ impl Guest {
     }
 
     /// The same as one of those who are in the room.
-    fn present(&self) -> Present {
+    #[must_use]
+    pub(crate) fn present(&self) -> Present {
         Present {
             client: self.id,
             about: self.about.clone(),

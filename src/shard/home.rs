@@ -9,9 +9,8 @@ use crate::config::chat::options::{self as config, Options};
 use crate::id::{MemberId, RoomId, ShardId};
 use crate::message::{Event, Message, Origin};
 use crate::room::history::{Otherwise, Recover, Recovery, RecoveryMode, Retention};
-use crate::room::home::{Announcement, Customs, Guest, News};
+use crate::room::home::{Announcement, Customs, Guest, News, Visible};
 use crate::room::presence::{Asker, Census, Names, Present, Round};
-use crate::session::Flags;
 use crate::talk::{Answer, Arrival, JoinAnswer, Refused, ToShard, Welcome};
 
 impl Shard {
@@ -201,17 +200,15 @@ impl Shard {
     /// Says who of a room is here and takes part in presence.
     pub(super) fn take_part_in_census(&mut self, home: ShardId, room: Arc<str>, round: Round) {
         let here = self.rooms.find(&room).map(|room| self.rooms.get(room));
+        // The home counts those, too, until it hears that they have left.
+        let departures = here.into_iter().flat_map(|here| here.departures());
+        let leaving = departures.map(|departure| departure.guest.clone());
         let audiences = here.into_iter().flat_map(|here| here.audiences());
         let members = (audiences.flat_map(|audience| audience.members()))
-            .map(|member| (self.sessions.at(member.slot()), member.membership()))
-            .filter(|(session, _)| session.flags().any(Flags::VISIBLE))
-            .map(|(session, id)| Present {
-                client: session.id(),
-                about: session
-                    .client()
-                    .and_then(|client| client.about_in(id))
-                    .cloned(),
-            })
+            .map(|member| self.guest(member.slot(), member.membership()))
+            .chain(leaving)
+            .filter(|guest| guest.visible != Visible::No)
+            .map(|guest| guest.present())
             .collect();
         let counted = ToShard::Counted {
             from: self.setup.number,

@@ -162,7 +162,7 @@ impl Shard {
     }
 
     /// A session as the home of a membership's room knows it.
-    fn guest(&self, slot: u32, id: MembershipId) -> Guest {
+    pub(super) fn guest(&self, slot: u32, id: MembershipId) -> Guest {
         let session = self.sessions.at(slot);
         let client = session.client();
         let subscription = client.and_then(|client| client.subscriptions().get(id));

@@ -56,6 +56,38 @@ fn one_that_has_left_is_not_there() {
     }
 }
 
+/// Goal: of a member whose leave waits behind what others have said the home knows the name until it hears of that, also
+/// when it comes to ask for names in between: it counts it until then.
+#[test]
+fn one_that_is_leaving_is_counted_and_named() {
+    let room = room_at(1, 2);
+    let mut bench = Bench::new(2);
+    let speaker = bench.join(0, &format!("/ws/{room}?presence=0"));
+    let leaver = bench.join(0, &format!("/ws/{room}"));
+    bench.hold_mail(1);
+    // More than shard 1 takes before it has said that it has used up some.
+    for _ in 0..20 {
+        bench.say(speaker, OpCode::Binary, &[0; 8 << 10]);
+        bench.settle();
+    }
+    bench.fail(leaver);
+    bench.settle();
+    // The first client: from now on it is to be known who is there.
+    let client = bench.client_in(1, &[&room]);
+    bench.deliver_mail();
+    bench.heard(client);
+    let stats = |id: u32| format!(r#"{{"id":{id},"presence_stats":{{"channel":"{room}"}}}}"#);
+    for (id, there) in [(5, 2), (7, 1)] {
+        bench.command(client, &[presence(id, &room), stats(id + 1)].join("\n"));
+        let told = bench.told(client);
+        let counted = &reply(&told, id + 1)["presence_stats"]["num_clients"];
+        assert_eq!(
+            (named(&told, id), counted.as_u64()),
+            (there, Some(there as u64))
+        );
+    }
+}
+
 const NAMESPACES: &str = r#"
 client.token.hmac_secret_key = "secret"
 channel.namespaces = [
