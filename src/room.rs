@@ -37,11 +37,12 @@ use self::history::Recover;
 use self::home::{Guest, Home};
 use self::index::Index;
 use self::log::Log;
+use self::own::{Own, OwnMessage};
 use self::rendition::{Encode, Protocol, Rendition, Said};
 use self::rerun::{Rerun, Reruns, Start, Upkeep};
 use self::staging::{Aside, Group};
 pub(crate) use self::table::{Bounds, Rooms};
-use crate::id::{Epoch, LogPosition, MemberId, RerunId, ShardId, StreamPosition};
+use crate::id::{Epoch, LogPosition, RerunId, ShardId, StreamPosition};
 use crate::message::Slice;
 
 /// A member that has left, and its home has yet to hear of that.
@@ -60,19 +61,6 @@ pub(crate) struct Returning {
     pub(crate) guest: Guest,
     /// What it wants of what it has missed.
     pub(crate) recover: Option<Box<Recover>>,
-}
-
-/// An own message of a member, as it was appended to the stream of an audience.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OwnMessage {
-    /// Who said it.
-    pub(crate) origin: MemberId,
-    /// Which stream it is in.
-    pub(crate) rendition: Rendition,
-    /// Where its frame begins there.
-    pub(crate) start: StreamPosition,
-    /// Where it ends.
-    pub(crate) end: StreamPosition,
 }
 
 /// A room as one shard sees it: a cache line of its own state and two for the audience that nearly every
@@ -473,11 +461,11 @@ fn append_one(
             return;
         };
         let start = audience.index.push(position, bytes, message.offset);
-        // In other protocols everybody is sent what they said themselves.
-        if protocol == Protocol::Plain
-            && let Some(origin) = message.excluded()
+        if let Some(origin) = message.excluded()
+            && let Some(what) = Own::of(protocol, &message.event)
         {
             let own = OwnMessage {
+                what,
                 origin,
                 rendition,
                 start,

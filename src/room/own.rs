@@ -5,11 +5,53 @@
 
 use std::collections::VecDeque;
 
+use super::rendition::{Protocol, Rendition};
 use super::spare::give_back;
 use crate::id::{MemberId, StreamPosition};
+use crate::message::Event;
 
 /// A position that no stream reaches.
 const NEVER: StreamPosition = StreamPosition::new(u64::MAX);
+
+/// What a member may not be sent, since it is about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// In the plain protocol, what it has said, and that it has come or gone.
+    Message,
+    /// In other protocols, that it has come. It is told so once in a stay: it may have been there before.
+    Join,
+    /// In other protocols, that it has gone. It may have come back before anybody was told.
+    Leave,
+}
+
+impl Own {
+    /// What it is of those in `protocol`, if it is about one that is not to get it.
+    #[inline]
+    pub(super) fn of(protocol: Protocol, event: &Event<'_>) -> Option<Self> {
+        match (protocol, event) {
+            (Protocol::Plain, _) => Some(Self::Message),
+            (_, Event::Joined(_)) => Some(Self::Join),
+            (_, Event::Left(_)) => Some(Self::Leave),
+            // In other protocols everybody is sent what they said themselves.
+            (_, Event::Published { .. } | Event::Members(_)) => None,
+        }
+    }
+}
+
+/// An own message of a member, as it was appended to the stream of an audience.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnMessage {
+    /// What it is.
+    pub(crate) what: Own,
+    /// Whose it is.
+    pub(crate) origin: MemberId,
+    /// Which stream it is in.
+    pub(crate) rendition: Rendition,
+    /// Where its frame begins there.
+    pub(crate) start: StreamPosition,
+    /// Where it ends.
+    pub(crate) end: StreamPosition,
+}
 
 /// Bytes that their own publisher is not sent.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +85,14 @@ impl OwnMessages {
         *self = Self {
             last_end: end,
             last_start_and_several: first.bytes() << 1 | u64::from(several),
+        };
+    }
+
+    /// The same of one whose cursor stands in another stream for now, in which nothing is its own.
+    pub(crate) fn note_aside(&mut self, start: StreamPosition, end: StreamPosition) {
+        *self = Self {
+            last_end: end,
+            last_start_and_several: start.bytes() << 1 | 1,
         };
     }
 

@@ -55,6 +55,8 @@ pub struct Membership {
     number: u32,
     rendition: Rendition,
     course: Course,
+    /// Whether what it reads says that it has come: it may have yet to read that.
+    has_met_itself: bool,
 }
 
 /// What a membership is about to do, in a byte.
@@ -94,6 +96,7 @@ impl Membership {
             number: PENDING,
             rendition,
             course: Course::READ,
+            has_met_itself: false,
         }
     }
 
@@ -216,14 +219,28 @@ impl Membership {
         })
     }
 
+    /// What it reads says that it has come; returns whether it has said so before.
+    pub(super) fn meets_itself_again(&mut self) -> bool {
+        std::mem::replace(&mut self.has_met_itself, true)
+    }
+
+    /// Whether it was said that it has come, in what it reads now or once it has got what it had missed.
+    pub(super) fn has_met_itself(&self) -> bool {
+        self.has_met_itself
+    }
+
     /// It has published `start..end` of the stream it reads, which lies ahead of its cursor.
     pub(super) fn note_own(&mut self, start: StreamPosition, end: StreamPosition) {
-        self.own.note(start, end, self.cursor);
+        match self.rerun() {
+            None => self.own.note(start, end, self.cursor),
+            // It stands in another stream now.
+            Some(_) => self.own.note_aside(start, end),
+        }
     }
 
     /// Passes by what it has published itself, `start..end`, if it has been sent all that comes before.
     pub(super) fn pass_by_own(&mut self, start: StreamPosition, end: StreamPosition) -> bool {
-        let passes = self.cursor == start;
+        let passes = self.cursor == start && self.rerun().is_none();
         if passes {
             self.cursor = end;
         }

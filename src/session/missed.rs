@@ -7,6 +7,19 @@ use crate::id::{MembershipId, RerunId, RoomId, StreamPosition};
 use crate::room::log::Log;
 use crate::room::rerun::Start;
 
+/// A membership that has got all that it had missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Abreast {
+    /// Which.
+    pub(crate) membership: MembershipId,
+    /// Of which room.
+    pub(crate) room: RoomId,
+    /// What it has read.
+    pub(crate) rerun: RerunId,
+    /// Whether it was said meanwhile that it has come, which has left the log by now.
+    pub(crate) is_unmet: bool,
+}
+
 impl Session {
     /// It is first sent what it has missed before it came into a room.
     pub(crate) fn begin_rerun(&mut self, id: MembershipId, start: &Start) {
@@ -83,13 +96,8 @@ impl Session {
         }
     }
 
-    /// One of its memberships has got all that it had missed, and goes on with what is said: which, and of which
-    /// rerun that was.
-    pub(crate) fn end_rerun(
-        &mut self,
-        streams: &impl Streams,
-        log: &Log,
-    ) -> Option<(MembershipId, RoomId, RerunId)> {
+    /// One of its memberships has got all that it had missed, and goes on with what is said.
+    pub(crate) fn end_rerun(&mut self, streams: &impl Streams, log: &Log) -> Option<Abreast> {
         let recovering = &self.side.as_ref()?.recovering;
         let (id, missing) = recovering.iter().find_map(|one| {
             let Course::Missed(missing) = one.course else {
@@ -108,6 +116,12 @@ impl Session {
             true if stream.top() <= missing.last => head,
             _ => missing.live,
         };
+        let abreast = Abreast {
+            membership: id,
+            room,
+            rerun,
+            is_unmet: live != missing.live && membership.has_met_itself(),
+        };
         self.keeping_unheard(|session| {
             let membership = session.membership_mut(id).expect("it was just found");
             membership.end_rerun(live);
@@ -119,7 +133,7 @@ impl Session {
             }
         });
         self.note_abreast();
-        Some((id, room, rerun))
+        Some(abreast)
     }
 
     /// Those are abreast of their rooms that have got what was said while they were sent what they had missed.

@@ -183,6 +183,16 @@ impl Session {
         }
     }
 
+    /// What members of `room` read in `rendition` says that it has come; returns whether it has said so before, since
+    /// it is one of them: then it was about an earlier stay.
+    pub(crate) fn meets_itself_again(&mut self, room: RoomId, rendition: Rendition) -> bool {
+        let Some(id) = self.membership_in(room) else {
+            return false;
+        };
+        let membership = (self.membership_mut(id)).filter(|one| one.reads(room, rendition));
+        membership.is_some_and(Membership::meets_itself_again)
+    }
+
     /// It has published `start..end` of what members of `room` read in `rendition`; returns whether that
     /// is ahead of it: not if it is none of them, nor if it has nothing else to be sent, the usual case,
     /// in which it passes by its own message at once and nobody need remember whose it is.

@@ -4,16 +4,20 @@
 //! moves on reads the rest elsewhere in the log, where it is appended once more; so nobody who recovers is ever too slow
 //! for it, however much it is.
 
+use std::sync::Arc;
+
 use super::Shard;
 use super::parts::arrival::COPIES;
 use super::turn::ROOM_TURNS_PER_FLUSH;
-use crate::id::{MembershipId, RoomId};
+use crate::id::{Epoch, MembershipId, RoomId};
+use crate::message::{Event, Message, Origin};
 use crate::protocol::Encoder;
 use crate::room::audience::Member;
 use crate::room::history::Recovery;
+use crate::room::rendition::{Encode, Said};
 use crate::room::rerun::Start;
-use crate::session::Flags;
 use crate::session::send::Progress;
+use crate::session::{Flags, Phase};
 use crate::talk::Arrival;
 
 impl Shard {
@@ -58,16 +62,49 @@ impl Shard {
 
     /// Lets memberships go on that have got all that they had missed, or all there is of it yet.
     pub(super) fn go_on_recovering(&mut self, slot: u32, progress: Progress) {
-        while let Some((id, room, rerun)) =
-            self.sessions.at_mut(slot).end_rerun(&self.rooms, &self.log)
-        {
-            let member = Member::new(slot, id);
-            self.rooms.end_rerun(room, rerun, member);
-        }
+        self.end_reruns(slot);
         self.sessions.at_mut(slot).note_abreast();
         if progress == Progress::All {
             self.read_on(slot);
         }
+    }
+
+    /// Lets those memberships go on with what is said that have got all that they had missed.
+    fn end_reruns(&mut self, slot: u32) {
+        while let Some(abreast) = self.sessions.at_mut(slot).end_rerun(&self.rooms, &self.log) {
+            let member = Member::new(slot, abreast.membership);
+            self.rooms.end_rerun(abreast.room, abreast.rerun, member);
+            if abreast.is_unmet {
+                self.tell_of_itself(slot, abreast.membership);
+            }
+        }
+    }
+
+    /// Tells a member that it has come, since the log no longer does.
+    fn tell_of_itself(&mut self, slot: u32, id: MembershipId) {
+        let guest = self.guest(slot, id);
+        let session = self.sessions.at(slot);
+        let Some(membership) = session
+            .membership(id)
+            .filter(|_| session.phase() == Phase::Open)
+        else {
+            return;
+        };
+        let protocol = membership.rendition().protocol();
+        let name = Arc::clone(&self.rooms.get(membership.room()).name);
+        let said = Said {
+            room: &name,
+            // It is told with publications alone.
+            epoch: Epoch::new(1),
+            message: &Message::new(Event::Joined(guest.info()), Origin::Nobody),
+            has_history: false,
+        };
+        self.reply(slot, |out| {
+            let begin = out.len();
+            out.resize(begin + Encoder.encoded_bytes_max(protocol, &said), 0);
+            let bytes = Encoder.encode(protocol, &said, &mut out[begin..]);
+            out.truncate(begin + bytes);
+        });
     }
 
     /// Has more appended of what those have missed that have read what there is of it. It may stand in the log

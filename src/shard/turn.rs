@@ -8,6 +8,7 @@ use super::parts::queues::Delivery;
 use crate::id::{Epoch, RoomId, ShardId};
 use crate::message::{Origin, Run, Slice};
 use crate::protocol::Encoder;
+use crate::room::own::Own;
 use crate::room::staging::Aside;
 use crate::talk::{Ack, Lane, Published, ToShard};
 
@@ -293,7 +294,8 @@ impl Shard {
                 (sessions.lookup(own.origin.key()))
                     .filter(|_| own.origin.shard == me)
                     .is_some_and(|session| {
-                        session.note_own(room, own.rendition, own.start, own.end)
+                        (own.what != Own::Join || session.meets_itself_again(room, own.rendition))
+                            && session.note_own(room, own.rendition, own.start, own.end)
                     })
             });
             here.for_each_audience(|audience| {

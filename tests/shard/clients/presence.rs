@@ -4,7 +4,7 @@ use fanring::wire::frame::OpCode;
 use serde_json::{Value, json};
 
 use super::limits::{bench, connect, token};
-use super::unsubscribe;
+use super::{subscribe, unsubscribe};
 use crate::bench::{Bench, names_at, room_at};
 
 fn presence(id: u32, room: &str) -> String {
@@ -136,6 +136,36 @@ fn joins_are_told_as_tokens_say() {
                 (usize::from(is_told), usize::from(is_told)),
                 "{channel} {overrides}: {heard:?}"
             );
+        }
+    }
+}
+
+/// Goal: a client that leaves and comes back before anybody is told of that is told once that it has come, and never that
+/// it has left, while the home of its room is held; others are told of both.
+#[test]
+fn who_comes_back_does_not_hear_of_its_leave() {
+    for home in 0..2 {
+        let room = room_at(home, 2);
+        let mut bench = Bench::new(2);
+        let away = 1 - usize::from(home);
+        let clients = [away, 0, 1].map(|shard| bench.client_in(shard, &[&room]));
+        bench.settle();
+        for client in clients {
+            bench.heard(client);
+        }
+        bench.hold(home, &room, true);
+        for id in [5, 7] {
+            let commands = [unsubscribe(id, &room), subscribe(id + 1, &room)];
+            bench.command(clients[0], &commands.join("\n"));
+            assert_eq!(bench.told(clients[0]).len(), 2);
+        }
+        bench.hold(home, &room, false);
+        bench.settle();
+        for (client, expected) in clients.into_iter().zip([(1, 0), (2, 2), (2, 2)]) {
+            let heard = bench.heard(client);
+            let told = |what: &str| heard.iter().filter(|one| one.contains(what)).count();
+            let told = (told(r#""join":{"#), told(r#""leave":{"#));
+            assert_eq!(told, expected, "home {home}: {heard:?}");
         }
     }
 }

@@ -216,7 +216,7 @@ fn one_may_leave_in_the_middle_of_what_it_has_missed() {
 }
 
 /// Goal: more than a log holds is missed by several together, each of whom has missed something else, and comes all the
-/// same, as fast as it is read.
+/// same, as fast as it is read; and each is told once that it has come, though the log has lost that by then.
 #[test]
 fn more_than_a_log_may_be_missed() {
     const DATA_BYTES: usize = 8_000;
@@ -231,16 +231,22 @@ fn more_than_a_log_may_be_missed() {
     let missed: usize = all_known.iter().map(|known| 100 - known).sum();
     assert!(missed * DATA_BYTES > 3 * LOG_BYTES_MIN);
     let clients = all_known.map(|known| {
-        let client = bench.client_in(0, &[]);
+        let client = bench.newcomer(0);
+        bench.command(client, r#"{"id":1,"connect":{}}"#);
+        let told = bench.told(client);
         bench.answer(client);
         bench.command(client, &recover(3, "room", known as u64, ""));
-        (client, known as u64)
+        let name = parsed(&told)[0]["connect"]["client"].clone();
+        (client, name, known as u64)
     });
     bench.settle();
-    for (client, known) in clients {
+    for (client, name, known) in clients {
         let mut told = bench.heard(client);
         told.retain(|one| one != "{}");
         assert_eq!(offsets(&told[1..]), (known + 1..=100).collect::<Vec<_>>());
+        let is_own_join = |one: &&Value| one["push"]["join"]["info"]["client"] == name;
+        let joins = parsed(&told).iter().filter(is_own_join).count();
+        assert_eq!(joins, 1, "{name}, who knew {known}");
     }
 }
 

@@ -61,11 +61,7 @@ pub(crate) struct Stay {
     pub(crate) others: HashMap<String, bool>,
     /// What it heard since it is there, in a room without places.
     heard: Vec<MessageId>,
-    /// How often it asked to come on this connection: it may have been let in and turned away all the same.
-    visits: u32,
-    /// Whether it was first sent what it had missed: who came and went until then may be left out.
-    has_missed: bool,
-    /// When that was last.
+    /// When it was let in last.
     since: Duration,
     /// Whether it wants to be there.
     pub(crate) is_wanted: bool,
@@ -82,8 +78,6 @@ impl Stay {
             may_jump: false,
             others: HashMap::new(),
             heard: Vec::new(),
-            visits: 0,
-            has_missed: false,
             since: Duration::ZERO,
             is_wanted: true,
             is_witness,
@@ -103,7 +97,6 @@ impl Stay {
         let asked = ledger.rooms[self.room].ask();
         let wish = Wish { asked, since };
         self.is_wanted = true;
-        self.visits += 1;
         self.stage = match self.stage {
             Stage::Out => Stage::Asked(wish),
             Stage::Leaving(None) => Stage::Leaving(Some(wish)),
@@ -140,7 +133,6 @@ impl Stay {
         };
         self.may_jump = room.rules.is_cache && told.recovered;
         self.since = room.now;
-        self.has_missed = matches!(event, Event::Recovered(missed) if missed > 0);
         self.place = place;
         self.stage = Stage::In;
         self.others.clear();
@@ -158,7 +150,6 @@ impl Stay {
 
     /// Its connection is gone.
     pub(crate) fn disconnect(&mut self, ledger: &Ledger) -> Result<(), String> {
-        self.visits = 0;
         self.end(ledger)
     }
 
@@ -255,8 +246,8 @@ impl Stay {
     /// nothing was told so far that is not known.
     fn meet(&mut self, member: &Member, comes: bool, me: &str) -> Result<(), String> {
         let info = member.info.as_ref().ok_or("nobody")?;
-        // It may have left and come back before anybody was told of that.
-        if info.client == me && !comes && self.visits < 2 {
+        // Of an earlier stay, if anything, and it knows of that.
+        if info.client == me && !comes {
             return Err("it has left, and is still there".to_owned());
         }
         let was_there = self.others.insert(info.client.clone(), comes);
@@ -303,7 +294,7 @@ impl Stay {
             }
         }
         let is_told = room.rules.tells_clients && room.rules.announced == Announced::All;
-        if is_told && !self.has_missed && self.others.get(me) != Some(&true) {
+        if is_told && self.others.get(me) != Some(&true) {
             return Err("it was not told of its own coming".to_owned());
         }
         let wrong = (self.others.iter()).find(|(name, is_there)| is_present(name) != **is_there);
