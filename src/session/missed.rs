@@ -55,6 +55,12 @@ impl Session {
         });
     }
 
+    /// What it reads of what it has missed in a room, as long as it has not got all of it.
+    #[must_use]
+    pub(crate) fn rerun_of(&self, id: MembershipId) -> Option<RerunId> {
+        self.membership(id)?.rerun()
+    }
+
     /// The place up to which it has got what it has missed in a room; between two frames.
     pub(crate) fn place_in_rerun(&self, id: MembershipId, streams: &impl Streams) -> Option<u64> {
         let missing = self.side.as_ref()?.missing(id)?;

@@ -143,6 +143,12 @@ impl Shard {
             return false;
         }
         self.note_holding(slot);
+        // The frame that was cut may have been the last.
+        self.end_reruns(slot);
+        if self.sessions.at(slot).rerun_of(id).is_none() {
+            self.mark_dirty(slot);
+            return true;
+        }
         let Some(after) = self.sessions.at(slot).place_in_rerun(id, &self.rooms) else {
             return false;
         };

@@ -113,6 +113,49 @@ fn a_thousand_that_come_back_share_what_they_have_missed() {
     assert_eq!(costs[0], costs[1]);
 }
 
+/// Goal: of somebody who reads slowly the log may lose the end of the last message that it had missed, where others read on
+/// behind that: it has got what it had missed by then, and is put out for what it has not.
+#[test]
+fn the_end_of_what_was_missed_may_leave_the_log() {
+    let mut bench = small_log();
+    let speaker = bench.client_in(0, &["room", "other"]);
+    bench.answer(speaker);
+    let say = |bench: &mut Bench, id: u32, room: &str, bytes: usize| {
+        bench.command(
+            speaker,
+            &publish(id, room, &format!(r#""{}""#, "x".repeat(bytes))),
+        );
+        bench.settle();
+    };
+    for id in 11..=12 {
+        say(&mut bench, id, "room", 5_000);
+    }
+    let slow = bench.client_in(0, &[]);
+    bench.crawl(slow, 3_000);
+    bench.command(slow, &recover(3, "room", 0, ""));
+    bench.settle();
+    // It gets the end of the first message, and the beginning of the second.
+    bench.wake(slow);
+    bench.settle();
+    for id in 13..=16 {
+        say(&mut bench, id, "room", 100);
+    }
+    let other = bench.client_in(0, &[]);
+    bench.answer(other);
+    bench.command(other, &recover(3, "room", 0, ""));
+    bench.settle();
+    for id in 100..400 {
+        say(&mut bench, id, "other", 8_000);
+    }
+    bench.answer(slow);
+    bench.unblock(slow);
+    let mut told = bench.told(slow);
+    assert_eq!(offsets(&bench.heard(other)[1..]), [1, 2, 3, 4, 5, 6]);
+    let last = told.pop().expect("it is told something");
+    assert!(last.contains(r#""unsubscribe":{"code":2500"#), "{last}");
+    assert_eq!(offsets(&told[1..]), [1, 2]);
+}
+
 /// Goal: who comes to read what others have read before it, and more, gets all of it also when that has left the log
 /// before it has read it.
 #[test]
