@@ -88,10 +88,8 @@ impl World {
         let must_answer = actor.connection != usize::MAX
             && self.kernel.read_bytes(actor.connection) >= ASKED_BYTES_MIN;
         // It is not its own fault when it is answered late, nor that of the simulation.
-        let is_prompt = !was_full
-            && actor.deaf_max < Duration::from_millis(300)
-            && self.settings.step_max < Duration::from_millis(60)
-            && self.settings.stalls == 0;
+        let is_prompt =
+            !was_full && actor.deaf_max < Duration::from_millis(300) && self.settings.are_brisk();
         let Some(sdk) = actor.sdk_mut() else {
             return Ok(());
         };

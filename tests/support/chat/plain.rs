@@ -88,7 +88,7 @@ impl Plain {
             room: self.room,
             heard: &self.heard,
             without: (!self.has_echo).then_some(self.author),
-            is_known,
+            is_known: is_known && !ledger.rooms[self.room].has_lost_witness,
             owed_since: is_there.then_some(self.since),
         };
         run.check(ledger)

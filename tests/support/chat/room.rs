@@ -50,6 +50,8 @@ pub(crate) struct Room {
     /// Messages in their order where offsets are told to nobody, as somebody hears them who is always there.
     pub(crate) order: Vec<MessageId>,
     positions: HashMap<MessageId, usize>,
+    /// Whether somebody who was always there was put out: what it was not told nobody may know.
+    pub(crate) has_lost_witness: bool,
     /// Those that were refused, which nobody may see.
     refused: HashSet<MessageId>,
     /// Those whose authors were told that they have their places.
@@ -74,6 +76,7 @@ impl Room {
             may_begin: true,
             order: Vec::new(),
             positions: HashMap::new(),
+            has_lost_witness: false,
             refused: HashSet::new(),
             acknowledged: HashSet::new(),
         }
@@ -266,12 +269,22 @@ impl Room {
 
     /// Somebody who is always there hears the next message.
     pub(crate) fn witness(&mut self, id: MessageId) -> Result<(), String> {
+        if self.has_lost_witness {
+            return Ok(());
+        }
         let position = self.order.len();
         self.order.push(id);
         match self.positions.insert(id, position) {
             None => Ok(()),
             Some(_) => Err(format!("{id:?} came twice")),
         }
+    }
+
+    /// Whoever was always there is so no longer.
+    pub(crate) fn lose_witness(&mut self) {
+        self.has_lost_witness = true;
+        self.order.clear();
+        self.positions.clear();
     }
 
     /// The author of a message is told that it has its place.

@@ -196,6 +196,9 @@ impl Stay {
                 return Err("it was put out".to_owned());
             }
             self.put_out(ledger)?;
+            if self.is_witness {
+                ledger.rooms[self.room].lose_witness();
+            }
             return Ok(Event::PutOut);
         }
         let Rules {
