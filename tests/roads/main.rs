@@ -124,7 +124,7 @@ fn run(server: &Server, cases: Vec<Case>) {
 #[test]
 fn upgrades_have_one_answer() {
     let mut server = Server::start(&[]);
-    let long_room = "x".repeat(129);
+    let long_room = "x".repeat(256);
     run(
         &server,
         vec![
