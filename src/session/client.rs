@@ -20,9 +20,10 @@ use self::publishing::Publishing;
 pub(crate) use self::publishing::PutOff;
 use self::pulse::Pulse;
 use self::reach::Reach;
+pub(super) use self::subscriptions::SUBSCRIPTION_BYTES;
 use self::subscriptions::Subscriptions;
-pub(crate) use self::subscriptions::{By, Subscription};
-use super::tick::Tick;
+pub(crate) use self::subscriptions::{By, Kept, Subscription};
+use super::tick::{Moment, Tick};
 use crate::id::{MembershipId, Ticket};
 use crate::room::history::Position;
 use crate::room::presence::About;
@@ -135,9 +136,9 @@ pub(crate) struct Client {
     /// How far it has read, once it was sent much.
     reach: Option<Box<Reach>>,
     /// Since when its socket has taken nothing of what there is for it.
-    stuck: Option<Tick>,
+    stuck: Moment,
     /// When the kernel is to be asked how far its peer has come.
-    look: Option<Tick>,
+    look: Moment,
     /// Who it is, once it has said so.
     identity: Option<Box<Identity>>,
     waiting: Option<Waiting>,
@@ -146,9 +147,6 @@ pub(crate) struct Client {
     publishing: Option<Box<Publishing>>,
     cooling: Option<Box<Cooling>>,
 }
-
-/// Memory of a subscription, in bytes.
-pub(super) const SUBSCRIPTION_BYTES: usize = size_of::<Subscription>();
 
 impl Client {
     /// One that reads and writes in `protocol`, and has to say who it is by `deadline`.
@@ -159,8 +157,8 @@ impl Client {
             stage: Stage::New(deadline),
             pulse: Pulse::default(),
             reach: None,
-            stuck: None,
-            look: None,
+            stuck: Moment::NONE,
+            look: Moment::NONE,
             identity: None,
             waiting: None,
             subscriptions: Subscriptions::default(),
@@ -214,8 +212,7 @@ impl Client {
     /// Others are told this of it from now on, but where its place in a room has words of its own.
     pub(crate) fn call(&mut self, about: Arc<About>) {
         if let Some(identity) = &mut self.identity {
-            let before = std::mem::replace(&mut identity.about, Arc::clone(&about));
-            self.subscriptions.call(&before, &about);
+            identity.about = about;
         }
     }
 
@@ -333,11 +330,16 @@ impl Client {
         &mut self.subscriptions
     }
 
+    /// It is subscribed to the room of a membership.
+    pub(crate) fn subscribe(&mut self, id: MembershipId, subscription: Subscription) {
+        let common = self.identity.as_ref().map(|identity| &identity.about);
+        self.subscriptions.add(id, subscription, common);
+    }
+
     /// What others in the room of a membership are told of it.
     #[must_use]
     pub(crate) fn about_in(&self, id: MembershipId) -> Option<&Arc<About>> {
-        let subscription = self.subscriptions.get(id);
-        subscription.map(Subscription::about).or(self.about())
+        self.subscriptions.apart(id).or(self.about())
     }
 
     /// It is put out of `room`, which it reads too slowly.

@@ -1,5 +1,6 @@
 //! Time as deadlines see it: in steps of 100 ms.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Resolution of every deadline.
@@ -36,5 +37,48 @@ impl Tick {
         // Saturates: what is more than 13 years away never comes.
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
         Self(self.0.saturating_add(ticks).saturating_add(1))
+    }
+}
+
+/// A point in time that there may be, in as little as the point itself takes. The first tick of all counts as the
+/// second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Moment(Option<NonZeroU32>);
+
+impl Moment {
+    /// There is none.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// The point, if there is one.
+    #[must_use]
+    pub(crate) fn get(self) -> Option<Tick> {
+        self.0.map(|ticks| Tick(ticks.get()))
+    }
+}
+
+impl From<Option<Tick>> for Moment {
+    fn from(tick: Option<Tick>) -> Self {
+        Self(tick.map(|tick| NonZeroU32::new(tick.0).unwrap_or(NonZeroU32::MIN)))
+    }
+}
+
+impl From<Tick> for Moment {
+    fn from(tick: Tick) -> Self {
+        Some(tick).into()
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::{Moment, Tick};
+
+    /// Goal: every point in time comes back as it was, but for the first of all, and takes no more than itself.
+    #[test]
+    fn moments_are_points_in_time() {
+        assert_eq!(size_of::<Moment>(), size_of::<Tick>());
+        for (ticks, wanted) in [(0, 1), (1, 1), (7, 7), (u32::MAX, u32::MAX)] {
+            assert_eq!(Moment::from(Tick(ticks)).get(), Some(Tick(wanted)));
+        }
+        assert_eq!(Moment::from(None).get(), None);
+        assert_eq!(Moment::NONE, Moment::default());
     }
 }

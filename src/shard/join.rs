@@ -13,7 +13,7 @@ use crate::room::history::Recover;
 use crate::room::home::{Guest, Visible};
 use crate::room::rendition::Rendition;
 use crate::room::{Departure, Returning};
-use crate::session::client::Subscription;
+use crate::session::client::Kept;
 use crate::session::membership::Membership;
 use crate::session::{Flags, Phase, Session};
 use crate::talk::{JoinAnswer, ToShard};
@@ -169,8 +169,8 @@ impl Shard {
         Guest {
             member: self.member_id(slot),
             id: session.id(),
-            visible: subscription.map_or_else(|| visible(session), Subscription::visible),
-            about: subscription.map(|subscription| Arc::clone(subscription.about())),
+            visible: subscription.map_or_else(|| visible(session), Kept::visible),
+            about: (subscription.and(client)).and_then(|client| client.about_in(id).cloned()),
         }
     }
 

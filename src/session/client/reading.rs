@@ -4,7 +4,7 @@
 use super::pulse::Pulse;
 use super::reach::Reach;
 use super::{Client, Took};
-use crate::session::tick::{TICKS_PER_SECOND, Tick};
+use crate::session::tick::{Moment, TICKS_PER_SECOND, Tick};
 
 /// How often the kernel is asked about a socket that has not taken all there was.
 pub(super) const LOOK_TICKS: u32 = 5 * TICKS_PER_SECOND;
@@ -14,24 +14,23 @@ impl Client {
 
     /// There is more for it than its socket has taken.
     pub(crate) fn blocked(&mut self, took: Took, now: Tick) {
-        self.look
-            .get_or_insert(Tick(now.0.saturating_add(LOOK_TICKS)));
+        if self.look == Moment::NONE {
+            self.look_again(now, LOOK_TICKS);
+        }
         match took {
             Took::Some => {
-                self.stuck = Some(now);
+                self.stuck = now.into();
                 // It has come closer to the ping that it is to answer.
                 self.pulse.postpone(now);
             }
-            Took::Nothing => {
-                self.stuck.get_or_insert(now);
-            }
+            Took::Nothing => self.stuck = self.stuck.get().unwrap_or(now).into(),
         }
     }
 
     /// Its socket took all there was.
     pub(crate) fn drained(&mut self, now: Tick) {
-        self.look = None;
-        if self.stuck.take().is_some() {
+        self.look = Moment::NONE;
+        if std::mem::take(&mut self.stuck) != Moment::NONE {
             self.pulse.postpone(now);
         }
         if let Some(cooling) = &mut self.cooling {
@@ -42,12 +41,12 @@ impl Client {
     /// Since when its socket has taken nothing.
     #[must_use]
     pub(crate) fn stuck_since(&self) -> Option<Tick> {
-        self.stuck
+        self.stuck.get()
     }
 
     /// The kernel was asked, and is to be asked again in so many ticks, if no more is heard before.
     pub(crate) fn look_again(&mut self, now: Tick, ticks: u32) {
-        self.look = Some(Tick(now.0.saturating_add(ticks)));
+        self.look = Tick(now.0.saturating_add(ticks)).into();
     }
 
     /// When the kernel is to be asked how far its peer has come: where nothing else says so, when the answer to
@@ -57,7 +56,7 @@ impl Client {
         let owed = self.pulse.owed_since();
         // Saturates: what is more than 13 years away never comes.
         let late = owed.map(|since| Tick(since.0.saturating_add(pong_ticks)));
-        self.look.or(late)
+        self.look.get().or(late)
     }
 
     // Its pulse.
@@ -94,8 +93,8 @@ impl Client {
         if let Some(reach) = &mut self.reach {
             reach.pong(now);
         }
-        if self.stuck.is_none() {
-            self.look = None;
+        if self.stuck == Moment::NONE {
+            self.look = Moment::NONE;
         }
     }
 

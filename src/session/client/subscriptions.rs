@@ -1,13 +1,12 @@
 //! What a client's memberships are to it besides places to read at: who subscribed it, what is told of it there,
 //! and until when.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::id::MembershipId;
 use crate::room::home::Visible;
 use crate::room::presence::About;
-use crate::session::tick::Tick;
+use crate::session::tick::{Moment, Tick};
 
 /// Who has subscribed a client to a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,40 +17,50 @@ pub(crate) enum By {
     Server,
 }
 
-/// One subscription. There may be many: it is as small as can be.
+/// A subscription as it begins.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    /// Of which membership.
-    membership: MembershipId,
     by: By,
     /// Whether others are told of it.
     visible: Visible,
     /// The tick at which it ends unless it is prolonged.
-    ends: Option<NonZeroU32>,
+    ends: Option<Tick>,
     /// What others in the room are told of the client.
     about: Arc<About>,
 }
 
-const _: () = assert!(size_of::<Subscription>() == 16);
-
-/// A tick that is not the first of all: nothing ends there.
-fn packed(ends: Option<Tick>) -> Option<NonZeroU32> {
-    ends.map(|ends| NonZeroU32::new(ends.0).unwrap_or(NonZeroU32::MIN))
+/// A subscription as it is kept. There may be many: it is as small as can be.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Of which membership.
+    membership: MembershipId,
+    by: By,
+    visible: Visible,
+    ends: Moment,
 }
+
+const _: () = assert!(size_of::<Kept>() == 8);
+
+/// What others are told of a client in the room of a membership, if it is not what they are told of it elsewhere.
+type Apart = (MembershipId, Arc<About>);
+
+/// Memory of a subscription, in bytes.
+pub(crate) const SUBSCRIPTION_BYTES: usize = size_of::<Kept>() + size_of::<Apart>();
 
 impl Subscription {
     /// One that ends at some time, or never.
     #[must_use]
     pub(crate) fn new(by: By, about: Arc<About>, visible: Visible, ends: Option<Tick>) -> Self {
         Self {
-            membership: MembershipId::INLINE,
             by,
             visible,
-            ends: packed(ends),
+            ends,
             about,
         }
     }
+}
 
+impl Kept {
     /// Who has subscribed it.
     #[must_use]
     pub(crate) fn by(&self) -> By {
@@ -64,22 +73,21 @@ impl Subscription {
         self.visible
     }
 
-    /// What others are told of it.
-    #[must_use]
-    pub(crate) fn about(&self) -> &Arc<About> {
-        &self.about
-    }
-
     /// It ends at some time, or never.
     pub(crate) fn prolong(&mut self, ends: Option<Tick>) {
-        self.ends = packed(ends);
+        self.ends = ends.into();
     }
 }
 
 /// The subscriptions of a client, by its memberships.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
-    all: Vec<Subscription>,
+    all: Vec<Kept>,
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly always there is none, and that costs a pointer"
+    )]
+    apart: Option<Box<Vec<Apart>>>,
 }
 
 impl Subscriptions {
@@ -89,60 +97,72 @@ impl Subscriptions {
         self.all.len()
     }
 
-    /// Adds that of a membership.
-    pub(crate) fn add(&mut self, id: MembershipId, subscription: Subscription) {
+    /// Adds that of a membership of a client of which others are told `common`.
+    pub(crate) fn add(
+        &mut self,
+        id: MembershipId,
+        subscription: Subscription,
+        common: Option<&Arc<About>>,
+    ) {
         assert!(self.get(id).is_none(), "a membership has one");
         if self.all.is_empty() {
             // Most clients are in one room.
             self.all.reserve_exact(1);
         }
-        self.all.push(Subscription {
+        self.all.push(Kept {
             membership: id,
-            ..subscription
+            by: subscription.by,
+            visible: subscription.visible,
+            ends: subscription.ends.into(),
         });
+        if !common.is_some_and(|common| Arc::ptr_eq(common, &subscription.about)) {
+            let apart = self.apart.get_or_insert_default();
+            apart.push((id, subscription.about));
+        }
     }
 
     /// That of a membership.
     #[must_use]
-    pub(crate) fn get(&self, id: MembershipId) -> Option<&Subscription> {
+    pub(crate) fn get(&self, id: MembershipId) -> Option<&Kept> {
         self.all.iter().find(|one| one.membership == id)
     }
 
     /// Like [`Self::get`].
-    pub(crate) fn get_mut(&mut self, id: MembershipId) -> Option<&mut Subscription> {
+    pub(crate) fn get_mut(&mut self, id: MembershipId) -> Option<&mut Kept> {
         self.all.iter_mut().find(|one| one.membership == id)
     }
 
-    /// Where others were told `before` they are told `about` from now on.
-    pub(crate) fn call(&mut self, before: &Arc<About>, about: &Arc<About>) {
-        for subscription in &mut self.all {
-            if Arc::ptr_eq(&subscription.about, before) {
-                subscription.about = Arc::clone(about);
-            }
-        }
+    /// What others are told of the client in the room of a membership, if that is not what they are told elsewhere.
+    #[must_use]
+    pub(crate) fn apart(&self, id: MembershipId) -> Option<&Arc<About>> {
+        let mut apart = self.apart.as_ref()?.iter();
+        apart.find(|(of, _)| *of == id).map(|(_, about)| about)
     }
 
     /// Takes out that of a membership.
-    pub(crate) fn remove(&mut self, id: MembershipId) -> Option<Subscription> {
+    pub(crate) fn remove(&mut self, id: MembershipId) -> Option<Kept> {
         let at = self.all.iter().position(|one| one.membership == id)?;
         let removed = self.all.swap_remove(at);
         if self.all.is_empty() {
             self.all = Vec::new();
         }
+        if let Some(apart) = &mut self.apart {
+            apart.retain(|(of, _)| *of != id);
+        }
+        self.apart.take_if(|apart| apart.is_empty());
         Some(removed)
     }
 
     /// When the first of them ends.
     #[must_use]
     pub(crate) fn next_end(&self) -> Option<Tick> {
-        let ends = self.all.iter().filter_map(|one| one.ends);
-        ends.min().map(|ends| Tick(ends.get()))
+        self.all.iter().filter_map(|one| one.ends.get()).min()
     }
 
     /// One that has ended by `now`.
     #[must_use]
     pub(crate) fn ended(&self, now: Tick) -> Option<MembershipId> {
-        let has_ended = |one: &&Subscription| one.ends.is_some_and(|ends| ends.get() <= now.0);
+        let has_ended = |one: &&Kept| one.ends.get().is_some_and(|ends| ends <= now);
         self.all.iter().find(has_ended).map(|one| one.membership)
     }
 }
@@ -151,7 +171,7 @@ impl Subscriptions {
 mod tests {
     use std::sync::Arc;
 
-    use super::{About, By, MembershipId, Subscription, Subscriptions, Tick, Visible};
+    use super::{About, By, Kept, MembershipId, Subscription, Subscriptions, Tick, Visible};
 
     fn subscription(by: By, ends: Option<u32>) -> Subscription {
         let about = About::new("", b"", b"").expect("it is short");
@@ -164,15 +184,32 @@ mod tests {
     fn subscriptions_are_found_by_their_memberships() {
         let mut all = Subscriptions::default();
         let [one, two, three] = [0, 7, 127].map(MembershipId::new);
-        all.add(one, subscription(By::Server, None));
+        all.add(one, subscription(By::Server, None), None);
         assert_eq!(all.all.capacity(), 1);
-        all.add(two, subscription(By::Client, None));
-        assert_eq!(all.get(one).map(Subscription::by), Some(By::Server));
-        assert_eq!(all.get(two).map(Subscription::by), Some(By::Client));
+        all.add(two, subscription(By::Client, None), None);
+        assert_eq!(all.get(one).map(Kept::by), Some(By::Server));
+        assert_eq!(all.get(two).map(Kept::by), Some(By::Client));
         assert!(all.get(three).is_none() && all.remove(three).is_none());
         assert_eq!(all.len(), 2);
         assert!(all.remove(one).is_some() && all.remove(two).is_some());
         assert_eq!((all.len(), all.all.capacity()), (0, 0));
+        assert!(all.apart.is_none());
+    }
+
+    /// Goal: what is told of a client in all its rooms takes no memory for each, and what is told in one goes with it.
+    #[test]
+    fn what_is_told_everywhere_is_kept_once() {
+        let mut all = Subscriptions::default();
+        let [one, two] = [0, 7].map(MembershipId::new);
+        let common = subscription(By::Client, None);
+        let about = Arc::clone(&common.about);
+        all.add(one, common, Some(&about));
+        assert!(all.apart.is_none() && all.apart(one).is_none());
+        let own = subscription(By::Client, None);
+        all.add(two, own, Some(&about));
+        assert!(all.apart(one).is_none() && all.apart(two).is_some());
+        all.remove(two);
+        assert!(all.apart.is_none());
     }
 
     /// Goal: whichever ends first is known, ends at its time, and later if it was prolonged.
@@ -181,7 +218,7 @@ mod tests {
         let mut all = Subscriptions::default();
         let ids = [0, 1, 2].map(MembershipId::new);
         for (id, ends) in ids.into_iter().zip([Some(30), None, Some(20)]) {
-            all.add(id, subscription(By::Client, ends));
+            all.add(id, subscription(By::Client, ends), None);
         }
         assert_eq!(all.next_end(), Some(Tick(20)));
         assert_eq!(all.ended(Tick(19)), None);
@@ -199,7 +236,7 @@ mod tests {
     fn a_membership_has_one_subscription() {
         let mut all = Subscriptions::default();
         for _ in 0..2 {
-            all.add(MembershipId::INLINE, subscription(By::Client, None));
+            all.add(MembershipId::INLINE, subscription(By::Client, None), None);
         }
     }
 }

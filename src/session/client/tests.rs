@@ -156,10 +156,8 @@ fn a_client_may_be_called_otherwise() {
     let first = Arc::clone(client.about().expect("it is known"));
     let [one, two] = [0, 1].map(MembershipId::new);
     let subscription = |about| Subscription::new(By::Client, about, Visible::Yes, None);
-    client.subscriptions_mut().add(one, subscription(first));
-    client
-        .subscriptions_mut()
-        .add(two, subscription(about("own")));
+    client.subscribe(one, subscription(first));
+    client.subscribe(two, subscription(about("own")));
     client.call(about("43"));
     assert_eq!(user(client.about()), "43");
     assert_eq!(user(client.about_in(one)), "43");

@@ -10,7 +10,7 @@ use crate::protocol::centrifugo::codes::{Disconnect, Unsubscribed};
 use crate::protocol::centrifugo::encode;
 use crate::protocol::centrifugo::reply::Push;
 use crate::session::Phase;
-use crate::session::client::{By, Subscription, Took};
+use crate::session::client::{By, Kept, Took};
 use crate::shard::Shard;
 use crate::shard::parts::step::encoding;
 
@@ -26,7 +26,7 @@ impl Shard {
         let (Some(client), Some(room)) = (session.client_mut(), room) else {
             return;
         };
-        let by = client.subscriptions().get(membership).map(Subscription::by);
+        let by = client.subscriptions().get(membership).map(Kept::by);
         let name = Arc::clone(&self.rooms.get(room).name);
         match by {
             None => {}

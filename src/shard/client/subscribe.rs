@@ -148,7 +148,7 @@ impl Shard {
             return Err(ErrorCode::LimitExceeded.into());
         };
         if let Some(client) = session.client_mut() {
-            client.subscriptions_mut().add(id, subscription);
+            client.subscribe(id, subscription);
         }
         Ok(id)
     }
