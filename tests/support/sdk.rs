@@ -61,7 +61,7 @@ impl Sdk {
     pub(crate) fn ask(&mut self, name: &str, request: &Value) -> Value {
         let id = self.command(name, request);
         loop {
-            let mut reply = self.client.next_notice();
+            let mut reply = self.next();
             if reply["id"] == json!(id) {
                 let error = reply.get_mut("error").map(Value::take);
                 return error.unwrap_or_else(|| reply[name].take());
@@ -69,11 +69,23 @@ impl Sdk {
         }
     }
 
+    /// What comes next but for pings, which are answered: how much more comes depends on that.
+    #[track_caller]
+    fn next(&mut self) -> Value {
+        loop {
+            let notice = self.client.next_notice();
+            if notice != json!({}) {
+                return notice;
+            }
+            self.client.text("{}");
+        }
+    }
+
     /// The next publication that is pushed, past who comes and goes.
     #[track_caller]
     pub(crate) fn publication(&mut self) -> Value {
         loop {
-            let mut push = self.client.next_notice();
+            let mut push = self.next();
             if let Some(publication) = push["push"].get_mut("pub") {
                 return publication.take();
             }
