@@ -36,7 +36,14 @@ impl Tick {
         let ticks = wait.as_millis().div_ceil(TICK.as_millis());
         // Saturates: what is more than 13 years away never comes.
         let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
-        Self(self.0.saturating_add(ticks).saturating_add(1))
+        self.plus(ticks).plus(1)
+    }
+
+    /// So many ticks later.
+    #[must_use]
+    pub(crate) fn plus(self, ticks: u32) -> Self {
+        // Saturates: time stands still after 13 years.
+        Self(self.0.saturating_add(ticks))
     }
 }
 

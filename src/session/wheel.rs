@@ -63,7 +63,7 @@ impl Wheel {
                 due.append(&mut std::mem::take(&mut self.buckets[bucket as usize]));
             }
         }
-        self.next = Tick(now.0.saturating_add(1));
+        self.next = now.plus(1);
         self.first = self.find_first();
     }
 
@@ -88,7 +88,7 @@ impl Wheel {
             }
             let bucket = word_number * 64 + word.trailing_zeros();
             let away = (bucket + BUCKETS - start) % BUCKETS;
-            Some(Tick(self.next.0.saturating_add(away)))
+            Some(self.next.plus(away))
         })
     }
 }

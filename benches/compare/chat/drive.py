@@ -16,13 +16,13 @@ from .servers import Server
 ROOM = "mixed"
 
 
-# What is measured of these is memory, whatever else the machine does.
-UNDISTURBED = ("idle", "memberships", "rooms")
+# Of these memory is measured, whatever else the machine does.
+OF_MEMORY = ("idle", "memberships", "rooms")
 
 
 def measure(cell, name, programs, folder, say):
     """Runs a cell with one server until nothing disturbed it, and returns the record."""
-    if cell.kind in UNDISTURBED:
+    if cell.kind in OF_MEMORY:
         return attempt_once(cell, name, programs, folder)
     return runs.undisturbed(lambda: attempt_once(cell, name, programs, folder), say)
 

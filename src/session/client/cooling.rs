@@ -7,14 +7,12 @@
 
 use std::sync::Arc;
 
+use super::held::PATIENCE_TICKS;
 use crate::session::tick::{TICKS_PER_SECOND, Tick};
 
 /// The time after the first fall, and the longest.
 const WAIT_TICKS_MIN: u32 = TICKS_PER_SECOND / 2;
 const WAIT_TICKS_MAX: u32 = 20 * TICKS_PER_SECOND;
-
-/// How long a refusal waits at most: an SDK gives up on its command after five seconds.
-const REFUSAL_TICKS_MAX: u32 = 4 * TICKS_PER_SECOND;
 
 /// How long after its time is over a room is remembered: one that falls behind after that begins anew.
 const REMEMBERED_TICKS: u32 = 60 * TICKS_PER_SECOND;
@@ -67,8 +65,7 @@ impl Cooling {
     /// The client's socket has taken all that there was for it.
     pub(crate) fn drained(&mut self, now: Tick) {
         for fall in &mut self.falls {
-            // Saturates: time stands still after 13 years.
-            let until = Tick(now.0.saturating_add(fall.wait_ticks));
+            let until = now.plus(fall.wait_ticks);
             fall.until.get_or_insert(until);
         }
     }
@@ -88,8 +85,7 @@ impl Cooling {
         let Some(fall) = fall.filter(|fall| fall.refusal.is_none()) else {
             return false;
         };
-        // Saturates: time stands still after 13 years.
-        let latest = Tick(now.0.saturating_add(REFUSAL_TICKS_MAX));
+        let latest = now.plus(PATIENCE_TICKS);
         fall.refusal = Some((id, latest));
         true
     }
@@ -109,7 +105,7 @@ impl Cooling {
 
     /// Forgets what was too long ago, and what there is too much of.
     fn forget(&mut self, now: Tick) {
-        let is_recent = |until: Tick| now.0 < until.0.saturating_add(REMEMBERED_TICKS);
+        let is_recent = |until: Tick| now < until.plus(REMEMBERED_TICKS);
         let stays = |fall: &Fall| fall.refusal.is_some() || fall.until.is_none_or(is_recent);
         self.falls.retain(stays);
         if self.falls.len() >= ROOMS_MAX {
@@ -134,8 +130,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::{
-        Cooling, REFUSAL_TICKS_MAX, REMEMBERED_TICKS, ROOMS_MAX, Tick, WAIT_TICKS_MAX,
-        WAIT_TICKS_MIN,
+        Cooling, PATIENCE_TICKS, REMEMBERED_TICKS, ROOMS_MAX, Tick, WAIT_TICKS_MAX, WAIT_TICKS_MIN,
     };
 
     /// Goal: a room is closed to a client until its socket has drained and then for a time that doubles up to
@@ -174,10 +169,10 @@ mod tests {
         assert!(cooling.refuse_later("room", 1, Tick(10)));
         assert!(!cooling.refuse_later("room", 2, Tick(10)));
         assert!(cooling.refuse_later("other", 3, Tick(20)));
-        assert_eq!(cooling.next_refusal(), Some(Tick(10 + REFUSAL_TICKS_MAX)));
-        assert_eq!(cooling.take_refusal(Tick(9 + REFUSAL_TICKS_MAX)), None);
-        assert_eq!(cooling.take_refusal(Tick(10 + REFUSAL_TICKS_MAX)), Some(1));
-        assert_eq!(cooling.take_refusal(Tick(10 + REFUSAL_TICKS_MAX)), None);
+        assert_eq!(cooling.next_refusal(), Some(Tick(10 + PATIENCE_TICKS)));
+        assert_eq!(cooling.take_refusal(Tick(9 + PATIENCE_TICKS)), None);
+        assert_eq!(cooling.take_refusal(Tick(10 + PATIENCE_TICKS)), Some(1));
+        assert_eq!(cooling.take_refusal(Tick(10 + PATIENCE_TICKS)), None);
         cooling.drained(Tick(51));
         assert_eq!(cooling.next_refusal(), Some(Tick(51 + WAIT_TICKS_MIN)));
         cooling.fell_behind(&rooms[1], Tick(52));

@@ -11,14 +11,14 @@ const HELD_BYTES_MAX: usize = 64 << 10;
 /// What stands before each command: its length, and when it came.
 const HEAD_BYTES: usize = 2 * size_of::<u32>();
 
-/// How long a message waits until it has its place or is refused: clients give up after 5 s.
-const PATIENCE_TICKS: u32 = 4 * TICKS_PER_SECOND;
+/// How long a command waits at most that is refused in the end: clients give up after 5 s.
+pub(super) const PATIENCE_TICKS: u32 = 4 * TICKS_PER_SECOND;
 
 /// Until when a message waits that came then.
 #[must_use]
 pub(crate) fn patience(came: Tick) -> Tick {
-    // Saturates: what is more than 13 years away never comes. One more, since ticks are coarse.
-    Tick(came.0.saturating_add(PATIENCE_TICKS + 1))
+    // One more, since ticks are coarse.
+    came.plus(PATIENCE_TICKS + 1)
 }
 
 /// A command as it came.

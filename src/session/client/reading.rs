@@ -46,7 +46,7 @@ impl Client {
 
     /// The kernel was asked, and is to be asked again in so many ticks, if no more is heard before.
     pub(crate) fn look_again(&mut self, now: Tick, ticks: u32) {
-        self.look = Tick(now.0.saturating_add(ticks)).into();
+        self.look = now.plus(ticks).into();
     }
 
     /// When the kernel is to be asked how far its peer has come: where nothing else says so, when the answer to
@@ -54,8 +54,7 @@ impl Client {
     #[must_use]
     pub(crate) fn look_at(&self, pong_ticks: u32) -> Option<Tick> {
         let owed = self.pulse.owed_since();
-        // Saturates: what is more than 13 years away never comes.
-        let late = owed.map(|since| Tick(since.0.saturating_add(pong_ticks)));
+        let late = owed.map(|since| since.plus(pong_ticks));
         self.look.get().or(late)
     }
 
