@@ -52,6 +52,14 @@ def fan_out(subscribers, rate, size=64):
     return load(f"--subscribers {subscribers} --rate {rate} --size {size}")
 
 
+def chat(rooms, members):
+    """Rooms in which every member publishes."""
+    return load(f"--workload chat --rooms {rooms} --subscribers {rooms * members}")
+
+
+# 10,000 rooms would need more descriptors than a process has here, with one left for the listener.
+ROOMS_OF_TWO = chat(9500, 2) + load("--rate 20000 --size 64")
+
 MAIN = (
     Cell("room-1000-20", "main", "1,000 subscribers, 20/s, 64 B", fan_out(1000, 20), CONTRAST),
     Cell("room-1000-60", "main", "1,000 subscribers, 60/s, 64 B", fan_out(1000, 60), EVERYONE),
@@ -60,12 +68,11 @@ MAIN = (
     Cell("room-20-500", "main", "20 subscribers, 500/s, 64 B", fan_out(20, 500), EVERYONE),
     Cell("room-10000-5", "main", "10,000 subscribers, 5/s, 64 B", fan_out(10000, 5), LEADERS),
     Cell("room-1000-20-16k", "main", "1,000 subscribers, 20/s, 16 KiB", fan_out(1000, 20, 16384), EVERYONE),
-    # 10,000 rooms would need more descriptors than a process has here, with one left for the listener.
     Cell(
         "rooms-9500x2",
         "main",
         "9,500 rooms of 2, 20,000/s in all, 64 B",
-        load("--workload chat --rooms 9500 --subscribers 19000 --rate 20000 --size 64"),
+        ROOMS_OF_TWO,
         ("fanring", "fanring-epoll", "uwebsockets", "nchan", "fastwebsockets"),
         # A stop of 20 ms is 1% of 2 seconds: the 99th percentile would say whether a run had one (docs/PROFILE.md).
         seconds=8,
@@ -75,11 +82,6 @@ MAIN = (
 # What happens once per message and once per wake-up: one message in flight for each session, and small rooms.
 PAIRS_MIN = 15
 SMALL_SERVERS = ("fanring", ITSELF, *RELAYS, "uwebsockets", "fanring-epoll")
-
-
-def chat(rooms, members):
-    """Rooms in which every member publishes."""
-    return load(f"--workload chat --rooms {rooms} --subscribers {rooms * members}")
 
 
 def small(name, title, flags):
@@ -158,14 +160,14 @@ SHARDS = (
         "shards-rooms-1",
         "shards",
         "9,500 rooms of 2, 20,000/s, 1 shard",
-        load("--workload chat --rooms 9500 --subscribers 19000 --rate 20000 --size 64"),
+        ROOMS_OF_TWO,
         ("fanring",),
     ),
     Cell(
         "shards-rooms-2",
         "shards",
         "9,500 rooms of 2, 20,000/s, 2 shards",
-        load("--workload chat --rooms 9500 --subscribers 19000 --rate 20000 --size 64"),
+        ROOMS_OF_TWO,
         ("fanring",),
         threads=2,
     ),
