@@ -33,10 +33,9 @@ impl Pulse {
     /// server came late to this one.
     pub(crate) fn ping(&mut self, now: Tick, interval_ticks: u32) {
         let due = self.next.expect("it is due");
-        // Saturates, as what follows: time stands still after 13 years.
-        let next = due.0.saturating_add(interval_ticks);
-        let late = now.0.saturating_add(interval_ticks / 2);
-        self.next = Some(Tick(next.max(late)));
+        let next = due.plus(interval_ticks);
+        let late = now.plus(interval_ticks / 2);
+        self.next = Some(next.max(late));
         if self.owed.is_none() {
             self.owed = Some(now);
             self.waits = true;

@@ -253,7 +253,7 @@ impl Shard {
         client.postpone_pong(tick);
         client.look_again(tick, LOOK_AGAIN_TICKS);
         self.sessions.at_mut(slot).mark(Flags::TRACKED);
-        if tick.0 >= alive.0.saturating_add(STUCK_TICKS_MAX) {
+        if tick >= alive.plus(STUCK_TICKS_MAX) {
             self.client_is_stuck(slot);
         }
     }
@@ -273,10 +273,9 @@ impl Shard {
         if !is_heard {
             return client.postpone_pong(tick);
         }
-        // Saturates: what is more than 13 years away never comes.
-        let late = since.0.saturating_add(pong_ticks).saturating_add(swallowed);
+        let late = since.plus(pong_ticks).plus(swallowed);
         client.look_again(tick, LOOK_AGAIN_TICKS);
-        if tick.0 >= late && measured.unread == 0 {
+        if tick >= late && measured.unread == 0 {
             self.metrics().idle_closed.add(1);
             self.disconnect(slot, Disconnect::NoPong);
         }
