@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cells, machine, report, runs
+from . import cells, kept, machine, report, runs
 
 
 @dataclass
@@ -34,7 +34,7 @@ def main():
     if not options.report:
         measure_all(options, work)
     out = Path(options.out)
-    records, about = load(work) or report.read(out)
+    records, about = kept.load(work) or report.read(out)
     if not records:
         raise SystemExit(f"bench: there are no runs in {work}; run scripts/bench.sh --quick first")
     missed = report.write(records, about, out)
@@ -48,8 +48,8 @@ def parse():
     parser = argparse.ArgumentParser(
         prog="scripts/bench.sh",
         description="Measures Fanring beside its peers, and writes docs/BENCHMARKS.md and the figure in README.md.",
-        epilog="Every run is kept in --work; what is there already is not run again, so an interrupted comparison "
-        "goes on where it was. Exit codes: 0 done, 1 a bar was missed and --strict given, or it can't be run.",
+        epilog="Every run is kept in --work; what is there already, of the same commit, is not run again, so an interrupted "
+        "comparison goes on where it was. Exit codes: 0 done, 1 a bar was missed and --strict given, or it can't be run.",
     )
     add = parser.add_argument
     add("cells", nargs="*", help="names or groups of cells (see --list); all of them without")
@@ -57,6 +57,7 @@ def parse():
     add("--servers", metavar="A,B", help="only these servers")
     add("--runs", type=int, help="interleaved runs of each cell (default 5, and 15 of the small rooms; 3 with --quick)")
     add("--seconds", type=float, help="measured seconds of a run, where the cell does not say (default 2; 1.5 with --quick)")
+    add("--resume", action="store_true", help="count the runs of the report in --out as made, to go on in another checkout")
     add("--fresh", action="store_true", help="forget the runs that are there")
     add("--report", action="store_true", help="measure nothing: write the report from the runs in --work, or from those of the report in --out")
     add("--strict", action="store_true", help="exit with 1 when a bar is missed")
@@ -84,14 +85,20 @@ def measure_all(options, work):
         for path in work.glob("*.json"):
             path.unlink()
     available, about = set_up(chosen, options)
+    if options.resume:
+        records, before = report.read(Path(options.out))
+        kept.take_over(work, records)
+        for what in ("versions", "servers"):
+            about[what] = before.get(what, {}) | about[what]
     (work / "about.json").write_text(json.dumps(about, indent=1))
+    origin = kept.origin_of(about)
     plan = [
         (cell, run, server)
         for cell in chosen
         for run in range(1, runs_of(cell, options) + 1)
         for server in runs.in_turn([name for name in cell.servers if name in available], run)
     ]
-    todo = [item for item in plan if not file_of(work, *item).exists()]
+    todo = [item for item in plan if not kept.is_there(work, item[0].name, *item[1:], origin["commit"])]
     print(f"bench: {len(todo)} runs of {len(chosen)} cells to make, {len(plan) - len(todo)} are there", flush=True)
     started = time.monotonic()
     for done, (cell, run, server) in enumerate(todo):
@@ -102,8 +109,7 @@ def measure_all(options, work):
             record = runs.measure(cell, server, settings)
         except runs.CannotRun as error:
             record = {"cell": cell.name, "server": server, "exit_code": -1, "said": str(error)}
-        record["run"] = run
-        file_of(work, cell, run, server).write_text(json.dumps(record))
+        kept.write(work, record | {"run": run, "origin": origin})
         left = (time.monotonic() - started) / (done + 1) * (len(todo) - done - 1)
         print(f"bench: {cell.name} {server} {run}/{runs_of(cell, options)}: {report.one_line(record)}; {left / 60:.0f} min left", flush=True)
 
@@ -112,10 +118,6 @@ def runs_of(cell, options):
     """How many runs of a cell are made: as many as of all others, as far as neither it nor the user says otherwise."""
     count = options.runs or (3 if options.quick else max(5, cell.runs_min))
     return min(count, cell.runs_max)
-
-
-def file_of(work, cell, run, server):
-    return work / f"{cell.name}.{server}.{run}.json"
 
 
 def set_up(chosen, options):
@@ -138,12 +140,6 @@ def set_up(chosen, options):
         print(f"bench: {name} can't run here: {why}", file=sys.stderr)
     abouts = {name: runs.peer("about", name) for name in versions}
     return set(versions), {"machine": machine.describe(), "versions": versions, "missing": missing, "servers": abouts}
-
-
-def load(work):
-    """All runs that are there, and what was said of machine and servers; None when there are no runs."""
-    records = [json.loads(path.read_text()) for path in sorted(work.glob("*.*.*.json"))]
-    return (records, json.loads((work / "about.json").read_text())) if records else None
 
 
 if __name__ == "__main__":

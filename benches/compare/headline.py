@@ -1,5 +1,7 @@
 """The figure that README.md begins with: what a delivery costs here, as a part of what it costs uWebSockets."""
 
+from . import kept
+
 PEER = "uwebsockets"
 # From the load that is meant to the one where there is least to win.
 CELLS = ("room-1000-60", "room-10000-5", "room-1000-20-16k", "room-20-500", "rooms-9500x2")
@@ -11,7 +13,7 @@ def part(summary, about, titles):
     rows = [row for cell in CELLS if (row := of_cell(summary, cell, titles[cell]))]
     if not rows:
         return ""
-    machine = about["machine"]
+    made = [record for cell in CELLS for server in ("fanring", PEER) for record in summary.records(cell, server)]
     runs = max(count(summary, cell) for cell in CELLS)
     return "\n".join([
         "| load | CPU per delivery | until the last subscriber has it, p99 |",
@@ -20,7 +22,7 @@ def part(summary, about, titles):
         "",
         f"Measured by `{COMMAND} {runs}`: the median ratio of runs that stood side by side,",
         "with the smallest and the largest; one processor for the server, one for the client.",
-        f"{machine['processors']}, {machine['kernel']}, commit {machine['commit']}, {machine['date']};",
+        *(f"{origin};" for origin, _ in kept.origins(made)),
         f"{about['versions'].get(PEER, PEER)}.",
     ])
 

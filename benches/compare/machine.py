@@ -10,6 +10,8 @@ from pathlib import Path
 TICK = os.sysconf("SC_CLK_TCK")
 STEERING = Path("/sys/class/net/lo/queues/rx-0/rps_cpus")
 CLIENT_CPU = 1
+# What the figures depend on: servers, peers and fanload, but not documents, tests and the driver.
+MEASURED = ("Cargo.toml", "Cargo.lock", "src", "loadgen/src", "benches/peers", "benches/floor", "benches/relay", "benches/epoll")
 # A processor counts as quiet below this share of its time.
 QUIET_SHARE = 0.06
 
@@ -74,18 +76,23 @@ def can_steer():
     return os.access(STEERING, os.W_OK)
 
 
+def commit():
+    """The last commit that changed what is measured, `-dirty` where the files differ from it; empty outside of git."""
+    git = lambda *words: subprocess.run(["git", *words, "--", *MEASURED], capture_output=True, text=True, check=False).stdout.strip()
+    return git("log", "-1", "--format=%h") + ("-dirty" if git("status", "--porcelain") else "")
+
+
 def describe():
     """What a reader needs to know of the machine, as (name, value) pairs."""
     cpuinfo = Path("/proc/cpuinfo").read_text()
     model = next((line.split(": ", 1)[1] for line in cpuinfo.splitlines() if line.startswith("model name")), platform.machine())
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1024 / 1024
     congestion = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False).stdout.strip()
     return {
         "processors": f"{os.cpu_count()} x {model}",
         "memory": f"{memory:.0f} GiB",
         "kernel": f"Linux {platform.release()}",
         "congestion control": congestion,
-        "commit": commit or "unknown",
+        "commit": commit() or "unknown",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }

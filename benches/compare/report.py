@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from . import cells, headline, tables
+from . import cells, headline, kept, tables
 from .summary import Summary, missing_by_reason
 
 DOCS = Path("docs")
@@ -39,7 +39,7 @@ def fill(text, parts, name="docs/BENCHMARKS.md"):
 def parts_of_page(summary, about):
     """The parts of docs/BENCHMARKS.md, but for the pictures."""
     return {
-        "machine": tables.machine(about),
+        "machine": tables.machine(summary, about),
         "servers": tables.servers(about),
         "bars": tables.bars(summary)[0],
         "main": f"{tables.LEGEND}\n\n" + tables.group(summary, "main"),
@@ -94,4 +94,5 @@ def read(folder):
         found = json.loads((folder / "bench" / "results.json").read_text())
     except FileNotFoundError:
         return [], {}
-    return found["runs"], found["about"]
+    about = found["about"]
+    return kept.placed(found["runs"], about), about

@@ -82,6 +82,10 @@ class Summary:
         for record in records:
             self.by_cell[record["cell"]][record["server"]][record["run"]] = record
 
+    def all(self):
+        """Every record."""
+        return [record for servers in self.by_cell.values() for runs in servers.values() for record in runs.values()]
+
     def servers(self, cell):
         """Who was measured in a cell."""
         return list(self.by_cell[cell]) if cell in self.by_cell else []

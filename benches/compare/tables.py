@@ -1,6 +1,6 @@
 """The report's tables, in Markdown."""
 
-from . import cells, small
+from . import cells, kept, small
 from .bars import evaluate
 from .summary import missing_by_reason
 from .verdict import MISSED
@@ -188,6 +188,9 @@ def servers(about):
     return table(["server", "version", "what it is"], rows)
 
 
-def machine(about):
-    """The machine as a list."""
-    return "\n".join(f"- {name}: {value}" for name, value in about["machine"].items())
+def machine(summary, about):
+    """The machine as a list, and which cells were measured elsewhere or of another commit."""
+    lines = [f"- {name}: {value}" for name, value in about["machine"].items()]
+    here = kept.told(kept.origin_of(about))
+    lines += [f"- but {', '.join(groups)}: {origin}" for origin, groups in kept.origins(summary.all()) if origin != here]
+    return "\n".join(lines)

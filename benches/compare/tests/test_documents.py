@@ -6,10 +6,10 @@ from pathlib import Path
 
 from benches.compare import cells, headline, report
 from benches.compare.summary import Summary
-from benches.compare.tests.test_figures import record
+from benches.compare.tests.test_figures import ORIGIN, record
 
 ABOUT = {
-    "machine": {"processors": "2 x P", "kernel": "Linux 6", "commit": "abc", "date": "2026-01-01"},
+    "machine": ORIGIN,
     "versions": {"uwebsockets": "uWebSockets 1"},
 }
 

@@ -5,6 +5,9 @@ import unittest
 from .. import bars, cells, report, runs, summary, tables, verdict
 
 
+ORIGIN = {"processors": "2 x P", "kernel": "Linux 6", "commit": "abc", "date": "2026-01-01"}
+
+
 def record(server, run, cell="room-1000-60", **others):
     """A run in which all went well."""
     times = {"p50": 1.0, "p90": 2.0, "p99": 3.0, "p99_9": 4.0, "max": 5.0}
@@ -12,7 +15,7 @@ def record(server, run, cell="room-1000-60", **others):
         "cell": cell, "server": server, "run": run, "exit_code": 0, "said": "", "server_alive": True,
         "cpu_ns_per_delivery": 1000.0, "cpu_share": 0.5, "client_share": 0.5, "deliveries_per_second": 60000.0,
         "delivery_ms": dict(times), "completion_ms": dict(times), "upgrade_ms": dict(times), "lost": 0, "invalid": [],
-        "rss_bytes": [1, 2, 3], "ended_early": 0, "opened": 1001,
+        "rss_bytes": [1, 2, 3], "ended_early": 0, "opened": 1001, "origin": ORIGIN,
     }
     return made | others
 
