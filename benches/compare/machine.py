@@ -78,8 +78,11 @@ def can_steer():
 
 def commit():
     """The last commit that changed what is measured, `-dirty` where the files differ from it; empty outside of git."""
-    git = lambda *words: subprocess.run(["git", *words, "--", *MEASURED], capture_output=True, text=True, check=False).stdout.strip()
-    return git("log", "-1", "--format=%h") + ("-dirty" if git("status", "--porcelain") else "")
+    last, changed = (
+        subprocess.run(["git", *words, "--", *MEASURED], capture_output=True, text=True, check=False).stdout.strip()
+        for words in (("log", "-1", "--format=%h"), ("status", "--porcelain"))
+    )
+    return last + ("-dirty" if changed else "")
 
 
 def describe():
