@@ -11,7 +11,10 @@ TICK = os.sysconf("SC_CLK_TCK")
 STEERING = Path("/sys/class/net/lo/queues/rx-0/rps_cpus")
 CLIENT_CPU = 1
 # What the figures depend on: servers, peers and fanload, but not documents, tests and the driver.
-MEASURED = ("Cargo.toml", "Cargo.lock", "src", "loadgen/src", "benches/peers", "benches/floor", "benches/relay", "benches/epoll")
+MEASURED = (
+    "Cargo.toml", "Cargo.lock", "src", "loadgen/Cargo.toml", "loadgen/src",
+    "benches/common", "benches/epoll", "benches/floor", "benches/peers", "benches/relay",
+)
 # A processor counts as quiet below this share of its time.
 QUIET_SHARE = 0.06
 

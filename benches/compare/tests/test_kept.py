@@ -1,10 +1,11 @@
 """Runs that are kept: which are made again, and which a report may put together."""
 
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
-from .. import kept, summary, tables
+from .. import kept, machine, summary, tables
 from .test_figures import ORIGIN, record
 
 LATER = ORIGIN | {"commit": "def", "date": "2026-01-02"}
@@ -44,6 +45,16 @@ class Kept(unittest.TestCase):
     def test_a_cell_that_is_measured_anew_shows_none_of_its_old_runs(self):
         old, new, other = a_round(1) + a_round(2), a_round(1, origin=LATER), a_round(1, "room-20-500")
         self.assertEqual(of(kept.newest(old[2:] + new + other, "def")), of(new + other))
+
+    def test_whatever_a_run_is_made_of_makes_a_commit(self):
+        measured = [Path(name) for name in machine.MEASURED]
+        for name in measured:
+            self.assertTrue(name.exists(), name)
+        members = tomllib.loads(Path("Cargo.toml").read_text())["workspace"]["members"]
+        # The micro benchmarks count instructions of the library and are no part of the comparison.
+        for path in (Path(member) / part for member in members if member != "benches/micro" for part in ("Cargo.toml", "src")):
+            with self.subTest(path=str(path)):
+                self.assertTrue(any(path.is_relative_to(name) for name in measured))
 
     def test_the_page_says_which_cells_are_of_another_commit(self):
         made = summary.Summary(a_round(1, origin=LATER) + a_round(1, "room-20-500", LATER) + a_round(1, "small-echo"))
