@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 from . import cells
 
-# What has to be said of a run beside its figures; runs of one cell are only compared with each other.
+# What has to be said of a run beside its figures.
 ORIGIN = ("processors", "kernel", "commit", "date")
 
 
@@ -44,13 +44,33 @@ def is_there(work, cell, run, server, commit):
     return path.exists() and json.loads(path.read_text()).get("origin", {}).get("commit") == commit
 
 
-def load(work):
+def in_folder(work):
     """All runs that are there, and what was said of machine and servers; None when there are no runs."""
     records = [json.loads(path.read_text()) for path in sorted(work.glob("*.*.*.json"))]
-    if not records:
+    return (records, json.loads((work / "about.json").read_text())) if records else None
+
+
+def load(work):
+    """The same with the runs' origins, without those that newer ones stand in for."""
+    if not (found := in_folder(work)):
         return None
-    about = json.loads((work / "about.json").read_text())
+    records, about = found
     return newest(placed(records, about), about["machine"]["commit"]), about
+
+
+def read_report(path):
+    """The runs that a report was made of, and what it says of machine and servers; nothing when there is no report."""
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return [], {}
+    return found["runs"], found["about"]
+
+
+def write_report(path, records, about):
+    """Keeps what a report was made of, a line for each run."""
+    lines = ",\n".join(json.dumps(record, sort_keys=True) for record in records)
+    path.write_text(f'{{"about": {json.dumps(about)},\n"runs": [\n{lines}\n]}}\n')
 
 
 def placed(records, about):

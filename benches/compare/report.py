@@ -1,6 +1,5 @@
 """Writes docs/BENCHMARKS.md, and the figure in README.md: the parts between markers are made here, the rest is written by hand."""
 
-import json
 import re
 from pathlib import Path
 
@@ -77,8 +76,7 @@ def write(records, about, out):
     page, readme = out / PAGE.name, README if out.resolve() == DOCS.resolve() else out / README.name
     rewrite(page, PAGE, parts_of_page(summary, about) | {"plots": pictures})
     rewrite(readme, README, parts_of_readme(summary, about))
-    lines = ",\n".join(json.dumps(record, sort_keys=True) for record in records)
-    (folder / "results.json").write_text(f'{{"about": {json.dumps(about)},\n"runs": [\n{lines}\n]}}\n')
+    kept.write_report(folder / "results.json", records, about)
     return tables.bars(summary)[1]
 
 
@@ -90,9 +88,5 @@ def rewrite(path, template, parts):
 
 def read(folder):
     """The runs that a report was made of, and what it says of machine and servers; nothing when there is no report."""
-    try:
-        found = json.loads((folder / "bench" / "results.json").read_text())
-    except FileNotFoundError:
-        return [], {}
-    about = found["about"]
-    return kept.placed(found["runs"], about), about
+    records, about = kept.read_report(folder / "bench" / "results.json")
+    return kept.placed(records, about) if records else [], about

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from .. import machine, report, runs
+from .. import kept, machine, report, runs
 from . import cells, drive, tables
 
 KEPT = Path("docs/bench/chat.json")
@@ -23,7 +23,7 @@ def main():
     work = Path(options.work)
     if not options.report:
         measure_all(options, work)
-    records, about = load(work) or kept()
+    records, about = kept.in_folder(work) or kept.read_report(KEPT)
     if not records:
         raise SystemExit(f"chat-bench: there are no runs in {work}; run scripts/chat-bench.sh first")
     write(records, about)
@@ -54,12 +54,12 @@ def measure_all(options, work):
         for cell in cells.select(options.cells)
         for run in range(1, options.runs + 1)
         for name in runs.in_turn(servers(cell, programs), run)
-        if not file_of(work, cell, run, name).exists()
+        if not kept.file_of(work, cell.name, run, name).exists()
     ]
     started = time.monotonic()
     for done, (cell, run, name) in enumerate(todo, 1):
         record = drive.measure(cell, name, programs, work, lambda text: print(f"chat-bench:   {text}", flush=True)) | {"run": run}
-        file_of(work, cell, run, name).write_text(json.dumps(record))
+        kept.write(work, record)
         left = (time.monotonic() - started) / done * (len(todo) - done) / 60
         said = ", ".join(f"{figure} {value:,.2f}" for figure, value in record.items() if figure in tables.FIGURES)
         print(f"chat-bench: {cell.name} {name} {run}/{options.runs}: {said}; {left:.0f} min left", flush=True)
@@ -70,36 +70,16 @@ def servers(cell, programs):
     return [name for name in cell.servers if name != "before" or programs.before]
 
 
-def file_of(work, cell, run, name):
-    return work / f"{cell.name}.{name}.{run}.json"
-
-
 def describe(programs):
     """Machine and versions."""
     version = subprocess.run([programs.centrifugo, "version"], capture_output=True, text=True, check=True).stdout.strip()
     return machine.describe() | {"Centrifugo": version.splitlines()[0]}
 
 
-def load(work):
-    """The runs that are there, and what was said of the machine."""
-    records = [json.loads(path.read_text()) for path in sorted(work.glob("chat-*.*.*.json"))]
-    return (records, json.loads((work / "about.json").read_text())) if records else None
-
-
-def kept():
-    """The runs that the page was made of."""
-    try:
-        found = json.loads(KEPT.read_text())
-    except FileNotFoundError:
-        return [], {}
-    return found["runs"], found["about"]
-
-
 def write(records, about):
     """The page's section, and the runs behind it."""
     report.PAGE.write_text(report.fill(report.PAGE.read_text(), tables.parts(records, about)))
-    lines = ",\n".join(json.dumps(record, sort_keys=True) for record in records)
-    KEPT.write_text(f'{{"about": {json.dumps(about)},\n"runs": [\n{lines}\n]}}\n')
+    kept.write_report(KEPT, records, about)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..cells import load
+from ..cells import ROOMS_OF_TWO, load
 
 # What fanload is told so that it speaks to each, and the program that it is.
 SPOKEN = {
@@ -102,7 +102,7 @@ PLAIN = (
         "chat-plain-pairs",
         "builds",
         "9,500 plain rooms of 2, 20,000/s in all",
-        load("--workload chat --rooms 9500 --subscribers 19000 --rate 20000 --size 64"),
+        ROOMS_OF_TWO,
         BUILDS,
     ),
 )

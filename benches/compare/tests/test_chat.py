@@ -2,7 +2,7 @@
 
 import unittest
 
-from benches.compare import report
+from benches.compare import kept, report
 from benches.compare.chat import __main__ as chat
 from benches.compare.chat import cells, memberships, tables
 from benches.compare.verdict import HOLDS, MISSED, UNDECIDED
@@ -62,7 +62,7 @@ class Kept(unittest.TestCase):
     """scripts/chat-bench.sh writes the section from its runs; a change of either alone is undone by `--report`."""
 
     def test_the_section_says_what_was_measured(self):
-        records, about = chat.kept()
+        records, about = kept.read_report(chat.KEPT)
         text = report.PAGE.read_text()
         for name, body in tables.parts(records, about).items():
             with self.subTest(part=name):
