@@ -32,8 +32,9 @@ impl Shard {
             self.detach(slot);
         }
         self.begin_goodbye(slot);
-        self.note_holding(slot);
         self.mark_dirty(slot);
+        // Its peer may have something left to say before it reads that, also where it was not read from.
+        self.settle(slot);
     }
 
     /// Takes a closing session out of its rooms, with the rest of a frame that was cut.

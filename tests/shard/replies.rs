@@ -59,3 +59,23 @@ fn who_closes_gets_nothing_more_of_its_room() {
         assert_eq!(bench.heard(other), ["last words"]);
     }
 }
+
+/// Goal: a peer that was not read from, since it reads no replies, is read from once it is told to go: it may
+/// read nothing before all it has to say was taken.
+#[test]
+fn who_was_paused_is_read_when_it_is_told_to_go() {
+    let mut bench = Bench::new(1);
+    let pinger = bench.join(0, "/ws?presence=0");
+    bench.block(pinger);
+    while bench.is_read(pinger) {
+        bench.say(pinger, OpCode::Ping, &[7; 125]);
+        bench.settle();
+    }
+    bench.shards[0].handle_stop();
+    bench.settle();
+    assert!(bench.is_read(pinger), "it has yet to get its replies");
+    bench.say(pinger, OpCode::Close, &[3, 233]);
+    bench.unblock(pinger);
+    bench.settle();
+    assert_eq!(bench.heard(pinger).last().unwrap(), "close 1001");
+}
