@@ -19,16 +19,19 @@ use self::wall::Wall;
 use crate::id::SessionKey;
 use crate::listener::{Listener, Role};
 use crate::mesh::ShardEnd;
-use crate::ring::{Completion, Op, Outgoing, Ring, Token};
+use crate::ring::{BUFFERS, Completion, Op, Outgoing, Ring, Token};
 use crate::shard::clock::{Clock, earlier};
 use crate::shard::drive::{Driver, turn};
-use crate::shard::{Action, FlushBatch, Measured, Received, Report, Shard};
+use crate::shard::{Action, FlushBatch, Measured, Received, Report, STARVED_PER_TURN_MAX, Shard};
 use crate::socket;
 use crate::talk::{Letter, ToShard, ToWeb};
 
 /// Sends between two reaps: a room of a thousand leaves in one submission, which costs a tenth less than in
 /// four (docs/PROFILE.md); more brings nothing and keeps others waiting.
 const FLUSH_SENDS_MAX: usize = 1024;
+
+/// Whoever found no receive buffer gets one when its turn has come: more of them would find none again.
+const _: () = assert!(STARVED_PER_TURN_MAX == BUFFERS as usize);
 
 /// Messages taken from each mesh ring in a turn.
 const MESH_MESSAGES_MAX: usize = 256;

@@ -40,7 +40,7 @@ pub(crate) use self::error::disabled_level;
 pub use self::op::{Op, SLOT_MAX, Token, UnknownOp};
 use self::scratch::{GATHERS_MAX, Scratch, TIMESPECS_MAX};
 pub use self::send::{Outgoing, SLICES_MAX};
-pub(crate) use self::setup::Features;
+pub(crate) use self::setup::{BUFFERS, Features};
 pub use self::setup::{RingConfig, TaskRun};
 
 /// How often one reap goes back for completions the kernel had set aside.

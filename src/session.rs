@@ -197,6 +197,13 @@ impl Session {
         u64::from(self.flags.among(Flags::OPERATIONS).count())
     }
 
+    /// Whether it has yet to say something that matters, and nothing keeps it from being read.
+    #[must_use]
+    pub(crate) fn is_to_be_read(&self) -> bool {
+        !self.flags.any(Flags::PAUSED.and(Flags::ENDED))
+            && !matches!(self.phase, Phase::Joining | Phase::Dead)
+    }
+
     /// Whether a send is in flight.
     #[must_use]
     pub fn is_sending(&self) -> bool {

@@ -64,6 +64,8 @@ use self::parts::queues::Queues;
 use self::parts::report::Reports;
 pub(crate) use self::parts::report::{End, Report, ReportEvent};
 use self::parts::seats::Seats;
+pub(crate) use self::parts::starved::STARVED_PER_TURN_MAX;
+use self::parts::starved::Starved;
 use self::parts::tally::Tally;
 use self::parts::waiters::Waiters;
 use self::parts::watch::Watch;
@@ -154,6 +156,8 @@ pub struct Shard {
     /// What sessions hold for their peers' sake.
     holdings: Holdings,
     dead: Dead,
+    /// Sessions in line for a receive buffer.
+    starved: Starved,
     mail: Mail,
     reports: Reports,
     tally: Tally,
@@ -207,6 +211,7 @@ impl Shard {
             alive: Alive::default(),
             holdings: Holdings::default(),
             dead: Dead::default(),
+            starved: Starved::default(),
             mail: Mail::new(setup.number),
             reports: Reports::default(),
             tally: Tally::default(),
@@ -245,6 +250,7 @@ impl Shard {
             || !self.flush.is_done()
             || !self.actions.is_empty()
             || self.dead.has_work()
+            || self.starved.has_work()
             || self.pressure.has_work()
             || self.mail.has_work()
             || self.asks.has_work()

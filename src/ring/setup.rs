@@ -38,12 +38,15 @@ pub enum TaskRun {
     Cooperative,
 }
 
+/// Receive buffers that a ring has.
+pub(crate) const BUFFERS: u16 = 64;
+
 impl Default for RingConfig {
     fn default() -> Self {
         Self {
             sq_entries: 1024,
             cq_entries: 4096,
-            buffers: 64,
+            buffers: BUFFERS,
             buffer_bytes: 2048,
             task_run: TaskRun::default(),
         }

@@ -57,7 +57,7 @@ impl Session {
         ]
     }
 
-    fn claims_of_operations(&self) -> [(bool, &'static str); 4] {
+    fn claims_of_operations(&self) -> [(bool, &'static str); 5] {
         let flags = self.flags;
         let sends = matches!(self.phase, Phase::Open | Phase::Closing | Phase::Dead);
         let parts = (self.side.as_ref()).map_or(0, |side| side.parts.len());
@@ -65,6 +65,10 @@ impl Session {
             (
                 flags.any(Flags::RECEIVING) || !flags.any(Flags::CANCELLING),
                 "nothing to cancel",
+            ),
+            (
+                !flags.all(Flags::RECEIVING.and(Flags::STARVED)),
+                "in line for a buffer while it is received from",
             ),
             (
                 sends || !flags.any(Flags::SENDING),
@@ -153,11 +157,15 @@ mod tests {
     #[test]
     fn contradictions_are_told() {
         type Break = (&'static str, fn(&mut Session));
-        let breaks: [Break; 8] = [
+        let breaks: [Break; 9] = [
             ("a goodbye, and no end", |one| {
                 one.flags.set(Flags::CLOSE_SENT)
             }),
             ("nothing to cancel", |one| one.mark(Flags::CANCELLING)),
+            ("in line for a buffer", |one| {
+                one.begin(Flags::RECEIVING);
+                one.mark(Flags::STARVED);
+            }),
             ("known to be full", |one| {
                 one.flags.set(Flags::SENDING.and(Flags::BLOCKED));
             }),

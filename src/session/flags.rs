@@ -66,6 +66,9 @@ impl Flags {
     /// It is a client that is sent only so much at a time.
     pub(crate) const LITTLE: Self = Self::AHEAD.and(Self::SLOW);
 
+    /// There was no receive buffer for what it has sent: it is in line for one.
+    pub(crate) const STARVED: Self = Self(1 << 27);
+
     /// Operations that the kernel owes an answer to.
     pub(crate) const OPERATIONS: Self = Self::RECEIVING.and(Self::SENDING).and(Self::BLOCKED);
     /// What the shard notes about a session for itself, whatever the phase.
@@ -84,7 +87,8 @@ impl Flags {
         .and(Self::SEATED)
         .and(Self::LEASED)
         .and(Self::ABORT)
-        .and(Self::DISCARDING);
+        .and(Self::DISCARDING)
+        .and(Self::STARVED);
     /// What a client asked for in its request.
     pub(crate) const WISHES: Self = Self::ECHO.and(Self::VISIBLE);
 

@@ -65,11 +65,26 @@ impl Shard {
         self.check_staged()?;
         self.every_session()
             .try_for_each(|session| self.check_turn(session))?;
+        (self.sessions.slots()).try_for_each(|slot| self.check_reading(slot))?;
         (self.rooms.iter()).try_for_each(|(id, room)| self.check_room(id, room))
     }
 
     fn every_session(&self) -> impl Iterator<Item = &Session> {
         self.sessions.slots().map(|slot| self.sessions.at(slot))
+    }
+
+    /// Whoever is to be read is read, or in line for a buffer.
+    fn check_reading(&self, slot: u32) -> Result<(), String> {
+        let session = self.sessions.at(slot);
+        let is_starved = session.flags().any(Flags::STARVED);
+        let is_read = is_starved || session.flags().any(Flags::RECEIVING);
+        ensure(is_read || !session.is_to_be_read(), || {
+            format!("nobody reads what it says: {session:?}")
+        })?;
+        let is_in_line = is_starved && self.starved.has(self.sessions.key(slot));
+        ensure(is_in_line == is_starved, || {
+            format!("it is in no line for a buffer: {session:?}")
+        })
     }
 
     /// Whoever has something to be sent has its turn in a flush, or waits for its socket.

@@ -21,6 +21,7 @@ pub(crate) mod pressure;
 pub(crate) mod queues;
 pub(crate) mod report;
 pub(crate) mod seats;
+pub(crate) mod starved;
 pub(crate) mod step;
 pub(crate) mod tally;
 pub(crate) mod verdict;

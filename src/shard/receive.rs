@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use super::Shard;
 use super::parts::action::{Action, Received};
 use super::parts::report::End;
+use super::parts::starved::STARVED_PER_TURN_MAX;
 use crate::id::SessionKey;
 use crate::session::{Flags, Phase};
 
@@ -33,7 +34,11 @@ impl Shard {
                     Phase::Joining | Phase::Lingering | Phase::Dead => {}
                 }
             }
-            Received::NoBuffers => self.metrics().receive_no_buffers.add(1),
+            Received::NoBuffers => {
+                session.mark(Flags::STARVED);
+                (self.starved).add(key, session.phase() != Phase::Lingering);
+                self.metrics().receive_no_buffers.add(1);
+            }
             Received::Cancelled => {}
             Received::End => self.ended(slot),
             Received::Failed => self.kill(slot),
@@ -74,21 +79,44 @@ impl Shard {
             Phase::Dead => return self.dead.add(self.sessions.key(slot)),
             _ => {}
         }
-        if flags.any(Flags::RECEIVING.and(Flags::PAUSED).and(Flags::ENDED)) {
+        if flags.any(Flags::RECEIVING.and(Flags::STARVED)) {
             return;
         }
         let (session, key) = (self.sessions.at(slot), self.sessions.key(slot));
-        let fd = session.socket().as_raw_fd();
-        match session.phase() {
-            Phase::Head => {
-                self.begin_operation(slot, Flags::RECEIVING);
-                self.actions.push_back(Action::ReceiveOnce(key, fd));
-            }
-            Phase::Open | Phase::Closing | Phase::Lingering => {
-                self.begin_operation(slot, Flags::RECEIVING);
-                self.actions.push_back(Action::Receive(key, fd));
-            }
-            Phase::Joining | Phase::Dead => {}
+        if !session.is_to_be_read() {
+            return;
         }
+        let fd = session.socket().as_raw_fd();
+        let receive = match session.phase() {
+            // A head is short, and of what is thrown away no more is taken at a time than has to be.
+            Phase::Head | Phase::Lingering => Action::ReceiveOnce(key, fd),
+            _ => Action::Receive(key, fd),
+        };
+        self.begin_operation(slot, Flags::RECEIVING);
+        self.actions.push_back(receive);
+    }
+
+    /// Receives from those who found no buffer: one each, before anybody else has any.
+    pub(super) fn receive_for_starved(&mut self) {
+        if !self.starved.has_work() {
+            return;
+        }
+        let of_others = self.actions.len();
+        for _ in 0..STARVED_PER_TURN_MAX {
+            let Some(key) = self.starved.next() else {
+                break;
+            };
+            let Some(session) = self.sessions.lookup(key) else {
+                continue;
+            };
+            session.unmark(Flags::STARVED);
+            if !session.is_to_be_read() {
+                continue;
+            }
+            let fd = session.socket().as_raw_fd();
+            self.begin_operation(key.slot, Flags::RECEIVING);
+            self.actions.push_back(Action::ReceiveOnce(key, fd));
+        }
+        self.actions.rotate_left(of_others);
     }
 }

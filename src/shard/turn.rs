@@ -38,6 +38,7 @@ impl Shard {
         self.resume();
         self.retry_put_off();
         self.bid_farewell();
+        self.receive_for_starved();
         #[cfg(debug_assertions)]
         self.assert_invariants();
     }

@@ -104,6 +104,32 @@ fn requests_without_end() {
     siege.end("requests without end");
 }
 
+/// Goal: hundreds that were refused and go on sending as fast as they can, which is thrown away, leave the
+/// chat as it was, although there are far more of them than receive buffers.
+#[test]
+fn refused_peers_that_go_on_sending() {
+    const PEERS: usize = 500;
+    let _alone = alone();
+    let mut siege = Siege::small_and(&["--shards", "1"]);
+    let deadline = Deadline::after(attack_time());
+    let mut swarm = Swarm::default();
+    while !deadline.passed() {
+        // Nobody may linger for long.
+        for gone in swarm.peers.extract_if(.., |peer| peer.ended) {
+            drop(gone);
+        }
+        let mut more = Swarm::connections(siege.address(), PEERS - swarm.peers.len());
+        more.say(b"GET / HTTP/9.9\r\n\r\n", PATIENCE);
+        swarm.peers.append(&mut more.peers);
+        swarm.press(&[b'x'; 64 << 10], Duration::from_millis(200));
+    }
+    let served = siege.stop_bystander();
+    eprintln!("{served}");
+    assert!(served.median() <= MEDIAN_MAX, "{served}");
+    swarm.reset();
+    siege.end("refused peers that go on sending");
+}
+
 /// Goal: hundreds of members that are skipped, each past thousands of tiny messages, do not keep the
 /// shard from its other rooms.
 #[test]

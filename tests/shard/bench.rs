@@ -37,12 +37,23 @@ struct Client {
     wire: Vec<u8>,
 }
 
+/// How a receive goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// It takes one buffer and is over.
+    Once,
+    /// It takes buffers for as long as there are bytes.
+    On,
+}
+
 /// Shards and the clients on them.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) shards: Vec<Shard>,
     pub(crate) metrics: Arc<[ShardMetrics]>,
     clients: Vec<Client>,
+    /// Receives that were begun since the last look.
+    begun: Vec<(usize, Reads)>,
     /// A shard whose messages do not reach the others yet, and those that wait.
     held_mail: Option<(usize, Vec<Letter>)>,
 }
@@ -79,6 +90,7 @@ impl Bench {
                 .collect(),
             metrics,
             clients: Vec::new(),
+            begun: Vec::new(),
             held_mail: None,
         }
     }
@@ -189,12 +201,23 @@ impl Bench {
         self.shards[shard].handle_received(key, Received::Data(bytes), true);
     }
 
-    /// There was no buffer for what the client has sent.
+    /// There was no buffer for what the client has sent; its shard does not act on that yet.
     pub(crate) fn starve(&mut self, client: usize) {
         let (key, shard) = (self.key(client), self.clients[client].shard);
         self.clients[client].receiving = false;
         self.shards[shard].handle_received(key, Received::NoBuffers, false);
-        self.settle();
+    }
+
+    /// The client's bytes reach its shard, which receives no more of them by itself; nor does it act on them yet.
+    pub(crate) fn send_once(&mut self, client: usize, bytes: &mut [u8]) {
+        let (key, shard) = (self.key(client), self.clients[client].shard);
+        self.clients[client].receiving = false;
+        self.shards[shard].handle_received(key, Received::Data(bytes), false);
+    }
+
+    /// Whom a shard has begun to receive from since the last look, in its order.
+    pub(crate) fn begun(&mut self) -> Vec<(usize, Reads)> {
+        std::mem::take(&mut self.begun)
     }
 
     /// The client's connection breaks.
@@ -259,13 +282,8 @@ impl Bench {
     pub(crate) fn act(&mut self, shard: usize) {
         while let Some(action) = self.shards[shard].poll_action() {
             match action {
-                Action::ReceiveOnce(key, fd) | Action::Receive(key, fd) => {
-                    let here = (self.clients.iter_mut())
-                        .rfind(|client| client.shard == shard && client.fd == fd);
-                    let client = here.expect("a client's socket");
-                    client.key = Some(key);
-                    client.receiving = true;
-                }
+                Action::ReceiveOnce(key, fd) => self.receive(shard, key, fd, Reads::Once),
+                Action::Receive(key, fd) => self.receive(shard, key, fd, Reads::On),
                 Action::Measure(key) => {
                     let measured = self.client(shard, key).measured;
                     self.shards[shard].handle_measured(key, measured);
@@ -291,6 +309,16 @@ impl Bench {
                 Action::Close(socket) | Action::Abort(socket) => drop(socket),
             }
         }
+    }
+
+    fn receive(&mut self, shard: usize, key: SessionKey, fd: RawFd, reads: Reads) {
+        let by_fd = |client: &Client| client.shard == shard && client.fd == fd;
+        let number = self.clients.iter().rposition(by_fd);
+        let number = number.expect("a client's socket");
+        let client = &mut self.clients[number];
+        client.key = Some(key);
+        client.receiving = true;
+        self.begun.push((number, reads));
     }
 
     fn client(&mut self, shard: usize, key: SessionKey) -> &mut Client {

@@ -7,8 +7,10 @@ use crate::bench::Bench;
 fn a_lack_of_room_is_counted() {
     let mut bench = Bench::new(1);
     let client = bench.join(0, "/ws/room");
-    bench.starve(client);
-    bench.starve(client);
+    for _ in 0..2 {
+        bench.starve(client);
+        bench.settle();
+    }
     bench.shards[0].message_parked();
     bench.shards[0].publish_overflows(2);
     bench.shards[0].publish_overflows(3);

@@ -12,6 +12,7 @@ mod memberships;
 mod replies;
 mod silence;
 mod standstill;
+mod starved;
 
 use std::time::Duration;
 
