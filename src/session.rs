@@ -197,7 +197,7 @@ impl Session {
         u64::from(self.flags.among(Flags::OPERATIONS).count())
     }
 
-    /// Whether it has yet to say something that matters, and nothing keeps it from being read.
+    /// Whether its phase calls for input, and nothing keeps it from being read.
     #[must_use]
     pub(crate) fn is_to_be_read(&self) -> bool {
         !self.flags.any(Flags::PAUSED.and(Flags::ENDED))

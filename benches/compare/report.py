@@ -89,4 +89,4 @@ def rewrite(path, template, parts):
 def read(folder):
     """The runs that a report was made of, and what it says of machine and servers; nothing when there is no report."""
     records, about = kept.read_report(folder / "bench" / "results.json")
-    return kept.placed(records, about) if records else [], about
+    return kept.placed(records, about), about

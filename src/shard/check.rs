@@ -81,8 +81,8 @@ impl Shard {
         ensure(is_read || !session.is_to_be_read(), || {
             format!("nobody reads what it says: {session:?}")
         })?;
-        let is_in_line = is_starved && self.starved.has(self.sessions.key(slot));
-        ensure(is_in_line == is_starved, || {
+        let is_in_line = || self.starved.has(self.sessions.key(slot));
+        ensure(!is_starved || is_in_line(), || {
             format!("it is in no line for a buffer: {session:?}")
         })
     }

@@ -115,9 +115,7 @@ fn refused_peers_that_go_on_sending() {
     let mut swarm = Swarm::default();
     while !deadline.passed() {
         // Nobody may linger for long.
-        for gone in swarm.peers.extract_if(.., |peer| peer.ended) {
-            drop(gone);
-        }
+        swarm.peers.retain(|peer| !peer.ended);
         let mut more = Swarm::connections(siege.address(), PEERS - swarm.peers.len());
         more.say(b"GET / HTTP/9.9\r\n\r\n", PATIENCE);
         swarm.peers.append(&mut more.peers);

@@ -160,10 +160,7 @@ impl Bench {
 
     /// A client that has not joined yet sends a piece of its request.
     pub(crate) fn request(&mut self, client: usize, piece: &[u8]) {
-        let (key, shard) = (self.key(client), self.clients[client].shard);
-        self.clients[client].receiving = false;
-        let mut piece = piece.to_vec();
-        self.shards[shard].handle_received(key, Received::Data(&mut piece), false);
+        self.send_once(client, &mut piece.to_vec());
         self.settle();
     }
 
@@ -203,16 +200,19 @@ impl Bench {
 
     /// There was no buffer for what the client has sent; its shard does not act on that yet.
     pub(crate) fn starve(&mut self, client: usize) {
-        let (key, shard) = (self.key(client), self.clients[client].shard);
-        self.clients[client].receiving = false;
-        self.shards[shard].handle_received(key, Received::NoBuffers, false);
+        self.last_received(client, Received::NoBuffers);
     }
 
     /// The client's bytes reach its shard, which receives no more of them by itself; nor does it act on them yet.
     pub(crate) fn send_once(&mut self, client: usize, bytes: &mut [u8]) {
+        self.last_received(client, Received::Data(bytes));
+    }
+
+    /// The client's receive is over with that.
+    fn last_received(&mut self, client: usize, received: Received<'_>) {
         let (key, shard) = (self.key(client), self.clients[client].shard);
         self.clients[client].receiving = false;
-        self.shards[shard].handle_received(key, Received::Data(bytes), false);
+        self.shards[shard].handle_received(key, received, false);
     }
 
     /// Whom a shard has begun to receive from since the last look, in its order.
@@ -222,16 +222,12 @@ impl Bench {
 
     /// The client's connection breaks.
     pub(crate) fn fail(&mut self, client: usize) {
-        let (key, shard) = (self.key(client), self.clients[client].shard);
-        self.clients[client].receiving = false;
-        self.shards[shard].handle_received(key, Received::Failed, false);
+        self.last_received(client, Received::Failed);
     }
 
     /// The client ends its side of the connection.
     pub(crate) fn end(&mut self, client: usize) {
-        let (key, shard) = (self.key(client), self.clients[client].shard);
-        self.clients[client].receiving = false;
-        self.shards[shard].handle_received(key, Received::End, false);
+        self.last_received(client, Received::End);
     }
 
     /// The client's receive goes on whatever happens to the connection.
@@ -312,13 +308,18 @@ impl Bench {
     }
 
     fn receive(&mut self, shard: usize, key: SessionKey, fd: RawFd, reads: Reads) {
-        let by_fd = |client: &Client| client.shard == shard && client.fd == fd;
-        let number = self.clients.iter().rposition(by_fd);
-        let number = number.expect("a client's socket");
+        let number = self.by_socket(shard, fd);
         let client = &mut self.clients[number];
         client.key = Some(key);
         client.receiving = true;
         self.begun.push((number, reads));
+    }
+
+    /// Which client has that socket now: descriptors come back.
+    fn by_socket(&self, shard: usize, fd: RawFd) -> usize {
+        let by_fd = |client: &Client| client.shard == shard && client.fd == fd;
+        let number = self.clients.iter().rposition(by_fd);
+        number.expect("a client's socket")
     }
 
     fn client(&mut self, shard: usize, key: SessionKey) -> &mut Client {
@@ -336,8 +337,7 @@ impl Bench {
             let slices = self.shards[shard].slices(&batch, send);
             let bytes = slices.collect::<Vec<_>>().concat();
             // The first send of a session answers its handshake, before it is received from.
-            let by_fd = |client: &Client| client.shard == shard && client.fd == send.fd;
-            let number = self.clients.iter().rposition(by_fd).expect("a client");
+            let number = self.by_socket(shard, send.fd);
             let client = &mut self.clients[number];
             client.key = Some(send.key);
             let sent = bytes.len().min(client.takes);
